@@ -1,0 +1,289 @@
+"""From token arrays to batches: `TextBatch`, `TrainView`, the length-bucket sampler, the loader."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+Truncation = Literal["head", "tail", "head+tail"]
+
+# head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do (128 + 382).
+_HEAD_SHARE = 4
+
+
+class TextBatch(NamedTuple):
+    """One batch of texts.
+
+    Padding stands only at the end of a row and carries the tokenizer's pad id; what is padding is
+    told by `lengths` alone.
+
+    Attributes:
+        tokens: int64[B, T].
+        lengths: int64[B], each at least 1.
+        labels: int64[B]; -1 where unknown.
+        ids: int64[B], row numbers in the split's fixed order.
+    """
+
+    tokens: torch.Tensor
+    lengths: torch.Tensor
+    labels: torch.Tensor
+    ids: torch.Tensor
+
+
+class Ragged(NamedTuple):
+    """Rows of unequal length in one array: row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        values: int32[sum of lengths].
+        offsets: int64[N + 1].
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64[N]."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:  # rows, not the two fields
+        return len(self.offsets) - 1
+
+
+class Cut(NamedTuple):
+    """What of a row a model sees: the cap on words and on length.
+
+    Attributes:
+        vocab_size: token numbers at or above it become `unk_id`; None keeps all.
+        max_length: longest row in tokens; None keeps all.
+        truncation: which end of a longer row stays.
+        pad_id: fills the end of shorter rows.
+        unk_id: stands for capped words.
+    """
+
+    vocab_size: int | None
+    max_length: int | None
+    truncation: Truncation
+    pad_id: int
+    unk_id: int
+
+    def lengths(self, full: np.ndarray) -> np.ndarray:
+        """int64[N] lengths after truncation, from the full ones."""
+        return full if self.max_length is None else np.minimum(full, self.max_length)
+
+    def positions(self, full: np.ndarray) -> np.ndarray:
+        """int64[B, T] columns of the full rows that a batch shows; beyond a row's end: garbage.
+
+        Args:
+            full: int64[B], full lengths of the rows.
+        """
+        kept = self.lengths(full)
+        columns = np.arange(kept.max())[None, :]
+        dropped = (full - kept)[:, None]
+        if self.truncation == "head":
+            return np.broadcast_to(columns, (len(full), columns.shape[1]))
+        if self.truncation == "tail":
+            return columns + dropped
+        head = (kept // _HEAD_SHARE)[:, None]
+        return np.where(columns < head, columns, columns + dropped)
+
+    def rows(self, tokens: Ragged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The padded, capped int64[B, T] matrix of some rows and their lengths int64[B]."""
+        starts = tokens.offsets[rows]
+        full = tokens.offsets[rows + 1] - starts
+        kept = self.lengths(full)
+        within = np.arange(kept.max())[None, :] < kept[:, None]
+        index = np.where(within, starts[:, None] + self.positions(full), 0)
+        matrix = tokens.values[index].astype(np.int64)
+        if self.vocab_size is not None:
+            matrix[matrix >= self.vocab_size] = self.unk_id
+        matrix[~within] = self.pad_id
+        return matrix, kept
+
+    def ragged(self, tokens: Ragged, rows: np.ndarray) -> Ragged:
+        """The same rows, truncated and capped, still ragged."""
+        starts = tokens.offsets[rows]
+        full = tokens.offsets[rows + 1] - starts
+        kept = self.lengths(full)
+        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
+        row_of = np.repeat(np.arange(len(rows)), kept)
+        column = np.arange(offsets[-1]) - offsets[row_of]
+        dropped = (full - kept)[row_of]
+        if self.truncation == "tail":
+            column = column + dropped
+        elif self.truncation == "head+tail":
+            column = np.where(column < (kept // _HEAD_SHARE)[row_of], column, column + dropped)
+        values = tokens.values[starts[row_of] + column]
+        if self.vocab_size is not None:
+            values = np.where(values >= self.vocab_size, self.unk_id, values)
+        return Ragged(values.astype(np.int32, copy=False), offsets)
+
+
+@dataclass(frozen=True)
+class TrainView:
+    """What a model may look at before its first step: the train side of the corpus, nothing else.
+
+    Attributes:
+        vocabulary: tokens by number, capped as the batches are.
+        tokens: the rows that are learnt from, cut as the batches are.
+        labels: int64[N] of those rows.
+        unlabelled: rows without labels, cut the same way, or None.
+        num_classes: number of classes.
+        pad_id: the tokenizer's padding number.
+        unk_id: the tokenizer's number for words outside the vocabulary.
+    """
+
+    vocabulary: list[str]
+    tokens: Ragged
+    labels: np.ndarray
+    unlabelled: Ragged | None
+    num_classes: int
+    pad_id: int
+    unk_id: int
+
+
+class TokenDataset(Dataset[TextBatch]):
+    """Some rows of a split. Indexed by an array of positions, it gives a finished `TextBatch`.
+
+    Args:
+        tokens: all rows of the split.
+        labels: int64 labels of all rows of the split.
+        rows: int64[N], the rows that belong to this dataset; they become the batches' `ids`.
+        cut: caps and truncation.
+    """
+
+    def __init__(self, tokens: Ragged, labels: np.ndarray, rows: np.ndarray, cut: Cut) -> None:
+        self.tokens, self.labels, self.rows, self.cut = tokens, labels, rows, cut
+        self.lengths = cut.lengths(tokens.lengths[rows])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: np.ndarray) -> TextBatch:
+        rows = self.rows[positions]
+        matrix, lengths = self.cut.rows(self.tokens, rows)
+        return TextBatch(
+            torch.from_numpy(matrix),
+            torch.from_numpy(lengths.astype(np.int64)),
+            torch.from_numpy(self.labels[rows].astype(np.int64)),
+            torch.from_numpy(rows.astype(np.int64)),
+        )
+
+
+class BucketSampler(Sampler[np.ndarray]):
+    """Yields arrays of positions, rows of like length together, every position once an epoch.
+
+    Training (`shuffle`): the epoch's permutation is cut into pools of `pool` global batches; each
+    pool is sorted by length and cut into batches, and all batches are shuffled. Evaluation: one
+    sort, longest first, so that memory peaks at once. The order depends on (seed, epoch) alone:
+    ranks agree without talking, and a global batch holds the same rows whatever their number.
+
+    Args:
+        lengths: int64[N], row lengths.
+        batch_size: global batch size, shared out among the ranks.
+        shuffle: a new order each epoch.
+        seed: seed of the orders.
+        rank: this process.
+        world: number of processes.
+        pool: global batches per sorting pool.
+
+    Raises:
+        ValueError: sizes that do not fit together.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        pool: int = 50,
+    ) -> None:
+        if batch_size < 1 or batch_size % world:
+            raise ValueError(
+                f"batch_size {batch_size} cannot be shared by {world} processes; "
+                f"choose a multiple of {world}"
+            )
+        if len(lengths) < world:
+            raise ValueError(f"{len(lengths)} rows cannot be shared by {world} processes")
+        if not 0 <= rank < world:
+            raise ValueError(f"rank {rank} is outside 0…{world - 1}")
+        self.lengths, self.batch_size, self.shuffle, self.seed = lengths, batch_size, shuffle, seed
+        self.rank, self.world, self.pool = rank, world, pool
+        self.epoch = 0
+        self.position = 0  # batches of this epoch already given out
+        self._start = 0  # where the next iteration begins: past 0 only after a resume
+
+    def __len__(self) -> int:
+        """Batches of one whole epoch, the same on every rank."""
+        rows, size = len(self.lengths), self.batch_size
+        whole, rest = divmod(rows, size)
+        # A rest too small to give every rank a row joins the batch before it.
+        return whole + (rest >= self.world) if whole else 1
+
+    def set_epoch(self, epoch: int) -> None:
+        """Moves to an epoch. Lightning calls it; a resumed epoch keeps its position."""
+        if epoch != self.epoch:
+            self.resume(epoch, 0)
+
+    def resume(self, epoch: int, position: int) -> None:
+        """Makes the next iteration begin at a batch of an epoch."""
+        self.epoch, self.position, self._start = epoch, position, position
+
+    def batches(self) -> list[np.ndarray]:
+        """The global batches of this epoch, in order."""
+        rows, size = len(self.lengths), self.batch_size
+        if self.shuffle:
+            rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
+            order = rng.permutation(rows)
+            step = self.pool * size
+            pools = [order[i : i + step] for i in range(0, rows, step)]
+            order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
+        else:
+            order = np.argsort(-self.lengths, kind="stable")
+        cuts = np.arange(1, len(self)) * size
+        batches = np.split(order, cuts)
+        if self.shuffle:
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        return batches
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        self.position, self._start = self._start, 0
+        for batch in self.batches()[self.position :]:
+            self.position += 1
+            yield batch[self.rank :: self.world]
+        self.resume(self.epoch + 1, 0)
+
+
+class TextLoader(DataLoader[TextBatch]):
+    """A loader whose batches come ready from the dataset and which resumes in mid-epoch.
+
+    Lightning stores `state_dict` in its checkpoints and gives it back before the first batch.
+    """
+
+    sampler: BucketSampler
+
+    def __init__(
+        self, dataset: TokenDataset, sampler: BucketSampler, batch_size: None = None, **options: Any
+    ) -> None:
+        # `batch_size` is named because Lightning makes the loader anew for predict and passes it.
+        super().__init__(dataset, sampler=sampler, batch_size=batch_size, **options)
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def state_dict(self) -> dict[str, int]:
+        """Epoch and number of batches given out."""
+        return {"epoch": self.sampler.epoch, "position": self.sampler.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on where `state` was taken."""
+        self.sampler.resume(state["epoch"], state["position"])

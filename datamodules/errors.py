@@ -1,0 +1,5 @@
+"""The one error a corpus raises when its input is not usable."""
+
+
+class DataError(Exception):
+    """Bad input data. The message names the file and row, the rule, and the remedy."""

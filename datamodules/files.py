@@ -1,0 +1,213 @@
+"""The user's own data: CSV, TSV, JSONL or Parquet, one text a row."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datamodules.corpus import UNLABELLED, Corpus, TextSplit
+from datamodules.errors import DataError
+from datamodules.splits import drop_copies, grouped_split, merge_groups, text_key
+from datamodules.tables import Table
+from datamodules.text import TextDataModule
+
+READER_VERSION = 1
+"""Part of the cache key: raise it whenever the same files would be read differently."""
+
+
+class TextFiles(TextDataModule):
+    """A corpus of your own: one file to learn from and, if you have them, three more.
+
+    The ending of a file tells its format: .csv, .tsv, .jsonl, .ndjson, .parquet. Labels may be
+    text or numbers; the classes are those of the train file, sorted (numbers by value), and keep
+    their names. Without a validation file a share of train is set aside, stratified, with copies
+    of one text on one side. Texts without labels that are copies of a test text are dropped.
+    """
+
+    def __init__(
+        self,
+        *,
+        train: str,
+        validation: str | None = None,
+        test: str | None = None,
+        unlabelled: str | None = None,
+        text_column: str | None = None,
+        label_column: str | None = None,
+        validation_fraction: float = 0.1,
+        split_seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        """Reads the labels of the train file; the rest is read when the corpus is prepared.
+
+        Args:
+            train: file of labelled texts to learn from.
+            validation: file of labelled texts that choose epochs and settings. None: a share of
+                train does.
+            test: file of labelled texts of the final evaluation.
+            unlabelled: file of texts without labels, for the methods that learn from them.
+            text_column: column of the texts, in every file. None: found by its name.
+            label_column: column of the labels, in every file. None: found by its name.
+            validation_fraction: share of train set aside where no validation file is given.
+            split_seed: draws that share.
+            **kwargs: see TextDataModule.
+        """
+        if not 0 < validation_fraction < 1:
+            raise DataError(
+                f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
+            )
+        super().__init__(**kwargs)
+        files = {"train": train, "validation": validation, "test": test, "unlabelled": unlabelled}
+        self.files = {part: Path(name).expanduser() for part, name in files.items() if name}
+        self.validation_fraction = validation_fraction
+        self.split_seed = split_seed
+        table = Table(self.files["train"])
+        self.text_column, self.label_column = table.find_columns(text_column, label_column)
+        self.label_names = _scan_labels(
+            table.path, *table.stamp(), self.text_column, self.label_column
+        )
+
+    def source(self) -> dict[str, Any]:
+        """The identity of the files, from their sizes and times alone."""
+        return {
+            "corpus": "files",
+            "reader": READER_VERSION,
+            "files": {
+                part: [str(path.resolve()), *Table(path).stamp()]
+                for part, path in self.files.items()
+            },
+            "columns": [self.text_column, self.label_column],
+            "validation_fraction": self.validation_fraction,
+            "split_seed": self.split_seed,
+        }
+
+    def read(self) -> Corpus:
+        """Reads, checks and splits everything.
+
+        Raises:
+            DataError: a file is missing or malformed; the message names the file and the row.
+        """
+        train = self._read("train")
+        assert train is not None
+        if validation := self._read("validation"):
+            rows = np.arange(len(train) + len(validation))
+            train_rows, val_rows = rows[: len(train)], rows[len(train) :]
+            train = TextSplit(
+                train.texts + validation.texts,
+                np.concatenate([train.labels, validation.labels]),
+                train.keys + validation.keys,
+            )
+        else:
+            train_rows, val_rows = self._carve(train)
+        test, unlabelled = self._read("test"), self._read("unlabelled")
+        if test is not None and unlabelled is not None:
+            unlabelled = drop_copies(unlabelled, test.texts)
+        path = self.files["train"].resolve()
+        return Corpus(
+            path.parent.name if path.stem == "train" else path.stem,
+            self.label_names,
+            train,
+            train_rows,
+            val_rows,
+            test,
+            unlabelled,
+            notes=_overlap(train, test),
+        )
+
+    def _read(self, part: str) -> TextSplit | None:
+        """One file's rows, checked, or None where no file is given."""
+        if part not in self.files:
+            return None
+        table = Table(self.files[part])
+        classes = {name: number for number, name in enumerate(self.label_names)}
+        label_column = None if part == "unlabelled" else self.label_column
+        texts: list[str] = []
+        labels: list[int] = []
+        keys: list[str] = []
+        for row, text, label in table.rows(self.text_column, label_column):
+            if part == "train" and not text.strip():
+                raise DataError(
+                    f"{table.where(row)}: the text is empty, and nothing can be learnt from an "
+                    "empty text; fill it in or remove the row"
+                )
+            if label is not None and label not in classes:
+                raise DataError(
+                    f"{table.where(row)}: label {label!r} does not occur in the train file, whose "
+                    f"labels are {_listed(self.label_names)}; correct the label, or give train "
+                    "examples of it"
+                )
+            texts.append(text)
+            labels.append(UNLABELLED if label is None else classes[label])
+            keys.append(f"{table.path.name}:{row}")
+        if not texts:
+            raise DataError(f"{table.path}: has no rows; give a file with at least one")
+        return TextSplit(texts, np.asarray(labels, dtype=np.int64), keys)
+
+    def _carve(self, train: TextSplit) -> tuple[np.ndarray, np.ndarray]:
+        # a class of one row must be learnt from
+        rows = np.flatnonzero(np.bincount(train.labels)[train.labels] > 1)
+        size = max(round(len(train) * self.validation_fraction), 1)
+        # not exact: where one text stands a thousand times, no group may fit the last few places
+        chosen = grouped_split(
+            train.labels[rows],
+            merge_groups(None, train.texts)[rows],
+            {"validation": min(size, len(rows))},
+            self.split_seed,
+            exact=False,
+        )["validation"]
+        val_rows = rows[chosen]
+        train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
+        gone = set(range(len(self.label_names))) - set(train.labels[train_rows].tolist())
+        if len(val_rows) == 0 or gone:
+            raise DataError(
+                f"{self.files['train']}: {len(train):,} rows have too few different texts to set "
+                f"aside {self.validation_fraction:.0%} of them for validation; give a validation "
+                "file, more rows, or another data.validation_fraction"
+            )
+        return train_rows, val_rows
+
+
+@lru_cache(maxsize=16)
+def _scan_labels(
+    path: Path, size: int, mtime_ns: int, text_column: str, label_column: str
+) -> tuple[str, ...]:
+    """The sorted label names of a train file; size and time make the cache notice a change."""
+    rows = Table(path).rows(text_column, label_column)
+    names = {label for _, _, label in rows if label is not None}
+    if not names:
+        raise DataError(f"{path}: has no rows; give a file with labelled texts")
+    if len(names) == 1:
+        raise DataError(
+            f"{path}: column {label_column!r} has the one label {names.pop()!r} throughout; a "
+            "classifier needs at least two. Name another label_column, or add rows"
+        )
+    return tuple(sorted(names, key=_number if all(map(_is_number, names)) else str))
+
+
+def _number(name: str) -> tuple[float, str]:
+    return float(name), name
+
+
+def _is_number(name: str) -> bool:
+    try:
+        return math.isfinite(float(name))
+    except ValueError:
+        return False
+
+
+def _overlap(train: TextSplit, test: TextSplit | None) -> tuple[str, ...]:
+    if test is None:
+        return ()
+    learnt = {text_key(text) for text in train.texts}
+    copies = sum(text_key(text) in learnt for text in test.texts)
+    if not copies:
+        return ()
+    return (f"{copies:,} of the {len(test):,} test texts also stand in the train data.",)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(repr(name) for name in names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"

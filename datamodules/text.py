@@ -1,0 +1,232 @@
+"""TextDataModule: prepare_data → setup → loaders. A corpus subclasses it and says how to read."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+
+from datamodules.batching import (
+    BucketSampler,
+    Cut,
+    Ragged,
+    TextLoader,
+    TokenDataset,
+    TrainView,
+    Truncation,
+)
+from datamodules.cache import default_cache_dir, digest, locked
+from datamodules.corpus import Corpus, read_texts
+from datamodules.encoder import Encoder
+from datamodules.errors import DataError
+from datamodules.token_store import TokenStore
+from datamodules.tokenizers import Tokenizer, WordTokenizer
+
+
+class TextDataModule(L.LightningDataModule, ABC):
+    """Any text corpus as length-bucketed batches of tokens.
+
+    `prepare_data` reads the corpus once (into `cache_dir/corpora`) and tokenises it once (into
+    `cache_dir/stores`), under a lock; `setup` opens the store; the loaders slice batches from it.
+
+    Args:
+        tokenizer: splits texts into tokens; None means `WordTokenizer()`.
+        vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: all.
+        min_frequency: words seen less often in train become `<unk>`.
+        max_length: longest row in tokens. None: no limit.
+        truncation: which part of a longer row stays.
+        batch_size: rows per optimiser step, over all devices.
+        eval_batch_size: rows per batch in validation, test and prediction.
+        refit: learn from the validation rows too (second fit of protocol `refit`).
+        seed: seed of the order in which batches come.
+        cache_dir: folder for downloads, corpora and token stores; None means
+            `$LIT_SENTIMENT_CACHE`, else `lit-sentiment` in the user's cache folder.
+    """
+
+    label_names: tuple[str, ...]
+
+    def __init__(
+        self,
+        *,
+        tokenizer: Tokenizer | None = None,
+        vocab_size: int | None = 30_000,
+        min_frequency: int = 1,
+        max_length: int | None = 400,
+        truncation: Truncation = "head",
+        batch_size: int = 32,
+        eval_batch_size: int = 128,
+        refit: bool = False,
+        seed: int = 0,
+        cache_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        rules = {
+            "vocab_size": (vocab_size, 2),
+            "min_frequency": (min_frequency, 1),
+            "max_length": (max_length, 1),
+            "batch_size": (batch_size, 1),
+            "eval_batch_size": (eval_batch_size, 1),
+        }
+        for name, (value, least) in rules.items():
+            if value is not None and value < least:
+                raise DataError(f"data.{name} is {value}; it must be at least {least}")
+        self.tokenizer = tokenizer or WordTokenizer()
+        self.vocab_size, self.min_frequency = vocab_size, min_frequency
+        self.max_length, self.truncation = max_length, truncation
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.refit, self.seed = refit, seed
+        self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
+        self._store: TokenStore | None = None
+        self._encoder: Encoder | None = None
+
+    # What a corpus says of itself
+
+    @abstractmethod
+    def source(self) -> dict[str, Any]:
+        """What identifies the source without reading it whole: paths, sizes, times, settings."""
+
+    @abstractmethod
+    def read(self) -> Corpus:
+        """Reads, checks and splits the corpus.
+
+        Raises:
+            DataError: the source is missing or not as it must be.
+        """
+
+    @property
+    def num_classes(self) -> int:
+        """Number of labels."""
+        return len(self.label_names)
+
+    # Lightning's hooks
+
+    def prepare_data(self) -> None:
+        """Reads and tokenises what is not cached yet; the second of two processes waits."""
+        folder, corpus = self.corpus_folder, None
+        if not folder.exists():
+            with locked(folder):
+                if not folder.exists():  # a process before us may have made it
+                    corpus = self.read()
+                    corpus.save(folder)
+        store = self._store_folder()
+        if not store.exists():
+            with locked(store):
+                if not store.exists():
+                    corpus = corpus or Corpus.load(folder)
+                    learn_from = np.arange(len(corpus.train)) if self.refit else corpus.train_rows
+                    TokenStore.write(store, corpus, self.tokenizer, learn_from)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Opens the token store and the tokenizer learnt with it."""
+        if self._store is not None:
+            return
+        store = TokenStore.open(self._store_folder())
+        self.tokenizer.load(store.tokenizer_file)
+        self.label_names = tuple(store.meta["label_names"])
+        ids = self.tokenizer.pad_id, self.tokenizer.unk_id
+        cut = Cut(self._cap(store), self.max_length, self.truncation, *ids)
+        self._encoder = Encoder(self.tokenizer, cut, self.label_names)
+        self._store = store
+
+    def train_dataloader(self) -> TextLoader:
+        """Shuffled batches of the rows that are learnt from."""
+        return self._loader("train", self._train_rows(), self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> TextLoader | list[TextLoader]:
+        """The validation rows; none under `refit`, where they are learnt from."""
+        return [] if self.refit else self.loader("val")
+
+    def test_dataloader(self) -> TextLoader:
+        """The test rows."""
+        return self.loader("test")
+
+    # What the experiments ask for
+
+    def loader(self, part: str) -> TextLoader:
+        """Every row of `val` or `test` once, in an order of lengths; `ids` tell which is which."""
+        if part == "val":
+            return self._loader("train", self.store.rows("val"), self.eval_batch_size)
+        if part not in self.store.splits:
+            raise DataError(f"this corpus has no split {part!r}; it has {self.store.splits}")
+        rows = np.arange(len(self.store.labels(part)))
+        return self._loader(part, rows, self.eval_batch_size)
+
+    def train_view(self) -> TrainView:
+        """The train side, for `LitClassifier.prepare`."""
+        rows, store, cut = self._train_rows(), self.store, self.encoder.cut
+        unlabelled: Ragged | None = None
+        if "unlabelled" in store.splits:
+            every = store.tokens("unlabelled")
+            unlabelled = cut.ragged(every, np.arange(len(every)))
+        return TrainView(
+            vocabulary=self.tokenizer.vocabulary()[: cut.vocab_size],
+            tokens=cut.ragged(store.tokens("train"), rows),
+            labels=store.labels("train")[rows],
+            unlabelled=unlabelled,
+            num_classes=self.num_classes,
+            pad_id=cut.pad_id,
+            unk_id=cut.unk_id,
+        )
+
+    def texts(self, split: str) -> list[str]:
+        """The raw texts of `train`, `test` or `unlabelled`, by id."""
+        return read_texts(self.corpus_folder, split)
+
+    @property
+    def store(self) -> TokenStore:
+        """The opened token store."""
+        if self._store is None:
+            raise RuntimeError("call prepare_data() and setup() first")
+        return self._store
+
+    @property
+    def encoder(self) -> Encoder:
+        """Turns new texts into batches, cut as the corpus is."""
+        if self._encoder is None:
+            raise RuntimeError("call prepare_data() and setup() first")
+        return self._encoder
+
+    @property
+    def fingerprint(self) -> str:
+        """The corpus fingerprint; known once the corpus is prepared."""
+        head = json.loads((self.corpus_folder / "corpus.json").read_text(encoding="utf-8"))
+        return str(head["fingerprint"])
+
+    @property
+    def corpus_folder(self) -> Path:
+        """Where this corpus lies in the cache."""
+        return self.cache_dir / "corpora" / digest(self.source())
+
+    # Inside
+
+    def _store_folder(self) -> Path:
+        key = {"corpus": self.fingerprint, "tokenizer": self.tokenizer.settings()}
+        key["learnt_from"] = "train and val" if self.refit else "train"
+        return self.cache_dir / "stores" / digest(key)
+
+    def _cap(self, store: TokenStore) -> int | None:
+        if self.min_frequency == 1:
+            return self.vocab_size
+        frequent = int((store.counts()[2:] >= self.min_frequency).sum()) + 2
+        return frequent if self.vocab_size is None else min(frequent, self.vocab_size)
+
+    def _train_rows(self) -> np.ndarray:
+        rows = self.store.rows("train")
+        return np.sort(np.concatenate([rows, self.store.rows("val")])) if self.refit else rows
+
+    def _loader(
+        self, split: str, rows: np.ndarray, batch_size: int, shuffle: bool = False
+    ) -> TextLoader:
+        store, cut = self.store, self.encoder.cut
+        dataset = TokenDataset(store.tokens(split), store.labels(split), rows, cut)
+        rank, world = 0, 1
+        if self.trainer is not None:
+            rank, world = self.trainer.global_rank, self.trainer.world_size
+        sampler = BucketSampler(
+            dataset.lengths, batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world=world
+        )
+        return TextLoader(dataset, sampler)

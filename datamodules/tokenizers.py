@@ -1,0 +1,129 @@
+"""Tokenizers: raw text to token numbers, learnt on the train side only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tokenizers as hf
+
+from datamodules.errors import DataError
+
+_CHUNK = 1000  # texts encoded at once: bounds the memory that Rust's Encoding objects take
+
+
+class Tokenizer(ABC):
+    """Turns texts into token numbers. `fit` learns a vocabulary; `save` and `load` keep it.
+
+    Attributes:
+        pad_id: the number that fills the end of a row in a batch.
+        unk_id: the number of a token outside the vocabulary.
+    """
+
+    pad_id: int
+    unk_id: int
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Everything that decides the result of `fit` and `encode`; part of the store's address."""
+
+    @abstractmethod
+    def fit(self, texts: Iterable[str], count: int) -> None:
+        """Learns the vocabulary from the train texts alone, `count` of them."""
+
+    @abstractmethod
+    def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """Yields one int32[T] per text, T ≥ 1: a text without tokens becomes one `<unk>`."""
+
+    @abstractmethod
+    def vocabulary(self) -> list[str]:
+        """All tokens, by number: specials first, then by falling frequency in train."""
+
+    @abstractmethod
+    def save(self, file: Path) -> None:
+        """Writes the learnt tokenizer as one `tokenizer.json`."""
+
+    @abstractmethod
+    def load(self, file: Path) -> None:
+        """Reads what `save` wrote.
+
+        Raises:
+            DataError: the file is missing or is not a tokenizer.
+        """
+
+
+class WordTokenizer(Tokenizer):
+    """Words and single punctuation marks, by Hugging Face `tokenizers` (Rust, multi-threaded).
+
+    `<br />` is removed; a word keeps its inner apostrophes (`isn't`), but the genitive `'s` stands
+    alone; every other mark is a token of its own. Number 0 is `<pad>`, 1 is `<unk>`; words follow
+    by falling frequency, so that a smaller vocabulary is the same one cut short.
+
+    Args:
+        lowercase: fold case before splitting.
+    """
+
+    pad_id = 0
+    unk_id = 1
+    _SPECIALS = ("<pad>", "<unk>")
+    _PATTERN = r"\w+(?:['’](?!s\b)\w+)*|['’]s\b|[^\w\s]"
+
+    def __init__(self, lowercase: bool = True) -> None:
+        self.lowercase = lowercase
+        steps: list[hf.normalizers.Normalizer] = [
+            hf.normalizers.Replace(hf.Regex(r"<br\s*/?>"), " ")
+        ]
+        if lowercase:
+            steps.append(hf.normalizers.Lowercase())
+        self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
+        self._hf.normalizer = hf.normalizers.Sequence(steps)
+        self._hf.pre_tokenizer = hf.pre_tokenizers.Split(
+            hf.Regex(self._PATTERN), behavior="removed", invert=True
+        )
+
+    def settings(self) -> dict[str, Any]:
+        return {
+            "class": "WordTokenizer",
+            "pattern": self._PATTERN,
+            "lowercase": self.lowercase,
+            "version": 1,
+        }
+
+    def fit(self, texts: Iterable[str], count: int) -> None:
+        trainer = hf.trainers.WordLevelTrainer(
+            vocab_size=2**31 - 1,  # uncapped: a cap is applied when batches are cut
+            min_frequency=0,
+            special_tokens=list(self._SPECIALS),
+            show_progress=False,
+        )
+        self._hf.train_from_iterator(texts, trainer, length=count)
+
+    def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        texts = iter(texts)
+        while chunk := list(islice(texts, _CHUNK)):
+            for encoding in self._hf.encode_batch_fast(chunk, add_special_tokens=False):
+                yield np.array(encoding.ids or [self.unk_id], dtype=np.int32)
+
+    def vocabulary(self) -> list[str]:
+        numbers: dict[str, int] = self._hf.get_vocab()
+        return sorted(numbers, key=numbers.__getitem__)
+
+    def save(self, file: Path) -> None:
+        self._hf.save(str(file))
+
+    def load(self, file: Path) -> None:
+        if not file.is_file():
+            raise DataError(f"{file}: no tokenizer there; the run or store is incomplete")
+        try:
+            self._hf = hf.Tokenizer.from_file(str(file))
+        except Exception as error:  # the Rust side raises bare Exception
+            raise DataError(f"{file}: not a tokenizer file ({error})") from error
+
+
+def words(tokens: Sequence[int] | np.ndarray, vocabulary: Sequence[str]) -> list[str]:
+    """The words of one row of token numbers, for display."""
+    return [vocabulary[token] for token in tokens]

@@ -1,0 +1,1 @@
+"""YAML configs, the command line, the benchmark, evaluation and report."""

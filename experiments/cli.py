@@ -1,0 +1,294 @@
+"""The command line: `lit-sentiment …`, or `python -m experiments …`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.config import ConfigError, Registry, nearest, read_profile
+
+RUNS, RESULTS = Path("runs"), Path("experiments/results")
+_STOPPED = 130  # as a shell reports Ctrl-C
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Returns:
+        The exit code: 0 all is well, 1 a run failed or input is bad, 2 wrong usage, 130 stopped.
+    """
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not options.overridable:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    console = Console() if sys.stdout.isatty() else Console(width=120)
+    from datamodules.errors import DataError
+    from experiments.row import ResultsError
+
+    try:
+        code: int = options.command(options, rest, console)
+        return code
+    except (ConfigError, DataError, ResultsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from here", file=sys.stderr)
+        return _STOPPED
+
+
+def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`fit`: a benchmark of one, in this process."""
+    from experiments import benchmark
+    from experiments.launchers import LOG_FILE, carry_out
+    from experiments.results import collect, read_row
+    from experiments.run import test_run
+
+    plan = benchmark.expand(
+        _registry(options),
+        read_profile(options.profile),
+        names=[options.config],
+        seeds=[options.seed],
+        name=options.name,
+        runs=options.runs,
+        overrides=_overrides(options, rest),
+        test=False,  # test rows are looked at only on the user's word
+    )
+    spec = plan.specs[0]
+    spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
+    if benchmark.pending(plan, retry=True, rerun=options.rerun):
+        console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
+        with console.status("starting") as status:
+            outcome = carry_out(
+                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
+            )
+        if outcome == "stopped":
+            raise KeyboardInterrupt
+    else:
+        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
+    if read_row(spec.folder).status != "ok":
+        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
+        return 1
+    if options.test:
+        test_run(spec.folder)
+    collect(plan.folder)
+    _show(spec.folder, console)
+    return 0
+
+
+def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`test`: adds the test columns to a finished run."""
+    from experiments.run import test_run
+
+    _registry(options)
+    test_run(options.run)
+    _show(options.run, console)
+    return 0
+
+
+def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`benchmark`: every experiment of a profile, resumable, then the report."""
+    from experiments import benchmark
+    from experiments.report import report
+    from experiments.results import collect
+
+    plan = _plan(options, rest)
+    todo = benchmark.pending(plan, retry=options.retry)
+    finished = True
+    if todo:
+        benchmark.prepare(todo, console)
+        budget = benchmark.seconds(options.budget) if options.budget else None
+        finished = benchmark.run(plan, todo, console, budget)
+    rows = collect(plan.folder)
+    if not rows:
+        console.print("no run has ended yet; the same command goes on", highlight=False)
+        return 0
+    report(plan.folder, console=console)
+    console.print(
+        f"W&B, offline: `wandb leet {rows and plan.folder / rows[0].experiment}/seed-"
+        f"{rows[0].seed}/wandb` shows a run, `wandb sync` on that folder sends it",
+        soft_wrap=True,
+        highlight=False,
+    )
+    if not finished:
+        console.print("the budget is used up; the same command goes on", highlight=False)
+    return 1 if any(row.status == "failed" for row in rows) else 0
+
+
+def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`prepare`: fetches, reads and tokenises the corpus of a profile, and fits nothing."""
+    from experiments import benchmark
+
+    benchmark.prepare(_plan(options, rest).specs, console)
+    console.print("the corpus is ready")
+    return 0
+
+
+def report(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`report`: the table and the page of a benchmark or of the published results."""
+    from experiments.report import report as write_report
+
+    write_report(options.folder, options.out, console)
+    return 0
+
+
+def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`publish`: copies finished runs with their evidence to the published results."""
+    from experiments.results import publish as copy
+
+    for row in copy(options.run, options.table, options.results):
+        console.print(f"{options.table}: {row.experiment} seed {row.seed}", highlight=False)
+    return 0
+
+
+def predict(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`predict`: label and probability of each text, one line each, tab-separated."""
+    from experiments.predictor import Predictor
+
+    _registry(options)
+    predictor = Predictor(options.run)
+    texts = options.text or [line.rstrip("\n") for line in sys.stdin]
+    for text, row in zip(texts, predictor(texts), strict=True):
+        label = predictor.encoder.label_names[row.argmax()]
+        print(f"{label}\t{row.max():.4f}\t{' '.join(text.split())}")
+    return 0
+
+
+def show_list(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`list`: every experiment, what it is, and whether `quick` runs it."""
+    registry, quick = _registry(options), read_profile("quick")
+    table = Table("experiment", "what", "quick", box=None, header_style="bold")
+    for name in registry.files:
+        mark = "yes" if name in (quick.experiments or {}) else ""
+        table.add_row(name, registry.description(name), mark)
+    console.print(table)
+    return 0
+
+
+def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]
+    from experiments import benchmark
+
+    registry, profile = _registry(options), read_profile(options.profile)
+    for name in options.experiments:
+        if name.startswith("-"):
+            raise ConfigError(f"{name!r} is no experiment")
+        if name not in registry.files and not Path(name).is_file():
+            raise ConfigError(
+                f"no experiment {name!r}{nearest(name, registry.files)}; "
+                "`lit-sentiment list` shows all"
+            )
+    return benchmark.expand(
+        registry,
+        profile,
+        names=options.experiments,
+        seeds=getattr(options, "seeds", None) or [],
+        name=options.name or profile.name,
+        runs=options.runs,
+        overrides=_overrides(options, rest),
+    )
+
+
+def _overrides(options: argparse.Namespace, rest: list[str]) -> list[str]:
+    """Settings given in short (`--root`) and in full (`--model.dropout 0.3`)."""
+    return [*([f"--data.root={options.root}"] if options.root else []), *rest]
+
+
+def _registry(options: argparse.Namespace) -> Registry:
+    return Registry(options.configs)
+
+
+def _show(folder: Path, console: Console) -> None:
+    from experiments.report.tables import build_tables
+    from experiments.report.terminal import print_tables
+    from experiments.results import read_rows
+
+    print_tables(console, build_tables(read_rows(folder)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lit-sentiment",
+        description="Every classic text classifier, from TF-IDF to BERT, on one IMDB protocol.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(overridable=False)
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def command(name: str, function, summary: str, **more):  # type: ignore[no-untyped-def]
+        sub = commands.add_parser(
+            name,
+            help=summary,
+            description=function.__doc__.partition(": ")[2].capitalize(),
+            allow_abbrev=False,
+            **more,
+        )
+        sub.set_defaults(command=function)
+        sub.add_argument(
+            "--configs",
+            action="append",
+            type=Path,
+            default=[],
+            metavar="DIR",
+            help="a further folder of experiments (YAML, and Python beside it)",
+        )
+        return sub
+
+    epilog = (
+        "Any setting can follow, such as --model.dropout 0.3 --data.batch_size 64 "
+        "--trainer.max_epochs 5 --run.patience 2. `lit-sentiment fit -c cnn "
+        "--print_config=comments` lists all settings of an experiment with their meaning."
+    )
+
+    def settings(sub: argparse.ArgumentParser, profile: str) -> None:
+        sub.set_defaults(overridable=True)
+        sub.add_argument("--profile", default=profile, help=f"corpus and sizes ({profile})")
+        sub.add_argument("--root", help="the official corpus: its folder, or its archive")
+        sub.add_argument("--runs", type=Path, default=RUNS, help=f"where runs go ({RUNS}/)")
+
+    sub = command("fit", fit, "one experiment", epilog=epilog)
+    sub.add_argument("-c", "--config", required=True, help="an experiment's name, or a YAML file")
+    settings(sub, "full")
+    sub.add_argument("--name", default="fit", help="folder under --runs (fit)")
+    sub.add_argument("--seed", type=int, default=0)
+    sub.add_argument("--test", action="store_true", help="evaluate on the test rows too")
+    sub.add_argument("--rerun", action="store_true", help="fit again what is done")
+
+    sub = command("test", test, "test columns for a finished run")
+    sub.add_argument("run", type=Path, help="a run folder")
+
+    sub = command("benchmark", run_benchmark, "all experiments, one table", epilog=epilog)
+    sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (the profile's)")
+    settings(sub, "quick")
+    sub.add_argument("--seeds", type=int, nargs="+", help="seeds (the profile's)")
+    sub.add_argument("--name", help="folder under --runs (the profile's name)")
+    sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
+    sub.add_argument("--retry", action="store_true", help="run failed runs again")
+
+    sub = command("prepare", prepare, "fetch and tokenise the corpus", epilog=epilog)
+    sub.add_argument("experiments", nargs="*", metavar="NAME")
+    settings(sub, "full")
+    sub.set_defaults(name=None)
+
+    sub = command("report", report, "table, report.md, report.html")
+    sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
+    sub.add_argument("--out", type=Path, help="where to write the files (the folder itself)")
+
+    sub = command("publish", publish, "keep finished runs with their evidence")
+    sub.add_argument("run", type=Path, nargs="+", help="run folders")
+    sub.add_argument("--table", required=True, help="name of the table")
+    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
+
+    sub = command("predict", predict, "labels for new texts")
+    sub.add_argument("run", type=Path, help="a run folder")
+    sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
+
+    command("list", show_list, "the experiments there are")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

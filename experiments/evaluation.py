@@ -1,0 +1,146 @@
+"""Every number of quality in the table, computed from labels and probabilities alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ECE_BINS = 15
+# Half a step of the 16-bit probabilities that published rows keep, so that a run's log loss and
+# that of its published row punish a confident error alike (at most 11.78 nats).
+LOG_LOSS_FLOOR = 0.5 / 65535
+ROW_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Quality of one split's predictions.
+
+    Attributes:
+        accuracy: Share of rows whose most probable class is the label, in 0..1. Where classes
+            tie, the lower one counts as predicted.
+        f1: F1 averaged over classes with equal weight, in 0..1. A class that is neither a label
+            nor predicted is left out.
+        auroc: Area under the ROC curve, one class against the rest, averaged over classes with
+            equal weight, in 0..1. None where a class is absent from the labels: undefined.
+        log_loss: Mean of -ln p(label), in nats; p is clipped from below at 1/131070.
+        ece: Expected calibration error of the top class in 15 bins of equal mass, in 0..1.
+        n: Number of rows.
+    """
+
+    accuracy: float
+    f1: float
+    auroc: float | None
+    log_loss: float
+    ece: float
+    n: int
+
+
+def evaluate(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Metrics:
+    """Measure predictions against labels.
+
+    Args:
+        labels: int[N], each in 0..C-1.
+        probabilities: float[N, C]; each row sums to 1 within 1e-3. Not renormalised.
+
+    Returns:
+        The metrics; the order of the rows does not matter.
+
+    Raises:
+        ValueError: Shapes that do not fit, no rows, NaN, a probability outside 0..1, a row that
+            does not sum to 1, a label outside 0..C-1.
+    """
+    from sklearn.metrics import f1_score  # here, since importing scikit-learn takes 2 s
+
+    labels = np.asarray(labels)
+    probabilities = np.asarray(probabilities)
+    _check(labels, probabilities)
+    probabilities = probabilities.astype(np.float64)
+    predicted = probabilities.argmax(axis=1)  # numpy takes the first, lowest, class of a tie
+    of_label = probabilities[np.arange(len(labels)), labels]
+    return Metrics(
+        accuracy=float(np.mean(predicted == labels)),
+        f1=float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        auroc=_auroc(labels, probabilities),
+        log_loss=float(-np.log(np.maximum(of_label, LOG_LOSS_FLOOR)).mean()),
+        ece=calibration_error(probabilities.max(axis=1), predicted == labels),
+        n=len(labels),
+    )
+
+
+def calibration_error(
+    confidence: NDArray[np.floating], correct: NDArray[np.bool_], bins: int = ECE_BINS
+) -> float:
+    """Expected calibration error with bins of equal mass.
+
+    Rows are sorted by confidence and cut into `bins` parts whose sizes differ by at most one
+    (fewer parts when there are fewer rows). The error is the mean over rows of their part's
+    |share correct - mean confidence|. Rows of equal confidence share their mean correctness, so
+    that a cut through them does not make the result depend on the order of the file.
+
+    Args:
+        confidence: float[N], probability of the predicted class.
+        correct: bool[N], whether the predicted class is the label.
+        bins: Number of parts.
+
+    Returns:
+        The error in 0..1.
+    """
+    values, group = np.unique(confidence, return_inverse=True)
+    share = np.bincount(group, weights=correct) / np.bincount(group)
+    order = np.sort(group)
+    gaps = share[order] - values[order]
+    parts = np.array_split(gaps, min(bins, len(gaps)))
+    return float(sum(abs(part.sum()) for part in parts) / len(gaps))
+
+
+def _auroc(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float | None:
+    from sklearn.metrics import roc_auc_score
+
+    classes = probabilities.shape[1]
+    if len(np.unique(labels)) < classes:
+        return None
+    # With two classes the two curves mirror each other; class 1 speaks for both.
+    chosen = [1] if classes == 2 else range(classes)
+    areas = [roc_auc_score(labels == label, probabilities[:, label]) for label in chosen]
+    return float(np.mean(areas))
+
+
+def _check(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> None:
+    if probabilities.ndim != 2 or probabilities.shape[1] < 2:
+        raise ValueError(
+            f"probabilities have shape {probabilities.shape}; they must be [rows, classes] with "
+            "at least 2 classes (of a two-class model give both columns)"
+        )
+    if labels.shape != probabilities.shape[:1]:
+        raise ValueError(
+            f"labels have shape {labels.shape} and probabilities {probabilities.shape}; "
+            "give one label for each row of probabilities"
+        )
+    if len(labels) == 0:
+        raise ValueError("0 rows were given; metrics need at least 1")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"labels have dtype {labels.dtype}; they must be integers, 0..classes-1")
+    classes = probabilities.shape[1]
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(
+            f"the label of row {row} is {labels[row]}; {classes} columns of probabilities allow "
+            f"labels 0..{classes - 1}"
+        )
+    wrong = ~((probabilities >= 0) & (probabilities <= 1 + ROW_SUM_TOLERANCE)).all(axis=1)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"row {row} holds {probabilities[row].tolist()}; probabilities must lie in 0..1 and "
+            "not be NaN (did training diverge, or were logits given?)"
+        )
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    off = np.abs(sums - 1) > ROW_SUM_TOLERANCE
+    if off.any():
+        row = int(off.argmax())
+        raise ValueError(
+            f"row {row} sums to {sums[row]:.6g}; the probabilities of a row must sum to 1 within "
+            f"{ROW_SUM_TOLERANCE} (apply softmax to the logits in float32)"
+        )

@@ -1,0 +1,46 @@
+"""Predictor: a finished run as a function from raw texts to probabilities; needs no corpus."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datamodules.encoder import Encoder
+from experiments.config import ConfigError, read_yaml
+from lit_models.classifier import LitClassifier
+
+
+class Predictor:
+    """Loads a run folder once and predicts as often as wanted.
+
+    Args:
+        folder: a run folder, such as `runs/fit/cnn/seed-0`.
+
+    Raises:
+        ConfigError: the folder is not a finished run.
+        DataError: its encoder is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "row.json").is_file():
+            raise ConfigError(f"{folder}: no finished run there (no row.json); fit it first")
+        class_path = read_yaml(folder / "config.yaml")["model"]["class_path"]
+        module, _, name = class_path.rpartition(".")
+        try:
+            architecture: type[LitClassifier] = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"{class_path}: cannot be imported ({error}); an architecture from outside needs "
+                "--configs DIR again"
+            ) from error
+        self.encoder = Encoder.load(folder)
+        self.model = architecture.load(folder)
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """float32[N, C] probabilities of N texts."""
+        with torch.inference_mode():
+            return self.model.predict_step(self.encoder.encode(texts)).probabilities.numpy()

@@ -1,0 +1,99 @@
+"""What holds for a whole table, in words: corpus, machine, seeds, versions, and cautions."""
+
+import re
+from collections.abc import Iterable
+
+from experiments.results import Row
+
+PROTOCOLS = {
+    "holdout": "trained on the train part, every choice made on validation",
+    "refit": "every choice made on validation, then trained once more on all of train",
+}
+
+
+def facts(rows: list[Row]) -> list[tuple[str, str]]:
+    """Name and text of each fact, from the rows of one table.
+
+    Args:
+        rows: Rows of one corpus, protocol and profile; what differs among them is listed.
+
+    Returns:
+        Pairs in reading order; a fact that no row knows is left out.
+    """
+    fingerprints = _distinct(row.corpus_fingerprint for row in rows)
+    corpus = rows[0].corpus
+    if fingerprints:
+        corpus += f", fingerprint {', '.join(text[:16] for text in fingerprints)}"
+    protocol = rows[0].protocol
+    sizes = _sizes(rows, "val", "validation") + _sizes(rows, "test", "test")
+    found = [
+        ("Corpus", corpus),
+        (
+            "Evaluated on",
+            ", ".join(sizes),
+        ),
+        ("Protocol", f"{protocol}: {PROTOCOLS[protocol]}" if protocol in PROTOCOLS else protocol),
+        ("Profile", rows[0].profile),
+        ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
+        ("Machine", "; ".join(_distinct(map(machine, rows)))),
+        ("Precision", ", ".join(_distinct(row.precision for row in rows))),
+        ("Versions", _versions(rows)),
+        ("Code", ", ".join(_distinct(map(_code, rows)))),
+        ("Runs", _span(rows)),
+    ]
+    return [(name, text) for name, text in found if text]
+
+
+def warnings(rows: list[Row]) -> list[str]:
+    """Sentences without which the numbers would be misread."""
+    notes = _distinct(note for row in rows for note in row.notes)
+    if rows[0].profile == "quick":
+        notes.append(
+            "Profile quick trains on a small part of the corpus: the order at this size is not "
+            "the order at 25,000 reviews."
+        )
+    if len(_distinct(map(machine, rows))) > 1:
+        notes.append(
+            "The runs were made on different machines: compare their times, throughput and "
+            "memory with care."
+        )
+    return notes
+
+
+def machine(row: Row) -> str:
+    """A run's machine in one line; empty where it is not known."""
+    hardware = row.hardware
+    parts = [
+        hardware.get("gpu"),
+        hardware.get("cpu"),
+        f"{hardware['cores']} cores" if hardware.get("cores") else None,
+        f"{hardware['threads']} threads" if hardware.get("threads") else None,
+    ]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _sizes(rows: list[Row], split: str, name: str) -> list[str]:
+    found = {metrics.n for metrics in (getattr(row, split) for row in rows) if metrics}
+    return [f"{n:,} {name} reviews" for n in sorted(found)]
+
+
+def _versions(rows: list[Row]) -> str:
+    pairs = sorted({pair for row in rows for pair in row.versions.items()})
+    return ", ".join(f"{name} {version}" for name, version in pairs)
+
+
+def _code(row: Row) -> str | None:
+    if not row.git_commit:
+        return None
+    return row.git_commit[:10] + (" with uncommitted changes" if row.git_dirty else "")
+
+
+def _span(rows: list[Row]) -> str:
+    days = sorted({match[0] for row in rows if (match := re.match(r"\d{4}-\d\d-\d\d", row.ended))})
+    dates = "" if not days else f", {days[0]}" + (f" to {days[-1]}" if len(days) > 1 else "")
+    return f"{len(rows)}{dates}"
+
+
+def _distinct(texts: Iterable[str | None]) -> list[str]:
+    """The different texts, in order of appearance, without None and ''."""
+    return list(dict.fromkeys(text for text in texts if text))

@@ -1,0 +1,227 @@
+"""From rows to tables: one line for each experiment, over its seeds.
+
+The model is shared by the terminal, Markdown and HTML; nothing here knows how it will look.
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from experiments.evaluation import Metrics
+from experiments.report.facts import facts, warnings
+from experiments.results import Row
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A value over the seeds of an experiment.
+
+    Attributes:
+        mean: Mean over the seeds that have the value.
+        sd: Sample standard deviation; None for a single value, which has no spread.
+        n: Number of seeds that have the value.
+    """
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measured column.
+
+    Attributes:
+        key: Name in code and in the page.
+        title: Heading.
+        unit: Unit in the heading; empty for a count.
+        value: What a row has to say, in `unit`; None where it was not measured.
+        decimals: Digits after the point, equal down the column.
+        better: Which end is the good one.
+        spread: Whether its spread over seeds says anything; a count of parameters has none.
+    """
+
+    key: str
+    title: str
+    unit: str
+    value: Callable[[Row], float | None]
+    decimals: int
+    better: Literal["high", "low"]
+    spread: bool = True
+
+    def text(self, statistic: Statistic | None, seeds: int = 1) -> str:
+        """Write a value, with its spread, and with its count where some seeds lack it."""
+        if statistic is None:
+            return "–"
+        text = f"{statistic.mean:,.{self.decimals}f}"
+        if self.spread and statistic.sd is not None:
+            text += f" ± {statistic.sd:,.{self.decimals}f}"
+        return text + (f" ({statistic.n} of {seeds})" if statistic.n < seeds else "")
+
+
+def _metric(split: str, name: str, scale: float = 1) -> Callable[[Row], float | None]:
+    def value(row: Row) -> float | None:
+        metrics: Metrics | None = getattr(row, split)
+        number = getattr(metrics, name) if metrics else None
+        return None if number is None else number * scale
+
+    return value
+
+
+def _field(name: str, scale: float = 1) -> Callable[[Row], float | None]:
+    def value(row: Row) -> float | None:
+        number = getattr(row, name)
+        return None if number is None else number * scale
+
+    return value
+
+
+COLUMNS = (
+    Column("val_accuracy", "Validation accuracy", "%", _metric("val", "accuracy", 100), 2, "high"),
+    Column("test_accuracy", "Test accuracy", "%", _metric("test", "accuracy", 100), 2, "high"),
+    Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
+    Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
+    Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
+    Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
+    Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
+    Column("train_seconds", "Training", "s", _field("train_seconds"), 1, "low"),
+    Column("seconds_to_best", "To best epoch", "s", _field("seconds_to_best"), 1, "low"),
+    Column("latency", "Latency p50", "ms", _field("latency_ms_p50"), 2, "low"),
+    Column("throughput", "Throughput", "reviews/s", _field("reviews_per_second"), 0, "high"),
+    Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
+    Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
+)
+GPU_MEMORY = Column(
+    "gpu_memory", "Peak GPU memory", "MiB", _field("peak_gpu_memory_bytes", 1 / MIB), 0, "low"
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One experiment of a table.
+
+    Attributes:
+        experiment: Its name.
+        architecture: Its class.
+        seeds: The seeds with a result.
+        values: Column key to the value over seeds; None where no seed has it.
+        rows: The rows behind the line, by seed.
+    """
+
+    experiment: str
+    architecture: str
+    seeds: tuple[int, ...]
+    values: dict[str, Statistic | None]
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Experiments that may be compared: one corpus fingerprint, protocol and profile.
+
+    Attributes:
+        corpus: Name of the corpus.
+        protocol: `holdout` or `refit`.
+        profile: For example `quick`.
+        facts: Name and text of what holds for the whole table: corpus, machine, versions, …
+        notes: Sentences that a reader must know: on the corpus, the profile, several machines.
+        columns: The measured columns.
+        lines: By falling test accuracy; without it, by validation accuracy, at the end.
+        best: Column key to the experiments whose shown value is the best, if there are others.
+        without_result: Failed and skipped runs.
+    """
+
+    corpus: str
+    protocol: str
+    profile: str
+    facts: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    columns: tuple[Column, ...]
+    lines: tuple[Line, ...]
+    best: dict[str, frozenset[str]]
+    without_result: tuple[Row, ...]
+
+
+def build_tables(rows: list[Row]) -> list[Table]:
+    """Split rows into comparable groups and make the table of each.
+
+    Args:
+        rows: Rows of any corpora, protocols and profiles.
+
+    Returns:
+        One table for each (corpus fingerprint, protocol, profile). A run that ended before it
+        read the corpus stands in the first table of its corpus name, protocol and profile.
+    """
+    groups: dict[tuple, list[Row]] = {}
+    for row in sorted(rows, key=lambda row: row.corpus_fingerprint is None):
+        key = (row.corpus, row.protocol, row.profile, row.corpus_fingerprint)
+        if row.corpus_fingerprint is None:
+            key = next((known for known in groups if known[:3] == key[:3]), key)
+        groups.setdefault(key, []).append(row)
+    ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
+    return [_table(group) for _, group in ordered]
+
+
+def statistic(values: list[float | None]) -> Statistic | None:
+    """Mean and, for two values or more, sample standard deviation of what is not None."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    spread = statistics.stdev(known) if len(known) > 1 else None
+    return Statistic(statistics.fmean(known), spread, len(known))
+
+
+def _table(rows: list[Row]) -> Table:
+    done = [row for row in rows if row.status == "ok"]
+    gpu = any(row.peak_gpu_memory_bytes is not None for row in done)
+    columns = (*COLUMNS, GPU_MEMORY) if gpu else COLUMNS
+    names = sorted({row.experiment for row in done})
+    lines = [_line([row for row in done if row.experiment == name], columns) for name in names]
+    lines.sort(key=_rank)
+    lost = sorted(
+        (row for row in rows if row.status != "ok"), key=lambda row: (row.experiment, row.seed)
+    )
+    first = (done or rows)[0]
+    return Table(
+        corpus=first.corpus,
+        protocol=first.protocol,
+        profile=first.profile,
+        facts=tuple(facts(rows)),
+        notes=tuple(warnings(rows)),
+        columns=columns,
+        lines=tuple(lines),
+        best={column.key: _best(column, lines) for column in columns},
+        without_result=tuple(lost),
+    )
+
+
+def _line(rows: list[Row], columns: tuple[Column, ...]) -> Line:
+    rows = sorted(rows, key=lambda row: row.seed)
+    return Line(
+        experiment=rows[0].experiment,
+        architecture=" / ".join(dict.fromkeys(row.architecture for row in rows)),
+        seeds=tuple(row.seed for row in rows),
+        values={column.key: statistic([column.value(row) for row in rows]) for column in columns},
+        rows=tuple(rows),
+    )
+
+
+def _rank(line: Line) -> tuple:
+    test, val = line.values["test_accuracy"], line.values["val_accuracy"]
+    return (-test.mean if test else 1, -val.mean if val else 1, line.experiment)
+
+
+def _best(column: Column, lines: list[Line]) -> frozenset[str]:
+    """Experiments with the best value as shown: what looks equal is equally best."""
+    shown = {
+        line.experiment: round(value.mean, column.decimals)
+        for line in lines
+        if (value := line.values[column.key]) is not None
+    }
+    if len(shown) < 2:
+        return frozenset()
+    top = max(shown.values()) if column.better == "high" else min(shown.values())
+    return frozenset(name for name, value in shown.items() if value == top)

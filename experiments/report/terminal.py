@@ -1,0 +1,87 @@
+"""The report in the terminal, at most 100 columns wide."""
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from experiments.report.tables import Column, Line, Table
+
+WIDTH = 100
+# The leading columns, with headings short enough for the width.
+SHORT = {
+    "val_accuracy": "Val acc\n%",
+    "test_accuracy": "Test acc\n%",
+    "f1": "F1\n%",
+    "log_loss": "Loss\nnats",
+    "ece": "ECE\n%",
+    "parameters": "Params\n",
+    "train_seconds": "Train\ns",
+    "latency": "p50\nms",
+    "size": "Size\nMiB",
+}
+WITH_SPREAD = ("val_accuracy", "test_accuracy")
+
+
+def print_tables(console: Console, tables: list[Table]) -> None:
+    """Print the leading columns of every table, and the runs without a result.
+
+    Args:
+        console: Where to print.
+        tables: From `build_tables`.
+    """
+    for table in tables:
+        console.print()
+        heading = f"{table.corpus} · {table.protocol} · profile {table.profile}"
+        console.print(Text(heading, style="bold"))
+        facts = dict(table.facts)
+        for name in ("Evaluated on", "Machine"):
+            if name in facts:
+                console.print(Text(f"{name}: {facts[name]}", style="dim"))
+        if table.lines:
+            console.print(_grid(table))
+        for row in table.without_result:
+            text = Text(f"{row.experiment}, seed {row.seed}: ")
+            text.append(row.status, style="red" if row.status == "failed" else "yellow")
+            text.append(f": {' '.join((row.reason or '').split())}")
+            console.print(text)
+        for note in table.notes:
+            console.print(Text(note, style="dim"))
+
+
+def _grid(table: Table) -> Grid:
+    columns = [column for column in table.columns if column.key in SHORT]
+    grid = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+    longest = max(len(line.experiment) for line in table.lines)
+    grid.add_column("\nExperiment", min_width=min(longest, 18), overflow="fold")
+    grid.add_column("\nSeeds", justify="right", no_wrap=True)
+    for column in columns:
+        grid.add_column(SHORT[column.key], justify="right", no_wrap=True)
+    for line in table.lines:
+        cells = [Text(line.experiment), Text(str(len(line.seeds)))]
+        for column in columns:
+            best = line.experiment in table.best[column.key]
+            cells.append(Text(_short(column, line), style="bold green" if best else ""))
+        grid.add_row(*cells)
+    return grid
+
+
+def _short(column: Column, line: Line) -> str:
+    """A value that spends few characters: spread only where it is read first."""
+    value = line.values[column.key]
+    if value is None:
+        return "–"
+    if column.key == "parameters":
+        return compact(value.mean)
+    if column.key in WITH_SPREAD and value.sd is not None:
+        return f"{value.mean:.2f} ± {value.sd:.2f}"
+    large = column.decimals and value.mean >= 10_000
+    return f"{value.mean:.0f}" if large else f"{value.mean:.{column.decimals}f}"
+
+
+def compact(count: float) -> str:
+    """A count in at most 6 characters, for example 2.61M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size * 0.9995:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.0f}"

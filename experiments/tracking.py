@@ -1,0 +1,132 @@
+"""W&B: one run per (experiment, seed), offline unless an API key is set up."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import wandb
+from lightning.pytorch.loggers import WandbLogger
+
+from datamodules.text import TextDataModule
+from experiments.atomic import replace_bytes
+from experiments.parsing import Resolved
+from experiments.predictions import Predictions
+from experiments.row import Row
+
+ID_FILE = "wandb_id.txt"
+HOW_TO_LOOK = (
+    "W&B: look with `wandb leet {folder}`, send with `wandb sync {folder}/wandb/offline-run-*`"
+)
+
+
+def start(
+    resolved: Resolved, folder: Path, experiment: str, benchmark: str, tags: list[str]
+) -> WandbLogger | None:
+    """Opens the run; None where W&B is disabled. A server out of reach means offline.
+
+    Args:
+        resolved: the run's configuration, all of which is sent along.
+        folder: the run's folder; `wandb/` lies in it.
+        experiment: the job type.
+        benchmark: the group.
+        tags: corpus and profile.
+    """
+    mode: Any = _mode(resolved.run.wandb_mode)
+    if mode == "disabled":
+        return None
+    identity = _stable_id(folder)
+    settings = wandb.Settings(
+        console="off",  # the log file has it already
+        disable_git=True,
+        disable_code=True,
+        silent=True,
+        x_disable_stats=True,
+        init_timeout=30,
+    )
+    options: dict[str, Any] = {
+        "project": os.environ.get("WANDB_PROJECT") or resolved.run.wandb_project,
+        "entity": os.environ.get("WANDB_ENTITY") or resolved.run.wandb_entity,
+        "name": f"{experiment}-seed-{resolved.seed}",
+        "id": identity,
+        "group": benchmark,
+        "job_type": experiment,
+        "tags": tags,
+        "dir": str(folder),
+        "config": resolved.config,
+        "settings": settings,
+        "resume": "allow" if mode == "online" else None,
+    }
+    try:
+        run = wandb.init(mode=mode, **options)
+    except (wandb.Error, OSError) as error:
+        if mode != "online":
+            raise
+        print(f"W&B out of reach ({error}); the run is kept offline", file=sys.stderr)
+        run = wandb.init(mode="offline", **{**options, "resume": None})
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    return WandbLogger(experiment=run, save_dir=str(folder))
+
+
+def finish(logger: WandbLogger | None, exit_code: int) -> None:
+    """Closes the run, whatever happened to it."""
+    if logger is not None:
+        logger.experiment.finish(exit_code=exit_code)
+        wandb.teardown(exit_code)  # a forked run ends without the hooks that would do it
+
+
+def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> None:
+    """Puts the row's metrics and costs into the run's summary."""
+    if logger is None:
+        return
+    costs = ("parameters", "train_seconds", "checkpoint_bytes", "latency_ms_p50", "best_epoch")
+    summary = {**final, **{name: getattr(row, name) for name in costs}}
+    logger.experiment.summary.update({k: v for k, v in summary.items() if v is not None})
+
+
+def log_mistakes(
+    logger: WandbLogger | None, found: Predictions, data: TextDataModule, most: int = 50
+) -> None:
+    """Sends the validation texts misread with most confidence; only on the user's word."""
+    if logger is None:
+        return
+    chosen = found.probabilities.argmax(axis=1)
+    confidence = found.probabilities.max(axis=1)
+    wrong = np.flatnonzero(chosen != found.labels)
+    texts, names = data.texts("train"), data.label_names
+    table = wandb.Table(columns=["text", "label", "predicted", "probability"])
+    for row in wrong[np.argsort(-confidence[wrong])][:most]:
+        label, said = names[found.labels[row]], names[chosen[row]]
+        table.add_data(texts[found.ids[row]], label, said, float(confidence[row]))
+    logger.experiment.log({"val/mistakes": table})
+
+
+def _mode(asked: str) -> str:
+    if asked != "auto":
+        return asked
+    if named := os.environ.get("WANDB_MODE"):
+        return {"dryrun": "offline", "shared": "online", "run": "online"}.get(named, named)
+    return "online" if os.environ.get("WANDB_API_KEY") or _kept_key() else "offline"
+
+
+def _kept_key() -> bool:
+    """Whether `wandb login` left a key for the server in use."""
+    server = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+    try:
+        return netrc.netrc().authenticators(urlsplit(server).hostname or "") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False  # no such file, or one that W&B could not read either
+
+
+def _stable_id(folder: Path) -> str:
+    file = folder / ID_FILE
+    if not file.exists():
+        replace_bytes(file, secrets.token_hex(4).encode())
+    return file.read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Batches in, logits out. Knows nothing of corpora, files or the benchmark."""

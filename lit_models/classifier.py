@@ -1,0 +1,190 @@
+"""LitClassifier: the one training loop. An architecture adds its network and its sizes."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
+
+from datamodules.batching import TextBatch, TrainView
+
+WEIGHTS_FILE = "model.ckpt"
+
+
+class Prediction(NamedTuple):
+    """What `predict_step` gives for one batch.
+
+    Attributes:
+        ids: int64[B], row numbers in the split's fixed order.
+        probabilities: float32[B, C].
+    """
+
+    ids: Tensor
+    probabilities: Tensor
+
+
+class LitClassifier(L.LightningModule):
+    """Loss, metrics, optimiser, schedule and prediction, common to all architectures.
+
+    A subclass sets `self.net`, a plain module `net(tokens, lengths) -> logits[B, C]`. What it must
+    learn from the train side before the first step, it learns in `prepare`.
+
+    Args:
+        num_classes: C, told by the corpus.
+        learning_rate: peak rate of AdamW.
+        weight_decay: decoupled decay of matrices; biases and gains are left alone.
+        schedule: `constant`, or `cosine` down to zero at the last step.
+        warmup_fraction: share of all steps in which the rate rises linearly.
+        label_smoothing: share of the target spread over all classes.
+        gradient_clip_norm: largest norm of the whole gradient; None does not clip.
+    """
+
+    net: nn.Module
+
+    def __init__(
+        self,
+        *,
+        num_classes: int = 2,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: Literal["constant", "cosine"] = "constant",
+        warmup_fraction: float = 0.0,
+        label_smoothing: float = 0.0,
+        gradient_clip_norm: float | None = 1.0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.num_classes = num_classes
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.schedule, self.warmup_fraction = schedule, warmup_fraction
+        self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
+        self.prepare_seconds = 0.0
+        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        self.val_metrics = MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+                "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+                "auroc": MulticlassAUROC(num_classes, average="macro", validate_args=False),
+            },
+            prefix="val/",
+        )
+
+    # Before the first step
+
+    def prepare(self, view: TrainView) -> None:
+        """Learns what needs no gradient steps, from the train side alone. Default: nothing.
+
+        Results belong into buffers, so that the checkpoint alone predicts.
+        """
+
+    def setup(self, stage: str) -> None:
+        """Shows `prepare` the train side, once, before fitting."""
+        if stage == "fit":
+            view = self.trainer.datamodule.train_view()  # type: ignore[attr-defined]
+            started = time.perf_counter()
+            self.prepare(view)
+            self.prepare_seconds = time.perf_counter() - started
+
+    # The loop
+
+    def forward(self, batch: TextBatch) -> Tensor:
+        """float32[B, C] logits. Override where the network takes more than tokens and lengths."""
+        logits: Tensor = self.net(batch.tokens, batch.lengths)
+        return logits.float()  # losses and probabilities stay fp32 under autocast
+
+    def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        logits, size = self(batch), len(batch.labels)
+        loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
+        self.train_accuracy(logits, batch.labels)
+        self.log("train/loss", loss, prog_bar=True, batch_size=size)
+        self.log("train/epoch_loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.log(
+            "train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size
+        )
+        return loss
+
+    def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
+        """Logs `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
+        logits, size = self(batch), len(batch.labels)
+        self.log(
+            "val/log_loss",
+            F.cross_entropy(logits, batch.labels),
+            batch_size=size,
+            sync_dist=True,
+        )
+        self.val_metrics.update(logits.softmax(dim=1), batch.labels)
+        self.log_dict(self.val_metrics, batch_size=size)
+
+    def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
+        """Ids and class probabilities of one batch."""
+        return Prediction(batch.ids.cpu(), self(batch).softmax(dim=1).float().cpu())
+
+    # The optimiser
+
+    def configure_optimizers(self) -> Any:
+        """AdamW, fused where that is allowed, with the schedule stepped after every batch."""
+        weights = [p for p in self.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in weights if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        # A fused optimiser unscales fp16 gradients itself, after they would have been clipped.
+        fused = self.trainer.precision != "16-mixed" and self.device.type in ("cpu", "cuda")
+        optimizer = torch.optim.AdamW(
+            [group for group in groups if group["params"]], lr=self.learning_rate, fused=fused
+        )
+        total = self.trainer.estimated_stepping_batches
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self.rate_at(s, total))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def rate_at(self, step: int, total: float) -> float:
+        """The learning rate at a step, as a share of its peak."""
+        warmup = self.warmup_fraction * total
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        if self.schedule == "constant" or not math.isfinite(total):
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, total - warmup))))
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clips by `gradient_clip_norm`; Trainer(gradient_clip_val) refuses fused optimisers."""
+        if self.gradient_clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
+
+    # Keeping
+
+    def save(self, folder: Path) -> None:
+        """Writes the fitted model into a run folder; `load` reads it back."""
+        temporary = folder / f".{WEIGHTS_FILE}"
+        self.trainer.save_checkpoint(temporary, weights_only=True)
+        temporary.rename(folder / WEIGHTS_FILE)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote, on the CPU, in evaluation mode. No pickle is executed."""
+        model = cls.load_from_checkpoint(
+            folder / WEIGHTS_FILE, map_location="cpu", weights_only=True
+        )
+        return model.eval()
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of learnt values."""
+        return sum(p.numel() for p in self.parameters())

@@ -1,0 +1,103 @@
+"""CNN: convolutions of several widths over word embeddings, and the maximum of each feature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lit_models.classifier import LitClassifier
+from lit_models.layers.masking import mask_of, masked_max
+
+
+class CNNNet(nn.Module):
+    """Embed → convolutions side by side → ReLU → max over positions → dropout → linear.
+
+    A filter of width w stands at each word and sees it and the w - 1 after it. Zero vectors follow
+    the last word, whatever the batch padded it with, so that a text of one word has features too.
+
+    Args:
+        vocab_size: rows of the embedding.
+        embedding_dim: E.
+        widths: filter widths in words.
+        filters: F, filters per width.
+        num_classes: C.
+        dropout: on the pooled features.
+        embedding_dropout: on the word vectors.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        widths: Sequence[int],
+        filters: int,
+        num_classes: int,
+        dropout: float,
+        embedding_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, embedding_dim)
+        nn.init.normal_(self.embedding.weight, std=0.1)
+        self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.widths = list(widths)
+        self.convolutions = nn.ModuleList(
+            nn.Conv1d(embedding_dim, filters, width) for width in widths
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(filters * len(widths), num_classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        words = self.embedding_dropout(self.embedding(tokens))  # [B, T, E]
+        mask = mask_of(lengths, tokens.shape[1])
+        words = torch.where(mask[:, :, None], words, 0.0).transpose(1, 2)  # [B, E, T]
+        features = []
+        for width, convolution in zip(self.widths, self.convolutions, strict=True):
+            states = convolution(F.pad(words, (0, width - 1))).relu()  # [B, F, T]
+            features.append(masked_max(states.transpose(1, 2), lengths))  # [B, F]
+        logits: Tensor = self.output(self.dropout(torch.cat(features, dim=1)))
+        return logits
+
+
+class CNN(LitClassifier):
+    """Kim 2014, "Convolutional Neural Networks for Sentence Classification" (CNN-rand).
+
+    c_w[t] = ReLU(W_w · [e_t, …, e_{t+w-1}] + b_w);  ĉ_w = max_t c_w[t];
+    z = W · [ĉ_3, ĉ_4, ĉ_5] + b.
+    At the default size 3,994,202 parameters: 30,000 × 128 embeddings, 100 filters of widths 3, 4, 5
+    over 128, 300 × 2 + 2 output.
+
+    Args:
+        vocab_size: rows of the embedding; linked to `data.vocab_size`.
+        embedding_dim: width of a word vector.
+        widths: filter widths in words.
+        filters: filters per width.
+        dropout: on the pooled features.
+        embedding_dropout: on the word vectors.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30_000,
+        embedding_dim: int = 128,
+        widths: list[int] = [3, 4, 5],  # noqa: B006  # never changed; jsonargparse shows it
+        filters: int = 100,
+        dropout: float = 0.5,
+        embedding_dropout: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.net = CNNNet(
+            vocab_size,
+            embedding_dim,
+            widths,
+            filters,
+            self.num_classes,
+            dropout,
+            embedding_dropout,
+        )

@@ -1,0 +1,63 @@
+"""Small made corpora in the layouts of the real ones, with words that give the label away."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from datamodules.imdb import IMDB, Counts
+
+GOOD = ("wonderful", "superb", "moving", "delightful", "brilliant")
+BAD = ("dreadful", "tedious", "awful", "clumsy", "pointless")
+NOUNS = ("film", "story", "actor", "scene", "plot", "camera", "music", "train", "town", "ending")
+OTHERS = ("the", "it", "was", "and", "with", "for", "this", "two", "shows", "who", "through", "an")
+
+SMALL_COUNTS = Counts(per_class=20, unlabelled=20, copies=2)
+
+
+class SmallIMDB(IMDB):
+    """IMDB as `make_aclimdb` makes it by default: 40 reviews in train, 40 in test, 20 without."""
+
+    _COUNTS = SMALL_COUNTS
+
+
+def make_review(seed: int, positive: bool) -> str:
+    """A review of 12 to 40 words, three of them with the sentiment; different for each seed."""
+    rng = random.Random(seed)
+    words = rng.choices(NOUNS + OTHERS, k=rng.randint(9, 37))
+    words += rng.choices(GOOD if positive else BAD, k=3)
+    rng.shuffle(words)
+    half = len(words) // 2
+    return f"{' '.join(words[:half])}.<br /><br />{' '.join(words[half:])}, number {seed}!"
+
+
+def make_aclimdb(folder: Path, counts: Counts = SMALL_COUNTS) -> Path:
+    """Writes `folder/aclImdb` in the official layout and returns it.
+
+    In train, two neighbouring reviews of each class share a movie, over the first two thirds; the
+    rest have a movie each, so that splits of any size can be filled. The first `counts.copies`
+    unlabelled reviews are copies of test reviews in other case and markup.
+    """
+    root = folder / "aclImdb"
+    for offset, split in enumerate(("train", "test")):
+        for label, name in enumerate(("neg", "pos")):
+            (root / split / name).mkdir(parents=True)
+            titles = []
+            for number in range(counts.per_class):
+                seed = (2 * offset + label) * 1_000_000 + number
+                rating = (2, 9)[label]
+                text = make_review(seed, positive=bool(label))
+                path = root / split / name / f"{number}_{rating}.txt"
+                path.write_text(text, encoding="utf-8")
+                shared = number < counts.per_class * 2 // 3
+                titles.append(offset * 1_000_000 + (number // 2 if shared else seed + 100_000))
+            lines = (f"http://www.imdb.com/title/tt{title:07d}/usercomments" for title in titles)
+            (root / split / f"urls_{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    (root / "train" / "unsup").mkdir()
+    for number in range(counts.unlabelled):
+        text = make_review(9_000_000 + number, positive=number % 2 == 0)
+        if number < counts.copies:
+            copied = (root / "test" / "neg" / f"{number}_2.txt").read_text("utf-8")
+            text = copied.replace("<br /><br />", " ").upper()
+        (root / "train" / "unsup" / f"{number}_0.txt").write_text(text, encoding="utf-8")
+    return root

@@ -1,0 +1,303 @@
+"""Rows on disk: strict reading, collecting, publishing, and the published tables themselves."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import experiments
+from experiments.evaluation import evaluate
+from experiments.predictions import write_predictions
+from experiments.results import (
+    ResultsError,
+    Row,
+    collect,
+    publish,
+    read_published_evidence,
+    read_row,
+    read_rows,
+    verify_published,
+    write_row,
+)
+from tests.rows import make_metrics, make_predictions, make_row, make_run
+
+PUBLISHED = Path(experiments.__path__[0]) / "results"
+
+
+def test_the_schema_is_the_written_one() -> None:
+    names = [field.name for field in dataclasses.fields(Row)]
+    expected = """experiment architecture corpus corpus_fingerprint protocol profile seed status
+        reason val test parameters train_seconds seconds_to_best epochs best_epoch
+        train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
+        latency_ms_p95 reviews_per_second checkpoint_bytes precision tuning git_commit git_dirty
+        versions hardware started ended config_hash wandb_run notes history evidence schema"""
+    assert names == expected.split()
+
+
+def test_importing_results_does_not_import_torch() -> None:
+    code = "import sys, experiments.results; print('torch' in sys.modules)"
+    root = PUBLISHED.parents[1]
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        make_row(),
+        make_row(test=None, seconds_to_best=None, git_commit=None, git_dirty=None),
+        make_row(test=make_metrics(auroc=None)),
+        make_row(status="failed", reason="out of memory", corpus_fingerprint=None),
+        make_row(status="skipped", reason="no vectors"),
+    ],
+)
+def test_round_trip(tmp_path: Path, row: Row) -> None:
+    path = write_row(tmp_path, row)
+    assert path == tmp_path / "row.json"
+    assert read_row(tmp_path) == row
+    assert [file.name for file in tmp_path.iterdir()] == ["row.json"]
+
+
+def test_a_diverged_epoch_becomes_null(tmp_path: Path) -> None:
+    history = [{"epoch": 0, "train/loss": float("nan"), "val/log_loss": float("inf")}]
+    write_row(tmp_path, make_row(history=history))
+    assert "NaN" not in (tmp_path / "row.json").read_text()
+    assert read_row(tmp_path).history == [{"epoch": 0, "train/loss": None, "val/log_loss": None}]
+
+
+def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="field 'train_seconds' is nan"):
+        write_row(tmp_path, make_row(train_seconds=float("nan")))
+    with pytest.raises(ResultsError, match="field 'seed' is '0'; it must be int"):
+        write_row(tmp_path, make_row(seed="0"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reason": "why"}, "cnn, seed 0: reason is 'why'"),
+        ({"val": None}, "cnn, seed 0: val is None; an ok row must have it"),
+        ({"parameters": None}, "parameters is None"),
+        ({"status": "failed"}, "status is 'failed' without a reason"),
+        ({"status": "failed", "reason": "x", "val": make_metrics()}, "metrics are given"),
+    ],
+)
+def test_rows_do_not_contradict_themselves(changes: dict, message: str) -> None:
+    with pytest.raises(ResultsError, match=message):
+        make_row(**changes)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda row: row | {"acuracy": 1}, "unknown field 'acuracy'. rows are written by"),
+        (lambda row: row | {"val": row["val"] | {"x": 1}}, "unknown field 'val.x'"),
+        (lambda row: {k: v for k, v in row.items() if k != "epochs"}, "missing field 'epochs'"),
+        (lambda row: row | {"schema": 2}, "field 'schema' is 2; this program reads 1"),
+        (lambda row: {k: v for k, v in row.items() if k != "schema"}, "field 'schema' is None"),
+        (lambda row: row | {"seed": True}, "field 'seed' is True; it must be int"),
+        (lambda row: row | {"status": "fine"}, "field 'status' is 'fine'"),
+        (lambda row: row | {"val": 0.9}, "field 'val' is 0.9; it must be an object"),
+        (lambda row: row | {"versions": {"torch": 2}}, r"field \"versions\['torch'\]\" is 2"),
+        (lambda row: row | {"notes": "one"}, "field 'notes' is 'one'"),
+        (lambda row: [row], "holds list; a row is an object"),
+    ],
+)
+def test_strict_reading_names_file_and_field(tmp_path: Path, edit: Any, message: str) -> None:
+    path = write_row(tmp_path, make_row())
+    path.write_text(json.dumps(edit(json.loads(path.read_text()))))
+    with pytest.raises(ResultsError, match=message) as raised:
+        read_row(tmp_path)
+    assert str(raised.value).startswith(f"{path}: ")
+
+
+def test_half_a_row_and_no_row(tmp_path: Path) -> None:
+    path = write_row(tmp_path, make_row())
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(ResultsError, match=f"{path}: not JSON"):
+        read_row(tmp_path)
+    path.unlink()
+    with pytest.raises(ResultsError, match=f"{path}: no such file; a run without it is not comp"):
+        read_row(tmp_path)
+
+
+def test_read_rows_of_each_kind_of_folder(tmp_path: Path) -> None:
+    quick = tmp_path / "runs" / "quick"
+    for experiment, seed in (("lstm", 1), ("cnn", 2), ("cnn", 10)):
+        folder = quick / experiment / f"seed-{seed}"
+        write_row(folder, make_row(experiment=experiment, seed=seed))
+    (quick / "bag" / "seed-0").mkdir(parents=True)  # still running: no row.json
+    keys = [("cnn", 2), ("cnn", 10), ("lstm", 1)]
+    assert [(row.experiment, row.seed) for row in read_rows(quick)] == keys
+    assert [row.seed for row in read_rows(quick / "lstm" / "seed-1")] == [1]
+    assert collect(quick) == read_rows(quick)
+    assert read_rows(quick / "results.jsonl") == read_rows(quick)
+    # The row files are the truth, not the file derived from them.
+    write_row(quick / "lstm" / "seed-1", make_row(experiment="lstm", seed=1, epochs=9))
+    assert read_rows(quick)[2].epochs == 9
+    with pytest.raises(
+        ResultsError, match=f"no finished runs here.*one of its benchmarks: {quick}"
+    ):
+        read_rows(tmp_path / "runs")
+    with pytest.raises(ResultsError, match=f"{tmp_path / 'none'}: no finished runs here"):
+        read_rows(tmp_path / "none")
+
+
+def test_publish_computes_metrics_from_what_it_stores(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "runs", seed, data=seed) for seed in (0, 1)]
+    home = tmp_path / "published"
+    rows = publish(runs, "imdb", home)
+    assert read_rows(home) == rows == verify_published(home)
+    assert sorted(str(path.relative_to(home)) for path in home.rglob("*.*")) == [
+        "imdb.jsonl",
+        "imdb/cnn-seed-0.npz",
+        "imdb/cnn-seed-1.npz",
+    ]
+    for run, row in zip(runs, rows, strict=True):
+        before = read_row(run)
+        evidence = read_published_evidence(home, row)
+        assert row.test == evaluate(evidence.test.labels, evidence.test.probabilities)
+        assert row.val == evaluate(evidence.val.labels, evidence.val.probabilities)
+        assert before.test and row.test
+        assert row.test.accuracy == before.test.accuracy
+        assert row.test.log_loss != before.test.log_loss
+        assert row.test.log_loss == pytest.approx(before.test.log_loss, abs=1e-4)
+        assert row.history == before.history
+
+
+def test_publishing_again_replaces_the_row(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "one", data=0), make_run(tmp_path / "one", 1)], "imdb", home)
+    publish([make_run(tmp_path / "two", data=7, epochs=3)], "imdb", home)
+    rows = verify_published(home)
+    assert [(row.seed, row.epochs) for row in rows] == [(0, 3), (1, 5)]
+
+
+def test_protocols_share_a_table_but_no_file(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "one")], "imdb", home)
+    refit = make_run(tmp_path / "two", data=3, protocol="refit", corpus="IMDB / own")
+    publish([refit], "imdb", home)
+    publish([refit], "imdb", home)
+    files = sorted(row.evidence.file for row in verify_published(home) if row.evidence)
+    assert files == ["imdb/cnn-seed-0-refit-quick-IMDB___own.npz", "imdb/cnn-seed-0.npz"]
+
+
+def test_no_machine_path_is_published(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path,
+        wandb_run="/home/ada/runs/cnn/wandb/offline-run-1",
+        notes=[
+            "Read from '/data/ada/aclImdb.tar.xz' and C:\\Users\\ada\\more.csv.",
+            "See https://ai.stanford.edu/~amaas/data/sentiment/ for and/or terms; 90/10 split.",
+        ],
+        hardware={"cpu": "Example CPU", "cache": ["~/.cache/lit/store", "file:///tmp/ada/x"]},
+    )
+    (row,) = publish([run], "imdb", tmp_path / "published")
+    text = (tmp_path / "published" / "imdb.jsonl").read_text()
+    assert "ada" not in text
+    assert "/tmp" not in text
+    assert row.wandb_run == "offline-run-1"
+    assert row.notes == [
+        "Read from 'aclImdb.tar.xz' and more.csv.",
+        "See https://ai.stanford.edu/~amaas/data/sentiment/ for and/or terms; 90/10 split.",
+    ]
+    assert row.hardware == {"cpu": "Example CPU", "cache": ["store", "x"]}
+
+
+def test_publish_refuses_what_it_cannot_prove(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    good = make_run(tmp_path / "good", seed=9)
+
+    failed = tmp_path / "failed"
+    write_row(failed, make_row(status="failed", reason="out of memory at 4 GiB"))
+    untested = make_run(tmp_path / "untested")
+    write_row(untested, dataclasses.replace(read_row(untested), test=None))
+    incomplete = tmp_path / "incomplete"
+    incomplete.mkdir()
+    unproven = make_run(tmp_path / "unproven")
+    (unproven / "predictions.parquet").unlink()
+    foreign = make_run(tmp_path / "foreign")
+    write_predictions(foreign / "val_predictions.parquet", make_predictions(40, seed=55))
+
+    for run, message in (
+        (failed, "the run failed .out of memory at 4 GiB.; only ok runs publish"),
+        (untested, f"no test metrics; run `lit-sentiment test {untested}`"),
+        (incomplete, "a run without it is not complete"),
+        (unproven, "predictions.parquet: no such file"),
+        (foreign, r"val_predictions.parquet: \w+ is [\d.]+ and [\d.]+ .* different runs"),
+        (good, "a second run of cnn, seed 9"),
+    ):
+        with pytest.raises(ResultsError, match=message) as raised:
+            publish([good, run], "imdb", home)
+        assert str(run) in str(raised.value)
+    with pytest.raises(ResultsError, match="table is '../imdb'"):
+        publish([good], "../imdb", home)
+    with pytest.raises(ResultsError, match="0 runs were given"):
+        publish([], "imdb", home)
+    assert not home.exists()  # all runs are checked before anything is written
+
+
+def test_verify_finds_what_was_changed(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "runs")], "imdb", home)
+    table, evidence = home / "imdb.jsonl", home / "imdb" / "cnn-seed-0.npz"
+    line = json.loads(table.read_text())
+
+    better = line | {"test": line["test"] | {"accuracy": 0.99}}
+    table.write_text(json.dumps(better) + "\n")
+    with pytest.raises(ResultsError, match="cnn, seed 0: test accuracy is 0.99 and 0.") as raised:
+        verify_published(home)
+    assert str(table) in str(raised.value)
+
+    outside = line | {"evidence": line["evidence"] | {"file": "../cnn-seed-0.npz"}}
+    table.write_text(json.dumps(outside) + "\n")
+    with pytest.raises(ResultsError, match="imdb.jsonl:1: evidence file is '../cnn-seed-0.npz'"):
+        read_rows(home)
+
+    table.write_text(json.dumps(line | {"evidence": None}) + "\n")
+    with pytest.raises(ResultsError, match="cnn, seed 0 carries no evidence"):
+        verify_published(home)
+
+    table.write_text(json.dumps(line) + "\n")
+    assert len(verify_published(home)) == 1
+    stray = evidence.with_name("lstm-seed-0.npz")
+    stray.write_bytes(evidence.read_bytes())
+    with pytest.raises(ResultsError, match=f"{stray}: no row of imdb.jsonl names it"):
+        verify_published(home)
+    stray.unlink()
+
+    data = bytearray(evidence.read_bytes())
+    data[len(data) // 2] ^= 1
+    evidence.write_bytes(data)
+    with pytest.raises(ResultsError, match=str(evidence)):
+        verify_published(home)
+    evidence.unlink()
+    with pytest.raises(ResultsError, match=f"imdb.jsonl:1: evidence {evidence} is missing"):
+        read_rows(home)
+
+
+def test_nothing_published_verifies_as_nothing(tmp_path: Path) -> None:
+    assert verify_published(tmp_path) == []
+
+
+@pytest.mark.parametrize("table", sorted(PUBLISHED.glob("*.jsonl")), ids=lambda path: path.stem)
+def test_committed_tables_follow_from_their_evidence(table: Path) -> None:
+    rows = read_rows(table)
+    assert rows
+    verified = {(row.experiment, row.seed, row.protocol) for row in verify_published(PUBLISHED)}
+    for row in rows:
+        assert (row.experiment, row.seed, row.protocol) in verified
+        assert row.evidence and row.test
+        assert (PUBLISHED / row.evidence.file).stat().st_size <= 100_000
+        evidence = read_published_evidence(PUBLISHED, row)
+        assert row.test.n == len(evidence.test.ids)
+        predicted = evidence.test.probabilities.argmax(axis=1)
+        assert row.test.accuracy == (predicted == evidence.test.labels).mean()

@@ -1,0 +1,107 @@
+"""Made rows and predictions for tests of results and report."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.evaluation import Metrics, evaluate
+from experiments.predictions import Predictions, write_predictions
+from experiments.results import write_row
+from experiments.row import Row
+
+
+def make_metrics(**changes: Any) -> Metrics:
+    """Metrics of a plausible run, with `changes`."""
+    values: dict[str, Any] = {
+        "accuracy": 0.8812,
+        "f1": 0.8811,
+        "auroc": 0.9523,
+        "log_loss": 0.2876,
+        "ece": 0.0123,
+        "n": 2000,
+    }
+    return Metrics(**(values | changes))
+
+
+def make_row(**changes: Any) -> Row:
+    """A complete row of one finished run, with `changes`.
+
+    A changed `status` drops the metrics, as the schema wants it.
+    """
+    values: dict[str, Any] = {
+        "experiment": "cnn",
+        "architecture": "CNN",
+        "corpus": "movie-reviews",
+        "corpus_fingerprint": "0123456789abcdef" * 4,
+        "protocol": "holdout",
+        "profile": "quick",
+        "seed": 0,
+        "val": make_metrics(accuracy=0.8731, n=1000),
+        "test": make_metrics(),
+        "parameters": 2_612_482,
+        "train_seconds": 41.25,
+        "seconds_to_best": 24.75,
+        "epochs": 5,
+        "best_epoch": 2,
+        "train_tokens_per_second": 61234.5,
+        "peak_memory_bytes": 912 * 2**20,
+        "peak_gpu_memory_bytes": None,
+        "latency_ms_p50": 1.62,
+        "latency_ms_p95": 3.31,
+        "reviews_per_second": 1834.2,
+        "checkpoint_bytes": 10_482_933,
+        "precision": "32-true",
+        "tuning": {"trials": 1, "chosen_on": "val"},
+        "git_commit": "a" * 40,
+        "git_dirty": False,
+        "versions": {"lit-sentiment": "0.1.0", "torch": "2.13.0", "lightning": "2.6.6"},
+        "hardware": {"cpu": "Example CPU", "cores": 2, "threads": 2, "gpu": None},
+        "started": "2026-03-01T10:00:00+00:00",
+        "ended": "2026-03-01T10:01:10+00:00",
+        "config_hash": "c0ffee" * 6,
+        "wandb_run": "cnn-0-abcdef",
+        "notes": ["All reviews are from the official train split."],
+        "history": [
+            {"epoch": 0, "train/loss": 0.66, "val/log_loss": 0.52, "val/accuracy": 0.79},
+            {"epoch": 1, "train/loss": 0.41, "val/log_loss": 0.36, "val/accuracy": 0.85},
+            {"epoch": 2, "train/loss": 0.28, "val/log_loss": 0.31, "val/accuracy": 0.873},
+            {"epoch": 3, "train/loss": 0.17, "val/log_loss": 0.34, "val/accuracy": 0.872},
+            {"epoch": 4, "train/loss": 0.09, "val/log_loss": 0.39, "val/accuracy": 0.87},
+        ],
+    }
+    if changes.get("status", "ok") != "ok":
+        for name in ("val", "test", "parameters", "train_seconds", "seconds_to_best", "epochs"):
+            values[name] = None
+        values |= {"best_epoch": None, "precision": None, "history": []}
+    return Row(**(values | changes))
+
+
+def make_predictions(
+    n: int = 200, classes: int = 2, seed: int = 0, ids: np.ndarray | None = None
+) -> Predictions:
+    """Predictions of a model that is right more often than not, in float32 as models give them."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, classes, n)
+    labels[:classes] = np.arange(classes)  # every class occurs
+    logits = generator.normal(0, 2, (n, classes))
+    logits[np.arange(n), labels] += 2
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+    return Predictions(np.arange(n) if ids is None else ids, labels, probabilities)
+
+
+def make_run(root: Path, seed: int = 0, data: int = 0, **changes: Any) -> Path:
+    """A finished run folder whose row follows from its predictions."""
+    test, val = make_predictions(200, seed=data), make_predictions(40, seed=data + 100)
+    row = make_row(
+        seed=seed,
+        test=evaluate(test.labels, test.probabilities),
+        val=evaluate(val.labels, val.probabilities),
+        **changes,
+    )
+    folder = root / row.experiment / f"seed-{seed}"
+    write_predictions(folder / "predictions.parquet", test)
+    write_predictions(folder / "val_predictions.parquet", val)
+    write_row(folder, row)
+    return folder
