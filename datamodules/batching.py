@@ -272,9 +272,15 @@ class TextLoader(DataLoader[TextBatch]):
     sampler: BucketSampler
 
     def __init__(
-        self, dataset: TokenDataset, sampler: BucketSampler, batch_size: None = None, **options: Any
+        self,
+        dataset: TokenDataset,
+        *,
+        sampler: BucketSampler,
+        batch_size: None = None,
+        **options: Any,
     ) -> None:
-        # `batch_size` is named because Lightning makes the loader anew for predict and passes it.
+        # Lightning makes the loader anew for predict: it passes `batch_size` and `sampler` by name,
+        # a positional sampler would be passed twice.
         super().__init__(dataset, sampler=sampler, batch_size=batch_size, **options)
 
     def __len__(self) -> int:

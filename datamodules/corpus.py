@@ -17,6 +17,9 @@ from datamodules.errors import DataError
 
 UNLABELLED = -1
 
+# What reading a damaged file raises, by where the damage is.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException)
+
 
 @dataclass(frozen=True)
 class TextSplit:
@@ -97,7 +100,12 @@ class Corpus:
         with new_folder(folder) as temporary:
             for name, split in self.splits.items():
                 columns = {"text": split.texts, "label": split.labels, "key": split.keys}
-                pq.write_table(pa.table(columns), temporary / f"{name}.parquet", compression="zstd")
+                pq.write_table(
+                    pa.table(columns),
+                    temporary / f"{name}.parquet",
+                    compression="zstd",
+                    write_page_checksum=True,
+                )
             head = {
                 "name": self.name,
                 "label_names": list(self.label_names),
@@ -132,20 +140,45 @@ class Corpus:
                 unlabelled=splits.get("unlabelled"),
                 notes=tuple(head["notes"]),
             )
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            found, expected = corpus.fingerprint, head["fingerprint"]
+        except _UNREADABLE as error:
             raise _damaged(folder, str(error)) from error
-        if corpus.fingerprint != head["fingerprint"]:
-            raise _damaged(folder, f"fingerprint {corpus.fingerprint}, not {head['fingerprint']}")
+        if found != expected:
+            raise _damaged(folder, f"fingerprint {found}, not {expected}")
         return corpus
 
 
 def read_texts(folder: Path, split: str) -> list[str]:
-    """The raw texts of one split of a cached corpus, by id."""
-    return pq.read_table(folder / f"{split}.parquet", columns=["text"])["text"].to_pylist()
+    """The raw texts of one split of a cached corpus, by id.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return _read_table(folder / f"{split}.parquet", ["text"])["text"].to_pylist()
+    except _UNREADABLE as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def read_fingerprint(folder: Path) -> str:
+    """The fingerprint of a cached corpus.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        return str(head["fingerprint"])
+    except _UNREADABLE as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def _read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
+    return pq.read_table(file, columns=columns, page_checksum_verification=True)
 
 
 def _read_split(file: Path) -> TextSplit:
-    table = pq.read_table(file)
+    table = _read_table(file)
     return TextSplit(
         texts=table["text"].to_pylist(),
         labels=table["label"].to_numpy().astype(np.int64),

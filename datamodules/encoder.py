@@ -75,7 +75,10 @@ class Encoder:
         try:
             head = json.loads(file.read_text(encoding="utf-8"))
             module, _, name = head["tokenizer"].rpartition(".")
-            tokenizer: Tokenizer = getattr(importlib.import_module(module), name)()
+            kind = getattr(importlib.import_module(module), name)
+            if not issubclass(kind, Tokenizer):
+                raise TypeError(f"{head['tokenizer']} is no tokenizer")
+            tokenizer = kind()
             cut, label_names = Cut(**head["cut"]), tuple(head["label_names"])
         except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
             raise DataError(f"{file}: cannot be read ({error}); is {folder} a run?") from error

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import lightning as L
 import numpy as np
@@ -20,10 +19,10 @@ from datamodules.batching import (
     Truncation,
 )
 from datamodules.cache import default_cache_dir, digest, locked
-from datamodules.corpus import Corpus, read_texts
+from datamodules.corpus import Corpus, read_fingerprint, read_texts
 from datamodules.encoder import Encoder
 from datamodules.errors import DataError
-from datamodules.token_store import TokenStore
+from datamodules.token_store import FORMAT, TokenStore
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 
 
@@ -70,10 +69,13 @@ class TextDataModule(L.LightningDataModule, ABC):
             "max_length": (max_length, 1),
             "batch_size": (batch_size, 1),
             "eval_batch_size": (eval_batch_size, 1),
+            "seed": (seed, 0),
         }
         for name, (value, least) in rules.items():
             if value is not None and value < least:
                 raise DataError(f"data.{name} is {value}; it must be at least {least}")
+        if truncation not in get_args(Truncation):
+            raise DataError(f"data.truncation is {truncation!r}; choose of {get_args(Truncation)}")
         self.tokenizer = tokenizer or WordTokenizer()
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation = max_length, truncation
@@ -193,8 +195,9 @@ class TextDataModule(L.LightningDataModule, ABC):
     @property
     def fingerprint(self) -> str:
         """The corpus fingerprint; known once the corpus is prepared."""
-        head = json.loads((self.corpus_folder / "corpus.json").read_text(encoding="utf-8"))
-        return str(head["fingerprint"])
+        if not self.corpus_folder.exists():
+            raise RuntimeError("call prepare_data() first")
+        return read_fingerprint(self.corpus_folder)
 
     @property
     def corpus_folder(self) -> Path:
@@ -204,7 +207,7 @@ class TextDataModule(L.LightningDataModule, ABC):
     # Inside
 
     def _store_folder(self) -> Path:
-        key = {"corpus": self.fingerprint, "tokenizer": self.tokenizer.settings()}
+        key = {"corpus": self.fingerprint, "tokenizer": self.tokenizer.settings(), "format": FORMAT}
         key["learnt_from"] = "train and val" if self.refit else "train"
         return self.cache_dir / "stores" / digest(key)
 
@@ -229,4 +232,4 @@ class TextDataModule(L.LightningDataModule, ABC):
         sampler = BucketSampler(
             dataset.lengths, batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world=world
         )
-        return TextLoader(dataset, sampler)
+        return TextLoader(dataset, sampler=sampler)

@@ -18,8 +18,10 @@ from datamodules.corpus import Corpus
 from datamodules.errors import DataError
 from datamodules.tokenizers import Tokenizer
 
-_FORMAT = 1
+FORMAT = 1
+"""Part of a store's address: raise it whenever the files change."""
 _META = "meta.json"
+_ONE_LINE = str.maketrans("\r\n", "  ")
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,11 @@ class TokenStore:
         meta_file = folder / _META
         try:
             meta = json.loads(meta_file.read_text(encoding="utf-8"))
-            checksums = meta["crc32"].items()
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+            checksums, own = meta["crc32"].items(), meta["own_crc32"]
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise _corrupt(meta_file, str(error)) from error
+        if own != _own_crc32(meta):
+            raise _corrupt(meta_file, f"its own checksum is not {own}")
         for name, expected in checksums:
             try:
                 found = _crc32(folder / name)
@@ -126,12 +130,12 @@ def _write_files(
         _write_tokens(folder, name, tokenizer.encode(split.texts))
         np.save(folder / f"labels-{name}.npy", split.labels.astype(np.int64))
         with open(folder / f"keys-{name}.txt", "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(key.replace("\n", " ") + "\n" for key in split.keys)
+            file.writelines(key.translate(_ONE_LINE) + "\n" for key in split.keys)
     np.save(folder / "rows-train.npy", corpus.train_rows.astype(np.int64))
     np.save(folder / "rows-val.npy", corpus.val_rows.astype(np.int64))
     np.save(folder / "counts.npy", _counts(folder, learn_from, tokenizer))
     meta = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "corpus": corpus.name,
         "fingerprint": corpus.fingerprint,
         "label_names": list(corpus.label_names),
@@ -140,6 +144,7 @@ def _write_files(
         "tokenizer": tokenizer.settings(),
         "crc32": {file.name: _crc32(file) for file in sorted(folder.iterdir())},
     }
+    meta["own_crc32"] = _own_crc32(meta)
     (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
@@ -168,6 +173,12 @@ def _crc32(file: Path) -> int:
         while block := stream.read(1 << 22):
             checksum = zlib.crc32(block, checksum)
     return checksum
+
+
+def _own_crc32(meta: dict) -> int:
+    """Of everything in `meta.json` but this number itself."""
+    rest = {name: value for name, value in meta.items() if name != "own_crc32"}
+    return zlib.crc32(json.dumps(rest, sort_keys=True).encode())
 
 
 def _corrupt(file: Path, why: str) -> DataError:

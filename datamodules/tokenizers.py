@@ -84,13 +84,14 @@ class WordTokenizer(Tokenizer):
         self._hf.pre_tokenizer = hf.pre_tokenizers.Split(
             hf.Regex(self._PATTERN), behavior="removed", invert=True
         )
+        self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
 
     def settings(self) -> dict[str, Any]:
         return {
             "class": "WordTokenizer",
             "pattern": self._PATTERN,
             "lowercase": self.lowercase,
-            "version": 1,
+            "version": 2,
         }
 
     def fit(self, texts: Iterable[str], count: int) -> None:
@@ -113,15 +114,20 @@ class WordTokenizer(Tokenizer):
         return sorted(numbers, key=numbers.__getitem__)
 
     def save(self, file: Path) -> None:
-        self._hf.save(str(file))
+        # not _hf.save: on a full disk it raises a bare Exception
+        file.write_text(self._hf.to_str(), encoding="utf-8")
 
     def load(self, file: Path) -> None:
         if not file.is_file():
             raise DataError(f"{file}: no tokenizer there; the run or store is incomplete")
         try:
             self._hf = hf.Tokenizer.from_file(str(file))
+            numbers = [self._hf.token_to_id(token) for token in self._SPECIALS]
+            if numbers != [self.pad_id, self.unk_id] or self._hf.model.unk_token != "<unk>":
+                raise ValueError(f"{self._SPECIALS} are not its first tokens")
         except Exception as error:  # the Rust side raises bare Exception
             raise DataError(f"{file}: not a tokenizer file ({error})") from error
+        self._hf.encode_special_tokens = True  # the file does not keep it
 
 
 def words(tokens: Sequence[int] | np.ndarray, vocabulary: Sequence[str]) -> list[str]:

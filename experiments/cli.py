@@ -61,6 +61,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     spec = plan.specs[0]
     spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
     if benchmark.pending(plan, retry=True, rerun=options.rerun):
+        benchmark.prepare([spec], console)
         console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
         with console.status("starting") as status:
             outcome = carry_out(
@@ -239,8 +240,8 @@ def _parser() -> argparse.ArgumentParser:
 
     epilog = (
         "Any setting can follow, such as --model.dropout 0.3 --data.batch_size 64 "
-        "--trainer.max_epochs 5 --run.patience 2. `lit-sentiment fit -c cnn "
-        "--print_config=comments` lists all settings of an experiment with their meaning."
+        "--trainer.max_epochs 5 --run.patience 2. `lit-sentiment fit -c cnn --print_config` "
+        "lists all settings of an experiment; its file and its class say what they mean."
     )
 
     def settings(sub: argparse.ArgumentParser, profile: str) -> None:

@@ -48,7 +48,7 @@ def start(
         disable_code=True,
         silent=True,
         x_disable_stats=True,
-        init_timeout=30,
+        init_timeout=20,
     )
     options: dict[str, Any] = {
         "project": os.environ.get("WANDB_PROJECT") or resolved.run.wandb_project,
@@ -69,6 +69,7 @@ def start(
         if mode != "online":
             raise
         print(f"W&B out of reach ({error}); the run is kept offline", file=sys.stderr)
+        wandb.teardown()  # its service still holds the run's id
         run = wandb.init(mode="offline", **{**options, "resume": None})
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)

@@ -61,7 +61,7 @@ class LitClassifier(L.LightningModule):
         gradient_clip_norm: float | None = 1.0,
     ) -> None:
         super().__init__()
-        self.save_hyperparameters()
+        self.save_hyperparameters(logger=False)  # the logger has the whole resolved config
         self.num_classes = num_classes
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction

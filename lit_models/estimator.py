@@ -104,7 +104,9 @@ class LitEstimator(LitClassifier, ABC):
                 skops.io.dump(self.estimator, temporary)
             else:
                 arrays = {key: np.ascontiguousarray(a) for key, a in self.arrays().items()}
-                save_file(arrays, temporary, metadata={"hparams": json.dumps(dict(self.hparams))})
+                # Lightning adds names of its own, such as `_class_path`.
+                hparams = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
+                save_file(arrays, temporary, metadata={"hparams": json.dumps(hparams)})
             temporary.rename(folder / name)
 
     @classmethod

@@ -1,0 +1,50 @@
+# Every target works on a fresh clone: the environment is made, and refreshed when its files change.
+#   make benchmark PROFILE=full ARGS="--root DIR"     further words for the command
+#   make test VENV=                                   use the active environment as it is
+VENV ?= .venv
+PYTHON ?= python3
+PROFILE ?= quick
+ARGS ?=
+
+ifeq ($(strip $(VENV)),)
+  BIN :=
+  STAMP :=
+else
+  BIN := $(VENV)/bin/
+  STAMP := $(VENV)/.stamp
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup benchmark test test-all lint clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make the virtual environment (.venv) with everything in it
+
+benchmark: $(STAMP) ## train and compare (PROFILE=quick, gpu, full or smoke), show the table, write report.html
+	$(BIN)lit-sentiment benchmark --profile $(PROFILE) $(ARGS)
+
+test: lint ## lint and all fast offline tests
+	$(BIN)python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-all: lint ## every test that needs no further machine, the slow ones too
+	$(BIN)python -m pytest -n 2 --dist loadfile -m "slow or not slow" $(ARGS)
+
+lint: $(STAMP) ## ruff and mypy
+	$(BIN)ruff check .
+	$(BIN)ruff format --check .
+	$(BIN)mypy
+
+clean: ## remove the environment and caches, never runs or data
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info
+
+# torch is installed first and pinned: a looser requirement could fetch another build of it.
+ifneq ($(STAMP),)
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 …")'
+	test -x $(BIN)python || $(PYTHON) -m venv $(VENV)
+	$(BIN)python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+endif

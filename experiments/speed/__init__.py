@@ -1,0 +1,1 @@
+"""Speed measured against other frameworks, each in a process of its own."""

@@ -1,0 +1,101 @@
+"""One measurement of the same LSTM in Keras; the driver starts it with Keras's own interpreter.
+
+It imports nothing of this project, whose packages that interpreter need not have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+
+def build(width: int) -> Any:
+    """The network of `lit_models.lstm` over rows padded to `width`.
+
+    Padding is read and pooled like words: a mask would cost Keras time. Gradients are not clipped,
+    which spares Keras a pass over them. XLA is off: its while loop made this model several times
+    slower on a CPU, and `steps_per_execution` made no difference.
+    """
+    import keras
+    from keras import layers
+
+    tokens = keras.Input((width,), dtype="int32")
+    normal = keras.initializers.RandomNormal(stddev=0.1)
+    words = layers.Embedding(30_000, 128, embeddings_initializer=normal)(tokens)  # [B, T, 128]
+    states = layers.LSTM(128, return_sequences=True)(layers.Dropout(0.3)(words))  # [B, T, 128]
+    mean, most = layers.GlobalAveragePooling1D()(states), layers.GlobalMaxPooling1D()(states)
+    summary = layers.Dropout(0.5)(layers.Concatenate()([mean, most]))  # [B, 256]
+    model = keras.Model(tokens, layers.Dense(2, activation="softmax")(summary))
+    model.compile(
+        keras.optimizers.AdamW(1e-3, weight_decay=0.0),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    return model
+
+
+def measure(file: Path, batch_size: int, warmup: int, seed: int, threads: int) -> dict[str, Any]:
+    """Fits for some steps unmeasured, which compiles, then for one epoch under the clock.
+
+    Args:
+        file: `.npz` with `tokens` int32[N, T] and `labels` int32[N].
+        batch_size: rows per step.
+        warmup: steps before the clock.
+        seed: of weights and order.
+        threads: within an operation, and between operations.
+    """
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    keras.utils.set_random_seed(seed)
+    with np.load(file, allow_pickle=False) as content:
+        tokens, labels = content["tokens"], content["labels"]
+
+    class Clock(keras.callbacks.Callback):
+        """Like the suite's: an epoch's steps alone, without what `fit` sets up before them."""
+
+        seconds = 0.0
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.started = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.seconds += time.perf_counter() - self.started
+
+    model, clock, first = build(tokens.shape[1]), Clock(), warmup * batch_size
+    model.fit(tokens[:first], labels[:first], batch_size=batch_size, verbose=0)
+    history = model.fit(tokens, labels, batch_size=batch_size, verbose=0, callbacks=[clock])
+    return {
+        "reviews_per_second": len(tokens) / clock.seconds,
+        "seconds": clock.seconds,
+        "reviews": len(tokens),
+        "loss": history.history["loss"][-1],
+        "parameters": model.count_params(),
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "tensorflow": tf.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def main() -> None:
+    """Measures once and prints the result as the last line, in JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("file", type=Path)
+    for name in ("batch-size", "warmup", "seed", "threads"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    print(json.dumps(measure(**vars(parser.parse_args()))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""One measurement of the suite's own LSTM training; the driver starts it as a process."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+
+from experiments import tracking
+from experiments.callbacks import Clock, Progress
+from experiments.environment import versions
+from experiments.parsing import Resolved
+from experiments.speed.sample import configure
+
+
+def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
+    """Trains for some steps unmeasured, then for one epoch under the suite's own clock.
+
+    What costs time in a step is what a run has: metrics, W&B, clock and progress. What a run does
+    between epochs only (validation, checkpoints, early stopping) is left out, since the clock
+    stands still then.
+
+    Args:
+        resolved: of `configure`.
+        warmup: steps before the clock.
+        folder: for W&B's files.
+
+    Returns:
+        `reviews_per_second`, `seconds`, `reviews`, `loss`, `parameters`, `wait_share`, `versions`.
+    """
+    L.seed_everything(resolved.seed, verbose=False)
+    resolved.cli.build()
+    model, data = resolved.cli.model, resolved.cli.datamodule
+    data.prepare_data()
+    data.setup()
+    logger = tracking.start(resolved, folder, "lstm", "speed", ["speed"])
+    exit_code = 1
+    try:
+        for length in ({"max_steps": warmup}, {"max_epochs": 1}):
+            clock = Clock()
+            trainer = resolved.cli.make_trainer(
+                **length,
+                callbacks=[clock, Progress(lambda what, share: None)],
+                limit_val_batches=0,
+                enable_checkpointing=False,
+                logger=logger or False,
+                default_root_dir=folder,
+            )
+            trainer.fit(model, datamodule=data)
+        exit_code = 0
+    finally:
+        tracking.finish(logger, exit_code)
+    reviews = len(data.train_dataloader().dataset)
+    return {
+        "reviews_per_second": reviews / clock.train_seconds,
+        "seconds": clock.train_seconds,
+        "reviews": reviews,
+        "loss": clock.history[-1]["train/epoch_loss"],
+        "parameters": model.parameter_count,
+        "wait_share": clock.wait_seconds / clock.train_seconds,
+        "versions": versions(),
+    }
+
+
+def main() -> None:
+    """Measures once and prints the result as the last line, in JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root")
+    parser.add_argument("--cache-dir")
+    parser.add_argument("--reviews", type=int, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--warmup", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    resolved = configure(options.root, options.reviews, options.seed, options.cache_dir)
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(measure(resolved, options.warmup, Path(folder))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Pairs of measurements, ours and Keras's in turn: their medians and their table."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+SIDES = ("ours", "keras")
+
+
+def summarise(pairs: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:
+    """Every pair with its ratio, the medians, and what ran.
+
+    The median is that of the ratios, since what disturbs a machine for a while disturbs a pair.
+    """
+    found = []
+    for pair in pairs:
+        kept = {side: {k: v for k, v in pair[side].items() if k != "versions"} for side in SIDES}
+        ratio = pair["ours"]["reviews_per_second"] / pair["keras"]["reviews_per_second"]
+        found.append({**kept, "ratio": ratio})
+    median = {
+        side: statistics.median(pair[side]["reviews_per_second"] for pair in pairs)
+        for side in SIDES
+    }
+    return {
+        "median": {**median, "ratio": statistics.median(pair["ratio"] for pair in found)},
+        "pairs": found,
+        "versions": {side: pairs[0][side]["versions"] for side in SIDES},
+    }
+
+
+def table(result: dict[str, Any]) -> Table:
+    """The pairs and their median, in reviews per second."""
+    shown = Table("pair", title="LSTM-128 training, reviews per second")
+    for name in (*SIDES, "ratio"):
+        shown.add_column(name, justify="right")
+    for number, pair in enumerate(result["pairs"], 1):
+        rates = [f"{pair[side]['reviews_per_second']:.1f}" for side in SIDES]
+        shown.add_row(str(number), *rates, f"{pair['ratio']:.3f}")
+    median = result["median"]
+    shown.add_section()
+    shown.add_row("median", *(f"{median[side]:.1f}" for side in SIDES), f"{median['ratio']:.3f}")
+    return shown

@@ -1,0 +1,41 @@
+"""What all tests share: no network, no account, a cache of their own, and the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.config import Registry
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--configs",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="test the experiments of a further folder too",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs a test that asks for `experiment` once for each experiment that exists."""
+    if "experiment" in metafunc.fixturenames:
+        registry = Registry(Path(folder) for folder in metafunc.config.getoption("--configs"))
+        metafunc.parametrize("experiment", list(registry.files))
+
+
+@pytest.fixture(scope="session")
+def registry(pytestconfig: pytest.Config) -> Registry:
+    return Registry(Path(folder) for folder in pytestconfig.getoption("--configs"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keeps the user's cache, W&B account and settings out of the tests."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    for name in ("WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY"):
+        patch.delenv(name, raising=False)
+    patch.setenv("WANDB_MODE", "offline")

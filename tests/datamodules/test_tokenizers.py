@@ -1,0 +1,138 @@
+"""The word tokenizer: what is a word, in which order they are numbered, how they are kept."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datamodules.errors import DataError
+from datamodules.tokenizers import WordTokenizer, words
+
+
+def learnt(*texts: str, lowercase: bool = True) -> WordTokenizer:
+    tokenizer = WordTokenizer(lowercase)
+    tokenizer.fit(texts, len(texts))
+    return tokenizer
+
+
+def split(text: str, lowercase: bool = True) -> list[str]:
+    """The tokens of a text whose words are all known."""
+    tokenizer = learnt(text, lowercase=lowercase)
+    return words(next(tokenizer.encode([text])), tokenizer.vocabulary())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Good.<br /><br />Bad", "good . bad"),
+        ("one<br>two<br/>three", "one two three"),
+        ("A 10/10 MOVIE!!", "a 10 / 10 movie ! !"),
+        ("well-made (mostly)", "well - made ( mostly )"),
+        ("it isn't, we'd've", "it isn't , we'd've"),
+        ("the movie's end", "the movie 's end"),
+        ("the movie’s end isn’t", "the movie ’s end isn’t"),
+        ("o'sullivan's 'so-called'", "o'sullivan 's ' so - called '"),
+        ("the actors' lines", "the actors ' lines"),
+        ("ÉCOLE naïve 映画 Ёлка", "école naïve 映画 ёлка"),
+        ("great 👍👍\u00a0film\tyes\n", "great 👍 👍 film yes"),
+    ],
+)
+def test_words_and_marks(text: str, expected: str) -> None:
+    assert split(text) == expected.split(" ")
+
+
+def test_case_is_kept_on_request() -> None:
+    assert split("A Good<br />Film", lowercase=False) == ["A", "Good", "Film"]
+
+
+def test_a_decomposed_letter_stays_in_its_word() -> None:
+    assert split("cafe\u0301 noir") == ["cafe\u0301", "noir"]
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "<br /><br />"])
+def test_a_text_without_tokens_is_one_unk(text: str) -> None:
+    (row,) = learnt("a film").encode([text])
+    assert row.tolist() == [1]
+    assert row.dtype == np.int32
+
+
+def test_unknown_words_are_unk() -> None:
+    (row,) = learnt("a film").encode(["a strange film"])
+    assert row.tolist() == [2, 1, 3]
+
+
+def test_the_vocabulary_has_the_specials_first_and_falls_in_frequency() -> None:
+    tokenizer = learnt("b b b a", "a c", "c c c c")
+    assert tokenizer.vocabulary() == ["<pad>", "<unk>", "c", "b", "a"]
+
+
+def test_a_text_that_names_the_specials_gets_no_padding(tmp_path: Path) -> None:
+    text = "a <pad> and an <unk>"
+    tokenizer = learnt(text)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = WordTokenizer()
+    loaded.load(tmp_path / "tokenizer.json")
+    for each in (tokenizer, loaded):
+        row = next(each.encode([text]))
+        expected = ["a", "<", "pad", ">", "and", "an", "<", "unk", ">"]
+        assert words(row, each.vocabulary()) == expected
+
+
+def test_rows_come_in_order_over_many_chunks() -> None:
+    texts = [f"w{number} " * (number % 3 + 1) for number in range(2501)]
+    tokenizer = learnt(*texts)
+    vocabulary = tokenizer.vocabulary()
+    rows = list(tokenizer.encode(iter(texts)))
+    assert [words(row, vocabulary) for row in rows] == [text.split() for text in texts]
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_a_saved_tokenizer_encodes_as_before(lowercase: bool, tmp_path: Path) -> None:
+    texts = ["A Movie's end isn't<br />near.", "", "映画 <pad>"]
+    tokenizer = learnt(*texts, lowercase=lowercase)
+    tokenizer.save(tmp_path / "tokenizer.json")
+    loaded = WordTokenizer()
+    loaded.load(tmp_path / "tokenizer.json")
+    assert loaded.vocabulary() == tokenizer.vocabulary()
+    pairs = zip(tokenizer.encode(texts), loaded.encode(texts), strict=True)
+    assert all(np.array_equal(one, other) for one, other in pairs)
+
+
+def test_settings_tell_tokenizers_apart() -> None:
+    assert WordTokenizer(True).settings() != WordTokenizer(False).settings()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: b"\xff" + content[1:],
+        lambda content: content.replace(b'"unk_token":"<unk>"', b'"unk_token":"<unq>"'),
+        lambda content: content.replace(b'"<pad>": 0', b'"<paq>": 0').replace(b"<pad>", b"<paq>"),
+        lambda content: b'{"version": "1.0", "model": null}',
+    ],
+)
+def test_a_damaged_file_is_named(damage, tmp_path: Path) -> None:
+    file = tmp_path / "tokenizer.json"
+    learnt("a film").save(file)
+    content = file.read_bytes()
+    file.write_bytes(damage(content))
+    assert file.read_bytes() != content
+    with pytest.raises(DataError, match=f"{file}: not a tokenizer file"):
+        WordTokenizer().load(file)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"{tmp_path / 'none.json'}: no tokenizer there"):
+        WordTokenizer().load(tmp_path / "none.json")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_an_os_error() -> None:
+    with pytest.raises(OSError) as caught:
+        learnt("a film").save(Path("/dev/full"))
+    assert caught.value.errno == errno.ENOSPC

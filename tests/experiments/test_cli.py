@@ -1,0 +1,115 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from experiments.config import Registry
+from experiments.results import read_row, verify_published
+from tests.experiments.conftest import REPOSITORY, TOY, Command
+
+SETTINGS = ["--profile", "smoke", *TOY]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["fit", "-c", "cnnn"], "no experiment 'cnnn', did you mean 'cnn'"),
+        (["fit", "-c", "cnn", "--model.dropuot=1"], "'dropuot', did you mean 'dropout'"),
+        (["benchmark", "tfidf"], "no experiment 'tfidf'"),
+        (["benchmark", "--profile", "quik"], "no profile 'quik'; choose one of"),
+        (["benchmark", "--name", "a/b"], "--name 'a/b' must be a plain folder name"),
+        (["test", "nowhere"], "nowhere"),
+        (["report", "nowhere"], "nowhere"),
+        (["predict", "nowhere", "x"], "nowhere: no finished run there"),
+        (["fit", "-c", "bag", "--root", "/no/such/place"], "/no/such/place"),
+    ],
+)
+def test_bad_input_gets_one_clear_line_and_exit_code_1(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    runs = ["--runs", str(tmp_path)] if words[0] in ("fit", "benchmark") else []
+    assert main([*words, *runs]) == 1
+    told = capsys.readouterr().err
+    assert message in told and told.startswith("error: ")
+    assert not list(tmp_path.rglob("row.json"))
+
+
+def test_fit_shows_validation_and_test_adds_the_test_columns(lit: Command, tmp_path: Path) -> None:
+    words = ["fit", "-c", "tfidf_logreg", "--runs", tmp_path, *SETTINGS]
+    folder = tmp_path / "fit" / "tfidf_logreg" / "seed-0"
+    assert lit(*words).returncode == 0
+    assert read_row(folder).test is None and not (folder / "predictions.parquet").exists()
+    before = read_row(folder)
+
+    again = lit(*words)
+    assert again.returncode == 0 and "is done already" in again.stdout
+    assert read_row(folder) == before
+
+    assert lit("test", folder).returncode == 0
+    after = read_row(folder)
+    assert after.test is not None and after.val == before.val
+    assert (folder / "predictions.parquet").exists()
+
+
+def test_a_run_predicts_new_texts_and_an_empty_one(finished: Path, lit: Command) -> None:
+    for experiment in ("bag", "tfidf_logreg"):
+        texts = ["class1sign0 class1sign1 class1sign2", "class0sign0 class0sign1 class0sign2", ""]
+        done = lit("predict", finished / experiment / "seed-0", *texts)
+        lines = [line.split("\t") for line in done.stdout.splitlines()]
+        assert len(lines) == 3, done.stderr
+        if experiment == "tfidf_logreg":  # two epochs at toy size teach `bag` little
+            assert [line[0] for line in lines[:2]] == ["class1", "class0"]
+        assert all(0.5 <= float(line[1]) <= 1 for line in lines)
+
+
+def test_published_rows_follow_from_their_evidence(
+    finished: Path, lit: Command, tmp_path: Path
+) -> None:
+    runs = [finished / name / "seed-0" for name in ("bag", "tfidf_logreg")]
+    done = lit("publish", *runs, "--table", "toy", "--results", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = verify_published(tmp_path)
+    assert [row.experiment for row in rows] == ["bag", "tfidf_logreg"]
+    for row in rows:
+        original = read_row(finished / row.experiment / "seed-0")
+        assert row.test is not None and original.test is not None
+        assert row.test.accuracy == original.test.accuracy
+    shown = lit("report", tmp_path, "--out", tmp_path / "page")
+    assert shown.returncode == 0 and "tfidf_logreg" in shown.stdout
+    assert (tmp_path / "page" / "report.html").exists()
+
+
+def test_list_shows_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in Registry().files)
+
+
+def test_print_config_lists_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["fit", "-c", "cnn", "--print_config"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "filters: 100" in shown and "patience: 3" in shown
+
+
+def test_commands_start_without_heavy_imports() -> None:
+    code = "import sys, experiments.cli; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = capsys.readouterr().out
+    names = ["fit", "test", "benchmark", "report", "publish", "list", "prepare", "predict"]
+    assert all(name in told for name in names)

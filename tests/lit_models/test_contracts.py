@@ -1,0 +1,152 @@
+"""What every architecture promises, tested over the registry (`--configs DIR` adds a folder)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+
+from datamodules.batching import TextBatch
+from experiments.config import Registry, merge
+from experiments.parsing import Resolved
+from lit_models.classifier import LitClassifier
+from lit_models.estimator import LitEstimator
+from tests.batches import make_batch, make_view, random_rows
+from tests.toys import ToyData
+
+VOCAB, CLASSES = 60, 3
+LENGTHS = [1, 2, 3, 5, 8, 13, 21, 34]
+ROWS = random_rows(LENGTHS, VOCAB)
+
+
+def build(registry: Registry, experiment: str) -> LitClassifier:
+    """The experiment's model as its YAML sets it up, over a small vocabulary of three classes."""
+    toy = {"data": {"class_path": "tests.toys.ToyData", "init_args": {"classes": CLASSES}}}
+    if registry.settings(experiment)["data"].get("init_args", {}).get("vocab_size", 0) is not None:
+        toy["data"]["init_args"]["vocab_size"] = VOCAB
+    resolved = Resolved(merge(registry.settings(experiment), toy))
+    torch.manual_seed(0)
+    resolved.cli.build()
+    model: LitClassifier = resolved.cli.model
+    # What is learnt before the first step is learnt here as `setup` would do it.
+    many = random_rows([20] * 60, VOCAB, seed=1)
+    model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB))
+    return model.eval()
+
+
+def outputs(model: LitClassifier, batch: TextBatch) -> np.ndarray:
+    """float64[B, C]: logits of a network, probabilities of an estimator, in full precision."""
+    with torch.no_grad():
+        if isinstance(model, LitEstimator):
+            return model.predict_step(batch).probabilities.double().numpy()
+        return model.net.double()(batch.tokens, batch.lengths).numpy()
+
+
+def test_gives_a_distribution_over_the_classes_for_each_row(
+    registry: Registry, experiment: str
+) -> None:
+    batch = make_batch(ROWS, classes=CLASSES)
+    with torch.no_grad():
+        found = build(registry, experiment).predict_step(batch._replace(ids=batch.ids + 100))
+    assert found.probabilities.shape == (len(ROWS), CLASSES)
+    assert found.probabilities.dtype == torch.float32
+    assert torch.allclose(found.probabilities.sum(dim=1), torch.ones(len(ROWS)), atol=1e-5)
+    assert found.ids.tolist() == list(range(100, 100 + len(ROWS)))
+
+
+def test_a_row_is_predicted_alike_alone_and_among_others(
+    registry: Registry, experiment: str
+) -> None:
+    model = build(registry, experiment)
+    together = outputs(model, make_batch(ROWS, width=3 * max(LENGTHS)))
+    for row, expected in zip(ROWS, together, strict=True):
+        alone = outputs(model, make_batch([row]))[0]
+        assert np.abs(alone - expected).max() <= 1e-9, f"length {len(row)}"
+
+
+def test_what_stands_in_the_padding_changes_nothing(registry: Registry, experiment: str) -> None:
+    model = build(registry, experiment)
+    plain = outputs(model, make_batch(ROWS, width=80))
+    other = outputs(model, make_batch(ROWS, width=80, pad=VOCAB - 1))
+    assert np.abs(plain - other).max() <= 1e-9
+
+
+def test_extreme_batch_mates_change_nothing(registry: Registry, experiment: str) -> None:
+    model = build(registry, experiment)
+    if not isinstance(model, LitEstimator):
+        with torch.no_grad():  # one word whose vector overflows whatever it meets
+            for module in model.net.modules():
+                if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag):
+                    module.weight[VOCAB - 1] = 1e30
+    calm = [[token for token in row if token != VOCAB - 1] or [2] for row in ROWS]
+    wild = [[VOCAB - 1] * 90]
+    expected = outputs(model, make_batch(calm))
+    found = outputs(model, make_batch(calm + wild, pad=VOCAB - 1))[:-1]
+    assert np.abs(found - expected).max() <= 1e-9
+
+
+def test_every_parameter_receives_a_gradient(registry: Registry, experiment: str) -> None:
+    model = build(registry, experiment).train()
+    if isinstance(model, LitEstimator):
+        assert not list(model.parameters())
+        return
+    logits = model(make_batch(ROWS * 4, classes=CLASSES))
+    torch.nn.functional.cross_entropy(logits, torch.arange(len(logits)) % CLASSES).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path: Path) -> None:
+    settings = registry.settings(experiment)
+    toy = {
+        "data": {
+            "class_path": "tests.toys.ToyData",
+            "init_args": {"rows": 42, "classes": 2, "batch_size": 8, "cache_dir": str(tmp_path)},
+        },
+        "trainer": {"max_epochs": 60},
+        "seed_everything": 0,
+    }
+    resolved = Resolved(merge(settings, toy))
+    L.seed_everything(0, verbose=False)
+    resolved.cli.build()
+    model, data = resolved.cli.model, resolved.cli.datamodule
+    trainer = resolved.cli.make_trainer(
+        logger=False, enable_checkpointing=False, default_root_dir=tmp_path, limit_val_batches=0
+    )
+    trainer.fit(model, datamodule=data)
+    data.setup()
+    model.eval()
+    right = total = 0
+    for batch in data.train_dataloader():
+        with torch.no_grad():
+            found = model.predict_step(batch)
+        right += int((found.probabilities.argmax(dim=1) == batch.labels).sum())
+        total += len(batch.labels)
+    assert total == 32 and right == 32
+
+
+def test_predicts_the_same_after_saving_and_loading(
+    registry: Registry, experiment: str, tmp_path: Path
+) -> None:
+    model = build(registry, experiment)
+    data = ToyData(classes=CLASSES, vocab_size=VOCAB, cache_dir=str(tmp_path / "cache"))
+    trainer = L.Trainer(
+        max_epochs=1,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(model, datamodule=data)
+    model.save(tmp_path)
+    loaded = type(model).load(tmp_path)
+    batch = make_batch(ROWS)
+    assert torch.equal(
+        model.eval().predict_step(batch).probabilities, loaded.predict_step(batch).probabilities
+    )
+    assert loaded.parameter_count == model.parameter_count
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]

@@ -1,0 +1,66 @@
+"""A made corpus of any size, learnable in seconds, for tests that need a whole datamodule."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+
+from datamodules.corpus import UNLABELLED, Corpus, TextSplit
+from datamodules.text import TextDataModule
+
+SIGNALS = 5  # words that give a class away
+
+
+def make_split(name: str, rows: int, classes: int, seed: int, labelled: bool = True) -> TextSplit:
+    """Texts of 4 to 80 words, most of them short. Row 7 of `test` alone has the word `test7`."""
+    rng = random.Random(f"{name} {seed}")
+    labels = np.arange(rows, dtype=np.int64) % classes
+    texts = []
+    for row, label in enumerate(labels.tolist()):
+        length = min(int(rng.expovariate(1 / 12)), 75)
+        words = [f"word{int(rng.expovariate(1 / 20))}" for _ in range(length)]
+        words += [f"class{label}sign{rng.randrange(SIGNALS)}" for _ in range(3)]
+        words.append(f"{name}{row}")
+        rng.shuffle(words)
+        texts.append(" ".join(words))
+    if not labelled:
+        labels = np.full(rows, UNLABELLED, dtype=np.int64)
+    return TextSplit(texts, labels, [f"{name}:{row}" for row in range(rows)])
+
+
+class ToyData(TextDataModule):
+    """Texts in which three words in each give the class away.
+
+    Args:
+        rows: rows of train; the last quarter of them is validation. Half as many in test, a
+            quarter as many without labels.
+        classes: number of classes.
+        text_seed: draws the texts (`seed` orders the batches, as in every datamodule).
+        **kwargs: see TextDataModule.
+    """
+
+    def __init__(
+        self, *, rows: int = 64, classes: int = 2, text_seed: int = 0, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.rows, self.classes, self.text_seed = rows, classes, text_seed
+        self.label_names = tuple(f"class{label}" for label in range(classes))
+
+    def source(self) -> dict[str, Any]:
+        settings = {"rows": self.rows, "classes": self.classes, "seed": self.text_seed}
+        return {"corpus": "toy"} | settings
+
+    def read(self) -> Corpus:
+        sizes = self.classes, self.text_seed
+        edge = self.rows - self.rows // 4
+        return Corpus(
+            "toy",
+            self.label_names,
+            make_split("train", self.rows, *sizes),
+            np.arange(edge),
+            np.arange(edge, self.rows),
+            make_split("test", self.rows // 2, *sizes),
+            make_split("unlabelled", self.rows // 4, *sizes, labelled=False),
+        )
