@@ -22,10 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 all is well, 1 a run failed or input is bad, 2 wrong usage, 130 stopped.
     """
-    parser = _parser()
-    options, rest = parser.parse_known_args(arguments)
+    words = parser()
+    options, rest = words.parse_known_args(arguments)
     if rest and not options.overridable:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        words.error(f"unrecognized arguments: {' '.join(rest)}")
     console = Console() if sys.stdout.isatty() else Console(width=120)
     from datamodules.errors import DataError
     from experiments.row import ResultsError
@@ -210,7 +210,8 @@ def _show(folder: Path, console: Console) -> None:
     print_tables(console, build_tables(read_rows(folder)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
     parser = argparse.ArgumentParser(
         prog="lit-sentiment",
         description="Every classic text classifier, from TF-IDF to BERT, on one IMDB protocol.",

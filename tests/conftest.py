@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-import pytest
+# Workers share the cores: with threads of their own on top they would wait for one another.
+# Before torch is imported, and for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from experiments.config import Registry
+import pytest  # noqa: E402
+
+from experiments.config import Registry  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -76,6 +76,12 @@ def test_two_epochs_differ_in_order_and_in_company() -> None:
     assert {frozenset(batch) for batch in first} != {frozenset(batch) for batch in second}
 
 
+def test_training_mixes_short_and_long_batches() -> None:
+    sampler = make_sampler(rows=400)
+    longest = [int(sampler.lengths[batch].max()) for batch in sampler]
+    assert longest not in (sorted(longest), sorted(longest, reverse=True))
+
+
 def test_seed_and_epoch_decide_the_order() -> None:
     one, other = make_sampler(seed=3), make_sampler(seed=3)
     assert order(one) == order(other)
@@ -176,6 +182,13 @@ def test_a_loader_hands_its_place_over() -> None:
     assert head + rest == [batch.ids.tolist() for batch in uncut]
 
 
+def test_a_loader_takes_its_sampler_by_name() -> None:
+    data = Data()
+    data.setup("fit")
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3"):
+        TextLoader(data.rows, make_sampler())  # type: ignore[misc]
+
+
 # The cut
 
 
@@ -251,6 +264,7 @@ def test_a_batch_keeps_its_contract() -> None:
     labels = (np.arange(80) % 3).astype(np.int32)
     dataset = TokenDataset(make_ragged(lengths), labels, rows, Cut(30, 25, "tail", 1, 3))
     sampler = BucketSampler(dataset.lengths, 8, shuffle=True)
+    assert dataset.lengths.tolist() == np.minimum(lengths[rows], 25).tolist()
     seen = 0
     for batch in TextLoader(dataset, sampler=sampler):
         assert isinstance(batch, TextBatch)

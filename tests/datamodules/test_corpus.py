@@ -88,6 +88,11 @@ def test_the_fingerprint_tells(change: Callable[[Corpus], Corpus]) -> None:
     assert change(make_corpus()).fingerprint != make_corpus().fingerprint
 
 
+def test_the_fingerprint_tells_which_split_a_row_is_in() -> None:
+    test = replace(make_corpus(), unlabelled=None)
+    assert replace(test, test=None, unlabelled=test.test).fingerprint != test.fingerprint
+
+
 def test_the_fingerprint_leaves_names_and_number_types_aside() -> None:
     corpus = make_corpus()
     renamed = replace(corpus, name="other", notes=(), train_rows=corpus.train_rows.astype(np.int32))
@@ -104,7 +109,9 @@ def test_damage_is_named_with_its_remedy(file: str, damage: str, tmp_path: Path)
     if damage == "deleted":
         (folder / file).unlink()
     elif damage == "one bit":
-        content[10 if file == "corpus.json" else content.index(b"file.csv")] ^= 0x80
+        content[10 if file == "corpus.json" else content.index(b"file.csv")] ^= (
+            0x80 if file == "corpus.json" else 1
+        )
         (folder / file).write_bytes(content)
     else:
         (folder / file).write_bytes(content[: len(content) // 2 if damage == "cut" else 0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_settings_tell_tokenizers_apart() -> None:
         lambda content: b'{"version": "1.0", "model": null}',
     ],
 )
-def test_a_damaged_file_is_named(damage, tmp_path: Path) -> None:
+def test_a_damaged_file_is_named(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
     learnt("a film").save(file)
     content = file.read_bytes()
