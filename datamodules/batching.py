@@ -14,6 +14,9 @@ Truncation = Literal["head", "tail", "head+tail"]
 
 # head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do (128 + 382).
 _HEAD_SHARE = 4
+# Widths are rounded up to this. Each new shape costs a kernel's set-up, which oneDNN, cuDNN and
+# torch.compile then keep: an epoch in 340 widths took 3.7 GB for an LSTM, in 50 it does not grow.
+_WIDTH_STEP = 8
 
 
 class TextBatch(NamedTuple):
@@ -167,12 +170,21 @@ class TokenDataset(Dataset[TextBatch]):
     def __getitem__(self, positions: np.ndarray) -> TextBatch:
         rows = self.rows[positions]
         matrix, lengths = self.cut.rows(self.tokens, rows)
+        matrix = np.pad(
+            matrix,
+            ((0, 0), (0, self._width(matrix.shape[1]) - matrix.shape[1])),
+            constant_values=self.cut.pad_id,
+        )
         return TextBatch(
             torch.from_numpy(matrix),
             torch.from_numpy(lengths.astype(np.int64)),
             torch.from_numpy(self.labels[rows].astype(np.int64)),
             torch.from_numpy(rows.astype(np.int64)),
         )
+
+    def _width(self, longest: int) -> int:
+        """The next multiple of `_WIDTH_STEP`, but no more than a row may have."""
+        return min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, self.cut.max_length or 2**31)
 
 
 class BucketSampler(Sampler[np.ndarray]):
