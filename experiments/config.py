@@ -150,8 +150,7 @@ class RunSettings:
     """How a run is carried out, whatever its model and data.
 
     Args:
-        protocol: `holdout` trains on 90% of train and chooses on the rest; `refit` then trains
-            once more on all of train with the epochs chosen.
+        protocol: `holdout` trains on 90% of train and chooses on the rest.
         monitor: what the best epoch is chosen by, on the validation rows.
         mode: whether less or more of it is better.
         patience: epochs without improvement after which a run stops.
@@ -167,7 +166,7 @@ class RunSettings:
 
     def __init__(
         self,
-        protocol: Literal["holdout", "refit"] = "holdout",
+        protocol: Literal["holdout"] = "holdout",
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] = "min",
         patience: int = 3,

@@ -99,6 +99,11 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
     data: TextDataModule = resolved.cli.datamodule
     data.prepare_data()
     data.setup()
+    if spec.test and "test" not in data.store.splits:
+        raise DataError(
+            f"corpus {data.store.meta['corpus']!r} has no test rows and the run was to predict "
+            "them; name a file with --data.test, or use `lit-sentiment fit` without --test"
+        )
     data.encoder.save(folder)
     tags = [data.store.meta["corpus"], spec.profile]
     logger = tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags)

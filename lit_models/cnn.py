@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_models.classifier import LitClassifier
+from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import mask_of, masked_max
 
 
@@ -26,6 +27,7 @@ class CNNNet(nn.Module):
         filters: F, filters per width.
         num_classes: C.
         dropout: on the pooled features.
+        word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
     """
 
@@ -37,12 +39,11 @@ class CNNNet(nn.Module):
         filters: int,
         num_classes: int,
         dropout: float,
+        word_dropout: float,
         embedding_dropout: float,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embedding_dim)
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
         self.widths = list(widths)
         self.convolutions = nn.ModuleList(
             nn.Conv2d(embedding_dim, filters, (1, width)) for width in widths
@@ -52,7 +53,7 @@ class CNNNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = self.embedding_dropout(self.embedding(tokens))  # [B, T, E]
+        words = self.embedding(tokens)  # [B, T, E]
         mask = mask_of(lengths, tokens.shape[1])
         words = torch.where(mask[:, :, None], words, 0.0)
         features = []
@@ -80,6 +81,7 @@ class CNN(LitClassifier):
         widths: filter widths in words.
         filters: filters per width.
         dropout: on the pooled features.
+        word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
     """
 
@@ -91,6 +93,7 @@ class CNN(LitClassifier):
         widths: list[int] = [3, 4, 5],  # noqa: B006  # never changed; jsonargparse shows it
         filters: int = 100,
         dropout: float = 0.5,
+        word_dropout: float = 0.3,
         embedding_dropout: float = 0.2,
         **kwargs: Any,
     ) -> None:
@@ -102,5 +105,6 @@ class CNN(LitClassifier):
             filters,
             self.num_classes,
             dropout,
+            word_dropout,
             embedding_dropout,
         )

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lit_models.classifier import LitClassifier
+from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import Pooling, pool, pooled_size
 
 
@@ -23,6 +24,7 @@ class LSTMNet(nn.Module):
         pooling: which states speak for the text.
         num_classes: C.
         dropout: on the pooled state.
+        word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
     """
 
@@ -34,12 +36,11 @@ class LSTMNet(nn.Module):
         pooling: Pooling,
         num_classes: int,
         dropout: float,
+        word_dropout: float,
         embedding_dropout: float,
     ) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, embedding_dim)
-        nn.init.normal_(self.embedding.weight, std=0.1)
-        self.embedding_dropout = nn.Dropout(embedding_dropout)
+        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
         self.lstm = nn.LSTM(embedding_dim, hidden_size, batch_first=True)
         self.pooling: Pooling = pooling
         self.dropout = nn.Dropout(dropout)
@@ -47,7 +48,7 @@ class LSTMNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = self.embedding_dropout(self.embedding(tokens))  # [B, T, E]
+        words = self.embedding(tokens)  # [B, T, E]
         states, _ = self.lstm(words)  # [B, T, H]
         summary = pool(states, lengths, self.pooling)  # [B, H] or [B, 2H]
         logits: Tensor = self.output(self.dropout(summary))
@@ -68,6 +69,7 @@ class LSTM(LitClassifier):
         hidden_size: width of the state.
         pooling: `last` state, `mean`, `max`, or both of `mean+max`.
         dropout: on the pooled state.
+        word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
     """
 
@@ -79,6 +81,7 @@ class LSTM(LitClassifier):
         hidden_size: int = 128,
         pooling: Pooling = "mean+max",
         dropout: float = 0.5,
+        word_dropout: float = 0.3,
         embedding_dropout: float = 0.3,
         **kwargs: Any,
     ) -> None:
@@ -90,5 +93,6 @@ class LSTM(LitClassifier):
             pooling,
             self.num_classes,
             dropout,
+            word_dropout,
             embedding_dropout,
         )

@@ -4,15 +4,14 @@
 
 PATH is the interpreter of an environment with `keras` and `tensorflow`. Each measurement is a
 process of its own, ours and theirs in turn. Let nothing else run: two threads that wait for each
-other at every step lose far more to a third one than its share.
+other at every step lose far more to a third one than its share. `others` in the JSON is the share
+of the processor that other processes took meanwhile, and tells whether a figure can be trusted.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -26,18 +25,17 @@ from experiments.environment import git_state, hardware
 from experiments.run import now
 from experiments.speed import keras_lstm
 from experiments.speed.pairs import SIDES, summarise, table
+from experiments.speed.process import run
 from experiments.speed.sample import configure, export
 
 _SETTINGS = ("reviews", "warmup", "threads", "seed")
-_BUSY = 0.5  # load average above which the start warns
+_BUSY = 0.03  # share taken by others above which a measurement is remarked on
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints the table and the JSON, and writes the JSON where `--out` says."""
     options = _parser().parse_args(arguments)
-    started, load = now(), os.getloadavg()[0]
-    if load > _BUSY:
-        print(f"load average {load:.1f}: other work runs, the figures will be off", file=sys.stderr)
+    started = now()
     resolved = configure(options.root, options.reviews, options.seed, options.cache_dir)
     resolved.cli.build()
     data = resolved.cli.datamodule
@@ -51,8 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for number in range(1, options.pairs + 1):
             pair = {side: run(commands[side], options.threads) for side in SIDES}
             pairs.append(pair)
-            rates = ", ".join(f"{s} {pair[s]['reviews_per_second']:.1f}" for s in SIDES)
-            print(f"pair {number}/{options.pairs}: {rates} reviews/s", file=sys.stderr, flush=True)
+            said = ", ".join(_said(side, pair[side]) for side in SIDES)
+            print(f"pair {number}/{options.pairs}: {said}", file=sys.stderr, flush=True)
     commit, dirty = git_state()
     result = {
         "schema": 1,
@@ -65,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
         "tokens_per_review": tokens / options.reviews,
         **summarise(pairs),
-        "machine": {**hardware(), "threads": options.threads, "load_before": load},
+        "machine": {**hardware(), "threads": options.threads},
         "git_commit": commit,
         "git_dirty": dirty,
         "started": started,
@@ -78,25 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         replace_bytes(options.out, text.encode())
 
 
-def run(command: Sequence[str], threads: int) -> dict[str, Any]:
-    """Carries one measurement out in a process of its own, on the CPU.
-
-    Raises:
-        SystemExit: it failed; the message ends with what it said last.
-    """
-    settings = {
-        "OMP_NUM_THREADS": str(threads),
-        "CUDA_VISIBLE_DEVICES": "",
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
-    done = subprocess.run(
-        command, env=os.environ | settings, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        said = "\n".join(done.stderr.splitlines()[-20:])
-        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{said}")
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+def _said(side: str, found: dict[str, Any]) -> str:
+    others = found["others"]
+    busy = f" (others took {others:.0%} of the processor)" if others and others > _BUSY else ""
+    return f"{side} {found['reviews_per_second']:.1f} reviews/s{busy}"
 
 
 def _commands(options: argparse.Namespace, file: Path, batch_size: int) -> dict[str, list[str]]:

@@ -67,21 +67,23 @@ def configure(root: str | None, reviews: int, seed: int, cache_dir: str | None) 
 
 
 def export(data: TextDataModule, file: Path) -> int:
-    """Writes the sample as one matrix, every row padded to `max_length`, and its labels.
+    """Writes the sample as one matrix, every row padded to `max_length`, in a random order.
 
     Args:
         data: set up.
-        file: the `.npz`, with `tokens` int32[N, max_length] and `labels` int32[N].
+        file: the `.npz`, with `tokens` int32[N, max_length], `labels` int32[N], `ids` int64[N].
 
     Returns:
         Real tokens in it.
     """
     dataset = data.train_dataloader().dataset
-    tokens, lengths, labels, _ = dataset[np.arange(len(dataset))]  # type: ignore[arg-type]
+    # The corpus has one class after the other, and the first rows serve as warm-up.
+    order = np.random.default_rng(data.seed).permutation(len(dataset))  # type: ignore[arg-type]
+    tokens, lengths, labels, ids = dataset[order]
     width = data.max_length or tokens.shape[1]
     matrix = np.full((len(tokens), width), data.tokenizer.pad_id, dtype=np.int32)
     matrix[:, : tokens.shape[1]] = tokens.numpy()
     content = io.BytesIO()
-    np.savez(content, tokens=matrix, labels=labels.numpy().astype(np.int32))
+    np.savez(content, tokens=matrix, labels=labels.numpy().astype(np.int32), ids=ids.numpy())
     replace_bytes(file, content.getvalue())
     return int(lengths.sum())

@@ -1,6 +1,8 @@
 """The speed comparison: our half at toy size, and the driver's arithmetic, without Keras."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from experiments.parsing import Resolved
 from experiments.speed import lstm_vs_keras
 from experiments.speed.lit_lstm import measure
 from experiments.speed.pairs import summarise
+from experiments.speed.process import run
 from experiments.speed.sample import configure, export
 from tests.corpora import SMALL_COUNTS, make_aclimdb
 
@@ -66,13 +69,12 @@ def test_the_exported_matrix_holds_the_rows_of_the_loader(corpus: Path) -> None:
     file = corpus / "sample.npz"
     tokens = export(data, file)
     with np.load(file, allow_pickle=False) as content:
-        matrix, labels = content["tokens"], content["labels"]
+        matrix, labels, ids = content["tokens"], content["labels"], content["ids"]
     assert matrix.shape == (REVIEWS, 256)
     assert matrix.dtype == labels.dtype == np.int32
-    loader = data.train_dataloader()
-    place = {row: i for i, row in enumerate(loader.dataset.rows)}  # type: ignore[attr-defined]
-    seen = 0
-    for batch in loader:
+    assert 0 < labels[: REVIEWS // 2].mean() < 1, "both classes from the first rows on"
+    place, seen = {row: i for i, row in enumerate(ids)}, 0
+    for batch in data.train_dataloader():
         for row, length, label, i in zip(*(part.numpy() for part in batch), strict=True):
             mine = matrix[place[i]]
             assert np.array_equal(mine[:length], row[:length])
@@ -96,7 +98,8 @@ def test_our_half_measures_the_whole_sample_with_the_full_model(
 
 
 def measured(rate: float, of: str) -> dict[str, Any]:
-    return {"reviews_per_second": rate, "seconds": 1 / rate, "versions": {"of": of}}
+    found = {"reviews_per_second": rate, "seconds": 1 / rate, "versions": {"of": of}}
+    return {**found, "others": 0.25}
 
 
 def test_the_median_is_that_of_the_ratios() -> None:
@@ -119,12 +122,12 @@ def test_the_driver_takes_turns_and_writes_what_it_found(
 ) -> None:
     asked: list[str] = []
 
-    def run(command: list[str], threads: int) -> dict[str, Any]:
+    def fake(command: list[str], threads: int) -> dict[str, Any]:
         asked.append(command[0])
         assert threads == 3
         return measured(300.0 if command[0] == sys.executable else 200.0, command[0])
 
-    monkeypatch.setattr(lstm_vs_keras, "run", run)
+    monkeypatch.setattr(lstm_vs_keras, "run", fake)
     out = tmp_path / "deep" / "speed.json"
     words = f"--keras-python keras --root {corpus} --cache-dir {corpus / 'cache'} --pairs 2"
     words += f" --reviews {REVIEWS} --threads 3 --out {out}"
@@ -143,18 +146,36 @@ def test_the_driver_takes_turns_and_writes_what_it_found(
     assert 12 <= found["tokens_per_review"] <= 60
     assert found["machine"]["threads"] == 3
     assert str(corpus) not in out.read_text()
-    assert '"ratio": 1.5' in capsys.readouterr().out
+    said = capsys.readouterr()
+    assert '"ratio": 1.5' in said.out
+    assert "pair 2/2: ours 300.0 reviews/s (others took 25% of the processor)" in said.err
 
 
 def test_a_measurement_is_the_last_line_of_its_process() -> None:
     code = "import os; print('noise'); print('{\"threads\":', os.environ['OMP_NUM_THREADS'], '}')"
-    assert lstm_vs_keras.run([sys.executable, "-c", code], threads=2) == {"threads": 2}
+    found = run([sys.executable, "-c", code], threads=2)
+    assert found.pop("others") is None or sys.platform == "linux"
+    assert found == {"threads": 2}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what others took")
+def test_work_of_others_is_noticed() -> None:
+    spin = "import time; e = time.time() + {}\nwhile time.time() < e: pass\nprint('{{}}')"
+    alone = run([sys.executable, "-c", spin.format(1)], threads=1)
+    other = subprocess.Popen([sys.executable, "-c", spin.format(60)], stdout=subprocess.DEVNULL)
+    try:
+        beside = run([sys.executable, "-c", "import time; time.sleep(1); print('{}')"], threads=1)
+    finally:
+        other.kill()
+        other.wait()
+    assert beside["others"] * (os.cpu_count() or 1) > 0.3
+    assert 0 <= alone["others"] <= 1
 
 
 def test_a_failed_measurement_says_why() -> None:
     command = [sys.executable, "-c", "raise SystemExit('no module named keras')"]
     with pytest.raises(SystemExit, match="(?s)ended with code 1:.*no module named keras"):
-        lstm_vs_keras.run(command, threads=2)
+        run(command, threads=2)
 
 
 def test_pairs_must_be_positive(capsys: pytest.CaptureFixture[str]) -> None:

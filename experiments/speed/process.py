@@ -1,0 +1,59 @@
+"""One measurement in a process of its own, and how alone it was on the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Any
+
+
+def run(command: Sequence[str], threads: int) -> dict[str, Any]:
+    """Carries one measurement out on the CPU.
+
+    Args:
+        command: prints its result in JSON as its last line.
+        threads: of OpenMP; the command sees to its own others.
+
+    Returns:
+        The result, and `others`: the share of the processor that the rest of the machine took
+        meanwhile, None where the system does not tell.
+
+    Raises:
+        SystemExit: it failed; the message ends with what it said last.
+    """
+    settings = {
+        "OMP_NUM_THREADS": str(threads),
+        "CUDA_VISIBLE_DEVICES": "",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    before, started = _others_seconds(), time.monotonic()
+    done = subprocess.run(
+        command, env=os.environ | settings, capture_output=True, text=True, check=False
+    )
+    after, seconds = _others_seconds(), time.monotonic() - started
+    if done.returncode != 0:
+        said = "\n".join(done.stderr.splitlines()[-20:])
+        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{said}")
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    share = None
+    if before is not None and after is not None:
+        share = max(0.0, after - before) / (seconds * (os.cpu_count() or 1))
+    return {**result, "others": share}
+
+
+def _others_seconds() -> float | None:
+    """Seconds for which processors were busy since the start, this process and children apart."""
+    try:
+        with open("/proc/stat", encoding="utf-8") as file:
+            user, nice, system, _idle, _wait, irq, softirq, steal = map(
+                int, file.readline().split()[1:9]
+            )
+    except OSError:
+        return None  # not Linux
+    busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+    mine = os.times()
+    own = mine.user + mine.system + mine.children_user + mine.children_system
+    return busy - own

@@ -1,0 +1,40 @@
+"""Word vectors with the two dropouts that fit them: of whole words, and of single values."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class WordEmbedding(nn.Module):
+    """Looks tokens up; in training, leaves whole words and single values out.
+
+    A dropped word is dropped wherever it stands in the batch, and the others are scaled up (Gal &
+    Ghahramani 2016, embedding dropout). Without it a recurrent or convolutional net learns the
+    rarer words of 25,000 reviews by heart within two epochs.
+
+    Args:
+        vocab_size: V, rows of the table.
+        embedding_dim: E.
+        word_dropout: share of the vocabulary left out of a batch.
+        dropout: share of the remaining values set to zero.
+    """
+
+    def __init__(
+        self, vocab_size: int, embedding_dim: int, word_dropout: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.table = nn.Embedding(vocab_size, embedding_dim)
+        nn.init.normal_(self.table.weight, std=0.1)
+        self.word_dropout = word_dropout
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """float[B, T, E] from int64[B, T]."""
+        words: Tensor = self.table(tokens)
+        if self.training and self.word_dropout:
+            kept = torch.rand(self.table.num_embeddings, device=tokens.device) >= self.word_dropout
+            scale = kept.to(words.dtype) / (1 - self.word_dropout)  # [V]
+            words = words * scale[tokens][:, :, None]
+        dropped: Tensor = self.dropout(words)
+        return dropped
