@@ -33,3 +33,16 @@ def test_evaluation_drops_nothing() -> None:
     embedding = WordEmbedding(9, 3, word_dropout=0.9, dropout=0.9).eval()
     tokens = torch.arange(9)[None, :]
     assert torch.equal(embedding(tokens), embedding.table(tokens))
+
+
+def test_a_dimension_is_dropped_at_every_position_of_a_text_or_at_none() -> None:
+    torch.manual_seed(0)
+    embedding = WordEmbedding(50, 40, word_dropout=0.0, dropout=0.25).train()
+    tokens = torch.randint(50, (30, 20))
+    words = embedding(tokens)
+    dropped = words == 0  # [B, T, E]
+    assert (dropped.all(dim=1) == dropped.any(dim=1)).all()
+    masks = dropped.all(dim=1)
+    assert masks.float().mean() == pytest.approx(0.25, abs=0.05)
+    assert not torch.equal(masks[0], masks[1])
+    assert torch.allclose(words[~dropped], (embedding.table(tokens) / 0.75)[~dropped])
