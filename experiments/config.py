@@ -185,7 +185,14 @@ class RunSettings:
 _PLACES = {
     "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
     "data": ("root", "cache_dir"),
-    "run": ("wandb_project", "wandb_entity", "wandb_mode", "wandb_texts", "checkpoint_minutes"),
+    "run": (
+        "tuning_trials",
+        "wandb_project",
+        "wandb_entity",
+        "wandb_mode",
+        "wandb_texts",
+        "checkpoint_minutes",
+    ),
 }
 
 
