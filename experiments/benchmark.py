@@ -5,19 +5,24 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from datamodules.errors import DataError
+from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError, Profile, Registry, layered
 from experiments.launchers import LocalLauncher
-from experiments.results import ROW_FILE, collect, read_row, write_row
+from experiments.results import ROW_FILE, Row, collect, read_row, write_row
 from experiments.run import RunSpec, failed_row, now
 
 _LEAST_SECONDS = 30  # with less of the budget left, no further run is started
+_LEAST_BUDGET = 60
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,12 @@ def expand(
     chosen = list(names) or (
         list(registry.files) if profile.experiments is None else list(profile.experiments)
     )
+    for word in overrides:
+        if word.startswith("--seed_everything"):
+            raise ConfigError(f"{word}: seeds are given with --seed (fit) or --seeds (benchmark)")
+    wrong = [seed for seed in seeds if seed < 0]
+    if wrong:
+        raise ConfigError(f"seed {wrong[0]} is negative; seeds are 0, 1, 2, …")
     specs = [
         RunSpec(
             experiment=Path(experiment).stem,
@@ -81,6 +92,10 @@ def expand(
         for experiment in chosen
         for seed in seeds or profile.seeds
     ]
+    folders = [spec.folder for spec in specs]
+    twice = [folder for folder in folders if folders.count(folder) > 1]
+    if twice:
+        raise ConfigError(f"{twice[0]} is asked for twice; name each experiment and seed once")
     return Plan(name, runs / name, specs)
 
 
@@ -99,15 +114,19 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
         if key in done:
             continue
         done.add(key)
-        resolved.cli.build()
+        _, data = resolved.build()
         with console.status("reading and tokenising the corpus (once)"):
-            resolved.cli.datamodule.prepare_data()
+            data.prepare_data()
+        data.setup()
+        if spec.test and "test" not in data.store.splits:
+            raise DataError(
+                f"corpus {data.store.meta['corpus']!r} has no test rows, which a benchmark needs; "
+                "name a file with --data.test, or use `lit-sentiment fit` without --test"
+            )
 
 
 def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[RunSpec]:
-    """The runs without a row of their present configuration.
-
-    What a run of another configuration left is removed; what an interrupted one left stays.
+    """The runs without a row of their present configuration on the present corpus.
 
     Args:
         plan: all runs.
@@ -119,22 +138,60 @@ def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[Run
         file = spec.folder / ROW_FILE
         if file.exists():
             row = read_row(spec.folder)
-            same = row.config_hash == spec.resolve().hash
-            if same and not rerun and not (retry and row.status == "failed"):
+            again = rerun or (retry and row.status == "failed")
+            if not again and _is_current(row, spec):
                 continue
-            shutil.rmtree(spec.folder)
         left.append(spec)
     return left
 
 
-def run(plan: Plan, specs: Sequence[RunSpec], console: Console, budget: float | None) -> bool:
+def make_room(spec: RunSpec) -> None:
+    """Removes what an earlier, ended run left; what an interrupted one left stays."""
+    if (spec.folder / ROW_FILE).exists():
+        shutil.rmtree(spec.folder)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds a folder for this process.
+
+    Raises:
+        ConfigError: another process works in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(
+            f"another start works in {folder}; wait for it, or choose another --name"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _is_current(row: Row, spec: RunSpec) -> bool:
+    resolved = spec.resolve()
+    if row.config_hash != resolved.hash:
+        return False
+    if row.corpus_fingerprint is None:  # it failed before it had read the corpus
+        return True
+    _, data = resolved.build()
+    if not data.corpus_folder.exists():  # never read in this state: only reading tells
+        data.prepare_data()
+    return row.corpus_fingerprint == data.fingerprint
+
+
+def run(plan: Plan, specs: Sequence[RunSpec], console: Console, deadline: float | None) -> bool:
     """Carries the runs out, one after the other.
 
     Args:
         plan: the benchmark they belong to.
         specs: what is left of it.
         console: where progress is shown.
-        budget: seconds this call may take; None: any.
+        deadline: `time.monotonic()` by which this call must have ended; None: any time.
 
     Returns:
         Whether everything is done; False where the budget ended first.
@@ -142,7 +199,6 @@ def run(plan: Plan, specs: Sequence[RunSpec], console: Console, budget: float | 
     Raises:
         KeyboardInterrupt: Ctrl-C; the same call goes on later.
     """
-    deadline = time.monotonic() + budget if budget is not None else None
     launcher = LocalLauncher()
     with Progress(
         TextColumn("{task.fields[name]:<24}"),
@@ -160,6 +216,7 @@ def run(plan: Plan, specs: Sequence[RunSpec], console: Console, budget: float | 
             progress.update(whole, what=f"run {number + 1} of {len(specs)}")
             task = progress.add_task("", name=name, what="starting", total=1.0)
             started, clock = now(), time.monotonic()
+            make_room(spec)
             try:
                 outcome = launcher.run(
                     spec,
@@ -171,6 +228,8 @@ def run(plan: Plan, specs: Sequence[RunSpec], console: Console, budget: float | 
             finally:
                 progress.remove_task(task)
             if outcome == "stopped":
+                if not (spec.folder / RESUME_FILE).exists():
+                    console.print(f"{name} left no checkpoint; give it a longer --budget")
                 return False
             if outcome != "done":
                 write_row(spec.folder, failed_row(spec, outcome, started))
@@ -189,7 +248,10 @@ def seconds(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not match:
         raise ConfigError(f"--budget {text!r} is no time; write 90s, 9m or 1.5h")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    found = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    if found < _LEAST_BUDGET:
+        raise ConfigError(f"--budget {text} is less than {_LEAST_BUDGET} s, too short for any run")
+    return found
 
 
 def _line(name: str, spec: RunSpec, wall: float) -> str:

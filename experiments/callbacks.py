@@ -10,7 +10,7 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from datamodules.batching import TextBatch
 
@@ -46,6 +46,8 @@ class Clock(Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
     ) -> None:
+        if self._since is None:  # after validation within an epoch, or a start in the middle of one
+            self._resume()
         self.wait_seconds += time.perf_counter() - self._ready
 
     def on_train_batch_end(
@@ -62,10 +64,6 @@ class Clock(Callback):
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._pause()
-
-    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if trainer.training and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            self._resume()  # validation within an epoch; after its last step nothing is trained
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._pause()
@@ -103,16 +101,18 @@ class Clock(Callback):
             self._since = None
 
 
-class Resumable(Callback):
+class Resumable(Checkpoint):
     """Keeps `resume.ckpt`, from which an interrupted run goes on in the middle of an epoch.
 
     Written after every epoch, every so many minutes, and when SIGTERM, SIGINT or SIGUSR1 asks the
-    run to stop; the handler only sets a flag, and the end of the batch acts on it.
+    run to stop; the handler only sets a flag, and the end of the batch acts on it, or the end of
+    the epoch where that batch was its last. A `Checkpoint`, so that Lightning calls it after early
+    stopping and the choice of the best epoch, whose states it must hold; list it last.
 
     Args:
         folder: the run's folder.
         minutes: longest time between two checkpoints.
-        identity: what the checkpoint belongs to (the config's hash).
+        identity: what the checkpoint belongs to (config and corpus).
     """
 
     def __init__(self, folder: Path, minutes: float, identity: str) -> None:
@@ -125,6 +125,11 @@ class Resumable(Callback):
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             self._before[name] = signal.signal(name, self._ask)
 
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        for early in trainer.early_stopping_callbacks:
+            if early.wait_count >= early.patience:  # it had ended; Lightning would go on
+                trainer.should_stop = True
+
     def on_train_batch_end(
         self,
         trainer: L.Trainer,
@@ -133,10 +138,9 @@ class Resumable(Callback):
         batch: TextBatch,
         batch_idx: int,
     ) -> None:
-        if self._asked is not None:
-            self._save(trainer)
-            raise Stopped(f"{self._asked.name} at step {trainer.global_step}")
-        if time.monotonic() - self._saved >= self.seconds:
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return  # validation comes first: a start from here would skip it
+        if self._asked is not None or time.monotonic() - self._saved >= self.seconds:
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
@@ -149,14 +153,14 @@ class Resumable(Callback):
     def on_save_checkpoint(
         self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        checkpoint["config_hash"] = self.identity
+        checkpoint["identity"] = self.identity
 
     def resumes(self) -> bool:
-        """Whether there is a checkpoint of this very configuration; another one is removed."""
+        """Whether there is a checkpoint of this very run; that of another one is removed."""
         if not self.file.exists():
             return False
         state = torch.load(self.file, map_location="cpu", weights_only=True, mmap=True)
-        if state.get("config_hash") == self.identity:
+        if state.get("identity") == self.identity:
             return True
         self.file.unlink()
         return False
@@ -171,6 +175,8 @@ class Resumable(Callback):
         trainer.save_checkpoint(temporary)
         temporary.rename(self.file)
         self._saved = time.monotonic()
+        if self._asked is not None:
+            raise Stopped(f"{self._asked.name} at step {trainer.global_step}")
 
 
 class Progress(Callback):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +15,8 @@ from rich.table import Table
 
 from experiments.config import ConfigError, Registry, nearest, read_profile
 
-RUNS, RESULTS = Path("runs"), Path("experiments/results")
+RUNS, RESULTS = Path("runs"), Path(__file__).parent / "results"
+_OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 _STOPPED = 130  # as a shell reports Ctrl-C
 
 
@@ -23,7 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 all is well, 1 a run failed or input is bad, 2 wrong usage, 130 stopped.
     """
     words = parser()
-    options, rest = words.parse_known_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options, rest = words.parse_known_args(_joined(given))
     if rest and not options.overridable:
         words.error(f"unrecognized arguments: {' '.join(rest)}")
     console = Console() if sys.stdout.isatty() else Console(width=120)
@@ -33,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.command(options, rest, console)
         return code
-    except (ConfigError, DataError, ResultsError) as error:
+    except (ConfigError, DataError, ResultsError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -61,9 +66,12 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     spec = plan.specs[0]
     spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
     if benchmark.pending(plan, retry=True, rerun=options.rerun):
-        benchmark.prepare([spec], console)
+        benchmark.prepare([replace(spec, test=options.test)], console)
         console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
-        with console.status("starting") as status:
+        # A copy of the terminal: the run's own output goes to its log.
+        terminal = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w"))
+        with benchmark.alone(spec.folder), terminal.status("starting") as status:
+            benchmark.make_room(spec)
             outcome = carry_out(
                 spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
             )
@@ -97,24 +105,28 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     from experiments.report import report
     from experiments.results import collect
 
+    budget = benchmark.seconds(options.budget) if options.budget else None
+    deadline = time.monotonic() + budget if budget else None
     plan = _plan(options, rest)
     todo = benchmark.pending(plan, retry=options.retry)
     finished = True
     if todo:
         benchmark.prepare(todo, console)
-        budget = benchmark.seconds(options.budget) if options.budget else None
-        finished = benchmark.run(plan, todo, console, budget)
+        with benchmark.alone(plan.folder):
+            finished = benchmark.run(plan, todo, console, deadline)
     rows = collect(plan.folder)
     if not rows:
         console.print("no run has ended yet; the same command goes on", highlight=False)
         return 0
     report(plan.folder, console=console)
-    console.print(
-        f"W&B, offline: `wandb leet {rows and plan.folder / rows[0].experiment}/seed-"
-        f"{rows[0].seed}/wandb` shows a run, `wandb sync` on that folder sends it",
-        soft_wrap=True,
-        highlight=False,
-    )
+    tracked = next((plan.folder.glob("*/*/wandb/offline-run-*")), None)
+    if tracked is not None:
+        console.print(
+            f"W&B: `wandb leet {tracked.parent}` shows a run without an account, "
+            f"`wandb sync {tracked}` sends it",
+            soft_wrap=True,
+            highlight=False,
+        )
     if not finished:
         console.print("the budget is used up; the same command goes on", highlight=False)
     return 1 if any(row.status == "failed" for row in rows) else 0
@@ -195,7 +207,25 @@ def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-unty
 
 def _overrides(options: argparse.Namespace, rest: list[str]) -> list[str]:
     """Settings given in short (`--root`) and in full (`--model.dropout 0.3`)."""
+    if options.root and options.profile in _OFFLINE and not any("--data=" in w for w in rest):
+        raise ConfigError(
+            f"--root {options.root}: profile {options.profile!r} has its own offline corpus; add "
+            "--profile full for the official one"
+        )
     return [*([f"--data.root={options.root}"] if options.root else []), *rest]
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`--model.dropout 0.3` as one word, so that no value is taken for an experiment's name."""
+    joined: list[str] = []
+    for word in words:
+        before = joined[-1] if joined else ""
+        setting = before.startswith("--") and "." in before and "=" not in before
+        if setting and not word.startswith("--"):
+            joined[-1] = f"{before}={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def _registry(options: argparse.Namespace) -> Registry:

@@ -158,7 +158,7 @@ class RunSettings:
             elsewhere; or any of Lightning's names.
         checkpoint_minutes: how often a resumable checkpoint is written within an epoch.
         tuning_trials: settings tried on validation before these were chosen.
-        wandb_project: W&B project.
+        wandb_project: W&B project; None is `$WANDB_PROJECT`, else `lit-sentiment`.
         wandb_entity: W&B entity; None is the account's own.
         wandb_mode: `auto` is offline unless an API key is set up.
         wandb_texts: send the worst mistakes with their texts to W&B.
@@ -173,7 +173,7 @@ class RunSettings:
         precision: str = "auto",
         checkpoint_minutes: float = 10.0,
         tuning_trials: int = 1,
-        wandb_project: str = "lit-sentiment",
+        wandb_project: str | None = None,
         wandb_entity: str | None = None,
         wandb_mode: Literal["auto", "online", "offline", "disabled"] = "auto",
         wandb_texts: bool = False,
@@ -184,7 +184,7 @@ class RunSettings:
 # Where a run happens, not what it computes: left out of the hash that tells runs apart.
 _PLACES = {
     "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
-    "data": ("root", "cache_dir"),
+    "data": ("root", "cache_dir", "train", "validation", "test", "unlabelled"),
     "run": (
         "tuning_trials",
         "wandb_project",

@@ -56,7 +56,8 @@ def git_state() -> tuple[str | None, bool | None]:
 
     if git("ls-files", "--error-unmatch", "pyproject.toml") is None:
         return None, None  # installed inside somebody else's checkout, or none at all
-    status = git("status", "--porcelain", "--untracked-files=no")
+    # A new architecture is a file that git does not know yet: it counts as a change.
+    status = git("status", "--porcelain", "--", "datamodules", "lit_models", "experiments")
     return git("rev-parse", "HEAD"), None if status is None else bool(status)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 from experiments.config import Registry
 from experiments.run import RunSpec, Tell
@@ -55,6 +56,8 @@ class LocalLauncher:
         process = self.context.Process(target=_child, args=(spec, theirs), daemon=True)
         process.start()
         theirs.close()
+        asking = (signal.SIGTERM, signal.SIGUSR1)
+        before = {number: signal.signal(number, _interrupt) for number in asking}
         asked = interrupted = False
         while process.is_alive():
             try:
@@ -75,6 +78,8 @@ class LocalLauncher:
                 interrupted = True
                 process.terminate()
                 tell("stopping after this step (Ctrl-C again: at once)", 0.0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         process.join()
         ours.close()
         if interrupted:
@@ -118,7 +123,7 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
         `done` or `stopped`, as `LocalLauncher.run` does.
     """
     from experiments.callbacks import Stopped
-    from experiments.results import write_row
+    from experiments.results import ROW_FILE, write_row
     from experiments.run import execute, failed_row, now
 
     started = now()
@@ -130,9 +135,14 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
             return "stopped"
         except Exception as error:  # whatever it is, the table must show it
             traceback.print_exc()
-            reason = f"{type(error).__name__}: {error}"
-            write_row(spec.folder, failed_row(spec, reason, started))
+            if not (spec.folder / ROW_FILE).exists():  # a complete row outlives what came after
+                reason = f"{type(error).__name__}: {error}"
+                write_row(spec.folder, failed_row(spec, reason, started))
     return "done"
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt  # a cluster's signal stops as cleanly as Ctrl-C does
 
 
 def _child(spec: RunSpec, channel: Connection) -> None:

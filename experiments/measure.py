@@ -37,19 +37,23 @@ def predict(
     return predictions, len(ids) / seconds
 
 
-def latency(model: LitClassifier, data: TextDataModule) -> np.ndarray:
-    """Milliseconds from one raw text to its probabilities, over validation texts as they come."""
+def latency(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -> np.ndarray:
+    """Milliseconds from one raw text to its probabilities, over validation texts as they come.
+
+    On the device and in the precision that the trainer predicts with, one text at a time.
+    """
     rows = data.store.rows("val")
     step = max(1, len(rows) // _LATENCY_TEXTS)
     every = data.texts("train")
     texts = [every[row] for row in rows[::step]][:_LATENCY_TEXTS]
-    model.eval()
+    device = trainer.strategy.root_device
+    model.to(device).eval()  # Lightning brought it back to the CPU after predicting
     times = []
-    with torch.inference_mode():
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
         for text in texts[:_LATENCY_WARMUP] + texts:
             started = time.perf_counter()
             batch = data.encoder.encode([text])
-            model.predict_step(model.transfer_batch_to_device(batch, model.device, 0))
+            model.predict_step(model.transfer_batch_to_device(batch, device, 0))
             times.append((time.perf_counter() - started) * 1000)
     return np.array(times[min(_LATENCY_WARMUP, len(texts)) :])
 

@@ -15,6 +15,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 import datamodules.files
 import datamodules.imdb
 import datamodules.movie_reviews  # noqa: F401  # imported, so that `--data TextFiles` finds its class
+from datamodules.errors import DataError
 from datamodules.text import TextDataModule
 from experiments.config import ConfigError, RunSettings, config_hash, explain, read_yaml
 from lit_models.classifier import LitClassifier
@@ -27,6 +28,7 @@ TRAINER_DEFAULTS = {
     "log_every_n_steps": 10,
     "use_distributed_sampler": False,  # the bucket sampler shards by itself
     "max_epochs": 10,
+    "devices": 1,
 }
 
 
@@ -99,6 +101,24 @@ class Resolved:
                 raise ConfigError(f"the config has no `{part}:`; it must name a class_path")
         self.run: Any = self.cli.config["run"]
         self.seed: int = self.cli.config["seed_everything"]
+
+    def build(self) -> tuple[LitClassifier, TextDataModule]:
+        """Makes the model and the datamodule, once.
+
+        Raises:
+            DataError: what the datamodule's constructor says of its arguments.
+            ConfigError: what any other constructor says.
+        """
+        try:
+            self.cli.build()
+        except (ValueError, TypeError, ArgumentError) as error:
+            cause: BaseException | None = error
+            while cause is not None:  # jsonargparse wraps what a constructor raises
+                if isinstance(cause, DataError):
+                    raise cause from None
+                cause = cause.__cause__ or cause.__context__
+            raise ConfigError(str(error)) from error
+        return self.cli.model, self.cli.datamodule
 
     @property
     def hash(self) -> str:

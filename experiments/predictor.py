@@ -11,7 +11,10 @@ import torch
 
 from datamodules.encoder import Encoder
 from experiments.config import ConfigError, read_yaml
+from experiments.results import read_row
 from lit_models.classifier import LitClassifier
+
+_CHUNK = 128  # texts in memory as one batch
 
 
 class Predictor:
@@ -28,6 +31,8 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         if not (folder / "row.json").is_file():
             raise ConfigError(f"{folder}: no finished run there (no row.json); fit it first")
+        if (row := read_row(folder)).status != "ok":
+            raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
         class_path = read_yaml(folder / "config.yaml")["model"]["class_path"]
         module, _, name = class_path.rpartition(".")
         try:
@@ -42,5 +47,7 @@ class Predictor:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """float32[N, C] probabilities of N texts."""
+        parts = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)] or [texts]
         with torch.inference_mode():
-            return self.model.predict_step(self.encoder.encode(texts)).probabilities.numpy()
+            found = [self.model.predict_step(self.encoder.encode(part)) for part in parts]
+        return np.concatenate([prediction.probabilities.numpy() for prediction in found])

@@ -104,12 +104,18 @@ def read_rows(folder: Path) -> list[Row]:
 def collect(benchmark_folder: Path) -> list[Row]:
     """Derive `results.jsonl` from the `row.json` files of a benchmark and return its rows.
 
+    No run that has ended: no rows, and no file of an earlier state either.
+
     Raises:
         ResultsError: As `read_rows`.
         OSError: As raised by the file system.
     """
+    derived = benchmark_folder / "results.jsonl"
+    if not any(benchmark_folder.glob(f"*/*/{ROW_FILE}")):
+        derived.unlink(missing_ok=True)
+        return []
     rows = read_rows(benchmark_folder)
-    _write_table(benchmark_folder / "results.jsonl", rows)
+    _write_table(derived, rows)
     return rows
 
 

@@ -18,7 +18,6 @@ import yaml
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from datamodules.errors import DataError
-from datamodules.text import TextDataModule
 from experiments import tracking
 from experiments.atomic import replace_bytes
 from experiments.callbacks import RESUME_FILE, Clock, Progress, Resumable
@@ -70,7 +69,7 @@ class RunSpec:
 
 
 @dataclass
-class _Fit:
+class Fit:
     """What one fit leaves for the row."""
 
     clock: Clock
@@ -94,22 +93,21 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
     replace_bytes(folder / CONFIG_FILE, yaml.safe_dump(resolved.config, sort_keys=False).encode())
     tell("reading the corpus", 0.0)
     L.seed_everything(resolved.seed, verbose=False)
-    resolved.cli.build()
-    model: LitClassifier = resolved.cli.model
-    data: TextDataModule = resolved.cli.datamodule
+    code = git_state()  # now: it may change while the run goes on
+    model, data = resolved.build()
+    if data.refit:
+        raise ConfigError(
+            "data.refit is true under protocol 'holdout', which would choose on rows that were "
+            "learnt from; leave it out"
+        )
     data.prepare_data()
     data.setup()
-    if spec.test and "test" not in data.store.splits:
-        raise DataError(
-            f"corpus {data.store.meta['corpus']!r} has no test rows and the run was to predict "
-            "them; name a file with --data.test, or use `lit-sentiment fit` without --test"
-        )
     data.encoder.save(folder)
     tags = [data.store.meta["corpus"], spec.profile]
     logger = tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags)
     exit_code = 1
     try:
-        fit = _fit(resolved, folder, logger, tell)
+        fit = fit_and_choose(resolved, folder, logger, tell)
         tell("predicting", 1.0)
         model.save(folder)
         parts = {"val": VAL_FILE} | ({"test": TEST_FILE} if spec.test else {})
@@ -118,7 +116,8 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
             predictions, rates[part] = predict(resolved.cli.trainer, model, data.loader(part))
             write_predictions(folder / name, predictions)
             metrics[part] = evaluate(predictions.labels, predictions.probabilities)
-        row = _row(spec, resolved, fit, metrics, latency(model, data), rates[part], started)
+        milliseconds = latency(resolved.cli.trainer, model, data)
+        row = _row(spec, resolved, fit, metrics, milliseconds, rates[part], started, code)
         final = _write_metrics(folder, row, fit.clock)
         tracking.summarise(logger, row, final)
         if resolved.run.wandb_texts:
@@ -140,11 +139,12 @@ def test_run(folder: Path) -> Row:
         DataError: the corpus has no test rows, or is not the one the run was fitted on.
     """
     row = read_row(folder)
-    if row.test is not None or row.status != "ok":
+    if row.status != "ok":
+        raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
+    if row.test is not None:
         return row
     resolved = Resolved.of_run(folder)
-    resolved.cli.build()
-    data: TextDataModule = resolved.cli.datamodule
+    fresh, data = resolved.build()
     data.prepare_data()
     data.setup()
     if data.store.meta["fingerprint"] != row.corpus_fingerprint:
@@ -152,8 +152,10 @@ def test_run(folder: Path) -> Row:
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "
             f"{data.store.meta['fingerprint']}; fit again, or give the old data"
         )
-    trainer = resolved.cli.make_trainer(logger=False, default_root_dir=folder)
-    model = type(resolved.cli.model).load(folder)
+    trainer = resolved.cli.make_trainer(
+        logger=False, default_root_dir=folder, precision=row.precision
+    )
+    model = type(fresh).load(folder)
     predictions, rate = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
     metrics = evaluate(predictions.labels, predictions.probabilities)
@@ -186,11 +188,22 @@ def failed_row(spec: RunSpec, reason: str, started: str) -> Row:
     )
 
 
-def _fit(resolved: Resolved, folder: Path, logger: Any, tell: Tell) -> _Fit:
-    """Fits `resolved.cli.model` and leaves the weights of the best epoch in it."""
+def fit_and_choose(
+    resolved: Resolved, folder: Path, logger: Any = None, tell: Tell = lambda what, share: None
+) -> Fit:
+    """Fits `resolved.cli.model` and leaves the weights of the best epoch in it.
+
+    Goes on from the checkpoint in `folder`, if there is one of this very run.
+
+    Raises:
+        Stopped: a signal asked for a stop.
+        FloatingPointError: the metric that chooses is not finite.
+        ConfigError: that metric is never logged, or several processes were asked for.
+    """
     cli, run = resolved.cli, resolved.run
     clock = Clock()
-    resumable = Resumable(folder, run.checkpoint_minutes, resolved.hash)
+    identity = f"{resolved.hash} {cli.datamodule.store.meta['fingerprint']}"
+    resumable = Resumable(folder, run.checkpoint_minutes, identity)
     best = ModelCheckpoint(
         dirpath=folder,
         filename=Path(BEST_FILE).stem,
@@ -202,16 +215,21 @@ def _fit(resolved: Resolved, folder: Path, logger: Any, tell: Tell) -> _Fit:
     callbacks: list[Callback] = [
         clock,
         Progress(tell),
-        best,
-        EarlyStopping(run.monitor, patience=run.patience, mode=run.mode, check_finite=True),
-        resumable,
         *(cli.config_init["trainer"].get("callbacks") or []),
+        EarlyStopping(run.monitor, patience=run.patience, mode=run.mode, check_finite=True),
+        best,
+        resumable,
     ]
     precision = cli.config["trainer"].get("precision") or resolve_precision(run.precision)
     resume = resumable.file if resumable.resumes() else None
     cli.trainer = trainer = cli.make_trainer(
         callbacks=callbacks, logger=logger or False, precision=precision, default_root_dir=folder
     )
+    if trainer.world_size > 1:
+        raise ConfigError(
+            f"trainer.devices asks for {trainer.world_size} processes and a run has one so far; "
+            "leave --trainer.devices at 1"
+        )
     trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
     _check_finite(clock, run.monitor, best)
     best_epoch = None
@@ -219,7 +237,7 @@ def _fit(resolved: Resolved, folder: Path, logger: Any, tell: Tell) -> _Fit:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         cli.model.load_state_dict(state["state_dict"])
         best_epoch = int(state["epoch"])
-    return _Fit(clock, best_epoch, str(trainer.precision), len(clock.history), clock.history)
+    return Fit(clock, best_epoch, str(trainer.precision), len(clock.history), clock.history)
 
 
 def _check_finite(clock: Clock, monitor: str, best: ModelCheckpoint) -> None:
@@ -237,15 +255,16 @@ def _check_finite(clock: Clock, monitor: str, best: ModelCheckpoint) -> None:
 def _row(
     spec: RunSpec,
     resolved: Resolved,
-    fit: _Fit,
+    fit: Fit,
     metrics: dict[str, Metrics],
     milliseconds: np.ndarray,
     reviews_per_second: float,
     started: str,
+    code: tuple[str | None, bool | None],
 ) -> Row:
     model: LitClassifier = resolved.cli.model
     meta, clock = resolved.cli.datamodule.store.meta, fit.clock
-    commit, dirty = git_state()
+    commit, dirty = code
     seconds = clock.train_seconds + model.prepare_seconds
     to_best = [e["seconds"] for e in fit.history if e["epoch"] == fit.best_epoch]
     gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None

@@ -21,9 +21,7 @@ from experiments.predictions import Predictions
 from experiments.row import Row
 
 ID_FILE = "wandb_id.txt"
-HOW_TO_LOOK = (
-    "W&B: look with `wandb leet {folder}`, send with `wandb sync {folder}/wandb/offline-run-*`"
-)
+PROJECT = "lit-sentiment"
 
 
 def start(
@@ -51,8 +49,8 @@ def start(
         init_timeout=20,
     )
     options: dict[str, Any] = {
-        "project": os.environ.get("WANDB_PROJECT") or resolved.run.wandb_project,
-        "entity": os.environ.get("WANDB_ENTITY") or resolved.run.wandb_entity,
+        "project": resolved.run.wandb_project or os.environ.get("WANDB_PROJECT", PROJECT),
+        "entity": resolved.run.wandb_entity or os.environ.get("WANDB_ENTITY"),
         "name": f"{experiment}-seed-{resolved.seed}",
         "id": identity,
         "group": benchmark,
@@ -77,10 +75,14 @@ def start(
 
 
 def finish(logger: WandbLogger | None, exit_code: int) -> None:
-    """Closes the run, whatever happened to it."""
-    if logger is not None:
+    """Closes the run, whatever happened to it. What fails here must not fail a finished run."""
+    if logger is None:
+        return
+    try:
         logger.experiment.finish(exit_code=exit_code)
         wandb.teardown(exit_code)  # a forked run ends without the hooks that would do it
+    except (wandb.Error, OSError) as error:
+        print(f"W&B could not close the run ({error}); its row is complete", file=sys.stderr)
 
 
 def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from experiments import benchmark
 from experiments.cli import main
 from experiments.config import Registry
 from experiments.results import read_row, verify_published
 from tests.experiments.conftest import REPOSITORY, TOY, Command
 
 SETTINGS = ["--profile", "smoke", *TOY]
+SMALL = ["--profile", "smoke", "--data=tests.toys.ToyData"]
+OWN = ["--data", "datamodules.files.TextFiles"]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,20 @@ SETTINGS = ["--profile", "smoke", *TOY]
         (["benchmark", "tfidf"], "no experiment 'tfidf'"),
         (["benchmark", "--profile", "quik"], "no profile 'quik'; choose one of"),
         (["benchmark", "--name", "a/b"], "--name 'a/b' must be a plain folder name"),
+        (["benchmark", "--seeds", "0", "0"], "is asked for twice"),
+        (["benchmark", "--seeds", "-1"], "seed -1 is negative"),
+        (["benchmark", "--seed_everything", "5"], "seeds are given with --seed"),
+        (["benchmark", "--budget", "soon"], "--budget 'soon' is no time"),
+        (["benchmark", "--budget", "9"], "--budget 9 is less than 60 s"),
+        (
+            ["benchmark", "--root", "here"],
+            "--root here: profile 'quick' has its own offline corpus",
+        ),
+        (["benchmark", "--model.dropuot", "0.3"], "'dropuot', did you mean 'dropout'"),
+        (["fit", "-c", "bag", "--profile", "smoke", "--data.max_length", "0"], "max_length is 0"),
+        (["fit", "-c", "bag", "--data.refit", "true", *SMALL], "data.refit is true"),
+        (["fit", "-c", "bag", "--trainer.devices", "2", *SMALL], "trainer.devices asks for 2"),
+        (["fit", "-c", "bag", *OWN, "--data.train", "no.csv"], "no.csv"),
         (["test", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
         (["predict", "nowhere", "x"], "nowhere: no finished run there"),
@@ -38,6 +55,55 @@ def test_bad_input_gets_one_clear_line_and_exit_code_1(
     told = capsys.readouterr().err
     assert message in told and told.startswith("error: ")
     assert not list(tmp_path.rglob("row.json"))
+
+
+def own_csv(file: Path, labels: tuple[str, str]) -> Path:
+    """A CSV whose first label belongs to texts that say so."""
+    lines = [f"text {i} of {i % 2} sign{i % 2},{labels[i % 2]}" for i in range(60)]
+    file.write_text("\n".join(["text,label", *lines]) + "\n")
+    return file
+
+
+def test_a_bad_setting_leaves_the_finished_run_alone_and_changed_data_is_noticed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = own_csv(tmp_path / "own.csv", ("good", "bad"))
+    words = ["fit", "-c", "tfidf_logreg", *OWN, "--data.train", str(file)]
+    words += ["--runs", str(tmp_path), "--run.wandb_mode", "disabled"]
+    folder = tmp_path / "fit" / "tfidf_logreg" / "seed-0"
+    assert main(words) == 0
+    first = read_row(folder)
+    assert main([*words, "--model.ngrams", "0"]) == 1
+    assert main([*words[:-2], "--data.max_length", "0"]) == 1
+    assert main(words) == 0
+    assert "is done already" in capsys.readouterr().out
+    assert read_row(folder) == first
+
+    own_csv(file, ("bad", "good"))
+    assert main(words) == 0
+    second = read_row(folder)
+    assert second.config_hash == first.config_hash
+    assert second.corpus_fingerprint != first.corpus_fingerprint
+
+
+def test_a_corpus_without_test_rows_is_refused_before_anything_is_trained(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = [*OWN, "--data.train", str(own_csv(tmp_path / "own.csv", ("good", "bad")))]
+    words += ["--runs", str(tmp_path), "--profile", "full"]
+    assert main(["benchmark", "tfidf_logreg", *words]) == 1
+    assert main(["fit", "-c", "tfidf_logreg", "--test", *words]) == 1
+    assert capsys.readouterr().err.count("has no test rows") == 2
+    assert not list(tmp_path.rglob("row.json"))
+
+
+def test_one_folder_has_one_benchmark_at_a_time(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with benchmark.alone(tmp_path / "b"):
+        words = ["--name", "b", "--runs", str(tmp_path), *SMALL]
+        assert main(["benchmark", "tfidf_logreg", *words]) == 1
+    assert "another start works in" in capsys.readouterr().err
 
 
 def test_fit_shows_validation_and_test_adds_the_test_columns(lit: Command, tmp_path: Path) -> None:
