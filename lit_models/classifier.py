@@ -142,12 +142,29 @@ class LitClassifier(L.LightningModule):
         optimizer = torch.optim.AdamW(
             [group for group in groups if group["params"]], lr=self.learning_rate, fused=fused
         )
-        total = self.trainer.estimated_stepping_batches
+        total = self._total_steps()
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self.rate_at(s, total))
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def _total_steps(self) -> float:
+        """Steps of the whole fit.
+
+        Not `trainer.estimated_stepping_batches`: it sets the loaders up before a checkpoint is
+        restored, and Lightning then never gives them their place in the epoch back.
+        """
+        trainer = self.trainer
+        if trainer.max_epochs == -1:
+            return float("inf") if trainer.max_steps == -1 else trainer.max_steps
+        batches = len(trainer.datamodule.train_dataloader())  # type: ignore[attr-defined]
+        limit = trainer.limit_train_batches
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        steps = math.ceil(batches / trainer.accumulate_grad_batches) * max(
+            trainer.max_epochs or 1, 1
+        )
+        return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
 
     def rate_at(self, step: int, total: float) -> float:
         """The learning rate at a step, as a share of its peak."""

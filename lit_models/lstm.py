@@ -27,6 +27,7 @@ class LSTMNet(nn.Module):
         dropout: on the pooled state.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
+        embedding_std: standard deviation of the word vectors at the start.
     """
 
     def __init__(
@@ -39,9 +40,12 @@ class LSTMNet(nn.Module):
         dropout: float,
         word_dropout: float,
         embedding_dropout: float,
+        embedding_std: float = 0.1,
     ) -> None:
         super().__init__()
-        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
+        self.embedding = WordEmbedding(
+            vocab_size, embedding_dim, word_dropout, embedding_dropout, embedding_std
+        )
         self.lstm = nn.LSTM(embedding_dim, hidden_size, batch_first=True)
         _remember_at_first(self.lstm)
         self.pooling: Pooling = pooling
@@ -91,6 +95,7 @@ class LSTM(LitClassifier):
         dropout: on the pooled state.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
+        embedding_std: standard deviation of the word vectors at the start.
     """
 
     def __init__(
@@ -103,6 +108,7 @@ class LSTM(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.3,
+        embedding_std: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -115,4 +121,5 @@ class LSTM(LitClassifier):
             dropout,
             word_dropout,
             embedding_dropout,
+            embedding_std,
         )

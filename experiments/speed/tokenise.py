@@ -1,6 +1,6 @@
 """How long the official corpus takes from archive to opened token store, step by step.
 
-    python -m experiments.speed.tokenise --root CORPUS
+python -m experiments.speed.tokenise --root CORPUS
 """
 
 from __future__ import annotations
