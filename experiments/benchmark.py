@@ -115,6 +115,17 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
             continue
         done.add(key)
         _, data = resolved.build()
+        if data.refit:
+            raise ConfigError(
+                "data.refit is true under protocol 'holdout', which would choose on rows that "
+                "were learnt from; leave it out"
+            )
+        devices = resolved.config["trainer"]["devices"]
+        if devices not in (1, "1", "auto"):
+            raise ConfigError(
+                f"trainer.devices asks for {devices} devices and a run has one so far; leave it "
+                "at 1"
+            )
         with console.status("reading and tokenising the corpus (once)"):
             data.prepare_data()
         data.setup()

@@ -69,7 +69,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         benchmark.prepare([replace(spec, test=options.test)], console)
         console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
         # A copy of the terminal: the run's own output goes to its log.
-        terminal = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w"))
+        terminal = Console(file=os.fdopen(os.dup(1), "w"))
         with benchmark.alone(spec.folder), terminal.status("starting") as status:
             benchmark.make_room(spec)
             outcome = carry_out(
@@ -220,7 +220,8 @@ def _joined(words: list[str]) -> list[str]:
     joined: list[str] = []
     for word in words:
         before = joined[-1] if joined else ""
-        setting = before.startswith("--") and "." in before and "=" not in before
+        dotted = "." in before or before == "--seed_everything"
+        setting = before.startswith("--") and dotted and "=" not in before
         if setting and not word.startswith("--"):
             joined[-1] = f"{before}={word}"
         else:

@@ -95,11 +95,6 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
     L.seed_everything(resolved.seed, verbose=False)
     code = git_state()  # now: it may change while the run goes on
     model, data = resolved.build()
-    if data.refit:
-        raise ConfigError(
-            "data.refit is true under protocol 'holdout', which would choose on rows that were "
-            "learnt from; leave it out"
-        )
     data.prepare_data()
     data.setup()
     data.encoder.save(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from lit_models.classifier import LitClassifier
@@ -27,7 +26,6 @@ class LSTMNet(nn.Module):
         dropout: on the pooled state.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
-        embedding_std: standard deviation of the word vectors at the start.
     """
 
     def __init__(
@@ -40,14 +38,10 @@ class LSTMNet(nn.Module):
         dropout: float,
         word_dropout: float,
         embedding_dropout: float,
-        embedding_std: float = 0.1,
     ) -> None:
         super().__init__()
-        self.embedding = WordEmbedding(
-            vocab_size, embedding_dim, word_dropout, embedding_dropout, embedding_std
-        )
+        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
         self.lstm = nn.LSTM(embedding_dim, hidden_size, batch_first=True)
-        _remember_at_first(self.lstm)
         self.pooling: Pooling = pooling
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(pooled_size(hidden_size, pooling), num_classes)
@@ -59,24 +53,6 @@ class LSTMNet(nn.Module):
         summary = pool(states, lengths, self.pooling)  # [B, H] or [B, 2H]
         logits: Tensor = self.output(self.dropout(summary))
         return logits
-
-
-def _remember_at_first(lstm: nn.LSTM) -> None:
-    """Starts with open forget gates and orthogonal recurrent matrices.
-
-    PyTorch's own start halves the cell at every word; a forget bias of 1 keeps it (Gers et al.
-    2000; Jozefowicz et al. 2015). Gates lie in the order i, f, g, o.
-    """
-    hidden = lstm.hidden_size
-    with torch.no_grad():
-        for name, parameter in lstm.named_parameters():
-            if name.startswith("weight_hh"):
-                for gate in parameter.split(hidden):
-                    nn.init.orthogonal_(gate)
-            elif name.startswith("bias"):
-                nn.init.zeros_(parameter)
-                if name.startswith("bias_ih"):
-                    parameter[hidden : 2 * hidden] = 1.0
 
 
 class LSTM(LitClassifier):
@@ -95,7 +71,6 @@ class LSTM(LitClassifier):
         dropout: on the pooled state.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
-        embedding_std: standard deviation of the word vectors at the start.
     """
 
     def __init__(
@@ -108,7 +83,6 @@ class LSTM(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.3,
-        embedding_std: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -121,5 +95,4 @@ class LSTM(LitClassifier):
             dropout,
             word_dropout,
             embedding_dropout,
-            embedding_std,
         )

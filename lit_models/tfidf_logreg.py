@@ -40,6 +40,9 @@ class TfidfLogReg(LitEstimator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        for name, value in (("ngrams", ngrams), ("min_documents", min_documents)):
+            if value < 1:
+                raise ValueError(f"model.{name} is {value}; it must be at least 1")
         self.ngrams, self.min_documents = ngrams, min_documents
         self.inverse_penalty, self.max_iterations = inverse_penalty, max_iterations
         self.counter: NgramCounter | None = None

@@ -18,20 +18,14 @@ class WordEmbedding(nn.Module):
         embedding_dim: E.
         word_dropout: share of the vocabulary left out of a batch.
         dropout: share of the dimensions set to zero, drawn for each text.
-        std: standard deviation of the vectors at the start.
     """
 
     def __init__(
-        self,
-        vocab_size: int,
-        embedding_dim: int,
-        word_dropout: float,
-        dropout: float,
-        std: float = 0.1,
+        self, vocab_size: int, embedding_dim: int, word_dropout: float, dropout: float
     ) -> None:
         super().__init__()
         self.table = nn.Embedding(vocab_size, embedding_dim)
-        nn.init.normal_(self.table.weight, std=std)
+        nn.init.normal_(self.table.weight, std=0.1)
         self.word_dropout = word_dropout
         self.dropout = nn.Dropout(dropout)
 

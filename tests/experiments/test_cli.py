@@ -36,7 +36,7 @@ OWN = ["--data", "datamodules.files.TextFiles"]
             ["benchmark", "--root", "here"],
             "--root here: profile 'quick' has its own offline corpus",
         ),
-        (["benchmark", "--model.dropuot", "0.3"], "'dropuot', did you mean 'dropout'"),
+        (["benchmark", "cnn", "--model.dropuot", "0.3"], "'dropuot', did you mean 'dropout'"),
         (["fit", "-c", "bag", "--profile", "smoke", "--data.max_length", "0"], "max_length is 0"),
         (["fit", "-c", "bag", "--data.refit", "true", *SMALL], "data.refit is true"),
         (["fit", "-c", "bag", "--trainer.devices", "2", *SMALL], "trainer.devices asks for 2"),

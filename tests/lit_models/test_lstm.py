@@ -32,11 +32,3 @@ def test_logits_follow_the_equations_in_the_docstring(pooling: Pooling) -> None:
         parts = {"last": own[-1], "mean": own.mean(dim=0), "max": own.max(dim=0).values}
         summary = torch.cat([parts[part] for part in pooling.split("+")])
         assert torch.allclose(logits, net.output(summary), atol=1e-12)
-
-
-def test_forget_gates_start_open_and_recurrent_matrices_orthogonal() -> None:
-    cell = LSTMNet(30, 5, 4, "last", 2, 0.0, 0.0, 0.0).lstm
-    bias = cell.bias_ih_l0 + cell.bias_hh_l0
-    assert bias.tolist() == [0.0] * 4 + [1.0] * 4 + [0.0] * 8
-    for gate in cell.weight_hh_l0.split(4):
-        assert torch.allclose(gate @ gate.T, torch.eye(4), atol=1e-5)
