@@ -72,7 +72,7 @@ class CNN(LitClassifier):
 
     c_w[t] = ReLU(W_w · [e_t, …, e_{t+w-1}] + b_w);  ĉ_w = max_t c_w[t];
     z = W · [ĉ_3, ĉ_4, ĉ_5] + b.
-    At the default size 3,994,202 parameters: 30,000 × 128 embeddings, 100 filters of widths 3, 4, 5
+    At the default size 3,994,502 parameters: 30,000 × 128 embeddings, 100 filters of widths 3, 4, 5
     over 128, 300 × 2 + 2 output.
 
     Args:
