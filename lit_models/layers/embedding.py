@@ -11,7 +11,7 @@ class WordEmbedding(nn.Module):
 
     Both as Gal & Ghahramani 2016 do: a dropped word is dropped wherever it stands in the batch, a
     dropped dimension is dropped at every position of a text, and what is left is scaled up. One
-    mask per text also spares a random number for each value, 12% of an LSTM's step on a CPU.
+    mask per text also spares drawing a random number for each value, which is slow on a CPU.
 
     Args:
         vocab_size: V, rows of the table.
