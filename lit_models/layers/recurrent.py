@@ -1,0 +1,237 @@
+"""Recurrent layers over padded rows: three cells, one or both directions, one or more layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from lit_models.layers.masking import Pooling, last_state, masked_max, masked_mean, pooled_size
+
+Cell = Literal["rnn", "gru", "lstm"]
+_CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_DENSE: dict[str, Callable[..., Any]] = {
+    "rnn": torch.rnn_tanh,
+    "gru": torch.gru,
+    "lstm": torch.lstm,
+}
+
+
+class Recurrent(nn.Module):
+    """All hidden states of a recurrent network, read forward or in both directions.
+
+    With x_t the input, h the state, U the recurrent weights, σ the logistic function (biases left
+    out for brevity):
+        rnn (Elman 1990):  h_t = tanh(W x_t + U h_{t-1})
+        gru (Cho et al. 2014, the reset gate after the product as cuDNN has it):
+            r, z = σ(W x_t + U h_{t-1});  n = tanh(W_n x_t + r ⊙ (U_n h_{t-1}));
+            h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
+        lstm (Hochreiter & Schmidhuber 1997; Gers et al. 2000):
+            i, f, o = σ(W x_t + U h_{t-1});  g = tanh(W_g x_t + U_g h_{t-1});
+            c_t = f ⊙ c_{t-1} + i ⊙ g;  h_t = o ⊙ tanh(c_t)
+
+    The backward direction turns each row round within its own length, reads it forward and turns
+    the states back, so it never sees padding, and dense kernels serve on a CPU. On a CUDA device
+    the rows are packed instead, and cuDNN does not compute padding.
+
+    Recurrent matrices start orthogonal (Saxe et al. 2014), the LSTM's forget gates open (Jozefowicz
+    et al. 2015).
+
+    Args:
+        cell: kind of cell.
+        input_size: I.
+        hidden_size: H, of one direction.
+        layers: how many stand on one another.
+        bidirectional: read backwards too.
+        dropout: on the states between two layers: whole dimensions of a text.
+        recurrent_dropout: on h_{t-1}, one mask for a whole text (Gal & Ghahramani 2016). It leaves
+            the fused kernels for a loop over the words, several times slower.
+        weight_drop: share of the recurrent weights left out of a batch (Merity et al. 2018), which
+            keeps the fused kernels.
+
+    Attributes:
+        output_size: width of a state, H or 2H.
+
+    Raises:
+        ValueError: an unknown cell.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        *,
+        layers: int = 1,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if cell not in _CELLS:
+            raise ValueError(f"cell is {cell!r}; choose one of {get_args(Cell)}")
+        self.hidden_size, self.bidirectional = hidden_size, bidirectional
+        self.output_size = hidden_size * (2 if bidirectional else 1)
+        drops = recurrent_dropout, weight_drop
+        directions = 2 if bidirectional else 1
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                Direction(cell, self.output_size if layer else input_size, hidden_size, *drops)
+                for _ in range(directions)
+            )
+            for layer in range(layers)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, T, output_size] states from float[B, T, I]; past a row's length: garbage."""
+        states = inputs
+        for number, directions in enumerate(self.layers):
+            if number and self.training and self.dropout.p:
+                rows, _, width = states.shape
+                states = states * self.dropout(states.new_ones(rows, 1, width))
+            read = [directions[0](states, lengths)]  # type: ignore[index]
+            if self.bidirectional:
+                turned = reverse(states, lengths)
+                read.append(reverse(directions[1](turned, lengths), lengths))  # type: ignore[index]
+            states = torch.cat(read, dim=2) if self.bidirectional else read[0]
+        return states
+
+    def pool(self, states: Tensor, lengths: Tensor, how: Pooling) -> Tensor:
+        """What speaks for a text: [B, D] of [B, T, D], or [B, 2D] for `mean+max`.
+
+        `last` takes each direction where it has read the whole text: the forward states at the last
+        word, the backward states at the first.
+        """
+        if how == "last":
+            forward = last_state(states[:, :, : self.hidden_size], lengths)
+            backward = states[:, 0, self.hidden_size :]  # of no width in one direction
+            return torch.cat([forward, backward], dim=1)
+        if how == "mean":
+            return masked_mean(states, lengths)
+        if how == "max":
+            return masked_max(states, lengths)
+        return torch.cat([masked_mean(states, lengths), masked_max(states, lengths)], dim=1)
+
+    def pooled_size(self, how: Pooling) -> int:
+        """Width of what `pool` returns."""
+        return pooled_size(self.output_size, how)
+
+
+class Direction(nn.Module):
+    """One layer read in one direction.
+
+    Args:
+        cell: kind of cell.
+        input_size: I.
+        hidden_size: H.
+        recurrent_dropout: see `Recurrent`.
+        weight_drop: see `Recurrent`.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        recurrent_dropout: float = 0.0,
+        weight_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.cell, self.hidden_size = cell, hidden_size
+        self.recurrent_dropout, self.weight_drop = recurrent_dropout, weight_drop
+        self.core = _CELLS[cell](input_size, hidden_size, batch_first=True)
+        with torch.no_grad():
+            for block in self.core.weight_hh_l0.split(hidden_size):
+                nn.init.orthogonal_(block)
+            for block in self.core.weight_ih_l0.split(hidden_size):
+                nn.init.xavier_uniform_(block)
+            self.core.bias_ih_l0.zero_()
+            self.core.bias_hh_l0.zero_()
+            if cell == "lstm":
+                self.core.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, T, H] states from float[B, T, I]; past a row's length: garbage."""
+        if self.training and self.recurrent_dropout:
+            return self._loop(inputs)
+        if self.training and self.weight_drop:
+            return self._fused(inputs, F.dropout(self.core.weight_hh_l0, self.weight_drop))
+        if not inputs.is_cuda:
+            states: Tensor = self.core(inputs)[0]
+            return states
+        packed = pack_padded_sequence(inputs, lengths.cpu(), True, enforce_sorted=False)
+        read, _ = self.core(packed)
+        return pad_packed_sequence(read, batch_first=True, total_length=inputs.shape[1])[0]
+
+    def _fused(self, inputs: Tensor, recurrent: Tensor) -> Tensor:
+        """The fused kernel with other recurrent weights than the module's own."""
+        core = self.core
+        weights = [core.weight_ih_l0, recurrent, core.bias_ih_l0, core.bias_hh_l0]
+        start = inputs.new_zeros(1, len(inputs), self.hidden_size)
+        first = (start, start) if self.cell == "lstm" else start
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        states: Tensor = _DENSE[self.cell](inputs, first, weights, True, 1, 0.0, True, False, True)[
+            0
+        ]
+        return states
+
+    def _loop(self, inputs: Tensor) -> Tensor:
+        """Word by word, the equations as they are written."""
+        core, size = self.core, self.hidden_size
+        projected = F.linear(inputs, core.weight_ih_l0, core.bias_ih_l0)  # [B, T, G·H]
+        state = cell_state = inputs.new_zeros(len(inputs), size)
+        mask = F.dropout(torch.ones_like(state), self.recurrent_dropout, self.training)
+        states = []
+        for word in projected.unbind(dim=1):
+            back = F.linear(state * mask, core.weight_hh_l0, core.bias_hh_l0)
+            if self.cell == "rnn":
+                state = (word + back).tanh()
+            elif self.cell == "gru":
+                reset, update = (word + back)[:, : 2 * size].sigmoid().chunk(2, dim=1)
+                new = (word[:, 2 * size :] + reset * back[:, 2 * size :]).tanh()
+                state = (1 - update) * new + update * state
+            else:
+                i, f, g, o = (word + back).chunk(4, dim=1)
+                cell_state = f.sigmoid() * cell_state + i.sigmoid() * g.tanh()
+                state = o.sigmoid() * cell_state.tanh()
+            states.append(state)
+        return torch.stack(states, dim=1)
+
+
+def reverse(states: Tensor, lengths: Tensor) -> Tensor:
+    """Turns each row round within its own length; what stands past it stays.
+
+    Args:
+        states: [B, T, D].
+        lengths: int64[B].
+    """
+    rows, width, _ = states.shape
+    column = torch.arange(width, device=states.device)[None, :].expand(rows, width)
+    turned = torch.where(column < lengths[:, None], lengths[:, None] - 1 - column, column)
+    first = torch.arange(rows, device=states.device)[:, None] * width
+    result: Tensor = _Permute.apply(states, (first + turned).flatten())
+    return result
+
+
+class _Permute(torch.autograd.Function):
+    """Rows put in the order of a permutation that is its own inverse.
+
+    So is its gradient, by the same copy; autograd's own would add up row by row.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, order: Tensor) -> Tensor:
+        ctx.save_for_backward(order)
+        return states.flatten(0, 1).index_select(0, order).view_as(states)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (order,) = ctx.saved_tensors
+        gradient = gradients[0]
+        return gradient.flatten(0, 1).index_select(0, order).view_as(gradient), None
