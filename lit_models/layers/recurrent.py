@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from lit_models.layers.masking import Pooling, last_state, masked_max, masked_mean, pooled_size
+from lit_models.layers.masking import Pooling, last_state, pool, pooled_size
 
 Cell = Literal["rnn", "gru", "lstm"]
-_CELLS: dict[str, type[nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+_CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _DENSE: dict[str, Callable[..., Any]] = {
     "rnn": torch.rnn_tanh,
     "gru": torch.gru,
@@ -112,11 +112,7 @@ class Recurrent(nn.Module):
             forward = last_state(states[:, :, : self.hidden_size], lengths)
             backward = states[:, 0, self.hidden_size :]  # of no width in one direction
             return torch.cat([forward, backward], dim=1)
-        if how == "mean":
-            return masked_mean(states, lengths)
-        if how == "max":
-            return masked_max(states, lengths)
-        return torch.cat([masked_mean(states, lengths), masked_max(states, lengths)], dim=1)
+        return pool(states, lengths, how)
 
     def pooled_size(self, how: Pooling) -> int:
         """Width of what `pool` returns."""
@@ -146,22 +142,23 @@ class Direction(nn.Module):
         self.cell, self.hidden_size = cell, hidden_size
         self.recurrent_dropout, self.weight_drop = recurrent_dropout, weight_drop
         self.core = _CELLS[cell](input_size, hidden_size, batch_first=True)
+        weight_ih, weight_hh, bias_ih, bias_hh = self._weights()
         with torch.no_grad():
-            for block in self.core.weight_hh_l0.split(hidden_size):
+            for block in weight_hh.split(hidden_size):
                 nn.init.orthogonal_(block)
-            for block in self.core.weight_ih_l0.split(hidden_size):
+            for block in weight_ih.split(hidden_size):
                 nn.init.xavier_uniform_(block)
-            self.core.bias_ih_l0.zero_()
-            self.core.bias_hh_l0.zero_()
+            bias_ih.zero_()
+            bias_hh.zero_()
             if cell == "lstm":
-                self.core.bias_ih_l0[hidden_size : 2 * hidden_size] = 1.0
+                bias_ih[hidden_size : 2 * hidden_size] = 1.0
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """float[B, T, H] states from float[B, T, I]; past a row's length: garbage."""
         if self.training and self.recurrent_dropout:
             return self._loop(inputs)
         if self.training and self.weight_drop:
-            return self._fused(inputs, F.dropout(self.core.weight_hh_l0, self.weight_drop))
+            return self._fused(inputs)
         if not inputs.is_cuda:
             states: Tensor = self.core(inputs)[0]
             return states
@@ -169,10 +166,14 @@ class Direction(nn.Module):
         read, _ = self.core(packed)
         return pad_packed_sequence(read, batch_first=True, total_length=inputs.shape[1])[0]
 
-    def _fused(self, inputs: Tensor, recurrent: Tensor) -> Tensor:
-        """The fused kernel with other recurrent weights than the module's own."""
-        core = self.core
-        weights = [core.weight_ih_l0, recurrent, core.bias_ih_l0, core.bias_hh_l0]
+    def _weights(self) -> list[Tensor]:
+        """Input weights, recurrent weights, and the biases of both."""
+        return list(self.core.parameters())
+
+    def _fused(self, inputs: Tensor) -> Tensor:
+        """The fused kernel with some recurrent weights left out."""
+        weights = self._weights()
+        weights[1] = F.dropout(weights[1], self.weight_drop)
         start = inputs.new_zeros(1, len(inputs), self.hidden_size)
         first = (start, start) if self.cell == "lstm" else start
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
@@ -183,13 +184,14 @@ class Direction(nn.Module):
 
     def _loop(self, inputs: Tensor) -> Tensor:
         """Word by word, the equations as they are written."""
-        core, size = self.core, self.hidden_size
-        projected = F.linear(inputs, core.weight_ih_l0, core.bias_ih_l0)  # [B, T, G·H]
+        size = self.hidden_size
+        weight_ih, weight_hh, bias_ih, bias_hh = self._weights()
+        projected = F.linear(inputs, weight_ih, bias_ih)  # [B, T, gates · H]
         state = cell_state = inputs.new_zeros(len(inputs), size)
         mask = F.dropout(torch.ones_like(state), self.recurrent_dropout, self.training)
         states = []
         for word in projected.unbind(dim=1):
-            back = F.linear(state * mask, core.weight_hh_l0, core.bias_hh_l0)
+            back = F.linear(state * mask, weight_hh, bias_hh)
             if self.cell == "rnn":
                 state = (word + back).tanh()
             elif self.cell == "gru":

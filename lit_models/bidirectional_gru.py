@@ -1,0 +1,21 @@
+"""BidirectionalGRU: one GRU reads a text forward, another backward."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from lit_models.layers.recurrent import Cell
+from lit_models.recurrent import RecurrentClassifier
+
+
+class BidirectionalGRU(RecurrentClassifier):
+    """The bidirectional reader of Schuster & Paliwal 1997 with the cells of Cho et al. 2014.
+
+    h_t = [GRU→(x_1 … x_t); GRU←(x_T … x_t)];  z = W_z · pool(h_1 … h_T) + b_z.
+    The backward one begins at each text's own last word, whatever padding follows.
+    Shapes: words [B, T, 128] → states [B, T, 256] → pooled [B, 512] → logits [B, 2].
+    """
+
+    cell: ClassVar[Cell] = "gru"
+    bidirectional: ClassVar[bool] = True
+    seed_hidden_size: ClassVar[int] = 60

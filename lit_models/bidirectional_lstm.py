@@ -1,0 +1,21 @@
+"""BidirectionalLSTM: one LSTM reads a text forward, another backward."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from lit_models.layers.recurrent import Cell
+from lit_models.recurrent import RecurrentClassifier
+
+
+class BidirectionalLSTM(RecurrentClassifier):
+    """Schuster & Paliwal 1997; with LSTM cells, Graves & Schmidhuber 2005.
+
+    h_t = [LSTM→(x_1 … x_t); LSTM←(x_T … x_t)];  z = W_z · pool(h_1 … h_T) + b_z.
+    The backward one begins at each text's own last word, whatever padding follows.
+    Shapes: words [B, T, 128] → states [B, T, 256] → pooled [B, 512] → logits [B, 2].
+    """
+
+    cell: ClassVar[Cell] = "lstm"
+    bidirectional: ClassVar[bool] = True
+    seed_hidden_size: ClassVar[int] = 60

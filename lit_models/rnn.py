@@ -1,0 +1,18 @@
+"""RNN: the simple recurrent network over word embeddings."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from lit_models.layers.recurrent import Cell
+from lit_models.recurrent import RecurrentClassifier
+
+
+class RNN(RecurrentClassifier):
+    """Elman 1990, "Finding Structure in Time".
+
+    h_t = tanh(W x_t + U h_{t-1} + b);  z = W_z · pool(h_1 … h_T) + b_z.
+    Shapes: words [B, T, 128] → states [B, T, 128] → pooled [B, 256] → logits [B, 2].
+    """
+
+    cell: ClassVar[Cell] = "rnn"
