@@ -14,6 +14,8 @@ class BidirectionalGRU(RecurrentClassifier):
     h_t = [GRU→(x_1 … x_t); GRU←(x_T … x_t)];  z = W_z · pool(h_1 … h_T) + b_z.
     The backward one begins at each text's own last word, whatever padding follows.
     Shapes: words [B, T, 128] → states [B, T, 256] → pooled [B, 512] → logits [B, 2].
+    At the default size 4,039,170 parameters: 30,000 × 128 embeddings, 99,072 in each GRU,
+    512 × 2 + 2 output.
     """
 
     cell: ClassVar[Cell] = "gru"

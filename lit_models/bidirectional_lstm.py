@@ -14,6 +14,8 @@ class BidirectionalLSTM(RecurrentClassifier):
     h_t = [LSTM→(x_1 … x_t); LSTM←(x_T … x_t)];  z = W_z · pool(h_1 … h_T) + b_z.
     The backward one begins at each text's own last word, whatever padding follows.
     Shapes: words [B, T, 128] → states [B, T, 256] → pooled [B, 512] → logits [B, 2].
+    At the default size 4,105,218 parameters: 30,000 × 128 embeddings, 132,096 in each LSTM,
+    512 × 2 + 2 output.
     """
 
     cell: ClassVar[Cell] = "lstm"

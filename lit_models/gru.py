@@ -15,6 +15,8 @@ class GRU(RecurrentClassifier):
     n = tanh(W_n x_t + b_n + r ⊙ (U_n h_{t-1} + b'_n));  h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}.
     The reset gate stands after the product with U_n, as in cuDNN (Cho et al. put it before).
     Shapes: words [B, T, 128] → states [B, T, 128] → pooled [B, 256] → logits [B, 2].
+    At the default size 3,939,586 parameters: 30,000 × 128 embeddings, 99,072 in the GRU,
+    256 × 2 + 2 output.
     """
 
     cell: ClassVar[Cell] = "gru"

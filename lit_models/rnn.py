@@ -13,6 +13,8 @@ class RNN(RecurrentClassifier):
 
     h_t = tanh(W x_t + U h_{t-1} + b);  z = W_z · pool(h_1 … h_T) + b_z.
     Shapes: words [B, T, 128] → states [B, T, 128] → pooled [B, 256] → logits [B, 2].
+    At the default size 3,873,538 parameters: 30,000 × 128 embeddings, 33,024 in the RNN,
+    256 × 2 + 2 output.
     """
 
     cell: ClassVar[Cell] = "rnn"

@@ -159,12 +159,17 @@ class Direction(nn.Module):
             return self._loop(inputs)
         if self.training and self.weight_drop:
             return self._fused(inputs)
-        if not inputs.is_cuda:
-            states: Tensor = self.core(inputs)[0]
-            return states
-        packed = pack_padded_sequence(inputs, lengths.cpu(), True, enforce_sorted=False)
-        read, _ = self.core(packed)
-        return pad_packed_sequence(read, batch_first=True, total_length=inputs.shape[1])[0]
+        if inputs.is_cuda:
+            return self._packed(inputs, lengths)
+        states: Tensor = self.core(inputs)[0]
+        return states
+
+    def _packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
+        """Real words alone, for cuDNN; zeros past a row's length."""
+        packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = self.core(packed)
+        width = inputs.shape[1]
+        return pad_packed_sequence(states, batch_first=True, total_length=width)[0]
 
     def _weights(self) -> list[Tensor]:
         """Input weights, recurrent weights, and the biases of both."""
