@@ -10,11 +10,13 @@ from typing import Any, Literal, NamedTuple, Self
 import lightning as L
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
 from datamodules.batching import TextBatch, TrainView
+from lit_models.averaging import Average, WeightAverage
 
 WEIGHTS_FILE = "model.ckpt"
 
@@ -45,6 +47,10 @@ class LitClassifier(L.LightningModule):
         warmup_fraction: share of all steps in which the rate rises linearly.
         label_smoothing: share of the target spread over all classes.
         gradient_clip_norm: largest norm of the whole gradient; None does not clip.
+        average: validate, keep and predict with a mean of the weights over steps: `ema`, which
+            forgets, or `asgd`, which does not. None: with the weights themselves.
+        average_decay: how slowly `ema` forgets.
+        average_start: epochs before the mean of `asgd` begins.
     """
 
     net: nn.Module
@@ -59,6 +65,9 @@ class LitClassifier(L.LightningModule):
         warmup_fraction: float = 0.0,
         label_smoothing: float = 0.0,
         gradient_clip_norm: float | None = 1.0,
+        average: Average | None = None,
+        average_decay: float = 0.999,
+        average_start: int = 1,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)  # the logger has the whole resolved config
@@ -66,6 +75,8 @@ class LitClassifier(L.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
+        self.average, self.average_decay = average, average_decay
+        self.average_start = average_start
         self.prepare_seconds = 0.0
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_metrics = MetricCollection(
@@ -127,6 +138,12 @@ class LitClassifier(L.LightningModule):
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
         return Prediction(batch.ids.cpu(), self(batch).softmax(dim=1).float().cpu())
+
+    def configure_callbacks(self) -> list[Callback]:
+        """The averaging of weights, where it is asked for."""
+        if self.average is None:
+            return []
+        return [WeightAverage(self.average, self.average_decay, self.average_start)]
 
     # The optimiser
 
