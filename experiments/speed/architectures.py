@@ -1,0 +1,189 @@
+"""Training speed of the architectures side by side: tokens per second against operations per token.
+
+    python -m experiments.speed.architectures --root CORPUS --out experiments/results/speed.json
+
+Each experiment trains as its YAML says on the same sample of reviews, in rounds one after the
+other in one process, so that a noisy machine disturbs all alike; the fastest round counts. The FLOP
+share of an experiment is its operations per token over those of `lstm`; `lag` says how many times
+slower than that share it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.table import Table
+from torch.utils.flop_counter import FlopCounterMode
+
+from datamodules.batching import TextBatch
+from experiments.atomic import replace_bytes
+from experiments.callbacks import Clock
+from experiments.config import Registry, merge
+from experiments.environment import git_state, hardware
+from experiments.parsing import Resolved
+from experiments.run import now
+from lit_models.estimator import LitEstimator
+from lit_models.layers.recurrent import Direction
+
+REFERENCE = "lstm"
+
+
+class UpdateClock(Callback):
+    """Measures clipping and the optimiser's step, from the end of the backward pass on.
+
+    Attributes:
+        seconds: time in them.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._since = 0.0
+
+    def on_before_optimizer_step(self, *arguments: Any) -> None:
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(self, *arguments: Any) -> None:
+        self.seconds += time.perf_counter() - self._since
+
+
+def measure(resolved: Resolved) -> dict[str, float]:
+    """Trains for an epoch without validation, after a few steps unmeasured.
+
+    Args:
+        resolved: built and set up.
+
+    Returns:
+        `tokens_per_second` (padding not counted), `milliseconds_per_step`, `optimiser_share`.
+    """
+    model, data = resolved.cli.model, resolved.cli.datamodule
+    for length in ({"max_steps": 3}, {"max_epochs": 1}):
+        clock, update = Clock(), UpdateClock()
+        trainer = resolved.cli.make_trainer(
+            **length,
+            callbacks=[clock, update],
+            limit_val_batches=0,
+            enable_checkpointing=False,
+            logger=False,
+        )
+        trainer.fit(model, datamodule=data)
+    return {
+        "tokens_per_second": int(clock.tokens) / clock.train_seconds,
+        "milliseconds_per_step": 1000 * clock.train_seconds / clock.steps,
+        "optimiser_share": update.seconds / clock.train_seconds,
+    }
+
+
+def flops_per_token(model: L.LightningModule, batch: TextBatch) -> float:
+    """Multiplications and additions of a forward pass for each real token.
+
+    Fused recurrent kernels tell nothing of what they do, so cells are counted on their slow path.
+    """
+    cells = [module for module in model.modules() if isinstance(module, Direction)]
+    before = [cell.recurrent_dropout for cell in cells]
+    for cell in cells:
+        cell.recurrent_dropout = before[0] or 1e-9
+    model.train()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(batch)
+    for cell, dropout in zip(cells, before, strict=True):
+        cell.recurrent_dropout = dropout
+    return counter.get_total_flops() / int(batch.lengths.sum())
+
+
+def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """All measurements by experiment, the reference among them."""
+    registry, built = Registry(options.configs), {}
+    for name in dict.fromkeys([REFERENCE, *experiments]):
+        data = {"root": options.root, "reviews": options.reviews, "cache_dir": options.cache_dir}
+        here = {
+            "data": {"class_path": "experiments.speed.sample.SampledIMDB", "init_args": data},
+            "trainer": {"accelerator": "cpu", "devices": 1, "default_root_dir": options.scratch},
+        }
+        resolved = Resolved(merge(registry.settings(name), here))
+        torch.manual_seed(0)
+        resolved.cli.build()
+        if isinstance(resolved.cli.model, LitEstimator):
+            continue  # it takes no steps
+        resolved.cli.datamodule.prepare_data()
+        resolved.cli.datamodule.setup()
+        built[name] = resolved
+    found: dict[str, dict[str, Any]] = {}
+    for number in range(options.rounds):
+        for name, resolved in built.items():
+            new = measure(resolved)
+            print(
+                f"round {number + 1}: {name} {new['tokens_per_second']:,.0f} tokens/s", flush=True
+            )
+            if name not in found or new["tokens_per_second"] > found[name]["tokens_per_second"]:
+                found[name] = new
+    for name, resolved in built.items():
+        batch = next(iter(resolved.cli.datamodule.train_dataloader()))
+        found[name]["flops_per_token"] = flops_per_token(resolved.cli.model, batch)
+    reference = found[REFERENCE]
+    for one in found.values():
+        one["flop_share"] = one["flops_per_token"] / reference["flops_per_token"]
+        slower = reference["tokens_per_second"] / one["tokens_per_second"]
+        one["lag"] = slower / one["flop_share"] if one["flop_share"] else None
+    return found
+
+
+def table(found: dict[str, dict[str, Any]]) -> Table:
+    """The measurements as a terminal table."""
+    rows = Table("experiment", box=None, header_style="bold")
+    for head in ("tokens/s", "ms a step", "optimiser", "FLOP share", "lag"):
+        rows.add_column(head, justify="right")
+    for name, one in found.items():
+        rows.add_row(
+            name,
+            f"{one['tokens_per_second']:,.0f}",
+            f"{one['milliseconds_per_step']:.1f}",
+            f"{one['optimiser_share']:.1%}",
+            f"{one['flop_share']:.2f}",
+            f"{one['lag']:.2f}" if one["lag"] is not None else "–",
+        )
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints the table, and writes the JSON where `--out` says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("experiments", nargs="*", help="all of the registry")
+    parser.add_argument("--root", help="the official corpus, as in `benchmark --root`")
+    parser.add_argument("--cache-dir", help="as in --data.cache_dir")
+    parser.add_argument("--configs", action="append", type=Path, default=[])
+    parser.add_argument("--reviews", type=int, default=1280)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="file for the JSON")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    started, code = now(), git_state()
+    with tempfile.TemporaryDirectory() as options.scratch:
+        found = compare(options.experiments or list(Registry(options.configs).files), options)
+    Console(width=100).print(table(found))
+    settings = {name: getattr(options, name) for name in ("reviews", "rounds", "threads")}
+    result = {
+        "settings": settings,
+        "experiments": found,
+        "machine": {**hardware(), "threads": options.threads},
+        "git_commit": code[0],
+        "git_dirty": code[1],
+        "started": started,
+        "ended": now(),
+    }
+    if options.out is not None:
+        replace_bytes(options.out, (json.dumps(result, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()
