@@ -139,6 +139,7 @@ class TrainView:
         num_classes: number of classes.
         pad_id: the tokenizer's padding number.
         unk_id: the tokenizer's number for words outside the vocabulary.
+        sentence_ends: numbers of the tokens that end a sentence.
     """
 
     vocabulary: list[str]
@@ -148,6 +149,7 @@ class TrainView:
     num_classes: int
     pad_id: int
     unk_id: int
+    sentence_ends: tuple[int, ...] = ()
 
 
 class TokenDataset(Dataset[TextBatch]):

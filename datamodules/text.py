@@ -164,14 +164,16 @@ class TextDataModule(L.LightningDataModule, ABC):
         if "unlabelled" in store.splits:
             every = store.tokens("unlabelled")
             unlabelled = cut.ragged(every, np.arange(len(every)))
+        vocabulary = self.tokenizer.vocabulary()[: cut.vocab_size]
         return TrainView(
-            vocabulary=self.tokenizer.vocabulary()[: cut.vocab_size],
+            vocabulary=vocabulary,
             tokens=cut.ragged(store.tokens("train"), rows),
             labels=store.labels("train")[rows],
             unlabelled=unlabelled,
             num_classes=self.num_classes,
             pad_id=cut.pad_id,
             unk_id=cut.unk_id,
+            sentence_ends=tuple(e for e in self.tokenizer.sentence_ends() if e < len(vocabulary)),
         )
 
     def texts(self, split: str) -> list[str]:

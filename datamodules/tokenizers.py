@@ -43,6 +43,10 @@ class Tokenizer(ABC):
     def vocabulary(self) -> list[str]:
         """All tokens, by number: specials first, then by falling frequency in train."""
 
+    def sentence_ends(self) -> tuple[int, ...]:
+        """Numbers of the tokens that end a sentence; none where a tokenizer does not say."""
+        return ()
+
     @abstractmethod
     def save(self, file: Path) -> None:
         """Writes the learnt tokenizer as one `tokenizer.json`."""
@@ -70,6 +74,7 @@ class WordTokenizer(Tokenizer):
     pad_id = 0
     unk_id = 1
     _SPECIALS = ("<pad>", "<unk>")
+    _SENTENCE_ENDS = (".", "!", "?")
     _PATTERN = r"\w+(?:['’](?!s\b)\w+)*|['’]s\b|[^\w\s]"
 
     def __init__(self, lowercase: bool = True) -> None:
@@ -112,6 +117,10 @@ class WordTokenizer(Tokenizer):
     def vocabulary(self) -> list[str]:
         numbers: dict[str, int] = self._hf.get_vocab()
         return sorted(numbers, key=numbers.__getitem__)
+
+    def sentence_ends(self) -> tuple[int, ...]:
+        numbers = [self._hf.token_to_id(mark) for mark in self._SENTENCE_ENDS]
+        return tuple(number for number in numbers if number is not None)
 
     def save(self, file: Path) -> None:
         # not _hf.save: on a full disk it raises a bare Exception

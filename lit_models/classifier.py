@@ -111,10 +111,14 @@ class LitClassifier(L.LightningModule):
         logits: Tensor = self.net(batch.tokens, batch.lengths)
         return logits.float()  # losses and probabilities stay fp32 under autocast
 
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """What training lowers: cross-entropy. Override where an architecture has its own."""
+        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         logits, size = self(batch), len(batch.labels)
-        loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.label_smoothing)
+        loss = self.loss(logits, batch.labels)
         self.train_accuracy(logits, batch.labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=size)
         self.log("train/epoch_loss", loss, on_step=False, on_epoch=True, batch_size=size)

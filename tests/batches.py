@@ -10,6 +10,7 @@ import torch
 from datamodules.batching import Ragged, TextBatch, TrainView
 
 PAD, UNK = 0, 1
+SENTENCE_ENDS = (2, 3, 4)
 
 
 def make_batch(
@@ -42,4 +43,5 @@ def make_view(rows: Sequence[Sequence[int]], labels: Sequence[int], vocab_size: 
         num_classes=int(max(labels)) + 1,
         pad_id=PAD,
         unk_id=UNK,
+        sentence_ends=SENTENCE_ENDS,
     )

@@ -139,6 +139,21 @@ def test_the_train_view_shows_the_train_side_alone(cache: Path) -> None:
             assert view.tokens.values[start:end].tolist() == tokens[:length].tolist()
 
 
+class Ended(WordTokenizer):
+    """A tokenizer that says its words 5 and 20 end a sentence."""
+
+    def sentence_ends(self) -> tuple[int, ...]:
+        return (5, 20)
+
+
+@pytest.mark.parametrize(("cap", "expected"), [(None, (5, 20)), (21, (5, 20)), (20, (5,))])
+def test_the_train_view_tells_the_sentence_ends_that_the_cap_leaves(
+    cap: int | None, expected: tuple[int, ...], tmp_path: Path
+) -> None:
+    view = ready(tmp_path, tokenizer=Ended(), vocab_size=cap).train_view()
+    assert view.sentence_ends == expected
+
+
 def test_the_whole_vocabulary_is_of_the_train_side(cache: Path) -> None:
     view = ready(cache, vocab_size=None).train_view()
     own = {word for word in view.vocabulary if word.startswith(("train", "test", "unlabelled"))}

@@ -70,6 +70,16 @@ def test_the_vocabulary_has_the_specials_first_and_falls_in_frequency() -> None:
     assert tokenizer.vocabulary() == ["<pad>", "<unk>", "c", "b", "a"]
 
 
+def test_marks_that_end_a_sentence_are_told_by_number(tmp_path: Path) -> None:
+    tokenizer = learnt("Well, is it? It is: good. Good. Good")
+    assert words(tokenizer.sentence_ends(), tokenizer.vocabulary()) == [".", "?"]  # no "!" seen
+    tokenizer.save(tmp_path / "tokenizer.json")
+    again = WordTokenizer()
+    assert again.sentence_ends() == ()
+    again.load(tmp_path / "tokenizer.json")
+    assert again.sentence_ends() == tokenizer.sentence_ends()
+
+
 def test_a_text_that_names_the_specials_gets_no_padding(tmp_path: Path) -> None:
     text = "a <pad> and an <unk>"
     tokenizer = learnt(text)

@@ -1,0 +1,110 @@
+"""Attention pooling: one vector for a text, the mean of its states under learnt weights.
+
+Each pooling scores the states h_t of a text, gives each a share, and adds up:
+    α_t = exp(e_t) / Σ_s exp(e_s);  summary = Σ_t α_t h_t
+Both sums run over the text's own states: padding is taken out before the softmax, so its weights
+are exactly 0 and the others sum to 1. The weights come back beside the summary, for display.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.layers.masking import mask_of
+
+Scoring = Literal["additive", "dot", "multiplicative", "context"]
+
+
+class AdditiveAttention(nn.Module):
+    """Bahdanau et al. 2015: e_t = v · tanh(W h_t + U q + b).
+
+    With a learnt q, the same for all texts, U q + b is but another bias: that is
+    `ContextAttention`. So q here speaks for the text, as its last state does.
+
+    Args:
+        state_size: D.
+        query_size: Q.
+        attention_size: A, width of the comparison.
+    """
+
+    def __init__(self, state_size: int, query_size: int, attention_size: int) -> None:
+        super().__init__()
+        self.of_state = nn.Linear(state_size, attention_size, bias=False)
+        self.of_query = nn.Linear(query_size, attention_size)
+        self.score = nn.Linear(attention_size, 1, bias=False)
+
+    def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, Q] queries."""
+        states = _own(states, lengths)
+        compared = (self.of_state(states) + self.of_query(query)[:, None]).tanh()  # [B, T, A]
+        return weighted_sum(self.score(compared).squeeze(2), states, lengths)
+
+
+class DotAttention(nn.Module):
+    """Luong et al. 2015, "dot": e_t = q · h_t. Nothing to learn; q is as wide as a state."""
+
+    def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, D] queries."""
+        states = _own(states, lengths)
+        return weighted_sum((states @ query[:, :, None]).squeeze(2), states, lengths)
+
+
+class MultiplicativeAttention(nn.Module):
+    """Luong et al. 2015, "general": e_t = q · W h_t.
+
+    Args:
+        state_size: D.
+        query_size: Q.
+    """
+
+    def __init__(self, state_size: int, query_size: int) -> None:
+        super().__init__()
+        # qᵀ W is one vector for each text, and cheaper than W h for each of its states.
+        self.weight = nn.Linear(query_size, state_size, bias=False)
+        self.dot = DotAttention()
+
+    def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, Q] queries."""
+        found: tuple[Tensor, Tensor] = self.dot(states, lengths, self.weight(query))
+        return found
+
+
+class ContextAttention(nn.Module):
+    """Yang et al. 2016: u_t = tanh(W h_t + b);  e_t = u_t · u, with u a learnt context vector.
+
+    Args:
+        state_size: D.
+        attention_size: A, width of the comparison.
+    """
+
+    def __init__(self, state_size: int, attention_size: int) -> None:
+        super().__init__()
+        self.of_state = nn.Linear(state_size, attention_size)
+        self.context = nn.Linear(attention_size, 1, bias=False)
+
+    def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, D] summaries and [B, T] weights of [B, T, D] states."""
+        states = _own(states, lengths)
+        scores = self.context(self.of_state(states).tanh()).squeeze(2)  # [B, T]
+        return weighted_sum(scores, states, lengths)
+
+
+def weighted_sum(scores: Tensor, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """[B, D] sums of each row's own states and their [B, T] weights.
+
+    Args:
+        scores: [B, T], any value past a row's length.
+        states: [B, T, D], finite past a row's length.
+        lengths: int64[B].
+    """
+    padding = ~mask_of(lengths, states.shape[1])
+    weights = scores.masked_fill(padding, float("-inf")).softmax(dim=1)
+    return (weights[:, None].to(states.dtype) @ states).squeeze(1), weights
+
+
+def _own(states: Tensor, lengths: Tensor) -> Tensor:
+    """The states, zero past each row's length: a weight of 0 does not silence an infinity."""
+    return torch.where(mask_of(lengths, states.shape[1])[:, :, None], states, 0.0)
