@@ -109,7 +109,9 @@ class SeedCNNNet(nn.Module):
     ) -> None:
         super().__init__()
         if positions < 4:
-            raise ValueError(f"seed_length is {positions}; choose 4 or more: two windows of 3 words")
+            raise ValueError(
+                f"seed_length is {positions}; choose 4 or more: two windows of 3 words"
+            )
         self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout=0.0, dropout=0.0)
         self.positions = positions
         self.dropout = nn.Dropout(0.25)
