@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -19,6 +20,16 @@ from tests.toys import ToyData
 VOCAB, CLASSES = 60, 3
 LENGTHS = [1, 2, 3, 5, 8, 13, 21, 34]
 ROWS = random_rows(LENGTHS, VOCAB)
+
+
+class Losses(L.Callback):
+    """Keeps the loss of every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
+        self.seen.append(float(outputs["loss"]))
 
 
 def build(registry: Registry, experiment: str) -> LitClassifier:
@@ -125,6 +136,35 @@ def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path:
         right += int((found.probabilities.argmax(dim=1) == batch.labels).sum())
         total += len(batch.labels)
     assert total == 32 and right == 32
+
+
+def test_trains_under_bf16_autocast_with_finite_losses_and_weights(
+    registry: Registry, experiment: str, tmp_path: Path
+) -> None:
+    model = build(registry, experiment)
+    if isinstance(model, LitEstimator):
+        assert not list(model.parameters())
+        return
+    losses = Losses()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    data = ToyData(classes=CLASSES, vocab_size=VOCAB, batch_size=8, cache_dir=str(tmp_path))
+    trainer = L.Trainer(
+        accelerator="cpu",
+        precision="bf16-mixed",
+        max_steps=4,
+        limit_val_batches=0,
+        logger=False,
+        callbacks=[losses],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(model.train(), datamodule=data)
+    assert len(losses.seen) == 4 and np.isfinite(losses.seen).all()
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    pairs = zip(before, model.parameters(), strict=True)
+    assert not all(torch.equal(old, new) for old, new in pairs)
 
 
 def test_predicts_the_same_after_saving_and_loading(

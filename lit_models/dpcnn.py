@@ -1,0 +1,125 @@
+"""DPCNN: a deep pyramid of narrow convolutions, each storey half as long as the one below."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from lit_models.classifier import LitClassifier
+from lit_models.layers.convolution import WordConvolution, max_pool, zero_padding
+from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.masking import masked_max
+
+
+class Block(nn.Module):
+    """Two convolutions of width 3, ReLU before each, and the input added to what they give.
+
+    Args:
+        filters: F, of input and output.
+    """
+
+    def __init__(self, filters: int) -> None:
+        super().__init__()
+        self.first = WordConvolution(filters, filters, 3, centred=True)
+        self.second = WordConvolution(filters, filters, 3, centred=True)
+
+    def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
+        """[B, T, F] of [B, T, F]; past a row's length: garbage."""
+        inner = self.first(zero_padding(states.relu(), lengths))
+        inner = self.second(zero_padding(inner.relu(), lengths))
+        return states + inner
+
+
+class DPCNNNet(nn.Module):
+    """Region embedding → block → (halve → block) × blocks → max over what is left → linear.
+
+    The paper halves until one position is left. The number of halvings is fixed here, for it must
+    not depend on the longest text of a batch; the maximum takes the rest in one step.
+
+    Args:
+        vocab_size: rows of the embedding.
+        embedding_dim: E.
+        filters: F.
+        blocks: halvings, each followed by a block.
+        num_classes: C.
+        dropout: on the maxima.
+        word_dropout: share of the vocabulary left out of a batch in training.
+        embedding_dropout: on the word vectors.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        filters: int,
+        blocks: int,
+        num_classes: int,
+        dropout: float,
+        word_dropout: float,
+        embedding_dropout: float,
+    ) -> None:
+        super().__init__()
+        if blocks < 0:
+            raise ValueError(f"blocks is {blocks}; choose 0 (one block, no halving) or more")
+        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
+        self.region = WordConvolution(embedding_dim, filters, 3, centred=True)
+        self.bottom = Block(filters)
+        self.blocks = nn.ModuleList(Block(filters) for _ in range(blocks))
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(filters, num_classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        words = zero_padding(self.embedding(tokens), lengths)  # [B, T, E]
+        states = self.bottom(self.region(words), lengths)  # [B, T, F]
+        for block in self.blocks:
+            states, lengths = max_pool(states, lengths, size=3, stride=2)  # [B, ceil(T/2), F]
+            states = block(states, lengths)
+        summary = masked_max(states, lengths)  # [B, F]
+        logits: Tensor = self.output(self.dropout(summary))
+        return logits
+
+
+class DPCNN(LitClassifier):
+    """Johnson & Zhang 2017, "Deep Pyramid Convolutional Neural Networks for Text Categorization".
+
+    x = W_r * e + b_r;  B(x) = x + W_b * ReLU(W_a * ReLU(x) + b_a) + b_b, * a convolution of width
+    3;  x_0 = B(x);  x_k = B(max-pool 3, stride 2 of x_{k-1});  z = W · max_t x_K[t] + b.
+    The region embedding is the paper's simplest, a convolution learnt with the rest; it has no
+    activation. The unsupervised region embeddings of the paper are left out.
+    At the default size 4,579,458 parameters.
+
+    Args:
+        vocab_size: rows of the embedding; linked to `data.vocab_size`.
+        embedding_dim: width of a word vector.
+        filters: features of every layer.
+        blocks: halvings, each followed by a block; 6 leave 7 positions of 400 words.
+        dropout: on the maxima.
+        word_dropout: share of the vocabulary left out of a batch in training.
+        embedding_dropout: on the word vectors.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30_000,
+        embedding_dim: int = 128,
+        filters: int = 128,
+        blocks: int = 6,
+        dropout: float = 0.5,
+        word_dropout: float = 0.3,
+        embedding_dropout: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.net = DPCNNNet(
+            vocab_size,
+            embedding_dim,
+            filters,
+            blocks,
+            self.num_classes,
+            dropout,
+            word_dropout,
+            embedding_dropout,
+        )

@@ -1,0 +1,126 @@
+"""RCNN: each word between what stood before it and what follows, and the maximum over the words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lit_models.classifier import LitClassifier
+from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.masking import masked_max
+from lit_models.layers.recurrent import Cell, Recurrent
+
+
+class RCNNNet(nn.Module):
+    """Embed → contexts of each word → linear → tanh → max over words → dropout → linear.
+
+    The recurrent layer reads a learnt vector before the first word and another after the last. Its
+    states there are the contexts of a text's ends, which all texts share, as in the paper.
+
+    Args:
+        vocab_size: rows of the embedding.
+        embedding_dim: E.
+        cell: kind of recurrent cell.
+        context_size: H, of one side.
+        hidden_size: D.
+        num_classes: C.
+        dropout: on the maxima.
+        word_dropout: share of the vocabulary left out of a batch in training.
+        embedding_dropout: on the word vectors.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        cell: Cell,
+        context_size: int,
+        hidden_size: int,
+        num_classes: int,
+        dropout: float,
+        word_dropout: float,
+        embedding_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
+        self.ends = nn.Parameter(torch.randn(2, embedding_dim) * 0.1)
+        self.context_size = context_size
+        self.contexts = Recurrent(cell, embedding_dim, context_size, bidirectional=True)
+        self.hidden = nn.Linear(2 * context_size + embedding_dim, hidden_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(hidden_size, num_classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        words = self.embedding(tokens)  # [B, T, E]
+        left, right = self.sides(words, lengths)  # [B, T, H] each
+        states = self.hidden(torch.cat([left, words, right], dim=2))  # [B, T, D]
+        summary = masked_max(states, lengths).tanh()  # [B, D]; tanh keeps the order
+        logits: Tensor = self.output(self.dropout(summary))
+        return logits
+
+    def sides(self, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """The contexts left and right of each word, the word itself in neither.
+
+        Args:
+            words: float[B, T, E].
+            lengths: int64[B].
+        """
+        place = torch.arange(words.shape[1] + 2, device=words.device)[None, :, None]
+        last = lengths[:, None, None] + 1
+        framed = F.pad(words, (0, 0, 1, 1))  # [B, T + 2, E]
+        framed = torch.where(place == 0, self.ends[0], framed)
+        framed = torch.where(place == last, self.ends[1], framed)
+        framed = torch.where(place > last, 0.0, framed)
+        states = self.contexts(framed, lengths + 2)  # [B, T + 2, 2H]
+        return states[:, :-2, : self.context_size], states[:, 2:, self.context_size :]
+
+
+class RCNN(LitClassifier):
+    """Lai et al. 2015, "Recurrent Convolutional Neural Networks for Text Classification".
+
+    l_i = tanh(W_l l_{i-1} + W_sl e_{i-1});  r_i = tanh(W_r r_{i+1} + W_sr e_{i+1});
+    y_i = tanh(W_2 [l_i; e_i; r_i] + b_2);  z = W_4 · max_i y_i + b_4.
+    l_1 and r_n are the same for all texts and learnt: the states after a vector of their own.
+    `cell` puts another recurrent cell in place of the tanh.
+    At the default size 3,928,626 parameters.
+
+    Args:
+        vocab_size: rows of the embedding; linked to `data.vocab_size`.
+        embedding_dim: width of a word vector.
+        cell: `rnn` as in the paper, `gru` or `lstm`.
+        context_size: width of the context on one side.
+        hidden_size: width of y.
+        dropout: on the maxima.
+        word_dropout: share of the vocabulary left out of a batch in training.
+        embedding_dropout: on the word vectors.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30_000,
+        embedding_dim: int = 128,
+        cell: Cell = "rnn",
+        context_size: int = 100,
+        hidden_size: int = 128,
+        dropout: float = 0.5,
+        word_dropout: float = 0.3,
+        embedding_dropout: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.net = RCNNNet(
+            vocab_size,
+            embedding_dim,
+            cell,
+            context_size,
+            hidden_size,
+            self.num_classes,
+            dropout,
+            word_dropout,
+            embedding_dropout,
+        )
