@@ -137,4 +137,4 @@ def linear_attention(
 
 def positive(states: Tensor) -> Tensor:
     """elu(x) + 1, as exp(x) below zero: e^x - 1 + 1 would round small values to nothing."""
-    return states.clamp(max=0.0).exp() + states.clamp(min=0.0)
+    return states.clamp(max=0.0).exp() + states.relu()
