@@ -1,0 +1,189 @@
+"""Transformer: a small encoder trained from scratch, and a pooling of its states."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from datamodules.batching import TrainView
+from lit_models.classifier import LitClassifier
+from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.masking import pool, pooled_size
+from lit_models.layers.positions import LearnedPositions, Positions, sinusoidal
+from lit_models.layers.self_attention import Kernel
+from lit_models.layers.transformer import Encoder, Norm
+
+EncoderPooling = Literal["cls", "mean", "max", "mean+max"]
+
+
+class TransformerNet(nn.Module):
+    """Embed → add positions → encoder → pool over each text's own states → dropout → linear.
+
+    Args:
+        vocab_size: rows of the embedding.
+        embedding_dim: D, width of every state.
+        layers: encoder layers.
+        heads: attention heads; they share D.
+        feedforward: hidden width of the feed-forward layers.
+        positions: what tells the order of the words.
+        max_positions: how many learned positions there are.
+        pooling: which states speak for the text.
+        norm: where the layer norms stand.
+        num_classes: C.
+        dropout: in the encoder, and on the pooled state.
+        word_dropout: share of the vocabulary left out of a batch in training.
+        embedding_dropout: on the word vectors.
+        attention_dropout: on the attention weights; refused in training on a CPU.
+        kernel: kind of attention.
+
+    Raises:
+        ValueError: sizes that do not fit, or a choice that does not exist.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        layers: int,
+        heads: int,
+        feedforward: int,
+        positions: Positions,
+        max_positions: int,
+        pooling: EncoderPooling,
+        norm: Norm,
+        num_classes: int,
+        dropout: float,
+        word_dropout: float,
+        embedding_dropout: float,
+        attention_dropout: float = 0.0,
+        kernel: Kernel = "softmax",
+    ) -> None:
+        super().__init__()
+        for name, choice, choices in (
+            ("positions", positions, get_args(Positions)),
+            ("pooling", pooling, get_args(EncoderPooling)),
+        ):
+            if choice not in choices:
+                raise ValueError(f"{name} is {choice!r}; choose one of {', '.join(choices)}")
+        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
+        self.positions: Positions = positions
+        if positions == "learned":
+            self.learned = LearnedPositions(max_positions, embedding_dim)
+        elif positions == "sinusoidal":
+            sinusoidal(1, embedding_dim, torch.empty(0))  # an odd width is refused now
+        self.pooling: EncoderPooling = pooling
+        if pooling == "cls":
+            self.cls = nn.Parameter(0.1 * torch.randn(embedding_dim))
+        rotary = positions == "rotary"
+        self.encoder = Encoder(
+            embedding_dim,
+            layers,
+            heads,
+            feedforward,
+            norm,
+            kernel,
+            rotary,
+            dropout,
+            attention_dropout,
+        )
+        self.dropout = nn.Dropout(dropout)
+        how = "mean" if pooling == "cls" else pooling
+        self.output = nn.Linear(pooled_size(embedding_dim, how), num_classes)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        words = self.embedding(tokens)  # [B, T, D]
+        if self.pooling == "cls":
+            front = self.cls.expand(len(words), 1, -1)
+            words, lengths = torch.cat([front, words], dim=1), lengths + 1  # T + 1 from here on
+        states = words * math.sqrt(words.shape[2])  # as in the paper: about as large as positions
+        if self.positions == "sinusoidal":
+            states = states + sinusoidal(states.shape[1], states.shape[2], states)
+        elif self.positions == "learned":
+            states = self.learned(states, lengths)
+        states = self.encoder(states, lengths)  # [B, T, D]
+        # [B, D], or [B, 2D] for `mean+max`
+        summary = states[:, 0] if self.pooling == "cls" else pool(states, lengths, self.pooling)
+        logits: Tensor = self.output(self.dropout(summary))
+        return logits
+
+    def check_longest(self, length: int) -> None:
+        """Raises a ValueError if a text of this many words finds no learned position."""
+        if self.positions == "learned":
+            self.learned.check(length + (self.pooling == "cls"))
+
+
+class Transformer(LitClassifier):
+    """Vaswani et al. 2017, "Attention Is All You Need": the encoder, with no pretraining.
+
+    X = √D · E[x] + P;  for each head A_h(X) = softmax(Q Kᵀ / √d) V with Q, K, V = X W_Q, X W_K,
+    X W_V and d = D / heads;  A(X) = [A_1, …, A_H] W_O;  F(x) = W_2 max(0, W_1 x + b_1) + b_2;
+    a layer is X ← X + A(LN(X)), X ← X + F(LN(X)) (pre-norm; post-norm is X ← LN(X + A(X)), …);
+    z = W · pool(X) + b.
+    At the default size 3,972,738 parameters: 30,000 × 128 embeddings; in each layer 4 × 128² of
+    attention, 2 × 128 × 256 + 384 of feed-forward and 4 × 128 of layer norms; 256 of the last
+    layer norm; 256 × 2 + 2 output.
+
+    Args:
+        vocab_size: rows of the embedding; linked to `data.vocab_size`.
+        embedding_dim: D, width of a word vector and of every state.
+        layers: encoder layers.
+        heads: attention heads; they share D.
+        feedforward: hidden width of the feed-forward layers.
+        positions: `sinusoidal` waves or `learned` vectors added to the words, `rotary` turns of
+            queries and keys (Su et al. 2021), or `none`: a bag of words that attend to each other.
+        max_positions: learned positions; no text may be longer (one word less with `cls`).
+        pooling: a learnt `cls` vector in front of the text, the `mean` or `max` of its words'
+            states, or both of `mean+max`.
+        norm: `pre` (Xiong et al. 2020) or `post`.
+        dropout: in the encoder (whole dimensions of a text), and on the pooled state.
+        word_dropout: share of the vocabulary left out of a batch in training.
+        embedding_dropout: on the word vectors.
+        attention_dropout: on the attention weights. Training on a CPU refuses it: it leaves the
+            fast kernel and takes six times as long.
+    """
+
+    net: TransformerNet
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30_000,
+        embedding_dim: int = 128,
+        layers: int = 1,
+        heads: int = 4,
+        feedforward: int = 256,
+        positions: Positions = "sinusoidal",
+        max_positions: int = 512,
+        pooling: EncoderPooling = "mean+max",
+        norm: Norm = "pre",
+        dropout: float = 0.2,
+        word_dropout: float = 0.4,
+        embedding_dropout: float = 0.2,
+        attention_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.net = TransformerNet(
+            vocab_size,
+            embedding_dim,
+            layers,
+            heads,
+            feedforward,
+            positions,
+            max_positions,
+            pooling,
+            norm,
+            self.num_classes,
+            dropout,
+            word_dropout,
+            embedding_dropout,
+            attention_dropout,
+        )
+
+    def prepare(self, view: TrainView) -> None:
+        """Learns nothing; finds texts that are too long before the first step, not in mid-epoch."""
+        self.net.check_longest(int(view.tokens.lengths.max()))
