@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_models.classifier import LitClassifier
+from lit_models.layers.bags import distinct, occurrences
 from lit_models.layers.masking import mask_of
 
 
@@ -22,6 +21,7 @@ class BagNet(nn.Module):
         dropout: on the mean.
         word_dropout: share of a text's words left out of the mean in training.
         distinct: count each word of a text once.
+        sparse: give the embedding sparse gradients.
     """
 
     def __init__(
@@ -32,9 +32,10 @@ class BagNet(nn.Module):
         dropout: float,
         word_dropout: float,
         distinct: bool,
+        sparse: bool = False,
     ) -> None:
         super().__init__()
-        self.embedding = nn.EmbeddingBag(vocab_size, embedding_dim, mode="sum")
+        self.embedding = nn.EmbeddingBag(vocab_size, embedding_dim, mode="mean", sparse=sparse)
         nn.init.normal_(self.embedding.weight, std=0.1)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(embedding_dim, num_classes)
@@ -43,18 +44,10 @@ class BagNet(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
         kept = mask_of(lengths, tokens.shape[1])  # [B, T]
-        if self.distinct:
-            # Sorted, a word that stands twice is its own neighbour; padding moves to the end.
-            beyond = self.embedding.num_embeddings
-            tokens = torch.where(kept, tokens, beyond).sort(dim=1).values
-            first = F.pad(tokens[:, 1:] != tokens[:, :-1], (1, 0), value=True)
-            kept = first & (tokens < beyond)
+        words = distinct(tokens, kept) if self.distinct else occurrences(tokens, kept)
         if self.training and self.word_dropout:
-            kept = kept & (torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout)
-        count = kept.sum(dim=1)  # [B]
-        starts = count.cumsum(dim=0) - count
-        total = self.embedding(tokens[kept], starts)  # [B, E]; only words are ever looked up
-        mean = total / count.clamp(min=1)[:, None].to(total.dtype)
+            words = words.dropped(self.word_dropout)
+        mean = self.embedding(words.values, words.starts(len(tokens)))  # [B, E]; of none: zero
         logits: Tensor = self.output(self.dropout(mean))
         return logits
 
@@ -86,5 +79,11 @@ class Bag(LitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         self.net = BagNet(
-            vocab_size, embedding_dim, self.num_classes, dropout, word_dropout, distinct
+            vocab_size,
+            embedding_dim,
+            self.num_classes,
+            dropout,
+            word_dropout,
+            distinct,
+            self.sparse,
         )

@@ -17,6 +17,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, Mul
 
 from datamodules.batching import TextBatch, TrainView
 from lit_models.averaging import Average, WeightAverage
+from lit_models.optimizers import SparseAdam
 
 WEIGHTS_FILE = "model.ckpt"
 
@@ -41,8 +42,11 @@ class LitClassifier(L.LightningModule):
 
     Args:
         num_classes: C, told by the corpus.
-        learning_rate: peak rate of AdamW.
-        weight_decay: decoupled decay of matrices; biases and gains are left alone.
+        optimizer: `adamw`, or `sparse_adam`, for which embeddings give sparse gradients: a step
+            then costs as much as the rows in the batch, not as the whole table.
+        learning_rate: peak rate of the optimiser.
+        weight_decay: decoupled decay of matrices; biases and gains are left alone. Under
+            `sparse_adam` a row of an embedding decays when it is used.
         schedule: `constant`, or `cosine` down to zero at the last step.
         warmup_fraction: share of all steps in which the rate rises linearly.
         label_smoothing: share of the target spread over all classes.
@@ -51,6 +55,9 @@ class LitClassifier(L.LightningModule):
             forgets, or `asgd`, which does not. None: with the weights themselves.
         average_decay: how slowly `ema` forgets.
         average_start: epochs before the mean of `asgd` begins.
+
+    Raises:
+        ValueError: settings that exclude one another.
     """
 
     net: nn.Module
@@ -59,6 +66,7 @@ class LitClassifier(L.LightningModule):
         self,
         *,
         num_classes: int = 2,
+        optimizer: Literal["adamw", "sparse_adam"] = "adamw",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
         schedule: Literal["constant", "cosine"] = "constant",
@@ -70,6 +78,13 @@ class LitClassifier(L.LightningModule):
         average_start: int = 1,
     ) -> None:
         super().__init__()
+        self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
+        if self.sparse and gradient_clip_norm is not None:
+            raise ValueError(
+                f"gradient_clip_norm is {gradient_clip_norm} and optimizer is {optimizer!r}, whose "
+                "sparse gradients are not clipped; set --model.gradient_clip_norm null, or "
+                "--model.optimizer adamw"
+            )
         self.save_hyperparameters(logger=False)  # the logger has the whole resolved config
         self.num_classes = num_classes
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
@@ -152,16 +167,19 @@ class LitClassifier(L.LightningModule):
     # The optimiser
 
     def configure_optimizers(self) -> Any:
-        """AdamW, fused where that is allowed, with the schedule stepped after every batch."""
+        """The optimiser by its name, with the schedule stepped after every batch."""
         weights = [p for p in self.parameters() if p.requires_grad]
         groups = [
             {"params": [p for p in weights if p.ndim >= 2], "weight_decay": self.weight_decay},
             {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
         ]
+        groups = [group for group in groups if group["params"]]
         # A fused optimiser unscales fp16 gradients itself, after they would have been clipped.
         fused = self.trainer.precision != "16-mixed" and self.device.type in ("cpu", "cuda")
-        optimizer = torch.optim.AdamW(
-            [group for group in groups if group["params"]], lr=self.learning_rate, fused=fused
+        optimizer: torch.optim.Optimizer = (
+            SparseAdam(groups, lr=self.learning_rate)
+            if self.sparse
+            else torch.optim.AdamW(groups, lr=self.learning_rate, fused=fused)
         )
         total = self._total_steps()
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self.rate_at(s, total))

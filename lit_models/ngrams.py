@@ -1,6 +1,8 @@
-"""n-gram counts from token arrays, by sorting integers instead of hashing strings."""
+"""n-grams as integers, and their counts by sorting those instead of hashing strings."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,11 +10,47 @@ import scipy.sparse as sp
 from datamodules.batching import Ragged
 
 
+def ngram_keys(tokens: Any, orders: int, base: Any, modulus: int | None = None) -> list[Any]:
+    """The number of the n-gram that begins at each position, for the orders 1 … `orders`.
+
+    An n-gram (t_1 … t_n) is the number Σ (t_i + 1) · base^(n-i). With a base above every t + 1 the
+    numbers of all n-grams of all orders differ; with a modulus they are a polynomial rolling hash.
+    Nothing is known here of where texts end.
+
+    Args:
+        tokens: int64[…, T], an array of NumPy or of torch.
+        orders: longest n-gram.
+        base: number of token ids, plus one; or the multiplier of the hash.
+        modulus: takes every number modulo this; base · modulus must fit into 63 bits.
+
+    Returns:
+        For each order n int64[…, T - n + 1].
+    """
+    digits = tokens + 1
+    found = [digits]
+    for order in range(2, orders + 1):
+        keys = found[-1][..., :-1] * base + digits[..., order - 1 :]
+        found.append(keys if modulus is None else keys % modulus)
+    return found
+
+
+def check_orders(orders: int, base: int) -> None:
+    """Makes sure that n-grams have distinct numbers.
+
+    Raises:
+        ValueError: the n-grams do not fit into 63 bits.
+    """
+    if orders < 1 or base**orders >= 2**63:
+        raise ValueError(
+            f"{orders}-grams over {base} token ids do not fit into 63 bits; "
+            "lower the order or cap the vocabulary"
+        )
+
+
 class NgramCounter:
     """Counts the n-grams of token rows as scikit-learn's CountVectorizer would.
 
-    An n-gram (t_1 … t_n) is the number Σ (t_i + 1) · base^(n-i), base above every token: distinct
-    for every n-gram of every order, so one sorted int64 array is the whole vocabulary.
+    An n-gram is its number (`ngram_keys`), so one sorted int64 array is the whole vocabulary.
 
     Args:
         orders: longest n-gram; all of 1 … orders are counted.
@@ -24,11 +62,7 @@ class NgramCounter:
     """
 
     def __init__(self, orders: int, min_documents: int, base: int) -> None:
-        if orders < 1 or base**orders >= 2**63:
-            raise ValueError(
-                f"{orders}-grams over {base} token ids do not fit into 63 bits; "
-                "lower the order or cap the vocabulary"
-            )
+        check_orders(orders, base)
         self.orders, self.min_documents, self.base = orders, min_documents, base
         self.keys = np.zeros(0, dtype=np.int64)
 
@@ -67,11 +101,10 @@ class NgramCounter:
     def _occurrences(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """int64 row and key of every n-gram that stands in the rows, orders one after the other."""
         row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
-        digits = tokens.values.astype(np.int64) + 1
-        keys, rows, found = digits, [row_of], [digits]
-        for order in range(2, self.orders + 1):
-            keys = keys[:-1] * self.base + digits[order - 1 :]
-            inside = row_of[: len(keys)] == row_of[order - 1 :]  # no n-gram spans two rows
+        rows, found = [], []
+        keys_by_order = ngram_keys(tokens.values.astype(np.int64), self.orders, self.base)
+        for order, keys in enumerate(keys_by_order):
+            inside = row_of[: len(keys)] == row_of[order:]  # no n-gram spans two rows
             rows.append(row_of[: len(keys)][inside])
             found.append(keys[inside])
         return np.concatenate(rows), np.concatenate(found)

@@ -1,0 +1,110 @@
+"""FastText: the mean of the embeddings of a text's words and hashed n-grams, and a linear layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lit_models.classifier import LitClassifier
+from lit_models.layers.bags import distinct, occurrences, row_ngrams
+
+# A polynomial rolling hash modulo the Mersenne prime 2^31 - 1, in which no product leaves 63 bits:
+# the same numbers on every device. The multiplier is any large number; this is prime.
+HASH_MODULUS = 2**31 - 1
+HASH_BASE = 1_540_483_477
+
+
+class FastTextNet(nn.Module):
+    """Words and hashed n-grams → drop some → mean → linear.
+
+    Args:
+        vocab_size: V, rows for the words.
+        embedding_dim: E.
+        num_classes: C.
+        ngrams: longest n-gram.
+        buckets: rows that all n-grams of two words and more share.
+        ngram_dropout: share of a text's words and n-grams left out in training.
+        distinct: count each word and n-gram of a text once.
+        sparse: give the embedding sparse gradients.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_dim: int,
+        num_classes: int,
+        ngrams: int,
+        buckets: int,
+        ngram_dropout: float,
+        distinct: bool,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        if min(ngrams, buckets) < 1:
+            raise ValueError(f"ngrams {ngrams} and buckets {buckets} must each be at least 1")
+        rows = vocab_size + (buckets if ngrams > 1 else 0)
+        self.embedding = nn.EmbeddingBag(rows, embedding_dim, mode="mean", sparse=sparse)
+        nn.init.uniform_(self.embedding.weight, -1 / embedding_dim, 1 / embedding_dim)
+        self.output = nn.Linear(embedding_dim, num_classes)
+        self.vocab_size, self.ngrams, self.buckets = vocab_size, ngrams, buckets
+        self.ngram_dropout, self.distinct = ngram_dropout, distinct
+
+    def rows_of(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """int64[B, W] embedding rows of all words and n-grams, and bool[B, W], which are real."""
+        hashes = row_ngrams(tokens, lengths, self.ngrams, HASH_BASE, HASH_MODULUS)
+        rows = [tokens] + [self.vocab_size + key % self.buckets for key, _ in hashes[1:]]
+        return torch.cat(rows, dim=1), torch.cat([mask for _, mask in hashes], dim=1)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        rows, kept = self.rows_of(tokens, lengths)
+        items = distinct(rows, kept) if self.distinct else occurrences(rows, kept)
+        if self.training and self.ngram_dropout:
+            items = items.dropped(self.ngram_dropout)
+        mean = self.embedding(items.values, items.starts(len(lengths)))  # [B, E]
+        logits: Tensor = self.output(mean)
+        return logits
+
+
+class FastText(LitClassifier):
+    """Joulin et al. 2016, "Bag of Tricks for Efficient Text Classification".
+
+    z = W · mean_{g ∈ text} E[row(g)] + b over all words and n-grams g of a text. A word has a row
+    of its own; n-grams of two words and more share `buckets` rows: row(t_1 … t_n) = V + h_n mod
+    buckets, with h_1 = t_1 + 1 and h_i = (h_{i-1} · 1540483477 + t_i + 1) mod (2^31 - 1).
+    At the default size PARAMETERS
+
+    Args:
+        vocab_size: rows for the words; linked to `data.vocab_size`.
+        embedding_dim: width of a vector.
+        ngrams: longest n-gram.
+        buckets: rows that all n-grams of two words and more share.
+        ngram_dropout: share of a text's words and n-grams left out in training.
+        distinct: count each word and n-gram of a text once.
+        **kwargs: of `LitClassifier`.
+    """
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 30_000,
+        embedding_dim: int = 16,
+        ngrams: int = 3,
+        buckets: int = 1_000_000,
+        ngram_dropout: float = 0.0,
+        distinct: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.net = FastTextNet(
+            vocab_size,
+            embedding_dim,
+            self.num_classes,
+            ngrams,
+            buckets,
+            ngram_dropout,
+            distinct,
+            self.sparse,
+        )

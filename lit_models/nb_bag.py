@@ -1,0 +1,136 @@
+"""NBBag: log-count ratios of n-grams, each with a learnt weight, summed over a text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from datamodules.batching import TrainView
+from lit_models.classifier import LitClassifier
+from lit_models.layers.ngram_vocabulary import NgramVocabulary
+
+
+class NBBagNet(nn.Module):
+    """Distinct n-grams → ratio times weight → sum.
+
+    Args:
+        num_classes: C.
+        ngrams: longest n-gram.
+        max_ngrams: F.
+        min_documents: n-grams in fewer train texts are left out.
+        smoothing: α, added to every count.
+        initial_weight: of every n-gram.
+        ngram_dropout: share of a text's n-grams left out in training.
+        sparse: give the weights sparse gradients.
+
+    Attributes:
+        ratios: float[F, K], with K = 1 for two classes, else K = C.
+    """
+
+    ratios: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        ngrams: int,
+        max_ngrams: int,
+        min_documents: int,
+        smoothing: float,
+        initial_weight: float,
+        ngram_dropout: float,
+        sparse: bool = False,
+    ) -> None:
+        super().__init__()
+        outputs = 1 if num_classes == 2 else num_classes
+        self.vocabulary = NgramVocabulary(ngrams, max_ngrams, min_documents)
+        self.register_buffer("ratios", torch.zeros(max_ngrams, outputs))
+        self.weights = nn.Embedding(max_ngrams, outputs, sparse=sparse)
+        nn.init.constant_(self.weights.weight, initial_weight)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.smoothing, self.ngram_dropout = smoothing, ngram_dropout
+
+    def learn(self, view: TrainView) -> None:
+        """Learns n-grams and ratios from the train side."""
+        ratios = log_count_ratios(self.vocabulary.learn(view), self.smoothing)  # [C, F]
+        if len(ratios) == 2:
+            ratios = ratios[1:]  # that of class 0 is its opposite
+        self.ratios.copy_(torch.from_numpy(ratios.T.copy()))
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        items = self.vocabulary(tokens, lengths)
+        if self.training and self.ngram_dropout:
+            items = items.dropped(self.ngram_dropout)
+        terms = self.ratios[items.values] * self.weights(items.values)  # [N, K]
+        sums = terms.new_zeros(len(lengths), terms.shape[1]).index_add_(0, items.rows, terms)
+        scores = sums + self.bias  # [B, K]
+        # softmax of (0, s) is the logistic function of s
+        return scores if scores.shape[1] > 1 else torch.cat([-scores / 2, scores / 2], dim=1)
+
+
+def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
+    """float64[C, F] r_c = ln((p_c / ‖p_c‖₁) / (q_c / ‖q_c‖₁)), zero for what no text has.
+
+    Args:
+        documents: int64[C, F], texts of each class that have each n-gram.
+        smoothing: α of p_c = α + documents_c and of q_c = α + documents of all other classes.
+    """
+    known = documents.sum(axis=0) > 0
+    own = documents + smoothing
+    others = documents.sum(axis=0) - documents + smoothing
+    shares = [counts / counts[:, known].sum(axis=1, keepdims=True) for counts in (own, others)]
+    ratios: np.ndarray = np.where(known, np.log(shares[0] / shares[1]), 0.0)
+    return ratios
+
+
+class NBBag(LitClassifier):
+    """Wang & Manning 2012, "Baselines and Bigrams", as an embedding net (Keras' `nbsvm` form).
+
+    r_ic = ln((p_ic / ‖p_c‖₁) / (q_ic / ‖q_c‖₁)), with p_ic = α + train texts of class c that have
+    n-gram i and q_ic = α + those of the other classes; z_c = Σ_{i ∈ text} r_ic · w_ic + b_c, each
+    n-gram of a text once. The ratios stand still, the weights are learnt from a constant: with all
+    of them equal this is naive Bayes, and in an n-gram that tells little a gradient step moves
+    little. For two classes z = (-s/2, s/2) with s = Σ r_i w_i + b, r of class 1 against class 0.
+    At the default size 800,001 parameters: a weight for each n-gram, one bias.
+
+    Args:
+        ngrams: longest n-gram.
+        max_ngrams: most n-grams, the most frequent of the train side.
+        min_documents: n-grams in fewer train texts are left out.
+        smoothing: α.
+        initial_weight: of every n-gram.
+        ngram_dropout: share of a text's n-grams left out in training.
+        **kwargs: of `LitClassifier`.
+    """
+
+    net: NBBagNet
+
+    def __init__(
+        self,
+        *,
+        ngrams: int = 3,
+        max_ngrams: int = 800_000,
+        min_documents: int = 2,
+        smoothing: float = 1.0,
+        initial_weight: float = 1.0,
+        ngram_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.net = NBBagNet(
+            self.num_classes,
+            ngrams,
+            max_ngrams,
+            min_documents,
+            smoothing,
+            initial_weight,
+            ngram_dropout,
+            self.sparse,
+        )
+
+    def prepare(self, view: TrainView) -> None:
+        """Learns n-grams and their ratios."""
+        self.net.learn(view)

@@ -1,0 +1,128 @@
+"""Perceptron: weights that move on mistakes alone, and their average."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datamodules.batching import TrainView
+from lit_models.classifier import LitClassifier
+from lit_models.layers.ngram_vocabulary import TfidfBag
+
+
+class PerceptronNet(nn.Module):
+    """TF-IDF bag → linear; in evaluation by averaged weights.
+
+    Args:
+        num_classes: C.
+        ngrams: longest n-gram.
+        max_ngrams: F.
+        min_documents: n-grams in fewer train texts are left out.
+        averaged: predict by the mean of the weights after each step so far.
+        sharpness: β, by which a prediction's margins are multiplied.
+
+    Attributes:
+        average: float[F, C], the mean of the weights.
+        steps: int64[], steps in that mean.
+    """
+
+    average: Tensor
+    steps: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        ngrams: int,
+        max_ngrams: int,
+        min_documents: int,
+        averaged: bool,
+        sharpness: float,
+    ) -> None:
+        super().__init__()
+        self.bag = TfidfBag(ngrams, max_ngrams, min_documents, dropout=0.0)
+        self.weights = nn.EmbeddingBag(max_ngrams, num_classes, mode="sum", sparse=True)
+        nn.init.zeros_(self.weights.weight)
+        self.register_buffer("average", torch.zeros(max_ngrams, num_classes))
+        self.register_buffer("steps", torch.tensor(0))
+        self.averaged, self.sharpness = averaged, sharpness
+
+    def add_to_average(self) -> None:
+        """Takes the weights as they are now into their mean."""
+        self.steps += 1
+        self.average.lerp_(self.weights.weight.detach(), 1 / self.steps.to(self.average.dtype))
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """float[B, C] scores in training, logits β · scores / ‖w‖ in evaluation."""
+        numbers, starts, tfidf = self.bag(tokens, lengths)  # [N], [B], [N]
+        if self.training:
+            scores: Tensor = self.weights(numbers, starts, per_sample_weights=tfidf)
+            return scores
+        weights = self.average if self.averaged else self.weights.weight
+        scores = F.embedding_bag(numbers, weights, starts, mode="sum", per_sample_weights=tfidf)
+        return self.sharpness * scores / weights.norm().clamp(min=1e-12)
+
+
+class Perceptron(LitClassifier):
+    """Rosenblatt 1958, for several classes and averaged as Collins 2002 does.
+
+    Where the highest score z_ŷ = w_ŷ · x is not that of the right class y: w_y += x, w_ŷ -= x;
+    else nothing changes. That is a step of length 1 down the gradient of max_c z_c - z_y, summed
+    over the batch: its texts are judged by the same weights, so a batch of 1 is the original rule.
+    x are TF-IDF weights of length 1 (see `TfidfBag`); the first weights are 0, so another step
+    length would scale all weights and change no decision.
+
+    Predictions use the mean of the weights after every step, which varies less than the last ones.
+    Scores of a perceptron are no probabilities and their scale is arbitrary:
+    p = softmax(β z / ‖w‖), which changes no decision, with β chosen on validation.
+    At the default size PARAMETERS
+
+    Args:
+        ngrams: longest n-gram.
+        max_ngrams: most n-grams, the most frequent of the train side.
+        min_documents: n-grams in fewer train texts are left out.
+        averaged: predict by averaged weights.
+        sharpness: β.
+        **kwargs: of `LitClassifier`; those of its optimiser and loss are unused.
+    """
+
+    net: PerceptronNet
+
+    def __init__(
+        self,
+        *,
+        ngrams: int = 2,
+        max_ngrams: int = 200_000,
+        min_documents: int = 2,
+        averaged: bool = True,
+        sharpness: float = 30.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.net = PerceptronNet(
+            self.num_classes, ngrams, max_ngrams, min_documents, averaged, sharpness
+        )
+
+    def prepare(self, view: TrainView) -> None:
+        """Learns n-grams and their inverse document frequencies."""
+        self.net.bag.learn(view)
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Σ (z_ŷ - z_y); its gradient is the perceptron rule."""
+        # Not by `amax`, which shares its gradient among equal scores.
+        answers = torch.stack([logits.argmax(dim=1), labels], dim=1)
+        highest, right = logits.gather(1, answers).unbind(dim=1)
+        return (highest - right).sum()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Steps of length 1, as the rule has them."""
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+    def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
+        """None: the rule has no such thing."""
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Averages."""
+        self.net.add_to_average()
