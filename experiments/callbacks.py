@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
@@ -109,6 +111,9 @@ class Resumable(Checkpoint):
     the epoch where that batch was its last. A `Checkpoint`, so that Lightning calls it after early
     stopping and the choice of the best epoch, whose states it must hold; list it last.
 
+    The states of the random generators are kept too, so that a run draws the same dropout whether
+    it was interrupted or not.
+
     Args:
         folder: the run's folder.
         minutes: longest time between two checkpoints.
@@ -120,6 +125,8 @@ class Resumable(Checkpoint):
         self._asked: signal.Signals | None = None
         self._saved = time.monotonic()
         self._before: dict[signal.Signals, Any] = {}
+        self._between_epochs = False
+        self._random: dict[str, Any] | None = None  # to be set before the first batch
 
     def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
@@ -129,6 +136,16 @@ class Resumable(Checkpoint):
         for early in trainer.early_stopping_callbacks:
             if early.wait_count >= early.patience:  # it had ended; Lightning would go on
                 trainer.should_stop = True
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
+    ) -> None:
+        if self._random is None:
+            return
+        _set_random_state(self._random)
+        if self._random["between_epochs"]:
+            iter(trainer.train_dataloader)  # opening the loader draws a number; here it came early
+        self._random = None
 
     def on_train_batch_end(
         self,
@@ -144,7 +161,15 @@ class Resumable(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._between_epochs = True
         self._save(trainer)
+        self._between_epochs = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return _random_state() | {"between_epochs": self._between_epochs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._random = state_dict
 
     def teardown(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         while self._before:
@@ -207,6 +232,25 @@ class Progress(Callback):
         said = f", val {float(score):.1%}" if score is not None else ""
         what = f"epoch {trainer.current_epoch + 1}/{epochs}{said}"
         self.tell(what, (trainer.current_epoch + share) / epochs)
+
+
+def _random_state() -> dict[str, Any]:
+    """The states of all generators, in types that a checkpoint without pickle may hold."""
+    name, keys, *rest = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if len(state["cuda"]) == torch.cuda.device_count():  # else it goes on on another machine
+        torch.cuda.set_rng_state_all(state["cuda"])
 
 
 def _synchronise() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightning as L
 import pytest
+import torch
 
 from experiments import callbacks
 from experiments.callbacks import RESUME_FILE, Stopped
@@ -17,7 +18,7 @@ from experiments.run import fit_and_choose
 
 STEPS = 6  # batches of an epoch
 SETTINGS = {
-    "model": {"class_path": "lit_models.bag.Bag", "init_args": {"word_dropout": 0.0}},
+    "model": {"class_path": "lit_models.bag.Bag"},  # it draws dropout in every step
     "data": {"class_path": "tests.toys.ToyData", "init_args": {"rows": 8 * STEPS * 4 // 3}},
     "trainer": {"max_epochs": 4},
 }
@@ -53,12 +54,17 @@ def epochs(fit: Any) -> list[int]:
 def test_a_run_stopped_anywhere_goes_on_through_every_epoch(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fit_and_choose(resolved(tmp_path), tmp_path / "whole")
+    settings = resolved(tmp_path)
+    whole = fit_and_choose(settings, tmp_path / "whole")
     folder = tmp_path / "cut"
     with monkeypatch.context() as patch, pytest.raises(Stopped, match="SIGTERM at step"):
         stop_at(step, patch)
         fit_and_choose(resolved(tmp_path), folder)
-    fit = fit_and_choose(resolved(tmp_path), folder)
+    torch.manual_seed(99)  # whatever was drawn since must not matter
+    resumed = resolved(tmp_path)
+    fit = fit_and_choose(resumed, folder)
+    for name, weights in settings.cli.model.state_dict().items():
+        assert torch.equal(weights, resumed.cli.model.state_dict()[name]), name
     assert epochs(fit) == epochs(whole) == [0, 1, 2, 3]
     assert fit.best_epoch is not None
     assert fit.clock.steps == 4 * STEPS and int(fit.clock.tokens) == int(whole.clock.tokens)
