@@ -144,7 +144,8 @@ class Resumable(Checkpoint):
             return
         _set_random_state(self._random)
         if self._random["between_epochs"]:
-            iter(trainer.train_dataloader)  # opening the loader draws a number; here it came early
+            loader: Any = trainer.train_dataloader
+            iter(loader)  # opening it draws a number, which came too early here
         self._random = None
 
     def on_train_batch_end(
@@ -204,15 +205,35 @@ class Resumable(Checkpoint):
             raise Stopped(f"{self._asked.name} at step {trainer.global_step}")
 
 
+class StopAfter(Callback):
+    """Ends training after some epochs, whatever the schedule was laid out for.
+
+    Args:
+        epochs: how many are trained.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.current_epoch >= self.epochs:  # resumed after its last epoch
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.current_epoch + 1 >= self.epochs:
+            trainer.should_stop = True
+
+
 class Progress(Callback):
     """Tells how far the run is.
 
     Args:
         tell: called with (what is going on, share done from 0 to 1).
+        epochs: how many there will be at most; None: as many as the trainer says.
     """
 
-    def __init__(self, tell: Callable[[str, float], None]) -> None:
-        self.tell = tell
+    def __init__(self, tell: Callable[[str, float], None], epochs: int | None = None) -> None:
+        self.tell, self.epochs = tell, epochs
         self._told = 0.0
 
     def on_train_batch_end(
@@ -226,7 +247,7 @@ class Progress(Callback):
         if time.monotonic() - self._told < 0.2:
             return
         self._told = time.monotonic()
-        epochs = max(1, trainer.max_epochs or 1)
+        epochs = max(1, self.epochs or trainer.max_epochs or 1)
         share = (batch_idx + 1) / max(1, trainer.num_training_batches)
         score = trainer.callback_metrics.get("val/accuracy")
         said = f", val {float(score):.1%}" if score is not None else ""
@@ -236,7 +257,8 @@ class Progress(Callback):
 
 def _random_state() -> dict[str, Any]:
     """The states of all generators, in types that a checkpoint without pickle may hold."""
-    name, keys, *rest = np.random.get_state(legacy=True)
+    state: Any = np.random.get_state(legacy=True)
+    name, keys, *rest = state
     return {
         "python": random.getstate(),
         "numpy": (name, keys.tolist(), *rest),

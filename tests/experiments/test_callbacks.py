@@ -13,8 +13,8 @@ import torch
 
 from experiments import callbacks
 from experiments.callbacks import RESUME_FILE, Stopped
+from experiments.fitting import fit_and_choose
 from experiments.parsing import Resolved
-from experiments.run import fit_and_choose
 
 STEPS = 6  # batches of an epoch
 SETTINGS = {
@@ -47,7 +47,7 @@ def stop_at(step: int, patch: pytest.MonkeyPatch) -> None:
 
 
 def epochs(fit: Any) -> list[int]:
-    return [int(epoch["epoch"]) for epoch in fit.history]
+    return [int(epoch["epoch"]) for epoch in fit.clock.history]
 
 
 @pytest.mark.parametrize("step", [1, STEPS - 1, STEPS, STEPS + 1, 2 * STEPS, 3 * STEPS + 2])
@@ -69,7 +69,7 @@ def test_a_run_stopped_anywhere_goes_on_through_every_epoch(
     assert fit.best_epoch is not None
     assert fit.clock.steps == 4 * STEPS and int(fit.clock.tokens) == int(whole.clock.tokens)
     assert 0 <= fit.clock.wait_seconds < fit.clock.train_seconds
-    seconds = [float(epoch["seconds"] or 0) for epoch in fit.history]
+    seconds = [float(epoch["seconds"] or 0) for epoch in fit.clock.history]
     assert seconds == sorted(seconds) and seconds[-1] <= fit.clock.train_seconds
 
 
