@@ -153,6 +153,7 @@ def publish(options: argparse.Namespace, rest: list[str], console: Console) -> i
     """`publish`: copies finished runs with their evidence to the published results."""
     from experiments.results import publish as copy
 
+    _registry(options)
     for row in copy(options.run, options.table, options.results):
         console.print(f"{options.table}: {row.experiment} seed {row.seed}", highlight=False)
     return 0

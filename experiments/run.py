@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from datamodules.errors import DataError
-from experiments import tracking
+from experiments import evaluation_log, tracking
 from experiments.atomic import replace_bytes
 from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError
@@ -101,6 +101,7 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
             fits.append(fit_again(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
         tell("predicting", 1.0)
         row = _measure(spec, resolved, fits, config_hash, started, code)
+        evaluation_log.record(row, folder, row.ended, code)
         final = _write_metrics(folder, row, fits)
         tracking.summarise(logger, row, final)
         if resolved.run.wandb_texts:
@@ -117,6 +118,9 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
 def test_run(folder: Path) -> Row:
     """Evaluates a finished run on the test rows and adds them to its row, unless they are there.
 
+    Every evaluation on an official test split is logged; a figure that is not in the log is
+    evaluated again.
+
     Raises:
         ConfigError: the folder is not a finished run.
         DataError: the corpus has no test rows, or is not the one the run was fitted on.
@@ -124,7 +128,7 @@ def test_run(folder: Path) -> Row:
     row = read_row(folder)
     if row.status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
-    if row.test is not None:
+    if row.test is not None and not evaluation_log.lacks(row, folder):
         return row
     resolved = Resolved.of_run(folder)
     if resolved.run.protocol == "refit":
@@ -142,6 +146,7 @@ def test_run(folder: Path) -> Row:
     predictions, rate = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
     row = dataclasses.replace(row, test=_metrics(folder / TEST_FILE), reviews_per_second=rate)
+    evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row
 

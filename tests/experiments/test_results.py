@@ -20,6 +20,7 @@ from experiments.results import (
     read_published_evidence,
     read_row,
     read_rows,
+    tables_in,
     verify_published,
     write_row,
 )
@@ -288,7 +289,7 @@ def test_nothing_published_verifies_as_nothing(tmp_path: Path) -> None:
     assert verify_published(tmp_path) == []
 
 
-@pytest.mark.parametrize("table", sorted(PUBLISHED.glob("*.jsonl")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("table", tables_in(PUBLISHED), ids=lambda path: path.stem)
 def test_committed_tables_follow_from_their_evidence(table: Path) -> None:
     rows = read_rows(table)
     assert rows
