@@ -165,6 +165,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
 
     path = results_dir / f"{table}.jsonl"
     rows = {_key(row): row for row in (_read_table(path) if path.is_file() else [])}
+    replaced = [rows[key].evidence for key in fresh if key in rows]
     for key, (row, test, val) in fresh.items():
         taken = {
             other.evidence.file for other in rows.values() if other.evidence and _key(other) != key
@@ -182,6 +183,10 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
             evidence=EvidenceFile(name, evidence.checksum),
         )
     _write_table(path, rows.values())
+    named = {row.evidence.file for row in rows.values() if row.evidence}
+    for old in replaced:
+        if old and old.file not in named:  # its name had told it apart from a row that has gone
+            (results_dir / old.file).unlink()
     return [rows[key] for key in fresh]
 
 
