@@ -61,6 +61,7 @@ class IMDB(TextDataModule):
     review are dropped. Rows stand as neg then pos, by number.
     """
 
+    official_test = True
     _COUNTS = Counts(per_class=12_500, unlabelled=50_000, copies=270)
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import lightning as L
 import numpy as np
@@ -47,6 +47,8 @@ class TextDataModule(L.LightningDataModule, ABC):
     """
 
     label_names: tuple[str, ...]
+    official_test: ClassVar[bool] = False
+    """Whether `test` is a published benchmark's own: every evaluation on it is then logged."""
 
     def __init__(
         self,

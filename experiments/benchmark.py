@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from datamodules.errors import DataError
 from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError, Profile, Registry, layered
+from experiments.fitting import CHOICE_FILE
 from experiments.launchers import LocalLauncher
 from experiments.results import ROW_FILE, Row, collect, read_row, write_row
 from experiments.run import RunSpec, failed_row, now
@@ -117,8 +118,8 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
         _, data = resolved.build()
         if data.refit:
             raise ConfigError(
-                "data.refit is true under protocol 'holdout', which would choose on rows that "
-                "were learnt from; leave it out"
+                "data.refit is true, and then the choice would be made on rows that were learnt "
+                "from; leave it out and say --run.protocol refit"
             )
         devices = resolved.config["trainer"]["devices"]
         if devices not in (1, "1", "auto"):
@@ -128,6 +129,8 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
             )
         with console.status("reading and tokenising the corpus (once)"):
             data.prepare_data()
+            if resolved.run.protocol == "refit":
+                resolved.refitted().build()[1].prepare_data()
         data.setup()
         if spec.test and "test" not in data.store.splits:
             raise DataError(
@@ -239,7 +242,7 @@ def run(plan: Plan, specs: Sequence[RunSpec], console: Console, deadline: float 
             finally:
                 progress.remove_task(task)
             if outcome == "stopped":
-                if not (spec.folder / RESUME_FILE).exists():
+                if not any((spec.folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE)):
                     console.print(f"{name} left no checkpoint; give it a longer --budget")
                 return False
             if outcome != "done":

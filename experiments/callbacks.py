@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
@@ -109,6 +111,9 @@ class Resumable(Checkpoint):
     the epoch where that batch was its last. A `Checkpoint`, so that Lightning calls it after early
     stopping and the choice of the best epoch, whose states it must hold; list it last.
 
+    The states of the random generators are kept too, so that a run draws the same dropout whether
+    it was interrupted or not.
+
     Args:
         folder: the run's folder.
         minutes: longest time between two checkpoints.
@@ -120,6 +125,8 @@ class Resumable(Checkpoint):
         self._asked: signal.Signals | None = None
         self._saved = time.monotonic()
         self._before: dict[signal.Signals, Any] = {}
+        self._between_epochs = False
+        self._random: dict[str, Any] | None = None  # to be set before the first batch
 
     def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
@@ -129,6 +136,17 @@ class Resumable(Checkpoint):
         for early in trainer.early_stopping_callbacks:
             if early.wait_count >= early.patience:  # it had ended; Lightning would go on
                 trainer.should_stop = True
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
+    ) -> None:
+        if self._random is None:
+            return
+        _set_random_state(self._random)
+        if self._random["between_epochs"]:
+            loader: Any = trainer.train_dataloader
+            iter(loader)  # opening it draws a number, which came too early here
+        self._random = None
 
     def on_train_batch_end(
         self,
@@ -144,7 +162,15 @@ class Resumable(Checkpoint):
             self._save(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._between_epochs = True
         self._save(trainer)
+        self._between_epochs = False
+
+    def state_dict(self) -> dict[str, Any]:
+        return _random_state() | {"between_epochs": self._between_epochs}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._random = state_dict
 
     def teardown(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         while self._before:
@@ -179,15 +205,35 @@ class Resumable(Checkpoint):
             raise Stopped(f"{self._asked.name} at step {trainer.global_step}")
 
 
+class StopAfter(Callback):
+    """Ends training after some epochs, whatever the schedule was laid out for.
+
+    Args:
+        epochs: how many are trained.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.current_epoch >= self.epochs:  # resumed after its last epoch
+            trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        if trainer.current_epoch + 1 >= self.epochs:
+            trainer.should_stop = True
+
+
 class Progress(Callback):
     """Tells how far the run is.
 
     Args:
         tell: called with (what is going on, share done from 0 to 1).
+        epochs: how many there will be at most; None: as many as the trainer says.
     """
 
-    def __init__(self, tell: Callable[[str, float], None]) -> None:
-        self.tell = tell
+    def __init__(self, tell: Callable[[str, float], None], epochs: int | None = None) -> None:
+        self.tell, self.epochs = tell, epochs
         self._told = 0.0
 
     def on_train_batch_end(
@@ -201,12 +247,32 @@ class Progress(Callback):
         if time.monotonic() - self._told < 0.2:
             return
         self._told = time.monotonic()
-        epochs = max(1, trainer.max_epochs or 1)
+        epochs = max(1, self.epochs or trainer.max_epochs or 1)
         share = (batch_idx + 1) / max(1, trainer.num_training_batches)
         score = trainer.callback_metrics.get("val/accuracy")
         said = f", val {float(score):.1%}" if score is not None else ""
         what = f"epoch {trainer.current_epoch + 1}/{epochs}{said}"
         self.tell(what, (trainer.current_epoch + share) / epochs)
+
+
+def _random_state() -> dict[str, Any]:
+    """The states of all generators, in types that a checkpoint without pickle may hold."""
+    state: Any = np.random.get_state(legacy=True)
+    name, keys, *rest = state
+    return {
+        "python": random.getstate(),
+        "numpy": (name, keys.tolist(), *rest),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if len(state["cuda"]) == torch.cuda.device_count():  # else it goes on on another machine
+        torch.cuda.set_rng_state_all(state["cuda"])
 
 
 def _synchronise() -> None:

@@ -146,6 +146,11 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     from experiments.report import report as write_report
 
     write_report(options.folder, options.out, console)
+    if options.readme:
+        from experiments.report.readme import write_readme
+
+        for name in write_readme(options.readme, options.folder, _registry(options)):
+            console.print(f"{options.readme}: table {name}", highlight=False)
     return 0
 
 
@@ -153,6 +158,7 @@ def publish(options: argparse.Namespace, rest: list[str], console: Console) -> i
     """`publish`: copies finished runs with their evidence to the published results."""
     from experiments.results import publish as copy
 
+    _registry(options)
     for row in copy(options.run, options.table, options.results):
         console.print(f"{options.table}: {row.experiment} seed {row.seed}", highlight=False)
     return 0
@@ -309,6 +315,12 @@ def parser() -> argparse.ArgumentParser:
     sub = command("report", report, "table, report.md, report.html")
     sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
     sub.add_argument("--out", type=Path, help="where to write the files (the folder itself)")
+    sub.add_argument(
+        "--readme",
+        type=Path,
+        help="also write each published table NAME between the lines "
+        "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
+    )
 
     sub = command("publish", publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")

@@ -150,7 +150,9 @@ class RunSettings:
     """How a run is carried out, whatever its model and data.
 
     Args:
-        protocol: `holdout` trains on 90% of train and chooses on the rest.
+        protocol: `holdout` trains on 90% of train and chooses on the rest; `refit` does the same,
+            then trains anew on all of train for as many epochs as were chosen, and what it tests
+            and keeps are those weights. Validation metrics are those of the first fit.
         monitor: what the best epoch is chosen by, on the validation rows.
         mode: whether less or more of it is better.
         patience: epochs without improvement after which a run stops.
@@ -166,7 +168,7 @@ class RunSettings:
 
     def __init__(
         self,
-        protocol: Literal["holdout"] = "holdout",
+        protocol: Literal["holdout", "refit"] = "holdout",
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] = "min",
         patience: int = 3,

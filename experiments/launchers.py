@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config import Registry
-from experiments.run import RunSpec, Tell
+from experiments.fitting import Tell
+from experiments.run import RunSpec
 
 LOG_FILE = "log.txt"
 _STOPPED = 75  # exit code of a run that left a checkpoint and wants to go on (EX_TEMPFAIL)

@@ -120,6 +120,12 @@ class Resolved:
             raise ConfigError(str(error)) from error
         return self.cli.model, self.cli.datamodule
 
+    def refitted(self) -> Resolved:
+        """The same run with the validation rows among those it learns from; not built yet."""
+        data = self.config["data"]
+        again = {**data, "init_args": {**(data.get("init_args") or {}), "refit": True}}
+        return Resolved({**self.config, "data": again})
+
     @property
     def hash(self) -> str:
         """Tells runs apart by what they compute."""

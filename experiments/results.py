@@ -6,6 +6,7 @@ The schema is in `experiments.row`. Layouts:
     runs/<benchmark>/results.jsonl                      all of them, derived by `collect`
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
+    <published>/test_log.jsonl                          every test evaluation (`evaluation_log`)
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments import evaluation_log
 from experiments.atomic import replace_bytes
 from experiments.evaluation import Metrics, evaluate
 from experiments.evidence import Evidence, read_evidence, write_evidence
@@ -30,6 +32,7 @@ __all__ = [
     "read_published_evidence",
     "read_row",
     "read_rows",
+    "tables_in",
     "verify_published",
     "write_row",
 ]
@@ -84,7 +87,7 @@ def read_rows(folder: Path) -> list[Row]:
     """
     folder = Path(folder)
     runs = sorted(folder.glob(f"*/seed-*/{ROW_FILE}"))
-    tables = [folder] if folder.is_file() else sorted(folder.glob("*.jsonl"))
+    tables = [folder] if folder.is_file() else tables_in(folder)
     if (folder / ROW_FILE).is_file():
         rows = [read_row(folder)]
     elif runs:
@@ -99,6 +102,11 @@ def read_rows(folder: Path) -> list[Row]:
             f"{ROW_FILE}, a published folder <table>.jsonl{hint}"
         )
     return sorted(rows, key=_key)
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The files with rows in a folder; the log of test evaluations lies beside them."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.name != evaluation_log.LOG_FILE)
 
 
 def collect(benchmark_folder: Path) -> list[Row]:
@@ -135,11 +143,14 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         The rows that were published now.
 
     Raises:
-        ResultsError: A run that failed, is not complete, was not tested, or whose predictions do
-            not give the metrics in its row; two runs with one key; a name that is no file name.
+        ResultsError: A run that failed, is not complete, was not tested, whose predictions do not
+            give the metrics in its row, or whose evaluation on an official test split was not
+            logged; two runs with one key; a name that is no file name.
         OSError: As raised by the file system.
     """
     _check_name(table, "table")
+    if f"{table}.jsonl" == evaluation_log.LOG_FILE:
+        raise ResultsError(f"table is {table!r}, the log of evaluations; choose another")
     fresh: dict[tuple, tuple[Row, Predictions, Predictions]] = {}
     for folder in map(Path, run_folders):
         row = read_row(folder)
@@ -154,6 +165,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
 
     path = results_dir / f"{table}.jsonl"
     rows = {_key(row): row for row in (_read_table(path) if path.is_file() else [])}
+    replaced = [rows[key].evidence for key in fresh if key in rows]
     for key, (row, test, val) in fresh.items():
         taken = {
             other.evidence.file for other in rows.values() if other.evidence and _key(other) != key
@@ -171,6 +183,10 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
             evidence=EvidenceFile(name, evidence.checksum),
         )
     _write_table(path, rows.values())
+    named = {row.evidence.file for row in rows.values() if row.evidence}
+    for old in replaced:
+        if old and old.file not in named:  # its name had told it apart from a row that has gone
+            (results_dir / old.file).unlink()
     return [rows[key] for key in fresh]
 
 
@@ -197,7 +213,7 @@ def verify_published(results_dir: Path) -> list[Row]:
             no row names.
     """
     verified = []
-    for table in sorted(Path(results_dir).glob("*.jsonl")):
+    for table in tables_in(Path(results_dir)):
         rows = _read_table(table)
         for row in rows:
             evidence = read_published_evidence(table.parent, row)
@@ -235,6 +251,7 @@ def _proof(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
                 "runs: run the experiment again"
             )
         proof.append(predictions)
+    evaluation_log.check(row, folder)
     return proof[0], proof[1]
 
 

@@ -42,7 +42,8 @@ class Row:
         architecture: Class name of the model, for example `CNN`.
         corpus: Name of the corpus.
         corpus_fingerprint: Content hash of the corpus; None only if the run ended before reading.
-        protocol: `holdout` or `refit`.
+        protocol: `holdout` or `refit`; under `refit`, epochs, history and `val` are those of the
+            fit that chose, and `test`, latency, throughput and size those of the second.
         profile: Sizes and time limits that the run used, for example `quick`.
         seed: Seed of the run.
         status: `ok`, `failed` or `skipped`.
@@ -50,8 +51,9 @@ class Row:
         val: Metrics on the validation part.
         test: Metrics on the test part; None where the run was not tested.
         parameters: Number of trained values.
-        train_seconds: Time of optimiser steps alone.
-        seconds_to_best: The same, up to the end of the chosen epoch.
+        train_seconds: Time of optimiser steps alone; under `refit` that of both fits, which is
+            what the delivered weights cost.
+        seconds_to_best: Time in the fit that chose, up to the end of the chosen epoch.
         epochs: Epochs trained.
         best_epoch: The chosen epoch, from 0.
         train_tokens_per_second: Real tokens (no padding) per second of `train_seconds`.

@@ -1,30 +1,38 @@
-"""One run: fit, choose the best epoch, predict, measure, and write the row."""
+"""One run: fit, choose the best epoch, perhaps fit again, predict, measure, write the row."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 import yaml
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from datamodules.errors import DataError
-from experiments import tracking
+from experiments import evaluation_log, tracking
 from experiments.atomic import replace_bytes
-from experiments.callbacks import RESUME_FILE, Clock, Progress, Resumable
+from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError
 from experiments.environment import git_state, hardware, peak_memory_bytes, versions
 from experiments.evaluation import Metrics, evaluate
-from experiments.measure import latency, predict, resolve_precision
+from experiments.fitting import (
+    BEST_FILE,
+    CHOICE_FILE,
+    Fit,
+    Tell,
+    fit_again,
+    fit_and_choose,
+    identity_of,
+    keep_choice,
+    kept_choice,
+    ready,
+)
+from experiments.measure import latency, predict
 from experiments.parsing import Resolved
 from experiments.predictions import read_predictions, write_predictions
 from experiments.results import TEST_FILE, VAL_FILE, Row, read_row, write_row
@@ -32,9 +40,6 @@ from experiments.row import row_to_dict
 from lit_models.classifier import LitClassifier
 
 CONFIG_FILE = "config.yaml"
-BEST_FILE = "best.ckpt"
-
-Tell = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -68,17 +73,6 @@ class RunSpec:
         return Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)
 
 
-@dataclass
-class Fit:
-    """What one fit leaves for the row."""
-
-    clock: Clock
-    best_epoch: int | None
-    precision: str
-    epochs: int
-    history: list[dict[str, float | None]] = field(default_factory=list)
-
-
 def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
     """Carries a run out, or goes on with it where it was stopped, and writes its row last.
 
@@ -88,37 +82,32 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
         DataError: a corpus that cannot be used.
     """
     started, resolved = now(), spec.resolve()
-    folder = spec.folder
+    folder, config_hash = spec.folder, resolved.hash
     folder.mkdir(parents=True, exist_ok=True)
     replace_bytes(folder / CONFIG_FILE, yaml.safe_dump(resolved.config, sort_keys=False).encode())
     tell("reading the corpus", 0.0)
-    L.seed_everything(resolved.seed, verbose=False)
     code = git_state()  # now: it may change while the run goes on
-    model, data = resolved.build()
-    data.prepare_data()
-    data.setup()
-    data.encoder.save(folder)
+    _, data = ready(resolved)
     tags = [data.store.meta["corpus"], spec.profile]
     logger = tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags)
     exit_code = 1
     try:
-        fit = fit_and_choose(resolved, folder, logger, tell)
+        fits = [_choose(resolved, folder, logger, tell)]
+        if resolved.run.protocol == "refit":
+            resolved = resolved.refitted()
+            _, data = ready(resolved)
+            second = tracking.refitting(logger, folder)
+            epoch = fits[0].best_epoch
+            fits.append(fit_again(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
         tell("predicting", 1.0)
-        model.save(folder)
-        parts = {"val": VAL_FILE} | ({"test": TEST_FILE} if spec.test else {})
-        metrics, rates = {}, {}
-        for part, name in parts.items():
-            predictions, rates[part] = predict(resolved.cli.trainer, model, data.loader(part))
-            write_predictions(folder / name, predictions)
-            metrics[part] = evaluate(predictions.labels, predictions.probabilities)
-        milliseconds = latency(resolved.cli.trainer, model, data)
-        row = _row(spec, resolved, fit, metrics, milliseconds, rates[part], started, code)
-        final = _write_metrics(folder, row, fit.clock)
+        row = _measure(spec, resolved, fits, config_hash, started, code)
+        evaluation_log.record(row, folder, row.ended, code)
+        final = _write_metrics(folder, row, fits)
         tracking.summarise(logger, row, final)
         if resolved.run.wandb_texts:
             tracking.log_mistakes(logger, read_predictions(folder / VAL_FILE), data)
-        (folder / RESUME_FILE).unlink(missing_ok=True)
-        (folder / BEST_FILE).unlink(missing_ok=True)
+        for name in (RESUME_FILE, BEST_FILE, CHOICE_FILE):
+            (folder / name).unlink(missing_ok=True)
         write_row(folder, row)
         exit_code = 0
         return row
@@ -129,6 +118,9 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
 def test_run(folder: Path) -> Row:
     """Evaluates a finished run on the test rows and adds them to its row, unless they are there.
 
+    Every evaluation on an official test split is logged; a figure that is not in the log is
+    evaluated again.
+
     Raises:
         ConfigError: the folder is not a finished run.
         DataError: the corpus has no test rows, or is not the one the run was fitted on.
@@ -136,12 +128,12 @@ def test_run(folder: Path) -> Row:
     row = read_row(folder)
     if row.status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
-    if row.test is not None:
+    if row.test is not None and not evaluation_log.lacks(row, folder):
         return row
     resolved = Resolved.of_run(folder)
-    fresh, data = resolved.build()
-    data.prepare_data()
-    data.setup()
+    if resolved.run.protocol == "refit":
+        resolved = resolved.refitted()
+    fresh, data = ready(resolved)
     if data.store.meta["fingerprint"] != row.corpus_fingerprint:
         raise DataError(
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "
@@ -153,8 +145,8 @@ def test_run(folder: Path) -> Row:
     model = type(fresh).load(folder)
     predictions, rate = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
-    metrics = evaluate(predictions.labels, predictions.probabilities)
-    row = dataclasses.replace(row, test=metrics, reviews_per_second=rate)
+    row = dataclasses.replace(row, test=_metrics(folder / TEST_FILE), reviews_per_second=rate)
+    evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row
 
@@ -183,91 +175,49 @@ def failed_row(spec: RunSpec, reason: str, started: str) -> Row:
     )
 
 
-def fit_and_choose(
-    resolved: Resolved, folder: Path, logger: Any = None, tell: Tell = lambda what, share: None
-) -> Fit:
-    """Fits `resolved.cli.model` and leaves the weights of the best epoch in it.
-
-    Goes on from the checkpoint in `folder`, if there is one of this very run.
-
-    Raises:
-        Stopped: a signal asked for a stop.
-        FloatingPointError: the metric that chooses is not finite.
-        ConfigError: that metric is never logged, or several processes were asked for.
-    """
-    cli, run = resolved.cli, resolved.run
-    clock = Clock()
-    identity = f"{resolved.hash} {cli.datamodule.store.meta['fingerprint']}"
-    resumable = Resumable(folder, run.checkpoint_minutes, identity)
-    best = ModelCheckpoint(
-        dirpath=folder,
-        filename=Path(BEST_FILE).stem,
-        monitor=run.monitor,
-        mode=run.mode,
-        save_weights_only=True,
-        enable_version_counter=False,
-    )
-    callbacks: list[Callback] = [
-        clock,
-        Progress(tell),
-        *(cli.config_init["trainer"].get("callbacks") or []),
-        EarlyStopping(run.monitor, patience=run.patience, mode=run.mode, check_finite=True),
-        best,
-        resumable,
-    ]
-    precision = cli.config["trainer"].get("precision") or resolve_precision(run.precision)
-    resume = resumable.file if resumable.resumes() else None
-    cli.trainer = trainer = cli.make_trainer(
-        callbacks=callbacks, logger=logger or False, precision=precision, default_root_dir=folder
-    )
-    if trainer.world_size > 1:
-        raise ConfigError(
-            f"trainer.devices asks for {trainer.world_size} processes and a run has one so far; "
-            "leave --trainer.devices at 1"
-        )
-    trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
-    _check_finite(clock, run.monitor, best)
-    best_epoch = None
-    if best.best_model_path:
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        cli.model.load_state_dict(state["state_dict"])
-        best_epoch = int(state["epoch"])
-    return Fit(clock, best_epoch, str(trainer.precision), len(clock.history), clock.history)
+def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell) -> Fit:
+    """The fit that chooses, and its validation predictions; those that lie there already stay."""
+    identity = identity_of(resolved)
+    if (kept := kept_choice(folder, identity)) is not None:
+        return kept
+    fit = fit_and_choose(resolved, folder, logger, tell)
+    cli = resolved.cli
+    predictions, _ = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
+    write_predictions(folder / VAL_FILE, predictions)
+    if resolved.run.protocol == "refit":
+        keep_choice(folder, identity, fit)
+    return fit
 
 
-def _check_finite(clock: Clock, monitor: str, best: ModelCheckpoint) -> None:
-    for epoch in clock.history:
-        value = epoch.get(monitor, 0.0)
-        if value is None or not math.isfinite(value):
-            raise FloatingPointError(
-                f"{monitor} is {value} in the epoch counted {epoch['epoch']} (from 0); lower "
-                "--model.learning_rate or set --model.gradient_clip_norm"
-            )
-    if clock.history and not best.best_model_path:
-        raise ConfigError(f"run.monitor {monitor!r} was never logged; name a validation metric")
-
-
-def _row(
+def _measure(
     spec: RunSpec,
     resolved: Resolved,
-    fit: Fit,
-    metrics: dict[str, Metrics],
-    milliseconds: np.ndarray,
-    reviews_per_second: float,
+    fits: list[Fit],
+    config_hash: str,
     started: str,
     code: tuple[str | None, bool | None],
 ) -> Row:
+    """Keeps the model of the last fit, measures it, and says all in a row."""
+    folder, trainer = spec.folder, resolved.cli.trainer
     model: LitClassifier = resolved.cli.model
-    meta, clock = resolved.cli.datamodule.store.meta, fit.clock
-    commit, dirty = code
-    seconds = clock.train_seconds + model.prepare_seconds
-    to_best = [e["seconds"] for e in fit.history if e["epoch"] == fit.best_epoch]
+    data = resolved.cli.datamodule
+    model.save(folder)
+    data.encoder.save(folder)
+    part = "test" if spec.test else "val"
+    predictions, reviews_per_second = predict(trainer, model, data.loader(part))
+    test = None
+    if spec.test:
+        write_predictions(folder / TEST_FILE, predictions)
+        test = _metrics(folder / TEST_FILE)
+    milliseconds = latency(trainer, model, data)
+    meta, chosen = data.store.meta, fits[0]
+    steps, tokens = (sum(int(getattr(f.clock, n)) for f in fits) for n in ("steps", "tokens"))
+    stepping = sum(fit.clock.train_seconds for fit in fits)
+    history = chosen.clock.history
+    to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
     gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-    kept = [
-        f
-        for name in ("encoder", "tokenizer", "model", "arrays")
-        for f in spec.folder.glob(f"{name}.*")
-    ]
+    names = ("encoder", "tokenizer", "model", "arrays")
+    kept = [file for name in names for file in folder.glob(f"{name}.*")]
     return Row(
         experiment=spec.experiment,
         architecture=type(model).__name__,
@@ -276,36 +226,36 @@ def _row(
         protocol=resolved.run.protocol,
         profile=spec.profile,
         seed=spec.seed,
-        val=metrics["val"],
-        test=metrics.get("test"),
+        val=_metrics(folder / VAL_FILE),
+        test=test,
         parameters=model.parameter_count,
-        train_seconds=seconds,
-        seconds_to_best=model.prepare_seconds + (to_best[0] or 0.0) if to_best else seconds,
-        epochs=fit.epochs,
-        best_epoch=fit.best_epoch,
-        train_tokens_per_second=int(clock.tokens) / clock.train_seconds if clock.steps else None,
+        train_seconds=sum(fit.seconds for fit in fits),
+        seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
+        epochs=len(history),
+        best_epoch=chosen.best_epoch,
+        train_tokens_per_second=tokens / stepping if steps else None,
         peak_memory_bytes=peak_memory_bytes(),
         peak_gpu_memory_bytes=gpu,
         latency_ms_p50=float(np.percentile(milliseconds, 50)),
         latency_ms_p95=float(np.percentile(milliseconds, 95)),
         reviews_per_second=reviews_per_second,
         checkpoint_bytes=sum(file.stat().st_size for file in kept),
-        precision=fit.precision,
+        precision=fits[-1].precision,
         tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
-        git_commit=commit,
-        git_dirty=dirty,
+        git_commit=code[0],
+        git_dirty=code[1],
         versions=versions(),
         hardware=hardware(),
         started=started,
         ended=now(),
-        config_hash=resolved.hash,
-        wandb_run=_wandb_id(spec.folder),
+        config_hash=config_hash,
+        wandb_run=_wandb_id(folder),
         notes=meta["notes"],
-        history=list(fit.history),
+        history=list(history),
     )
 
 
-def _write_metrics(folder: Path, row: Row, clock: Clock) -> dict[str, Any]:
+def _write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
     """Leaves `metrics.json` in the run folder and returns its final numbers, flat."""
     final: dict[str, Any] = {
         f"{part}/{name}": value
@@ -313,12 +263,22 @@ def _write_metrics(folder: Path, row: Row, clock: Clock) -> dict[str, Any]:
         if metrics is not None
         for name, value in vars(metrics).items()
     }
-    if clock.steps:
-        final["data_wait_share"] = clock.wait_seconds / clock.train_seconds
-        final["milliseconds_per_step"] = 1000 * clock.train_seconds / clock.steps
+    steps, seconds = (sum(getattr(f.clock, n) for f in fits) for n in ("steps", "train_seconds"))
+    if steps:
+        final["data_wait_share"] = sum(fit.clock.wait_seconds for fit in fits) / seconds
+        final["milliseconds_per_step"] = 1000 * seconds / steps
     content = {"history": row_to_dict(row)["history"], "final": final}
     replace_bytes(folder / "metrics.json", (json.dumps(content, indent=1) + "\n").encode())
     return final
+
+
+def _metrics(file: Path) -> Metrics:
+    predictions = read_predictions(file)
+    return evaluate(predictions.labels, predictions.probabilities)
+
+
+def _prefixed(prefix: str, tell: Tell) -> Tell:
+    return lambda what, share: tell(prefix + what, share)
 
 
 def _wandb_id(folder: Path) -> str | None:

@@ -24,6 +24,12 @@ ID_FILE = "wandb_id.txt"
 PROJECT = "lit-sentiment"
 
 
+class RefitLogger(WandbLogger):
+    """Files the metrics of a second fit under `refit/`, beside those of the first."""
+
+    LOGGER_JOIN_CHAR = "/"
+
+
 def start(
     resolved: Resolved, folder: Path, experiment: str, benchmark: str, tags: list[str]
 ) -> WandbLogger | None:
@@ -72,6 +78,13 @@ def start(
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     return WandbLogger(experiment=run, save_dir=str(folder))
+
+
+def refitting(logger: WandbLogger | None, folder: Path) -> WandbLogger | None:
+    """A logger into the same run for the second fit, whose steps count from 0 again."""
+    if logger is None:
+        return None
+    return RefitLogger(experiment=logger.experiment, save_dir=str(folder), prefix="refit")
 
 
 def finish(logger: WandbLogger | None, exit_code: int) -> None:

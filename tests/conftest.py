@@ -44,3 +44,6 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in ("WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY"):
         patch.delenv(name, raising=False)
     patch.setenv("WANDB_MODE", "offline")
+    from experiments import evaluation_log  # the one of the repository is not for tests
+
+    patch.setattr(evaluation_log, "LOG", tmp_path_factory.mktemp("log") / "test_log.jsonl")

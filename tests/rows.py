@@ -1,5 +1,6 @@
 """Made rows and predictions for tests of results and report."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -103,5 +104,7 @@ def make_run(root: Path, seed: int = 0, data: int = 0, **changes: Any) -> Path:
     folder = root / row.experiment / f"seed-{seed}"
     write_predictions(folder / "predictions.parquet", test)
     write_predictions(folder / "val_predictions.parquet", val)
+    config = {"data": {"class_path": "tests.toys.ToyData"}}
+    (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     write_row(folder, row)
     return folder

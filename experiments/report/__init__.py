@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from experiments import evaluation_log
 from experiments.atomic import replace_bytes
 from experiments.report.html import render_html
 from experiments.report.markdown import render_markdown
@@ -44,8 +45,9 @@ def report(folder: Path, out: Path | None = None, console: Console | None = None
         OSError: As raised by the file system.
     """
     folder = Path(folder)
-    tables = build_tables(read_rows(folder))
     home = folder.parent if folder.is_file() else folder
+    log = home / evaluation_log.LOG_FILE  # published rows have it beside them
+    tables = build_tables(read_rows(folder), evaluation_log.read(log))
     out = Path(out) if out is not None else home
     files = ReportFiles(out / "report.md", out / "report.html")
     # The name alone: a report is passed on, and the path would tell about the machine.

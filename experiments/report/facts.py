@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from experiments.evaluation_log import Entry, told
 from experiments.results import Row
 
 PROTOCOLS = {
@@ -11,11 +12,12 @@ PROTOCOLS = {
 }
 
 
-def facts(rows: list[Row]) -> list[tuple[str, str]]:
+def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
     """Name and text of each fact, from the rows of one table.
 
     Args:
         rows: Rows of one corpus, protocol and profile; what differs among them is listed.
+        log: The log of test evaluations; may be empty.
 
     Returns:
         Pairs in reading order; a fact that no row knows is left out.
@@ -35,6 +37,7 @@ def facts(rows: list[Row]) -> list[tuple[str, str]]:
         ("Protocol", f"{protocol}: {PROTOCOLS[protocol]}" if protocol in PROTOCOLS else protocol),
         ("Profile", rows[0].profile),
         ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
+        ("Tested", told(rows, log)),
         ("Machine", "; ".join(_distinct(map(machine, rows)))),
         ("Precision", ", ".join(_distinct(row.precision for row in rows))),
         ("Versions", _versions(rows)),

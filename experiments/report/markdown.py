@@ -13,13 +13,11 @@ def render_markdown(title: str, tables: list[Table]) -> str:
     Returns:
         The document; the best value of a column is bold.
     """
-    parts = [f"# Text classifiers: {_escape(title)}\n"]
+    parts = [f"# Text classifiers: {escape(title)}\n"]
     for table in tables:
-        parts.append(
-            f"## {_escape(f'{table.corpus}, {table.protocol}, profile {table.profile}')}\n"
-        )
-        parts.append("".join(f"- {name}: {_escape(text)}\n" for name, text in table.facts))
-        parts += [f"> {_escape(note)}\n" for note in table.notes]
+        parts.append(f"## {escape(f'{table.corpus}, {table.protocol}, profile {table.profile}')}\n")
+        parts.append("".join(f"- {name}: {escape(text)}\n" for name, text in table.facts))
+        parts += [f"> {escape(note)}\n" for note in table.notes]
         if table.lines:
             parts.append(_grid(table))
             parts.append(
@@ -30,8 +28,8 @@ def render_markdown(title: str, tables: list[Table]) -> str:
             parts.append("Runs without a result:\n")
             parts.append(
                 "".join(
-                    f"- {_escape(row.experiment)}, seed {row.seed}: {row.status}: "
-                    f"{_escape(row.reason or '')}\n"
+                    f"- {escape(row.experiment)}, seed {row.seed}: {row.status}: "
+                    f"{escape(row.reason or '')}\n"
                     for row in table.without_result
                 )
             )
@@ -44,7 +42,7 @@ def _grid(table: Table) -> str:
     lines = [heads, ["---", "---", "---", *("---:" for _ in table.columns)]]
     for line in table.lines:
         cells = [line.experiment, line.architecture, ", ".join(map(str, line.seeds))]
-        cells = [_escape(cell) for cell in cells]
+        cells = [escape(cell) for cell in cells]
         for column in table.columns:
             text = column.text(line.values[column.key], len(line.seeds))
             best = line.experiment in table.best[column.key]
@@ -53,7 +51,7 @@ def _grid(table: Table) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """One line in which neither a table's bars nor markup of the text have an effect."""
     text = " ".join(text.split())
     for mark in "\\|<>*_`[]#":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from experiments.evaluation import Metrics
+from experiments.evaluation_log import Entry
 from experiments.report.facts import facts, warnings
 from experiments.results import Row
 
@@ -145,11 +146,12 @@ class Table:
     without_result: tuple[Row, ...]
 
 
-def build_tables(rows: list[Row]) -> list[Table]:
+def build_tables(rows: list[Row], log: list[Entry] | None = None) -> list[Table]:
     """Split rows into comparable groups and make the table of each.
 
     Args:
         rows: Rows of any corpora, protocols and profiles.
+        log: The log of test evaluations, where there is one.
 
     Returns:
         One table for each (corpus fingerprint, protocol, profile). A run that ended before it
@@ -162,7 +164,7 @@ def build_tables(rows: list[Row]) -> list[Table]:
             key = next((known for known in groups if known[:3] == key[:3]), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
-    return [_table(group) for _, group in ordered]
+    return [_table(group, log or []) for _, group in ordered]
 
 
 def statistic(values: list[float | None]) -> Statistic | None:
@@ -174,7 +176,7 @@ def statistic(values: list[float | None]) -> Statistic | None:
     return Statistic(statistics.fmean(known), spread, len(known))
 
 
-def _table(rows: list[Row]) -> Table:
+def _table(rows: list[Row], log: list[Entry]) -> Table:
     done = [row for row in rows if row.status == "ok"]
     gpu = any(row.peak_gpu_memory_bytes is not None for row in done)
     columns = (*COLUMNS, GPU_MEMORY) if gpu else COLUMNS
@@ -189,7 +191,7 @@ def _table(rows: list[Row]) -> Table:
         corpus=first.corpus,
         protocol=first.protocol,
         profile=first.profile,
-        facts=tuple(facts(rows)),
+        facts=tuple(facts(rows, log)),
         notes=tuple(warnings(rows)),
         columns=columns,
         lines=tuple(lines),

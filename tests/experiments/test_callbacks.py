@@ -9,15 +9,16 @@ from typing import Any
 
 import lightning as L
 import pytest
+import torch
 
 from experiments import callbacks
 from experiments.callbacks import RESUME_FILE, Stopped
+from experiments.fitting import fit_and_choose
 from experiments.parsing import Resolved
-from experiments.run import fit_and_choose
 
 STEPS = 6  # batches of an epoch
 SETTINGS = {
-    "model": {"class_path": "lit_models.bag.Bag", "init_args": {"word_dropout": 0.0}},
+    "model": {"class_path": "lit_models.bag.Bag"},  # it draws dropout in every step
     "data": {"class_path": "tests.toys.ToyData", "init_args": {"rows": 8 * STEPS * 4 // 3}},
     "trainer": {"max_epochs": 4},
 }
@@ -46,24 +47,29 @@ def stop_at(step: int, patch: pytest.MonkeyPatch) -> None:
 
 
 def epochs(fit: Any) -> list[int]:
-    return [int(epoch["epoch"]) for epoch in fit.history]
+    return [int(epoch["epoch"]) for epoch in fit.clock.history]
 
 
 @pytest.mark.parametrize("step", [1, STEPS - 1, STEPS, STEPS + 1, 2 * STEPS, 3 * STEPS + 2])
 def test_a_run_stopped_anywhere_goes_on_through_every_epoch(
     step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = fit_and_choose(resolved(tmp_path), tmp_path / "whole")
+    settings = resolved(tmp_path)
+    whole = fit_and_choose(settings, tmp_path / "whole")
     folder = tmp_path / "cut"
     with monkeypatch.context() as patch, pytest.raises(Stopped, match="SIGTERM at step"):
         stop_at(step, patch)
         fit_and_choose(resolved(tmp_path), folder)
-    fit = fit_and_choose(resolved(tmp_path), folder)
+    torch.manual_seed(99)  # whatever was drawn since must not matter
+    resumed = resolved(tmp_path)
+    fit = fit_and_choose(resumed, folder)
+    for name, weights in settings.cli.model.state_dict().items():
+        assert torch.equal(weights, resumed.cli.model.state_dict()[name]), name
     assert epochs(fit) == epochs(whole) == [0, 1, 2, 3]
     assert fit.best_epoch is not None
     assert fit.clock.steps == 4 * STEPS and int(fit.clock.tokens) == int(whole.clock.tokens)
     assert 0 <= fit.clock.wait_seconds < fit.clock.train_seconds
-    seconds = [float(epoch["seconds"] or 0) for epoch in fit.history]
+    seconds = [float(epoch["seconds"] or 0) for epoch in fit.clock.history]
     assert seconds == sorted(seconds) and seconds[-1] <= fit.clock.train_seconds
 
 

@@ -20,6 +20,7 @@ from experiments.results import (
     read_published_evidence,
     read_row,
     read_rows,
+    tables_in,
     verify_published,
     write_row,
 )
@@ -190,6 +191,20 @@ def test_protocols_share_a_table_but_no_file(tmp_path: Path) -> None:
     assert files == ["imdb/cnn-seed-0-refit-quick-IMDB___own.npz", "imdb/cnn-seed-0.npz"]
 
 
+def test_a_replaced_rows_evidence_goes_with_it(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "one")], "imdb", home)
+    refit = make_run(tmp_path / "two", data=3, protocol="refit")
+    publish([refit], "imdb", home)
+    [gone, left] = (home / "imdb.jsonl").read_text().splitlines()
+    assert json.loads(gone)["protocol"] == "holdout"
+    (home / "imdb.jsonl").write_text(left + "\n")  # the row without a further name is withdrawn
+    (home / "imdb" / "cnn-seed-0.npz").unlink()
+    publish([make_run(tmp_path / "three", data=5, protocol="refit")], "imdb", home)
+    assert [path.name for path in (home / "imdb").iterdir()] == ["cnn-seed-0.npz"]
+    assert [row.protocol for row in verify_published(home)] == ["refit"]
+
+
 def test_no_machine_path_is_published(tmp_path: Path) -> None:
     run = make_run(
         tmp_path,
@@ -288,7 +303,7 @@ def test_nothing_published_verifies_as_nothing(tmp_path: Path) -> None:
     assert verify_published(tmp_path) == []
 
 
-@pytest.mark.parametrize("table", sorted(PUBLISHED.glob("*.jsonl")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("table", tables_in(PUBLISHED), ids=lambda path: path.stem)
 def test_committed_tables_follow_from_their_evidence(table: Path) -> None:
     rows = read_rows(table)
     assert rows
