@@ -87,7 +87,7 @@ class NgramVocabulary(nn.Module):
         """Each known n-gram of a row once, as numbers 0 … F - 1, with its count."""
         items = self._keys_in(tokens, lengths)
         place = torch.searchsorted(self.keys, items.values).clamp(max=self.size - 1)
-        return items._replace(values=place).where(self.keys[place] == items.values)
+        return items._replace(values=place).where(self.keys.index_select(0, place) == items.values)
 
     def _keys_in(self, tokens: Tensor, lengths: Tensor) -> Items:
         keys, masks = zip(*row_ngrams(tokens, lengths, self.orders, self.base), strict=True)

@@ -1,0 +1,53 @@
+"""fastText: rows of n-grams against a plain loop, and the mean written out."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from lit_models.fasttext import FastTextNet
+from tests.batches import make_batch, random_rows
+
+VOCAB, BUCKETS = 20, 50
+ROWS = [[3], [4, 4], [5, 6, 5, 6], *random_rows([7, 19], VOCAB)]
+
+
+def rows_by_loop(row: list[int], orders: int) -> list[int]:
+    found = list(row)
+    for order in range(2, orders + 1):
+        for start in range(len(row) - order + 1):
+            key = row[start] + 1
+            for token in row[start + 1 : start + order]:
+                key = (key * 1_540_483_477 + token + 1) % (2**31 - 1)
+            found.append(VOCAB + key % BUCKETS)
+    return found
+
+
+@pytest.mark.parametrize("distinct", [True, False])
+@pytest.mark.parametrize("orders", [1, 2, 3])
+def test_logits_are_the_linear_map_of_the_mean(orders: int, distinct: bool) -> None:
+    torch.manual_seed(0)
+    net = FastTextNet(VOCAB, 4, 3, orders, BUCKETS, 0.5, distinct).double().eval()
+    batch = make_batch(ROWS, width=23, pad=6)
+    for row, logits in zip(ROWS, net(batch.tokens, batch.lengths), strict=True):
+        rows = rows_by_loop(row, orders)
+        rows = sorted(set(rows)) if distinct else rows
+        mean = net.embedding.weight[torch.tensor(rows)].mean(dim=0)
+        assert torch.allclose(logits, net.output(mean), atol=1e-12)
+
+
+def test_buckets_are_used_evenly() -> None:
+    torch.manual_seed(0)
+    net = FastTextNet(30_000, 1, 2, 3, 1000, 0.0, False)
+    tokens = torch.randint(2, 30_000, (100, 1000))
+    rows, _ = net.rows_of(tokens, torch.full((100,), 1000))
+    times = torch.bincount(rows[:, 1000:].flatten() - 30_000, minlength=1000).double()
+    # Poisson: the variance is the mean.
+    assert times.var() / times.mean() == pytest.approx(1.0, abs=0.25)
+
+
+def test_words_alone_need_no_buckets() -> None:
+    net = FastTextNet(VOCAB, 4, 2, 1, BUCKETS, 0.0, False)
+    assert net.embedding.num_embeddings == VOCAB
+    with pytest.raises(ValueError, match="ngrams 3 and buckets 0 must each be at least 1"):
+        FastTextNet(VOCAB, 4, 2, 3, 0, 0.0, False)

@@ -1,0 +1,67 @@
+"""NB bag: ratios by hand and against scikit-learn, and the sum written out."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from sklearn.naive_bayes import MultinomialNB
+
+from lit_models.nb_bag import NBBagNet, log_count_ratios
+from tests.batches import make_batch, make_view, random_rows
+
+
+def net_of(rows: list[list[int]], labels: list[int], ngrams: int, size: int = 400) -> NBBagNet:
+    net = NBBagNet(max(labels) + 1, ngrams, size, 1, 1.0, 0.5, ngram_dropout=0.9).double().eval()
+    net.learn(make_view(rows, labels, 12))
+    return net
+
+
+def test_ratios_of_a_hand_worked_case() -> None:
+    # Class 0: "2 3 2"; class 1: "2 4" and "4". Texts that have the words 2, 3, 4, plus 1:
+    # class 0: 2, 2, 1 of 5; class 1: 2, 1, 3 of 6.
+    net = net_of([[2, 3, 2], [2, 4], [4]], [0, 1, 1], ngrams=1, size=4)
+    expected = [log((2 / 6) / (2 / 5)), log((1 / 6) / (2 / 5)), log((3 / 6) / (1 / 5)), 0.0]
+    assert net.ratios.squeeze(1).tolist() == pytest.approx(expected)
+    batch = make_batch([[4, 3, 4]], width=6, pad=2)
+    score = 0.5 * (expected[2] + expected[1])  # 4 counts once; every weight is 0.5
+    assert net(batch.tokens, batch.lengths)[0].tolist() == pytest.approx([-score / 2, score / 2])
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_ratios_are_the_difference_of_two_naive_bayes_models(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    texts = rng.integers(0, 2, (40, 7))
+    labels = np.arange(40) % classes
+    documents = np.stack([texts[labels == label].sum(axis=0) for label in range(classes)])
+    found = log_count_ratios(documents, 1.0)
+    for label in range(classes):
+        model = MultinomialNB(alpha=1.0).fit(texts, labels == label)
+        expected = model.feature_log_prob_[1] - model.feature_log_prob_[0]
+        assert np.allclose(found[label], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logits_sum_each_ngram_of_a_text_once(classes: int) -> None:
+    torch.manual_seed(0)
+    rows = random_rows([5, 9, 14, 20, 8, 11], 9, seed=3)
+    net = net_of(rows, [number % classes for number in range(6)], ngrams=3)
+    torch.nn.init.normal_(net.weights.weight)
+    torch.nn.init.normal_(net.bias)
+    keys = net.vocabulary.keys.tolist()
+    others = [*random_rows([1, 2, 30], 12, seed=4), rows[2]]
+    batch = make_batch(others, width=40, pad=3)
+    for row, logits in zip(others, net(batch.tokens, batch.lengths), strict=True):
+        ngrams = {tuple(row[i : i + n]) for n in (1, 2, 3) for i in range(len(row) - n + 1)}
+        score = net.bias.detach().clone()
+        for ngram in ngrams:
+            key = 0
+            for token in ngram:
+                key = key * 13 + token + 1
+            if key in keys:
+                place = keys.index(key)
+                score += net.ratios[place] * net.weights.weight[place]
+        expected = score if classes == 3 else torch.cat([-score / 2, score / 2])
+        assert torch.allclose(logits, expected, atol=1e-12)
