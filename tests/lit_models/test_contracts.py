@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -191,3 +192,13 @@ def test_predicts_the_same_after_saving_and_loading(
     )
     assert loaded.parameter_count == model.parameter_count
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+def test_its_docstring_names_its_paper_and_its_size(registry: Registry, experiment: str) -> None:
+    kind = type(build(registry, experiment))
+    text = kind.__doc__ or ""
+    assert re.search(r"\b(19|20)\d\d\b", text), "no year of a paper"
+    if issubclass(kind, LitEstimator):
+        return  # as many values as the corpus has n-grams
+    size = f"{kind().parameter_count:,}"
+    assert f"At the default size {size} parameters" in " ".join(text.split())
