@@ -13,11 +13,11 @@ from lit_models.classifier import LitClassifier
 from lit_models.layers.attention import ContextAttention
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.recurrent import Recurrent
-from lit_models.layers.sentences import split
+from lit_models.layers.sentences import Sentences, split
 
 # Sentences are read in so many groups of like length, which spares most of their padding on a CPU.
 # cuDNN packs, and needs no groups.
-_GROUPS = 8
+_GROUPS = 6
 
 
 class HierarchicalWeights(NamedTuple):
@@ -94,28 +94,41 @@ class HierarchicalAttentionNet(nn.Module):
         """float[B, 2H] reviews, and the weights that made them."""
         words = self.embedding(tokens).flatten(0, 1)  # [B · T, E]
         sentences = split(tokens, lengths, self.sentence_ends, self.max_sentence_length)
-        order = sentences.lengths.argsort(stable=True)  # [S]
-        shares = torch.zeros(len(words), device=words.device, dtype=words.dtype)  # [B · T]
-        read = []
-        for group in order.chunk(1 if words.is_cuda else _GROUPS):
-            own = sentences.lengths[group]
-            column = torch.arange(int(own.max()), device=tokens.device)
-            places = (sentences.starts[group][:, None] + column).clamp(max=len(words) - 1)
-            # F.embedding, not words[places]: the gradient of an index is slow on a CPU.
-            states = self.word_gru(F.embedding(places, words), own)  # [S', T', 2H]
-            vectors, weights = self.word_attention(states, own)  # [S', 2H], [S', T']
-            shares.scatter_add_(0, places.flatten(), weights.detach().flatten().to(shares.dtype))
-            read.append(vectors)
+        read, shares = self._read_sentences(words, sentences)  # [S, 2H], [B · T]
         counts = sentences.counts
         column = torch.arange(int(counts.max()), device=tokens.device)
-        places = ((counts.cumsum(dim=0) - counts)[:, None] + column).clamp(max=len(order) - 1)
-        vectors = F.embedding(order.argsort()[places], torch.cat(read))  # [B, N, 2H]
+        places = ((counts.cumsum(dim=0) - counts)[:, None] + column).clamp(max=len(read) - 1)
+        vectors = F.embedding(places, read)  # [B, N, 2H]
         if self.training and self.sentence_dropout.p:
             rows, _, width = vectors.shape
             vectors = vectors * self.sentence_dropout(vectors.new_ones(rows, 1, width))
         states = self.sentence_gru(vectors, counts)  # [B, N, 2H]
         review, weights = self.sentence_attention(states, counts)  # [B, 2H], [B, N]
         return review, HierarchicalWeights(shares.view_as(tokens), weights, sentences.number)
+
+    def _read_sentences(self, words: Tensor, sentences: Sentences) -> tuple[Tensor, Tensor]:
+        """float[S, 2H] sentences and each word's share in its own, from float[B · T, E] words."""
+        order = sentences.lengths.argsort(stable=True)  # [S]
+        groups = order.chunk(1 if words.is_cuda else _GROUPS)
+        places = [
+            sentences.starts[group][:, None]
+            + torch.arange(int(sentences.lengths[group].max()), device=words.device)
+            for group in groups
+        ]  # [S', T'] each
+        flat = torch.cat([place.flatten() for place in places]).clamp(max=len(words) - 1)
+        # F.embedding, not words[flat]: the gradient of an index is slow on a CPU. Once for all
+        # groups, because that gradient is as large as all words.
+        gathered = F.embedding(flat, words).split([place.numel() for place in places])
+        read, shares = [], []
+        for group, place, part in zip(groups, places, gathered, strict=True):
+            own = sentences.lengths[group]
+            states = self.word_gru(part.view(*place.shape, -1), own)  # [S', T', 2H]
+            vectors, weights = self.word_attention(states, own)  # [S', 2H], [S', T']
+            read.append(vectors)
+            shares.append(weights.detach().flatten())
+        share = torch.cat(shares)  # 0 where a place is another sentence's
+        of_words = share.new_zeros(len(words)).scatter_add_(0, flat, share)
+        return F.embedding(order.argsort(), torch.cat(read)), of_words
 
 
 class HierarchicalAttention(LitClassifier):
