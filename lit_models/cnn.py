@@ -144,6 +144,7 @@ class CNN(LitClassifier):
     z = W · [ĉ_3, ĉ_4, ĉ_5] + b.
     At the default size 3,994,502 parameters: 30,000 × 128 embeddings, 100 filters of widths 3, 4, 5
     over 128, 300 × 2 + 2 output.
+    Shapes: words [B, T, 128] → features [B, T, 100] per width → maxima [B, 300] → logits [B, 2].
 
     With `k_max` and `layers` the pooling of Kalchbrenner et al. 2014, "A Convolutional Neural
     Network for Modelling Sentences": the k largest values of each feature, in their order. At the
@@ -153,9 +154,6 @@ class CNN(LitClassifier):
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
         embedding_dim: width of a word vector.
-        variant: `seed` is the Keras network that this project began with: a quarter of the word
-            vectors' values dropped, 60 filters of width 3, pooling by 2, all positions flattened
-            into a dense layer of 120. Of the arguments below, it reads `seed_length` alone.
         widths: filter widths in words.
         filters: filters per width.
         k_max: largest values kept of each feature; 1 is the maximum. In shorter texts, 0 stands for
@@ -164,6 +162,9 @@ class CNN(LitClassifier):
         dropout: on the pooled features.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
+        variant: `seed` builds the layers of the suite's Keras forerunner: 300-wide vectors, dropout
+            0.25, 60 filters of width 3, pooling by 2, all positions flattened into a dense layer of
+            120; all sizes above but `vocab_size` yield.
         seed_length: words that `variant: seed` has places for; no text may be longer.
     """
 
@@ -172,7 +173,6 @@ class CNN(LitClassifier):
         *,
         vocab_size: int = 30_000,
         embedding_dim: int = 128,
-        variant: Literal["default", "seed"] = "default",
         widths: list[int] = [3, 4, 5],  # noqa: B006  # never changed; jsonargparse shows it
         filters: int = 100,
         k_max: int = 1,
@@ -180,12 +180,13 @@ class CNN(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.2,
+        variant: Literal["default", "seed"] = "default",
         seed_length: int = 400,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if variant == "seed":
-            self.net = SeedCNNNet(vocab_size, embedding_dim, seed_length, self.num_classes)
+            self.net = SeedCNNNet(vocab_size, 300, seed_length, self.num_classes)
             return
         self.net = CNNNet(
             vocab_size,

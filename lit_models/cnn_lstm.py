@@ -32,7 +32,7 @@ class CNNLSTMNet(nn.Module):
         dropout: on the pooled state.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors, whole dimensions of a text.
-        value_dropout: on the word vectors, each value by itself.
+        input_dropout: on single values of the word vectors.
         recurrent_dropout: on the LSTM's state; slow, see `Recurrent`.
     """
 
@@ -50,14 +50,14 @@ class CNNLSTMNet(nn.Module):
         dropout: float,
         word_dropout: float,
         embedding_dropout: float,
-        value_dropout: float = 0.0,
+        input_dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if pool_size < 1:
             raise ValueError(f"pool_size is {pool_size}; choose 1 (no pooling), 2, 4 or so")
         self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
-        self.value_dropout = nn.Dropout(value_dropout)
+        self.input_dropout = nn.Dropout(input_dropout)
         self.convolution = WordConvolution(embedding_dim, filters, width)
         self.pool_size = pool_size
         self.lstm = Recurrent(
@@ -73,7 +73,7 @@ class CNNLSTMNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = self.value_dropout(self.embedding(tokens))  # [B, T, E]
+        words = self.input_dropout(self.embedding(tokens))  # [B, T, E]
         phrases = self.convolution(zero_padding(words, lengths))  # [B, T, F]
         phrases, lengths = max_pool(phrases, lengths, self.pool_size)  # [B, T/p, F]
         # ReLU keeps the order, so it costs less after the maximum; it turns -inf into 0.
@@ -90,15 +90,14 @@ class CNNLSTM(LitClassifier):
     h_1 … h_m = LSTM(p[0] … p[m-1]), m = ceil(n / p);  z = V · pool(h_1 … h_m) + b_z.
     C-LSTM itself does not pool; as in the Keras example `imdb_cnn_lstm`, pooling shortens what the
     LSTM has to read.
-    At the default size 4,054,658 parameters.
+    Shapes: words [B, T, 128] → phrases [B, T, 128] → [B, T / 4, 128] → states [B, T / 4, 128] →
+    pooled [B, 256] → logits [B, 2].
+    At the default size 4,054,658 parameters: 30,000 × 128 embeddings, 82,048 in the convolution,
+    132,096 in the LSTM, 256 × 2 + 2 output.
 
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
         embedding_dim: width of a word vector.
-        variant: `seed` is the Keras network that this project began with: a quarter of the word
-            vectors' values dropped, 60 filters of width 3, pooling by 2, one LSTM of 128 with
-            recurrent dropout 0.25, last state. Of the arguments below, it reads none. Lengths
-            follow the pooling there too, whereas the original read its padding.
         width: filter width in words.
         filters: number of filters.
         pool_size: positions that become one.
@@ -108,6 +107,10 @@ class CNNLSTM(LitClassifier):
         dropout: on the pooled state.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors, whole dimensions of a text.
+        variant: `seed` builds the layers of the suite's Keras forerunner: 300-wide vectors, dropout
+            0.25, 60 filters of width 3, pooling by 2, an LSTM of 128 with recurrent dropout 0.25,
+            the last state; all sizes above but `vocab_size` yield. Lengths follow the pooling here
+            too, where the forerunner read its padding.
     """
 
     def __init__(
@@ -115,7 +118,6 @@ class CNNLSTM(LitClassifier):
         *,
         vocab_size: int = 30_000,
         embedding_dim: int = 128,
-        variant: Literal["default", "seed"] = "default",
         width: int = 5,
         filters: int = 128,
         pool_size: int = 4,
@@ -125,13 +127,14 @@ class CNNLSTM(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.2,
+        variant: Literal["default", "seed"] = "default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if variant == "seed":
             self.net = CNNLSTMNet(
                 vocab_size,
-                embedding_dim,
+                embedding_dim=300,
                 width=3,
                 filters=60,
                 pool_size=2,
@@ -142,7 +145,7 @@ class CNNLSTM(LitClassifier):
                 dropout=0.0,
                 word_dropout=0.0,
                 embedding_dropout=0.0,
-                value_dropout=0.25,
+                input_dropout=0.25,
                 recurrent_dropout=0.25,
             )
             return

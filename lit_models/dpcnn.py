@@ -88,7 +88,10 @@ class DPCNN(LitClassifier):
     3;  x_0 = B(x);  x_k = B(max-pool 3, stride 2 of x_{k-1});  z = W · max_t x_K[t] + b.
     The region embedding is the paper's simplest, a convolution learnt with the rest; it has no
     activation. The unsupervised region embeddings of the paper are left out.
-    At the default size 4,579,458 parameters.
+    Shapes: words [B, T, 128] → regions [B, T, 128] → [B, T / 2, 128] → … → [B, T / 64, 128] →
+    maxima [B, 128] → logits [B, 2].
+    At the default size 4,579,458 parameters: 30,000 × 128 embeddings, 49,280 in the region
+    embedding, 98,560 in each of 7 blocks, 128 × 2 + 2 output.
 
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.

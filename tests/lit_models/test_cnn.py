@@ -1,4 +1,4 @@
-"""CNN against its equations, k-max pooling over one layer and two, and the seed's layers."""
+"""CNN against its equations, k-max pooling over one layer and two, and the forerunner's layers."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def test_a_count_below_one_is_an_error(name: str) -> None:
         CNN(vocab_size=9, **{name: 0})
 
 
-def test_the_seeds_layers_have_its_sizes() -> None:
-    model = CNN(vocab_size=50, embedding_dim=300, variant="seed", seed_length=20, k_max=4)
+def test_the_forerunners_layers_have_their_sizes() -> None:
+    model = CNN(vocab_size=50, variant="seed", seed_length=20, k_max=4)
     sizes = {name: tuple(p.shape) for name, p in model.net.named_parameters()}
     assert sizes == {
         "embedding.table.weight": (50, 300),
@@ -85,7 +85,7 @@ def test_the_seeds_layers_have_its_sizes() -> None:
 
 
 @pytest.mark.parametrize("positions", [4, 11, 12])
-def test_the_seeds_layers_follow_its_equations_whatever_the_padding(positions: int) -> None:
+def test_the_forerunners_layers_follow_their_equations_whatever_the_padding(positions: int) -> None:
     torch.manual_seed(0)
     model = SeedCNNNet(30, 5, positions, 3).double().eval()
     rows = [row[:positions] for row in ROWS]
@@ -102,7 +102,7 @@ def test_the_seeds_layers_follow_its_equations_whatever_the_padding(positions: i
         assert torch.allclose(found, torch.stack(expected), atol=1e-12)
 
 
-def test_a_text_longer_than_the_seeds_places_is_an_error_with_the_remedy() -> None:
+def test_a_text_longer_than_the_forerunners_places_is_an_error_with_the_remedy() -> None:
     model = SeedCNNNet(30, 5, 10, 2)
     with pytest.raises(
         ValueError, match="11 tokens, more than seed_length 10; set data.max_length"

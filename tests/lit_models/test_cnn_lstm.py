@@ -64,9 +64,9 @@ def test_a_pool_without_positions_is_an_error() -> None:
         CNNLSTM(vocab_size=9, pool_size=0)
 
 
-def test_the_seeds_layers_have_its_sizes_and_ignore_padding() -> None:
+def test_the_forerunners_layers_have_their_sizes_and_ignore_padding() -> None:
     torch.manual_seed(0)
-    model = CNNLSTM(vocab_size=30, embedding_dim=300, variant="seed", filters=7, hidden_size=9)
+    model = CNNLSTM(vocab_size=30, variant="seed", filters=7, hidden_size=9)
     made = model.net
     sizes = {name: tuple(p.shape) for name, p in made.named_parameters()}
     assert sizes == {
@@ -81,7 +81,7 @@ def test_the_seeds_layers_have_its_sizes_and_ignore_padding() -> None:
         "output.bias": (2,),
     }
     assert (made.pool_size, made.pooling) == (2, "last")
-    assert made.value_dropout.p == 0.25 and made.lstm.layers[0][0].recurrent_dropout == 0.25
+    assert made.input_dropout.p == 0.25 and made.lstm.layers[0][0].recurrent_dropout == 0.25
     made.double().eval()
     batch = make_batch(ROWS, width=24, pad=9)
     for row, logits in zip(ROWS, made(batch.tokens, batch.lengths), strict=True):
