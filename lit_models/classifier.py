@@ -17,6 +17,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, Mul
 
 from datamodules.batching import TextBatch, TrainView
 from lit_models.averaging import Average, WeightAverage
+from lit_models.compiling import compile_net
 from lit_models.optimizers import SparseAdam
 
 WEIGHTS_FILE = "model.ckpt"
@@ -55,6 +56,8 @@ class LitClassifier(L.LightningModule):
             forgets, or `asgd`, which does not. None: with the weights themselves.
         average_decay: how slowly `ema` forgets.
         average_start: epochs before the mean of `asgd` begins.
+        compile: fit with `torch.compile`, which pays on a GPU; networks with recurrent layers
+            refuse it.
 
     Raises:
         ValueError: settings that exclude one another.
@@ -76,6 +79,7 @@ class LitClassifier(L.LightningModule):
         average: Average | None = None,
         average_decay: float = 0.999,
         average_start: int = 1,
+        compile: bool = False,
     ) -> None:
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
@@ -91,7 +95,7 @@ class LitClassifier(L.LightningModule):
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
         self.average, self.average_decay = average, average_decay
-        self.average_start = average_start
+        self.average_start, self.compiled = average_start, compile
         self.prepare_seconds = 0.0
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_metrics = MetricCollection(
@@ -118,6 +122,8 @@ class LitClassifier(L.LightningModule):
             started = time.perf_counter()
             self.prepare(view)
             self.prepare_seconds = time.perf_counter() - started
+            if self.compiled:
+                compile_net(self.net, self.trainer.strategy.root_device)
 
     # The loop
 

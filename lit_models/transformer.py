@@ -123,9 +123,9 @@ class Transformer(LitClassifier):
     X W_V and d = D / heads;  A(X) = [A_1, …, A_H] W_O;  F(x) = W_2 max(0, W_1 x + b_1) + b_2;
     a layer is X ← X + A(LN(X)), X ← X + F(LN(X)) (pre-norm; post-norm is X ← LN(X + A(X)), …);
     z = W · pool(X) + b.
-    At the default size 3,972,738 parameters: 30,000 × 128 embeddings; in each layer 4 × 128² of
-    attention, 2 × 128 × 256 + 384 of feed-forward and 4 × 128 of layer norms; 256 of the last
-    layer norm; 256 × 2 + 2 output.
+    At the default size 1,953,474 parameters: 30,000 × 64 embeddings; in each layer 4 × 64² of
+    attention, 2 × 64 × 128 + 192 of feed-forward and 4 × 64 of layer norms; 128 of the last layer
+    norm; 64 × 2 + 2 output.
 
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
@@ -152,17 +152,17 @@ class Transformer(LitClassifier):
         self,
         *,
         vocab_size: int = 30_000,
-        embedding_dim: int = 128,
+        embedding_dim: int = 64,
         layers: int = 1,
-        heads: int = 4,
-        feedforward: int = 256,
+        heads: int = 2,
+        feedforward: int = 128,
         positions: Positions = "sinusoidal",
         max_positions: int = 512,
-        pooling: EncoderPooling = "mean+max",
+        pooling: EncoderPooling = "mean",
         norm: Norm = "pre",
-        dropout: float = 0.2,
+        dropout: float = 0.4,
         word_dropout: float = 0.4,
-        embedding_dropout: float = 0.2,
+        embedding_dropout: float = 0.4,
         attention_dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:
