@@ -27,6 +27,7 @@ class FastTextNet(nn.Module):
         buckets: rows that all n-grams of two words and more share.
         ngram_dropout: share of a text's words and n-grams left out in training.
         distinct: count each word and n-gram of a text once.
+        initial_range: vectors begin uniformly between plus and minus this.
         sparse: give the embedding sparse gradients.
     """
 
@@ -39,6 +40,7 @@ class FastTextNet(nn.Module):
         buckets: int,
         ngram_dropout: float,
         distinct: bool,
+        initial_range: float = 0.01,
         sparse: bool = False,
     ) -> None:
         super().__init__()
@@ -46,7 +48,7 @@ class FastTextNet(nn.Module):
             raise ValueError(f"ngrams {ngrams} and buckets {buckets} must each be at least 1")
         rows = vocab_size + (buckets if ngrams > 1 else 0)
         self.embedding = nn.EmbeddingBag(rows, embedding_dim, mode="mean", sparse=sparse)
-        nn.init.uniform_(self.embedding.weight, -1 / embedding_dim, 1 / embedding_dim)
+        nn.init.uniform_(self.embedding.weight, -initial_range, initial_range)
         self.output = nn.Linear(embedding_dim, num_classes)
         self.vocab_size, self.ngrams, self.buckets = vocab_size, ngrams, buckets
         self.ngram_dropout, self.distinct = ngram_dropout, distinct
@@ -83,6 +85,8 @@ class FastText(LitClassifier):
         buckets: rows that all n-grams of two words and more share.
         ngram_dropout: share of a text's words and n-grams left out in training.
         distinct: count each word and n-gram of a text once.
+        initial_range: vectors begin uniformly between plus and minus this. Small, unlike the
+            paper's 1 / E, so that n-grams never seen in training hardly speak.
         **kwargs: of `LitClassifier`.
     """
 
@@ -95,6 +99,7 @@ class FastText(LitClassifier):
         buckets: int = 1_000_000,
         ngram_dropout: float = 0.0,
         distinct: bool = False,
+        initial_range: float = 0.01,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -106,5 +111,6 @@ class FastText(LitClassifier):
             buckets,
             ngram_dropout,
             distinct,
+            initial_range,
             self.sparse,
         )

@@ -45,12 +45,12 @@ class NBBagNet(nn.Module):
     ) -> None:
         super().__init__()
         outputs = 1 if num_classes == 2 else num_classes
-        self.vocabulary = NgramVocabulary(ngrams, max_ngrams, min_documents)
+        self.vocabulary = NgramVocabulary(ngrams, max_ngrams, min_documents, ngram_dropout)
         self.register_buffer("ratios", torch.zeros(max_ngrams, outputs))
         self.weights = nn.Embedding(max_ngrams, outputs, sparse=sparse)
         nn.init.constant_(self.weights.weight, initial_weight)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.smoothing, self.ngram_dropout = smoothing, ngram_dropout
+        self.smoothing = smoothing
 
     def learn(self, view: TrainView) -> None:
         """Learns n-grams and ratios from the train side."""
@@ -62,9 +62,7 @@ class NBBagNet(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
         items = self.vocabulary(tokens, lengths)
-        if self.training and self.ngram_dropout:
-            items = items.dropped(self.ngram_dropout)
-        terms = self.ratios[items.values] * self.weights(items.values)  # [N, K]
+        terms = self.ratios.index_select(0, items.values) * self.weights(items.values)  # [N, K]
         sums = terms.new_zeros(len(lengths), terms.shape[1]).index_add_(0, items.rows, terms)
         scores = sums + self.bias  # [B, K]
         # softmax of (0, s) is the logistic function of s

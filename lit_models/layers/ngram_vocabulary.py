@@ -25,6 +25,7 @@ class NgramVocabulary(nn.Module):
         orders: longest n-gram; all of 1 … orders are known.
         size: F, most n-grams.
         min_documents: n-grams in fewer train texts are left out.
+        dropout: share of a text's n-grams left out in training.
 
     Attributes:
         keys: int64[F], ascending; the greatest int64 where a place is free.
@@ -37,7 +38,7 @@ class NgramVocabulary(nn.Module):
     keys: Tensor
     base: Tensor
 
-    def __init__(self, orders: int, size: int, min_documents: int) -> None:
+    def __init__(self, orders: int, size: int, min_documents: int, dropout: float = 0.0) -> None:
         super().__init__()
         if min(orders, size, min_documents) < 1:
             raise ValueError(
@@ -45,6 +46,7 @@ class NgramVocabulary(nn.Module):
                 "must each be at least 1"
             )
         self.orders, self.size, self.min_documents = orders, size, min_documents
+        self.dropout = dropout
         self.register_buffer("keys", torch.full((size,), _LAST))
         self.register_buffer("base", torch.tensor(1))
 
@@ -86,6 +88,8 @@ class NgramVocabulary(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Items:
         """Each known n-gram of a row once, as numbers 0 … F - 1, with its count."""
         items = self._keys_in(tokens, lengths)
+        if self.training and self.dropout:
+            items = items.dropped(self.dropout)  # before the search, which costs the most
         place = torch.searchsorted(self.keys, items.values).clamp(max=self.size - 1)
         return items._replace(values=place).where(self.keys.index_select(0, place) == items.values)
 
@@ -129,8 +133,7 @@ class TfidfBag(nn.Module):
 
     def __init__(self, orders: int, size: int, min_documents: int, dropout: float) -> None:
         super().__init__()
-        self.vocabulary = NgramVocabulary(orders, size, min_documents)
-        self.dropout = dropout
+        self.vocabulary = NgramVocabulary(orders, size, min_documents, dropout)
         self.register_buffer("idf", torch.ones(size))
 
     def learn(self, view: TrainView) -> None:
@@ -142,9 +145,9 @@ class TfidfBag(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Numbers int64[N], starts int64[B] and weights float[N]: what an EmbeddingBag takes."""
         items = self.vocabulary(tokens, lengths)
-        if self.training and self.dropout:
-            items = items.dropped(self.dropout)
-        weights = self.idf[items.values] * (1 + items.counts.to(self.idf.dtype).log())
+        weights = self.idf.index_select(0, items.values) * (
+            1 + items.counts.to(self.idf.dtype).log()
+        )
         squares = weights.new_zeros(len(lengths)).index_add_(0, items.rows, weights.square())
-        weights = weights / squares.sqrt()[items.rows]
+        weights = weights / squares.sqrt().index_select(0, items.rows)
         return items.values, items.starts(len(lengths)), weights
