@@ -116,14 +116,14 @@ class LitClassifier(L.LightningModule):
         """
 
     def setup(self, stage: str) -> None:
-        """Shows `prepare` the train side, once, before fitting."""
+        """Before fitting, compiles if asked to and shows `prepare` the train side, once."""
         if stage == "fit":
+            if self.compiled:
+                compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
             view = self.trainer.datamodule.train_view()  # type: ignore[attr-defined]
             started = time.perf_counter()
             self.prepare(view)
             self.prepare_seconds = time.perf_counter() - started
-            if self.compiled:
-                compile_net(self.net, self.trainer.strategy.root_device)
 
     # The loop
 

@@ -66,16 +66,20 @@ def test_every_state_leaves_the_encoder_normalised(norm: Norm) -> None:
     assert torch.allclose(states.square().mean(dim=2), torch.ones(2, 5), atol=1e-2)
 
 
-def test_logits_follow_the_docstring() -> None:
-    net: TransformerNet = make(pooling="mean+max").net.double().eval()
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_logits_follow_the_docstring(pooling: str) -> None:
+    net: TransformerNet = make(pooling=pooling).net.double().eval()
     rows = random_rows([1, 6], 30)
     batch = make_batch(rows, width=9)
     found = net(batch.tokens, batch.lengths)
     for row, logits in zip(rows, found, strict=True):
-        words = net.embedding.table.weight[row] * math.sqrt(8)
-        states = (words + sinusoidal(len(row), 8, words))[None]
-        states = net.encoder(states, torch.tensor([len(row)]))[0]
-        summary = torch.cat([states.mean(dim=0), states.max(dim=0).values])
+        words = net.embedding.table.weight[row]
+        if pooling == "cls":
+            words = torch.cat([net.cls[None], words])
+        states = math.sqrt(8) * words + sinusoidal(len(words), 8, words)
+        states = net.encoder(states[None], torch.tensor([len(words)]))[0]
+        parts = {"cls": states[0], "mean": states.mean(dim=0), "max": states.max(dim=0).values}
+        summary = torch.cat([parts[part] for part in pooling.split("+")])
         assert torch.allclose(logits, net.output(summary), atol=1e-12)
 
 
