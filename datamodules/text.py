@@ -13,6 +13,7 @@ from datamodules.batching import (
     BucketSampler,
     Cut,
     Ragged,
+    TextBatch,
     TextLoader,
     TokenDataset,
     TrainView,
@@ -24,6 +25,7 @@ from datamodules.encoder import Encoder
 from datamodules.errors import DataError
 from datamodules.token_store import FORMAT, TokenStore
 from datamodules.tokenizers import Tokenizer, WordTokenizer
+from datamodules.windows import random_windows
 
 
 class TextDataModule(L.LightningDataModule, ABC):
@@ -38,6 +40,8 @@ class TextDataModule(L.LightningDataModule, ABC):
         min_frequency: words seen less often in train become `<unk>`.
         max_length: longest row in tokens. None: no limit.
         truncation: which part of a longer row stays.
+        train_window: in training, show a random stretch of this many words of each longer row,
+            another one each time; None shows the whole. What is predicted is always read whole.
         batch_size: rows per optimiser step, over all devices.
         eval_batch_size: rows per batch in validation, test and prediction.
         refit: learn from the validation rows too (second fit of protocol `refit`).
@@ -58,6 +62,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         min_frequency: int = 1,
         max_length: int | None = 400,
         truncation: Truncation = "head",
+        train_window: int | None = None,
         batch_size: int = 32,
         eval_batch_size: int = 128,
         refit: bool = False,
@@ -69,6 +74,7 @@ class TextDataModule(L.LightningDataModule, ABC):
             "vocab_size": (vocab_size, 2),
             "min_frequency": (min_frequency, 1),
             "max_length": (max_length, 1),
+            "train_window": (train_window, 1),
             "batch_size": (batch_size, 1),
             "eval_batch_size": (eval_batch_size, 1),
             "seed": (seed, 0),
@@ -81,6 +87,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.tokenizer = tokenizer or WordTokenizer()
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation = max_length, truncation
+        self.train_window = train_window
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.refit, self.seed = refit, seed
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
@@ -143,6 +150,13 @@ class TextDataModule(L.LightningDataModule, ABC):
     def val_dataloader(self) -> TextLoader | list[TextLoader]:
         """The validation rows; none under `refit`, where they are learnt from."""
         return [] if self.refit else self.loader("val")
+
+    def on_after_batch_transfer(self, batch: TextBatch, dataloader_idx: int) -> TextBatch:
+        """Cuts training batches to `train_window`."""
+        if self.train_window is None or not self.trainer.training:  # type: ignore[union-attr]
+            return batch
+        tokens, lengths = random_windows(batch.tokens, batch.lengths, self.train_window)
+        return batch._replace(tokens=tokens, lengths=lengths)
 
     def test_dataloader(self) -> TextLoader:
         """The test rows."""
