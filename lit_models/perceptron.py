@@ -77,7 +77,7 @@ class Perceptron(LitClassifier):
     Predictions use the mean of the weights after every step, which varies less than the last ones.
     Scores of a perceptron are no probabilities and their scale is arbitrary:
     p = softmax(β z / ‖w‖), which changes no decision, with β chosen on validation.
-    At the default size PARAMETERS
+    At the default size 400,000 parameters: 200,000 × 2 weights.
 
     Args:
         ngrams: longest n-gram.
@@ -97,7 +97,7 @@ class Perceptron(LitClassifier):
         max_ngrams: int = 200_000,
         min_documents: int = 2,
         averaged: bool = True,
-        sharpness: float = 30.0,
+        sharpness: float = 200.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
