@@ -134,6 +134,9 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
         except Stopped as stop:
             print(f"stopped by {stop}")
             return "stopped"
+        except SystemExit:  # Lightning's answer to SIGTERM before the first step or in validation
+            print("stopped by SIGTERM; the last checkpoint stands")
+            return "stopped"
         except Exception as error:  # whatever it is, the table must show it
             traceback.print_exc()
             if not (spec.folder / ROW_FILE).exists():  # a complete row outlives what came after

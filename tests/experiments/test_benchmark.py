@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from sklearn.metrics import accuracy_score
 
-from experiments import benchmark
+from experiments import benchmark, run
 from experiments.config import ConfigError, Registry, read_profile
-from experiments.launchers import LocalLauncher
+from experiments.launchers import LocalLauncher, carry_out
 from experiments.results import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
 
@@ -191,7 +192,7 @@ def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
         seeds=[0],
         name="b",
         runs=tmp_path,
-        overrides=["--data=tests.toys.ToyData", "--data.rows=16000"],
+        overrides=["--data=tests.toys.ToyData", "--data.rows=2000", "--trainer.max_epochs=50"],
     )
     told: list[str] = []
     started = time.monotonic()
@@ -201,6 +202,18 @@ def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
     assert outcome == "stopped" and time.monotonic() - started < 60
     assert (plan.specs[0].folder / "resume.ckpt").exists()
     assert any(what.startswith("epoch 1/") for what in told)
+
+
+def test_sigterm_between_steps_leaves_a_run_that_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*words: object) -> None:
+        raise SIGTERMException  # as Lightning does in validation: no row, and no failure either
+
+    monkeypatch.setattr(run, "execute", answer)
+    spec = run.RunSpec("bag", "b", "smoke", 0, tmp_path, {})
+    assert carry_out(spec, lambda what, share: None) == "stopped"
+    assert not (tmp_path / "row.json").exists()
 
 
 @pytest.mark.parametrize(
