@@ -76,7 +76,7 @@ class Perceptron(LitClassifier):
 
     Predictions use the mean of the weights after every step, which varies less than the last ones.
     Scores of a perceptron are no probabilities and their scale is arbitrary:
-    p = softmax(β z / ‖w‖), which changes no decision, with β chosen on validation.
+    p = softmax(β z / ‖w‖), which changes no decision; β is a constant, not fitted.
     At the default size 400,000 parameters: 200,000 × 2 weights.
 
     Args:

@@ -26,12 +26,13 @@ from tests.experiments.conftest import Command
 ROWS, BATCH, EPOCHS = 64, 8, 4
 STEPS = ROWS * 3 // 4 // BATCH  # of an epoch of the first fit
 MORE_STEPS = ROWS // BATCH  # of one of the second
+RATE = 0.055
 SETTINGS = {
     "bag": {
         "class_path": "lit_models.bag.Bag",
         # So fast and free that it overfits, and the best epoch is not the last.
         "init_args": {
-            "learning_rate": 0.055,
+            "learning_rate": RATE,
             "word_dropout": 0.0,
             "dropout": 0.0,
             "gradient_clip_norm": None,
@@ -141,10 +142,7 @@ def test_it_ends_after_the_chosen_epoch_on_the_same_schedule(refit: Seen) -> Non
     cli = refit.resolved[1].cli
     [scheduler] = [config.scheduler for config in cli.trainer.lr_scheduler_configs]
     share = cli.model.rate_at(second.clock.steps, MORE_STEPS * EPOCHS)
-    assert (
-        scheduler.get_last_lr()[0] == pytest.approx(cli.model.learning_rate * share)
-        and 0 < share < 1
-    )
+    assert scheduler.get_last_lr()[0] == pytest.approx(RATE * share) and 0 < share < 1
 
 
 def test_the_row_has_the_cost_of_both_fits(refit: Seen) -> None:
