@@ -17,7 +17,7 @@ from lit_models.layers.attention import (
     weighted_sum,
 )
 from lit_models.layers.embedding import WordEmbedding
-from lit_models.layers.masking import Pooling, mask_of
+from lit_models.layers.masking import Pooling, zero_padding
 from lit_models.layers.recurrent import Recurrent
 
 
@@ -116,7 +116,7 @@ class PositionAttention(nn.Module):
     def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] summaries and [B, T] weights of [B, T, D] states."""
         width = states.shape[1]
-        states = torch.where(mask_of(lengths, width)[:, :, None], states, 0.0)
+        states = zero_padding(states, lengths)
         position = torch.arange(width, device=states.device).clamp(max=len(self.bias) - 1)
         scores = (self.score(states).squeeze(2) + self.bias[position]).tanh()  # [B, T]
         return weighted_sum(scores, states, lengths)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from lit_models.classifier import LitClassifier
 from lit_models.layers.capsule import Capsules, length_of, margin_loss, squash
+from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.recurrent import Recurrent
 
@@ -55,7 +56,7 @@ class CapsuleNet(nn.Module):
         super().__init__()
         self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
         self.gru = Recurrent("gru", embedding_dim, hidden_size, bidirectional=True)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = TextDropout(dropout)
         self.primary = nn.Linear(self.gru.output_size, primary_size)
         count = num_classes if loss == "margin" else capsules
         self.capsules = Capsules(primary_size, count, capsule_size, iterations)
@@ -64,10 +65,7 @@ class CapsuleNet(nn.Module):
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
         words = self.embedding(tokens)  # [B, T, E]
-        states = self.gru(words, lengths)  # [B, T, 2H]
-        if self.training and self.dropout.p:
-            rows, _, width = states.shape
-            states = states * self.dropout(states.new_ones(rows, 1, width))
+        states = self.dropout(self.gru(words, lengths))  # [B, T, 2H]
         primary = self.primary(states)  # [B, T, P]
         # Squares of half precision lose the small capsules.
         with torch.autocast(tokens.device.type, enabled=False):

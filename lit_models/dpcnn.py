@@ -7,9 +7,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from lit_models.classifier import LitClassifier
-from lit_models.layers.convolution import WordConvolution, max_pool, zero_padding
+from lit_models.layers.convolution import WordConvolution, max_pool
 from lit_models.layers.embedding import WordEmbedding
-from lit_models.layers.masking import masked_max
+from lit_models.layers.masking import masked_max, zero_padding
 
 
 class Block(nn.Module):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from datamodules.batching import TrainView
 from lit_models.classifier import LitClassifier
 from lit_models.layers.attention import ContextAttention
+from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.recurrent import Recurrent
 from lit_models.layers.sentences import Sentences, split
@@ -75,7 +76,7 @@ class HierarchicalAttentionNet(nn.Module):
         self.word_gru = Recurrent("gru", embedding_dim, hidden_size, bidirectional=True)
         width = self.word_gru.output_size
         self.word_attention = ContextAttention(width, attention_size)
-        self.sentence_dropout = nn.Dropout(sentence_dropout)
+        self.sentence_dropout = TextDropout(sentence_dropout)
         self.sentence_gru = Recurrent("gru", width, hidden_size, bidirectional=True)
         self.sentence_attention = ContextAttention(width, attention_size)
         self.dropout = nn.Dropout(dropout)
@@ -99,10 +100,7 @@ class HierarchicalAttentionNet(nn.Module):
         column = torch.arange(int(counts.max()), device=tokens.device)
         places = ((counts.cumsum(dim=0) - counts)[:, None] + column).clamp(max=len(read) - 1)
         vectors = F.embedding(places, read)  # [B, N, 2H]
-        if self.training and self.sentence_dropout.p:
-            rows, _, width = vectors.shape
-            vectors = vectors * self.sentence_dropout(vectors.new_ones(rows, 1, width))
-        states = self.sentence_gru(vectors, counts)  # [B, N, 2H]
+        states = self.sentence_gru(self.sentence_dropout(vectors), counts)  # [B, N, 2H]
         review, weights = self.sentence_attention(states, counts)  # [B, 2H], [B, N]
         return review, HierarchicalWeights(shares.view_as(tokens), weights, sentences.number)
 

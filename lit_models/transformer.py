@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -147,6 +147,7 @@ class Transformer(LitClassifier):
     """
 
     net: TransformerNet
+    kernel: ClassVar[Kernel] = "softmax"
 
     def __init__(
         self,
@@ -182,6 +183,7 @@ class Transformer(LitClassifier):
             word_dropout,
             embedding_dropout,
             attention_dropout,
+            self.kernel,
         )
 
     def prepare(self, view: TrainView) -> None:

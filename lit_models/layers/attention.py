@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from lit_models.layers.masking import mask_of
+from lit_models.layers.masking import mask_of, zero_padding
 
 Scoring = Literal["additive", "dot", "multiplicative", "context"]
 
@@ -38,7 +37,7 @@ class AdditiveAttention(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, Q] queries."""
-        states = _own(states, lengths)
+        states = zero_padding(states, lengths)
         compared = (self.of_state(states) + self.of_query(query)[:, None]).tanh()  # [B, T, A]
         return weighted_sum(self.score(compared).squeeze(2), states, lengths)
 
@@ -48,7 +47,7 @@ class DotAttention(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, D] queries."""
-        states = _own(states, lengths)
+        states = zero_padding(states, lengths)
         return weighted_sum((states @ query[:, :, None]).squeeze(2), states, lengths)
 
 
@@ -87,7 +86,7 @@ class ContextAttention(nn.Module):
 
     def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] summaries and [B, T] weights of [B, T, D] states."""
-        states = _own(states, lengths)
+        states = zero_padding(states, lengths)
         scores = self.context(self.of_state(states).tanh()).squeeze(2)  # [B, T]
         return weighted_sum(scores, states, lengths)
 
@@ -103,8 +102,3 @@ def weighted_sum(scores: Tensor, states: Tensor, lengths: Tensor) -> tuple[Tenso
     padding = ~mask_of(lengths, states.shape[1])
     weights = scores.masked_fill(padding, float("-inf")).softmax(dim=1)
     return (weights[:, None].to(states.dtype) @ states).squeeze(1), weights
-
-
-def _own(states: Tensor, lengths: Tensor) -> Tensor:
-    """The states, zero past each row's length: a weight of 0 does not silence an infinity."""
-    return torch.where(mask_of(lengths, states.shape[1])[:, :, None], states, 0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from lit_models.layers.masking import mask_of
+from lit_models.layers.masking import mask_of, zero_padding
 
 _TINY = 1e-12  # under a root: its slope at zero is infinite
 
@@ -54,7 +54,7 @@ class Capsules(nn.Module):
             lengths: int64[B].
         """
         own = mask_of(lengths, inputs.shape[1])[:, None]  # [B, 1, T]
-        inputs = torch.where(own.transpose(1, 2), inputs, 0.0)
+        inputs = zero_padding(inputs, lengths)
         logits = inputs.new_zeros(len(inputs), len(self.transform), inputs.shape[1])  # [B, J, T]
         for number in range(self.iterations):
             coupling = logits.softmax(dim=1).masked_fill(~own, 0.0)  # [B, J, T]

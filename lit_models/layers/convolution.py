@@ -9,11 +9,6 @@ from torch import Tensor, nn
 from lit_models.layers.masking import mask_of
 
 
-def zero_padding(states: Tensor, lengths: Tensor) -> Tensor:
-    """[B, T, D] with zero vectors past each row's length, whatever stood there."""
-    return torch.where(mask_of(lengths, states.shape[1])[:, :, None], states, 0.0)
-
-
 class WordConvolution(nn.Conv2d):
     """One state per word, from the `width` words that the filters see at it.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from lit_models.layers.dropout import TextDropout
+
 
 class WordEmbedding(nn.Module):
     """Looks tokens up; in training, leaves whole words and whole dimensions out.
@@ -27,7 +29,7 @@ class WordEmbedding(nn.Module):
         self.table = nn.Embedding(vocab_size, embedding_dim)
         nn.init.normal_(self.table.weight, std=0.1)
         self.word_dropout = word_dropout
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = TextDropout(dropout)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """float[B, T, E] from int64[B, T]."""
@@ -36,7 +38,5 @@ class WordEmbedding(nn.Module):
             kept = torch.rand(self.table.num_embeddings, device=tokens.device) >= self.word_dropout
             scale = kept.to(words.dtype) / (1 - self.word_dropout)  # [V]
             words = words * scale[tokens][:, :, None]
-        if self.training and self.dropout.p:
-            rows, _, dimensions = words.shape
-            words = words * self.dropout(words.new_ones(rows, 1, dimensions))
-        return words
+        dropped: Tensor = self.dropout(words)
+        return dropped

@@ -20,12 +20,15 @@ def mask_of(lengths: Tensor, width: int) -> Tensor:
     return torch.arange(width, device=lengths.device)[None, :] < lengths[:, None]
 
 
+def zero_padding(states: Tensor, lengths: Tensor) -> Tensor:
+    """[B, T, D] with zero vectors past each row's length, whatever stood there."""
+    # `where`, not a product: a padded position may hold anything, infinities too.
+    return torch.where(mask_of(lengths, states.shape[1])[:, :, None], states, 0.0)
+
+
 def masked_mean(states: Tensor, lengths: Tensor) -> Tensor:
     """[B, H] mean over each row's own tokens, from [B, T, H]."""
-    mask = mask_of(lengths, states.shape[1])
-    # `where`, not a product: a padded position may hold anything, infinities too.
-    total = torch.where(mask[:, :, None], states, 0.0).sum(dim=1)
-    return total / lengths[:, None].to(states.dtype)
+    return zero_padding(states, lengths).sum(dim=1) / lengths[:, None].to(states.dtype)
 
 
 def masked_max(states: Tensor, lengths: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from lit_models.layers.dropout import TextDropout
 from lit_models.layers.masking import Pooling, last_state, pool, pooled_size
 
 Cell = Literal["rnn", "gru", "lstm"]
@@ -86,15 +87,14 @@ class Recurrent(nn.Module):
             )
             for layer in range(layers)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = TextDropout(dropout)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """float[B, T, output_size] states from float[B, T, I]; past a row's length: garbage."""
         states = inputs
         for number, directions in enumerate(self.layers):
-            if number and self.training and self.dropout.p:
-                rows, _, width = states.shape
-                states = states * self.dropout(states.new_ones(rows, 1, width))
+            if number:
+                states = self.dropout(states)
             read = [directions[0](states, lengths)]  # type: ignore[index]
             if self.bidirectional:
                 turned = reverse(states, lengths)

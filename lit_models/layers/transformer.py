@@ -7,32 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from lit_models.layers.dropout import TextDropout
 from lit_models.layers.masking import mask_of
 from lit_models.layers.positions import Rotation, rotation
 from lit_models.layers.self_attention import Kernel, SelfAttention
 
 Norm = Literal["pre", "post"]
-
-
-class TextDropout(nn.Module):
-    """Leaves whole dimensions of a text out, at all its positions (Gal & Ghahramani 2016).
-
-    One random number for each text and dimension: one for each value is slow on a CPU.
-
-    Args:
-        share: of the dimensions.
-    """
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(share)
-
-    def forward(self, states: Tensor) -> Tensor:
-        """[B, T, D] from [B, T, D]."""
-        if not (self.training and self.dropout.p):
-            return states
-        rows, _, width = states.shape
-        return states * self.dropout(states.new_ones(rows, 1, width))
 
 
 class FeedForward(nn.Sequential):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from lit_models.layers.convolution import WordConvolution, k_max, max_pool, zero_padding
-from lit_models.layers.masking import mask_of
+from lit_models.layers.convolution import WordConvolution, k_max, max_pool
+from lit_models.layers.masking import mask_of, zero_padding
 
 LENGTHS = torch.tensor([1, 4, 7])
 
