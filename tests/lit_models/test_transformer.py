@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from lit_models.layers.masking import mask_of
 from lit_models.layers.positions import sinusoidal
@@ -154,3 +155,19 @@ def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> Non
 @pytest.mark.parametrize("kind", [Transformer, LinearTransformer])
 def test_the_documented_size_is_the_real_one(kind: type) -> None:
     assert f"{kind().parameter_count:,} parameters" in str(kind.__doc__)
+
+
+def operations(kind: type[Transformer], words: int) -> int:
+    """Multiplications and additions over one text of so many words, beyond the output layer."""
+    net = kind(vocab_size=30, embedding_dim=8, feedforward=8).net.eval()
+    batch = make_batch(random_rows([words], 30))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        net(batch.tokens, batch.lengths)
+    return counter.get_total_flops() - 2 * 8 * 2
+
+
+def test_twice_the_words_cost_the_linear_one_twice_and_the_other_more() -> None:
+    once, twice, thrice = (operations(LinearTransformer, n) for n in (64, 128, 192))
+    assert (twice, thrice) == (2 * once, 3 * once)
+    once, twice, thrice = (operations(Transformer, n) for n in (64, 128, 192))
+    assert twice > 2 * once and thrice - twice > twice - once
