@@ -86,14 +86,15 @@ def measure(resolved: Resolved) -> dict[str, float]:
 def flops_per_token(model: L.LightningModule, batch: TextBatch) -> float:
     """Multiplications and additions of a forward pass for each real token.
 
-    Fused recurrent kernels tell nothing of what they do, so cells are counted on their slow path.
+    Fused kernels tell nothing of what they do, so cells and attention are counted on slow paths.
     """
     cells = [module for module in model.modules() if isinstance(module, Direction)]
     before = [cell.recurrent_dropout for cell in cells]
     for cell in cells:
         cell.recurrent_dropout = cell.recurrent_dropout or 1e-9
     model.train()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
+    with torch.no_grad(), unfused, FlopCounterMode(display=False) as counter:
         model(batch)
     for cell, dropout in zip(cells, before, strict=True):
         cell.recurrent_dropout = dropout

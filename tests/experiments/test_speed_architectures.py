@@ -12,6 +12,7 @@ from datamodules.imdb import IMDB
 from experiments.speed.architectures import flops_per_token, main
 from lit_models.bidirectional_lstm import BidirectionalLSTM
 from lit_models.lstm import LSTM
+from lit_models.transformer import Transformer
 from tests.batches import make_batch, random_rows
 from tests.corpora import SMALL_COUNTS, make_aclimdb
 
@@ -25,6 +26,10 @@ def test_operations_are_those_of_the_written_equations() -> None:
     assert flops_per_token(one, batch) == (words * cell + 2 * output) / words
     both = BidirectionalLSTM(vocab_size=30, embedding_dim=5, hidden_size=3, pooling="mean")
     assert flops_per_token(both, batch) == (words * 2 * cell + 2 * 2 * output) / words
+    narrow = {"vocab_size": 30, "embedding_dim": 8, "feedforward": 8}
+    short, long = (make_batch(random_rows([n], 30)) for n in (64, 128))
+    encoder = Transformer(**narrow)
+    assert flops_per_token(encoder, long) > 1.2 * flops_per_token(encoder, short)  # the n² part
     assert one.net.recurrent.layers[0][0].recurrent_dropout == 0  # as it was
 
 
