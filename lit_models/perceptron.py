@@ -5,64 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.batching import TrainView
+from lit_models.averaging import Average
 from lit_models.classifier import LitClassifier
 from lit_models.layers.ngram_vocabulary import TfidfBag
 
 
 class PerceptronNet(nn.Module):
-    """TF-IDF bag → linear; in evaluation by averaged weights.
+    """TF-IDF bag → linear.
 
     Args:
         num_classes: C.
         ngrams: longest n-gram.
         max_ngrams: F.
         min_documents: n-grams in fewer train texts are left out.
-        averaged: predict by the mean of the weights after each step so far.
         sharpness: β, by which a prediction's margins are multiplied.
-
-    Attributes:
-        average: float[F, C], the mean of the weights.
-        steps: int64[], steps in that mean.
     """
 
-    average: Tensor
-    steps: Tensor
-
     def __init__(
-        self,
-        num_classes: int,
-        ngrams: int,
-        max_ngrams: int,
-        min_documents: int,
-        averaged: bool,
-        sharpness: float,
+        self, num_classes: int, ngrams: int, max_ngrams: int, min_documents: int, sharpness: float
     ) -> None:
         super().__init__()
         self.bag = TfidfBag(ngrams, max_ngrams, min_documents, dropout=0.0)
         self.weights = nn.EmbeddingBag(max_ngrams, num_classes, mode="sum", sparse=True)
         nn.init.zeros_(self.weights.weight)
-        self.register_buffer("average", torch.zeros(max_ngrams, num_classes))
-        self.register_buffer("steps", torch.tensor(0))
-        self.averaged, self.sharpness = averaged, sharpness
-
-    def add_to_average(self) -> None:
-        """Takes the weights as they are now into their mean."""
-        self.steps += 1
-        self.average.lerp_(self.weights.weight.detach(), 1 / self.steps.to(self.average.dtype))
+        self.sharpness = sharpness
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] scores in training, logits β · scores / ‖w‖ in evaluation."""
         numbers, starts, tfidf = self.bag(tokens, lengths)  # [N], [B], [N]
+        scores: Tensor = self.weights(numbers, starts, per_sample_weights=tfidf)
         if self.training:
-            scores: Tensor = self.weights(numbers, starts, per_sample_weights=tfidf)
             return scores
-        weights = self.average if self.averaged else self.weights.weight
-        scores = F.embedding_bag(numbers, weights, starts, mode="sum", per_sample_weights=tfidf)
-        return self.sharpness * scores / weights.norm().clamp(min=1e-12)
+        return self.sharpness * scores / self.weights.weight.norm().clamp(min=1e-12)
 
 
 class Perceptron(LitClassifier):
@@ -74,7 +51,8 @@ class Perceptron(LitClassifier):
     x are TF-IDF weights of length 1 (see `TfidfBag`); the first weights are 0, so another step
     length would scale all weights and change no decision.
 
-    Predictions use the mean of the weights after every step, which varies less than the last ones.
+    Predictions use the mean of the weights after every step (`average: asgd` from the first epoch
+    on), which varies less than the last ones.
     Scores of a perceptron are no probabilities and their scale is arbitrary:
     p = softmax(β z / ‖w‖), which changes no decision; β is a constant, not fitted.
     At the default size 400,000 parameters: 200,000 × 2 weights.
@@ -83,8 +61,9 @@ class Perceptron(LitClassifier):
         ngrams: longest n-gram.
         max_ngrams: most n-grams, the most frequent of the train side.
         min_documents: n-grams in fewer train texts are left out.
-        averaged: predict by averaged weights.
         sharpness: β.
+        average: see `LitClassifier`; None predicts by the last weights.
+        average_start: see `LitClassifier`.
         **kwargs: of `LitClassifier`; those of its optimiser and loss are unused.
     """
 
@@ -96,14 +75,13 @@ class Perceptron(LitClassifier):
         ngrams: int = 2,
         max_ngrams: int = 200_000,
         min_documents: int = 2,
-        averaged: bool = True,
         sharpness: float = 200.0,
+        average: Average | None = "asgd",
+        average_start: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.net = PerceptronNet(
-            self.num_classes, ngrams, max_ngrams, min_documents, averaged, sharpness
-        )
+        super().__init__(average=average, average_start=average_start, **kwargs)
+        self.net = PerceptronNet(self.num_classes, ngrams, max_ngrams, min_documents, sharpness)
 
     def prepare(self, view: TrainView) -> None:
         """Learns n-grams and their inverse document frequencies."""
@@ -122,7 +100,3 @@ class Perceptron(LitClassifier):
 
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
         """None: the rule has no such thing."""
-
-    def on_train_batch_end(self, *args: Any) -> None:
-        """Averages."""
-        self.net.add_to_average()

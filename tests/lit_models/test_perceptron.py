@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from lit_models.averaging import Average
 from lit_models.perceptron import Perceptron
 from tests.batches import make_batch
 from tests.toys import ToyData
@@ -23,8 +24,11 @@ def features(model: Perceptron, batch: object) -> np.ndarray:
 
 
 @pytest.mark.parametrize("batch_size", [1, 5])
-def test_a_fit_is_the_rule_carried_out_by_hand(batch_size: int, tmp_path: Path) -> None:
-    model = Perceptron(num_classes=3, ngrams=1, max_ngrams=300, min_documents=1)
+@pytest.mark.parametrize("average", ["asgd", None])
+def test_a_fit_is_the_rule_carried_out_by_hand(
+    average: Average | None, batch_size: int, tmp_path: Path
+) -> None:
+    model = Perceptron(num_classes=3, ngrams=1, max_ngrams=300, min_documents=1, average=average)
     data = ToyData(
         classes=3, rows=40, batch_size=batch_size, vocab_size=None, cache_dir=str(tmp_path)
     )
@@ -53,21 +57,17 @@ def test_a_fit_is_the_rule_carried_out_by_hand(batch_size: int, tmp_path: Path) 
                     mistakes += 1
             every.append(weights.copy())
     assert 0 < mistakes < 60  # some texts change the weights, some do not
-    assert np.allclose(model.net.weights.weight.detach(), weights, atol=1e-5)
-    assert np.allclose(model.net.average, np.mean(every, axis=0), atol=1e-5)
+    expected = weights if average is None else np.mean(every, axis=0)
+    assert np.allclose(model.net.weights.weight.detach(), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("averaged", [True, False])
-def test_predictions_use_the_weights_asked_for_at_length_one(averaged: bool) -> None:
+def test_predictions_use_weights_of_length_one() -> None:
     torch.manual_seed(0)
-    model = Perceptron(
-        num_classes=3, ngrams=1, max_ngrams=8, averaged=averaged, sharpness=7.0
-    ).eval()
+    model = Perceptron(num_classes=3, ngrams=1, max_ngrams=8, sharpness=7.0).eval()
     net = model.net
     net.bag.vocabulary.keys.copy_(torch.arange(1, 9))  # word t is n-gram t
     torch.nn.init.normal_(net.weights.weight)
-    net.average.normal_()
-    weights = net.average if averaged else net.weights.weight
+    weights = net.weights.weight
     logits = net(*make_batch([[4, 6]])[:2])
     expected = 7 * (weights[4] + weights[6]) / 2**0.5 / weights.norm()
     assert torch.allclose(logits[0], expected, atol=1e-6)
