@@ -156,7 +156,7 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
 
 def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`publish`: copies finished runs with their evidence to the published results."""
-    from experiments.results import publish as copy
+    from experiments.publishing import publish as copy
 
     _registry(options)
     for row in copy(options.run, options.table, options.results):

@@ -11,7 +11,8 @@ import pytest
 from experiments import benchmark
 from experiments.cli import main
 from experiments.config import Registry
-from experiments.results import read_row, verify_published
+from experiments.publishing import verify_published
+from experiments.results import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
 
 SETTINGS = ["--profile", "smoke", *TOY]

@@ -15,8 +15,9 @@ from datamodules.movie_reviews import MovieReviews
 from experiments import evaluation_log
 from experiments.cli import main
 from experiments.evaluation_log import Entry, holds, read, record, told
+from experiments.publishing import publish
 from experiments.report import report
-from experiments.results import ResultsError, publish, read_row, read_rows, write_row
+from experiments.results import ResultsError, read_row, read_rows, write_row
 from tests.experiments.test_results import PUBLISHED
 from tests.rows import make_row, make_run
 

@@ -10,12 +10,13 @@ import plotly.graph_objects as go
 import pytest
 from rich.console import Console
 
+from experiments.publishing import publish
 from experiments.report import report
 from experiments.report.markdown import render_markdown
 from experiments.report.plots import curves, place_names, tradeoff
 from experiments.report.tables import Table, build_tables, statistic
 from experiments.report.terminal import compact, print_tables
-from experiments.results import ResultsError, Row, publish, write_row
+from experiments.results import ResultsError, Row, write_row
 from tests.rows import make_metrics, make_row, make_run
 
 

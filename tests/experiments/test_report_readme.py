@@ -10,8 +10,9 @@ import pytest
 
 from experiments.cli import main
 from experiments.config import Registry
+from experiments.publishing import publish
 from experiments.report.readme import write_readme
-from experiments.results import ResultsError, publish
+from experiments.results import ResultsError
 from tests.experiments.conftest import REPOSITORY
 from tests.rows import make_run
 
