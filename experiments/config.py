@@ -226,8 +226,7 @@ def explain(error: ArgumentError, config: Mapping[str, Any], known: Iterable[str
     found = _UNKNOWN.search(message)
     if not found:
         problem = message.split("Subtypes:")[0].strip()
-        inner = re.search(r"Errors:\n\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.S)
-        reason = " ".join(inner.group(1).split()) if inner else ""
+        reason = constructor_words(message)
         return ConfigError(f"{problem.splitlines()[0]} {reason}" if reason else message)
     key = next(value for value in found.groups() if value)
     names = set(known) | {name.rpartition(".")[2] for name in known}
@@ -239,6 +238,12 @@ def explain(error: ArgumentError, config: Mapping[str, Any], known: Iterable[str
     return ConfigError(
         f"unknown setting {key!r}{near}; `lit-sentiment fit -c NAME --print_config` lists all"
     )
+
+
+def constructor_words(message: str) -> str:
+    """What a class itself said, out of the account that the parser wraps it in; or nothing."""
+    inner = re.search(r"Errors:\n\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.S)
+    return " ".join(inner.group(1).split()) if inner else ""
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

@@ -17,7 +17,14 @@ import datamodules.imdb
 import datamodules.movie_reviews  # noqa: F401  # imported, so that `--data TextFiles` finds its class
 from datamodules.errors import DataError
 from datamodules.text import TextDataModule
-from experiments.config import ConfigError, RunSettings, config_hash, explain, read_yaml
+from experiments.config import (
+    ConfigError,
+    RunSettings,
+    config_hash,
+    constructor_words,
+    explain,
+    read_yaml,
+)
 from lit_models.classifier import LitClassifier
 
 # What every run starts from. Progress and epochs are shown by the benchmark, not by Lightning.
@@ -117,7 +124,7 @@ class Resolved:
                 if isinstance(cause, DataError):
                     raise cause from None
                 cause = cause.__cause__ or cause.__context__
-            raise ConfigError(str(error)) from error
+            raise ConfigError(constructor_words(str(error)) or str(error)) from error
         return self.cli.model, self.cli.datamodule
 
     def refitted(self) -> Resolved:

@@ -125,3 +125,11 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, content: str, message
     file.write_text(content)
     with pytest.raises(ConfigError, match=f"x.yaml.*{message}"):
         Registry().settings(str(file))
+
+
+def test_a_setting_that_a_class_refuses_is_told_in_the_words_of_that_class() -> None:
+    with pytest.raises(ConfigError) as refused:
+        cnn("--model.optimizer=sparse_adam").build()
+    message = str(refused.value)
+    assert message.startswith("gradient_clip_norm is 1.0 and optimizer is 'sparse_adam'")
+    assert "Subtypes" not in message
