@@ -140,6 +140,8 @@ class TrainView:
         pad_id: the tokenizer's padding number.
         unk_id: the tokenizer's number for words outside the vocabulary.
         sentence_ends: numbers of the tokens that end a sentence.
+        vectors: float32[V, d] of the vocabulary, zeros where a word has none; or None.
+        vectors_seconds: what learning them took.
     """
 
     vocabulary: list[str]
@@ -150,6 +152,8 @@ class TrainView:
     pad_id: int
     unk_id: int
     sentence_ends: tuple[int, ...] = ()
+    vectors: np.ndarray | None = None
+    vectors_seconds: float = 0.0
 
 
 class TokenDataset(Dataset[TextBatch]):

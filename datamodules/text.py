@@ -25,6 +25,7 @@ from datamodules.encoder import Encoder
 from datamodules.errors import DataError
 from datamodules.token_store import FORMAT, TokenStore
 from datamodules.tokenizers import Tokenizer, WordTokenizer
+from datamodules.vectors import Vectors, WordVectors
 from datamodules.windows import random_windows
 
 
@@ -36,6 +37,8 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     Args:
         tokenizer: splits texts into tokens; None means `WordTokenizer()`.
+        vectors: how word vectors are learnt from the rows that are learnt from, whole and uncut,
+            before a model with word embeddings starts from them; None: they start at random.
         vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: all.
         min_frequency: words seen less often in train become `<unk>`.
         max_length: longest row in tokens. None: no limit.
@@ -58,6 +61,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         self,
         *,
         tokenizer: Tokenizer | None = None,
+        vectors: Vectors | None = None,
         vocab_size: int | None = 30_000,
         min_frequency: int = 1,
         max_length: int | None = 400,
@@ -84,7 +88,7 @@ class TextDataModule(L.LightningDataModule, ABC):
                 raise DataError(f"data.{name} is {value}; it must be at least {least}")
         if truncation not in get_args(Truncation):
             raise DataError(f"data.truncation is {truncation!r}; choose of {get_args(Truncation)}")
-        self.tokenizer = tokenizer or WordTokenizer()
+        self.tokenizer, self.vectors = tokenizer or WordTokenizer(), vectors
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation = max_length, truncation
         self.train_window = train_window
@@ -181,6 +185,7 @@ class TextDataModule(L.LightningDataModule, ABC):
             every = store.tokens("unlabelled")
             unlabelled = cut.ragged(every, np.arange(len(every)))
         vocabulary = self.tokenizer.vocabulary()[: cut.vocab_size]
+        vectors = self.word_vectors()
         return TrainView(
             vocabulary=vocabulary,
             tokens=cut.ragged(store.tokens("train"), rows),
@@ -190,7 +195,23 @@ class TextDataModule(L.LightningDataModule, ABC):
             pad_id=cut.pad_id,
             unk_id=cut.unk_id,
             sentence_ends=tuple(e for e in self.tokenizer.sentence_ends() if e < len(vocabulary)),
+            vectors=None if vectors is None else vectors.matrix(len(vocabulary)),
+            vectors_seconds=0.0 if vectors is None else vectors.seconds,
         )
+
+    def word_vectors(self) -> WordVectors | None:
+        """Vectors learnt from the rows that are learnt from, uncut; None where none are asked for.
+
+        Raises:
+            DataError: no word is frequent enough, or what is kept of them cannot be read.
+        """
+        if self.vectors is None:
+            return None
+        store, cut = self.store, self.encoder.cut
+        whole = cut._replace(vocab_size=None, max_length=None)
+        texts = whole.ragged(store.tokens("train"), self._train_rows())
+        source = {"store": self._store_folder().name, "part": "train"}
+        return self.vectors.of(self.cache_dir / "vectors", source, texts, self.seed)
 
     def texts(self, split: str) -> list[str]:
         """The raw texts of `train`, `test` or `unlabelled`, by id."""

@@ -18,6 +18,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, Mul
 from datamodules.batching import TextBatch, TrainView
 from lit_models.averaging import Average, WeightAverage
 from lit_models.compiling import compile_net
+from lit_models.layers.embedding import WordEmbedding
 from lit_models.optimizers import SparseAdam
 
 WEIGHTS_FILE = "model.ckpt"
@@ -56,6 +57,8 @@ class LitClassifier(L.LightningModule):
             forgets, or `asgd`, which does not. None: with the weights themselves.
         average_decay: how slowly `ema` forgets.
         average_start: epochs before the mean of `asgd` begins.
+        vectors_rate: the learning rate of word vectors that the corpus gives (`data.vectors`), as a
+            share of `learning_rate`; 0 keeps them as given.
         compile: fit with `torch.compile`, which pays on a GPU; networks with recurrent layers
             refuse it.
 
@@ -79,6 +82,7 @@ class LitClassifier(L.LightningModule):
         average: Average | None = None,
         average_decay: float = 0.999,
         average_start: int = 1,
+        vectors_rate: float = 0.2,
         compile: bool = False,
     ) -> None:
         super().__init__()
@@ -89,6 +93,8 @@ class LitClassifier(L.LightningModule):
                 "sparse gradients are not clipped; set --model.gradient_clip_norm null, or "
                 "--model.optimizer adamw"
             )
+        if vectors_rate < 0:
+            raise ValueError(f"vectors_rate is {vectors_rate}; it must be 0 or more")
         self.save_hyperparameters(logger=False)  # the logger has the whole resolved config
         self.num_classes = num_classes
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
@@ -96,6 +102,7 @@ class LitClassifier(L.LightningModule):
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
         self.average, self.average_decay = average, average_decay
         self.average_start, self.compiled = average_start, compile
+        self.vectors_rate, self.given_vectors = vectors_rate, list[Tensor]()
         self.prepare_seconds = 0.0
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_metrics = MetricCollection(
@@ -122,8 +129,23 @@ class LitClassifier(L.LightningModule):
                 compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
             view = self.trainer.datamodule.train_view()  # type: ignore[attr-defined]
             started = time.perf_counter()
+            self._take_vectors(view)
             self.prepare(view)
-            self.prepare_seconds = time.perf_counter() - started
+            self.prepare_seconds = time.perf_counter() - started + view.vectors_seconds
+
+    def _take_vectors(self, view: TrainView) -> None:
+        if view.vectors is None:
+            return
+        embeddings = [m for m in self.modules() if isinstance(m, WordEmbedding)]
+        if not embeddings:
+            raise ValueError(
+                f"data.vectors is set, and {type(self).__name__} has no layer that starts from "
+                "word vectors; set --data.vectors null"
+            )
+        for embedding in embeddings:
+            embedding.start_from(torch.from_numpy(view.vectors))
+            embedding.table.weight.requires_grad_(self.vectors_rate > 0)
+        self.given_vectors = [embedding.table.weight for embedding in embeddings]
 
     # The loop
 
@@ -175,17 +197,25 @@ class LitClassifier(L.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser by its name, with the schedule stepped after every batch."""
         weights = [p for p in self.parameters() if p.requires_grad]
-        groups = [
-            {"params": [p for p in weights if p.ndim >= 2], "weight_decay": self.weight_decay},
+        given = {id(p) for p in self.given_vectors}
+        matrices = [p for p in weights if p.ndim >= 2]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in matrices if id(p) not in given]},
+            {
+                "params": [p for p in matrices if id(p) in given],
+                "lr": self.learning_rate * self.vectors_rate,
+            },
             {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
         ]
         groups = [group for group in groups if group["params"]]
         # A fused optimiser unscales fp16 gradients itself, after they would have been clipped.
         fused = self.trainer.precision != "16-mixed" and self.device.type in ("cpu", "cuda")
         optimizer: torch.optim.Optimizer = (
-            SparseAdam(groups, lr=self.learning_rate)
+            SparseAdam(groups, lr=self.learning_rate, weight_decay=self.weight_decay)
             if self.sparse
-            else torch.optim.AdamW(groups, lr=self.learning_rate, fused=fused)
+            else torch.optim.AdamW(
+                groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused
+            )
         )
         total = self._total_steps()
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self.rate_at(s, total))

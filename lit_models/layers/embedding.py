@@ -31,6 +31,22 @@ class WordEmbedding(nn.Module):
         self.word_dropout = word_dropout
         self.dropout = TextDropout(dropout)
 
+    def start_from(self, vectors: Tensor) -> None:
+        """Puts given vectors, float[N, E], in place of the first N ≤ V random ones.
+
+        Raises:
+            ValueError: they are too many, or of another width.
+        """
+        (rows, width), table = vectors.shape, self.table.weight
+        if rows > table.shape[0] or width != table.shape[1]:
+            raise ValueError(
+                f"there are {rows:,} word vectors of width {width}, and the embedding is "
+                f"{table.shape[0]:,} × {table.shape[1]}; give --model.embedding_dim and the dim of "
+                "data.vectors the same width"
+            )
+        with torch.no_grad():
+            table[:rows] = vectors
+
     def forward(self, tokens: Tensor) -> Tensor:
         """float[B, T, E] from int64[B, T]."""
         words: Tensor = self.table(tokens)
