@@ -155,6 +155,13 @@ class Direction(nn.Module):
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         """float[B, T, H] states from float[B, T, I]; past a row's length: garbage."""
+        if inputs.device.type != "cpu":
+            return self._read(inputs, lengths)
+        # Not every CPU has oneDNN's LSTM in bf16, and without it the kernel fails.
+        with torch.autocast("cpu", enabled=False):
+            return self._read(inputs.to(self._weights()[0].dtype), lengths)
+
+    def _read(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         if self.training and self.recurrent_dropout:
             return self._loop(inputs)
         if self.training and self.weight_drop:
