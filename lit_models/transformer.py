@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from datamodules.batching import TrainView
 from lit_models.classifier import LitClassifier
+from lit_models.layers.dropout import leave_words_out
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import pool, pooled_size
 from lit_models.layers.positions import LearnedPositions, Positions, sinusoidal
@@ -34,7 +35,7 @@ class TransformerNet(nn.Module):
         norm: where the layer norms stand.
         num_classes: C.
         dropout: in the encoder, and on the pooled state.
-        word_dropout: share of the vocabulary left out of a batch in training.
+        word_dropout: share of the vocabulary that a batch in training is shown without.
         embedding_dropout: on the word vectors.
         attention_dropout: on the attention weights; refused in training on a CPU.
         kernel: kind of attention.
@@ -68,7 +69,8 @@ class TransformerNet(nn.Module):
         ):
             if choice not in choices:
                 raise ValueError(f"{name} is {choice!r}; choose one of {', '.join(choices)}")
-        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
+        self.embedding = WordEmbedding(vocab_size, embedding_dim, 0.0, embedding_dropout)
+        self.vocab_size, self.word_dropout = vocab_size, word_dropout
         self.positions: Positions = positions
         if positions == "learned":
             self.learned = LearnedPositions(max_positions, embedding_dim)
@@ -95,6 +97,8 @@ class TransformerNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        if self.training and self.word_dropout:
+            tokens, lengths = leave_words_out(tokens, lengths, self.vocab_size, self.word_dropout)
         words = self.embedding(tokens)  # [B, T, D]
         if self.pooling == "cls":
             front = self.cls.expand(len(words), 1, -1)
@@ -140,7 +144,7 @@ class Transformer(LitClassifier):
             states, or both of `mean+max`.
         norm: `pre` (Xiong et al. 2020) or `post`.
         dropout: in the encoder (whole dimensions of a text), and on the pooled state.
-        word_dropout: share of the vocabulary left out of a batch in training.
+        word_dropout: share of the vocabulary that a batch in training is shown without.
         embedding_dropout: on the word vectors.
         attention_dropout: on the attention weights. Training on a CPU refuses it: it leaves the
             fast kernel and takes six times as long.
