@@ -64,12 +64,17 @@ class LitEstimator(LitClassifier, ABC):
         """Fits everything.
 
         Raises:
-            ValueError: more than one device was asked for.
+            ValueError: more than one device was asked for, or all texts are of one class.
         """
         if self._trainer is not None and self.trainer.world_size > 1:
             raise ValueError(
                 f"{type(self).__name__} fits on one process, not {self.trainer.world_size}; "
                 "run it with --trainer.devices 1"
+            )
+        if len(classes := np.unique(view.labels)) < 2:
+            raise ValueError(
+                f"{type(self).__name__} was given {len(view.labels)} texts of class "
+                f"{classes.tolist()} alone; a classifier needs at least two classes"
             )
         features = self.learn_features(view)
         self.estimator = self.make_estimator().fit(features, view.labels)
