@@ -16,6 +16,7 @@ from sklearn.base import BaseEstimator
 
 from datamodules.batching import Ragged, TextBatch, TrainView
 from lit_models.classifier import LitClassifier, Prediction
+from lit_models.fitted_values import fitted_values
 from lit_models.layers.masking import mask_of
 
 ESTIMATOR_FILE = "model.skops"
@@ -40,12 +41,12 @@ class LitEstimator(LitClassifier, ABC):
     estimator: BaseEstimator
 
     @abstractmethod
-    def make_estimator(self) -> BaseEstimator:
-        """The unfitted scikit-learn estimator, with `predict_proba`."""
-
-    @abstractmethod
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
         """float[N, F] features of the train rows, remembering what `features` needs."""
+
+    @abstractmethod
+    def make_estimator(self) -> BaseEstimator:
+        """The unfitted scikit-learn estimator, with `predict_proba`; features are learnt by now."""
 
     @abstractmethod
     def features(self, tokens: Ragged) -> sp.csr_matrix:
@@ -63,14 +64,20 @@ class LitEstimator(LitClassifier, ABC):
         """Fits everything.
 
         Raises:
-            ValueError: more than one device was asked for.
+            ValueError: more than one device was asked for, or all texts are of one class.
         """
         if self._trainer is not None and self.trainer.world_size > 1:
             raise ValueError(
                 f"{type(self).__name__} fits on one process, not {self.trainer.world_size}; "
                 "run it with --trainer.devices 1"
             )
-        self.estimator = self.make_estimator().fit(self.learn_features(view), view.labels)
+        if len(classes := np.unique(view.labels)) < 2:
+            raise ValueError(
+                f"{type(self).__name__} was given {len(view.labels)} texts of class "
+                f"{classes.tolist()} alone; a classifier needs at least two classes"
+            )
+        features = self.learn_features(view)
+        self.estimator = self.make_estimator().fit(features, view.labels)
 
     def setup(self, stage: str) -> None:
         """Fits in `prepare`, then tells the trainer that no steps are left to take."""
@@ -123,8 +130,9 @@ class LitEstimator(LitClassifier, ABC):
     @property
     def parameter_count(self) -> int:
         """Number of fitted values: those of the estimator's parts, and the feature weights."""
-        parts = [part for _, part in getattr(self.estimator, "steps", [("", self.estimator)])]
-        fitted = ("coef_", "intercept_", "idf_")
-        return sum(
-            np.size(getattr(part, name)) for part in parts for name in fitted if hasattr(part, name)
-        )
+        return fitted_values(self.estimator)
+
+    @property
+    def random_state(self) -> int:
+        """The run's seed, for estimators that draw: the same whatever was drawn before."""
+        return torch.initial_seed() % 2**32

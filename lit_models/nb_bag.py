@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from datamodules.batching import TrainView
 from lit_models.classifier import LitClassifier
 from lit_models.layers.ngram_vocabulary import NgramVocabulary
+from lit_models.ngrams import log_count_ratios
 
 
 class NBBagNet(nn.Module):
@@ -67,21 +67,6 @@ class NBBagNet(nn.Module):
         scores = sums + self.bias  # [B, K]
         # softmax of (0, s) is the logistic function of s
         return scores if scores.shape[1] > 1 else torch.cat([-scores / 2, scores / 2], dim=1)
-
-
-def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
-    """float64[C, F] r_c = ln((p_c / ‖p_c‖₁) / (q_c / ‖q_c‖₁)), zero for what no text has.
-
-    Args:
-        documents: int64[C, F], texts of each class that have each n-gram.
-        smoothing: α of p_c = α + documents_c and of q_c = α + documents of all other classes.
-    """
-    known = documents.sum(axis=0) > 0
-    own = documents + smoothing
-    others = documents.sum(axis=0) - documents + smoothing
-    shares = [counts / counts[:, known].sum(axis=1, keepdims=True) for counts in (own, others)]
-    ratios: np.ndarray = np.where(known, np.log(shares[0] / shares[1]), 0.0)
-    return ratios
 
 
 class NBBag(LitClassifier):

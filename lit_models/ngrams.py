@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -47,6 +47,21 @@ def check_orders(orders: int, base: int) -> None:
         )
 
 
+def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
+    """float64[C, F] r_c = ln((p_c / ‖p_c‖₁) / (q_c / ‖q_c‖₁)), zero for what no text has.
+
+    Args:
+        documents: int64[C, F], texts of each class that have each n-gram.
+        smoothing: α of p_c = α + documents_c and of q_c = α + documents of all other classes.
+    """
+    known = documents.sum(axis=0) > 0
+    own = documents + smoothing
+    others = documents.sum(axis=0) - documents + smoothing
+    shares = [counts / counts[:, known].sum(axis=1, keepdims=True) for counts in (own, others)]
+    ratios: np.ndarray = np.where(known, np.log(shares[0] / shares[1]), 0.0)
+    return ratios
+
+
 class NgramCounter:
     """Counts the n-grams of token rows as scikit-learn's CountVectorizer would.
 
@@ -66,11 +81,17 @@ class NgramCounter:
         self.orders, self.min_documents, self.base = orders, min_documents, base
         self.keys = np.zeros(0, dtype=np.int64)
 
-    def fit(self, tokens: Ragged) -> sp.csr_matrix:
+    def fit(self, tokens: Ragged, most: int | None = None) -> sp.csr_matrix:
         """Learns the n-grams that enough rows have.
+
+        For each order one sort of integers brings equal n-grams together. An n-gram stands in no
+        more rows than the two that it begins and ends with, so the next order looks only at places
+        where both of these were frequent enough.
 
         Args:
             tokens: N train rows.
+            most: keeps no more than this many, those that stand most often; of two that stand
+                equally often, the shorter one or that of more frequent words.
 
         Returns:
             float64[N, F] counts; columns follow the ascending `keys`.
@@ -78,28 +99,39 @@ class NgramCounter:
         Raises:
             ValueError: no n-gram is left.
         """
-        rows, keys = self._occurrences(tokens)
-        every, column = np.unique(keys, return_inverse=True)
-        counts = _count_matrix(rows, column, (len(tokens), len(every)))
-        documents = np.bincount(counts.indices, minlength=len(every))
-        kept = np.flatnonzero(documents >= self.min_documents)
-        if not len(kept):
+        digits = tokens.values.astype(np.int64) + 1
+        row_of = np.repeat(np.arange(len(tokens), dtype=np.int32), tokens.lengths)
+        start = places = np.arange(len(digits))
+        codes, bound = digits, self.base
+        keys, counts = [np.zeros(1, dtype=np.int64)], []
+        for order in range(1, self.orders + 1):
+            if order > 1:
+                inside = row_of[: 1 - order] == row_of[order - 1 :]  # no n-gram spans two rows
+                start = np.flatnonzero(inside & (places[:-1] >= 0) & (places[1:] >= 0))
+                codes = places[start] * self.base + digits[start + order - 1]
+                bound = len(keys[-1]) * self.base
+            learnt = _learn(codes, bound, row_of[start], len(tokens), self.min_documents)
+            places = np.full(len(digits) - order + 1, -1)  # of the n-gram that begins there
+            places[start] = learnt.places
+            prefix, last = np.divmod(learnt.codes, self.base)
+            keys.append(keys[-1][prefix] * self.base + last)
+            counts.append(learnt.counts)
+        self.keys = np.concatenate(keys[1:])
+        if not len(self.keys):
             raise ValueError(
-                f"min_documents {self.min_documents} leaves no n-gram of {len(every)}; lower it"
+                f"min_documents {self.min_documents} leaves no n-gram of the {len(tokens)} texts; "
+                "lower it"
             )
-        self.keys = every[kept]
-        return counts[:, kept]
+        matrix = sp.hstack(counts, format="csr")
+        if most is None or most >= len(self.keys):
+            return matrix
+        totals = np.asarray(matrix.sum(axis=0)).ravel()
+        kept = np.sort(np.argsort(-totals, kind="stable")[:most])
+        self.keys = self.keys[kept]
+        return matrix[:, kept]
 
     def count(self, tokens: Ragged) -> sp.csr_matrix:
         """float64[N, F] counts of the learnt n-grams; all others are ignored."""
-        rows, keys = self._occurrences(tokens)
-        column = np.searchsorted(self.keys, keys)
-        column[column == len(self.keys)] = 0
-        known = self.keys[column] == keys
-        return _count_matrix(rows[known], column[known], (len(tokens), len(self.keys)))
-
-    def _occurrences(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        """int64 row and key of every n-gram that stands in the rows, orders one after the other."""
         row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
         rows, found = [], []
         keys_by_order = ngram_keys(tokens.values.astype(np.int64), self.orders, self.base)
@@ -107,11 +139,64 @@ class NgramCounter:
             inside = row_of[: len(keys)] == row_of[order:]  # no n-gram spans two rows
             rows.append(row_of[: len(keys)][inside])
             found.append(keys[inside])
-        return np.concatenate(rows), np.concatenate(found)
+        every = np.concatenate(found)
+        order_of = np.argsort(every)  # searches in order stay in the processor's cache
+        every = every[order_of]
+        column = np.searchsorted(self.keys, every)
+        column[column == len(self.keys)] = 0
+        known = self.keys[column] == every
+        place = np.concatenate(rows)[order_of][known], column[known]
+        ones = np.ones(len(place[0]), dtype=np.float64)
+        matrix = sp.csr_matrix((ones, place), shape=(len(tokens), len(self.keys)))
+        matrix.sort_indices()  # it has summed what stands twice
+        return matrix
 
 
-def _count_matrix(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sp.csr_matrix:
-    ones = np.ones(len(rows), dtype=np.float64)
-    matrix = sp.csr_matrix((ones, (rows, columns)), shape=shape)  # sums what stands twice
-    matrix.sort_indices()
-    return matrix
+class _Learnt(NamedTuple):
+    """The n-grams of one order: int64[F] codes, their columns by place (-1: none), csc counts."""
+
+    codes: np.ndarray
+    places: np.ndarray
+    counts: sp.csc_matrix
+
+
+def _learn(
+    codes: np.ndarray, bound: int, rows: np.ndarray, num_rows: int, min_documents: int
+) -> _Learnt:
+    """Numbers the codes that enough rows have, in ascending order.
+
+    Args:
+        codes: int64[P], 0 … bound - 1.
+        bound: see there.
+        rows: int32[P], ascending row of each.
+        num_rows: N.
+        min_documents: codes in fewer rows get no column.
+    """
+    values, positions = _stable_sort(codes, bound)
+    rows = rows[positions]
+    new = np.diff(values, prepend=-1) != 0
+    first = np.flatnonzero(new | (np.diff(rows, prepend=-1) != 0))  # of a code in a row
+    number = np.cumsum(new) - 1
+    documents = np.bincount(number[first])
+    kept = documents >= min_documents
+    column = np.where(kept, np.cumsum(kept) - 1, -1)
+    places = np.empty(len(codes), dtype=np.int64)
+    places[positions] = column[number]
+    stays = kept[number[first]]
+    counts = np.diff(first, append=len(codes))[stays].astype(np.float64)
+    ends = np.concatenate([[0], np.cumsum(documents[kept])])
+    shape = (num_rows, len(ends) - 1)
+    matrix = sp.csc_matrix((counts, rows[first][stays], ends), shape=shape)
+    return _Learnt(values[new][kept], places, matrix)
+
+
+def _stable_sort(codes: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
+    """The codes in ascending order and where each stood, equal ones in their old order."""
+    size = max(len(codes), 1)
+    if bound > 2**63 // size:
+        positions = np.argsort(codes, kind="stable")
+        return codes[positions], positions
+    packed = codes * size + np.arange(len(codes))  # sorting numbers is faster than sorting places
+    packed.sort()
+    values, positions = np.divmod(packed, size)
+    return values, positions

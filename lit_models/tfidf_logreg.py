@@ -9,22 +9,31 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 
 from datamodules.batching import Ragged, TrainView
-from lit_models.estimator import LitEstimator
-from lit_models.ngrams import NgramCounter
+from lit_models.characters import CharacterCounter
+from lit_models.fitted_values import fitted_values
+from lit_models.ngram_estimator import NgramEstimator
+
+_IDF_NAMES = ("idf", "character_idf")
 
 
-class TfidfLogReg(LitEstimator):
+class TfidfLogReg(NgramEstimator):
     """Sublinear TF-IDF (Salton & Buckley 1988) of word n-grams, and logistic regression over it.
 
     w(t, d) = (1 + ln tf(t, d)) · (ln((1 + N) / (1 + df(t))) + 1), rows scaled to length 1;
     p(c | d) = softmax(W w(d) + b)_c, with squared penalty ‖W‖² / 2C.
 
+    Character n-grams, where asked for, are weighted alike among themselves: w(d) is then (words of
+    length 1, characters of length `char_weight`). They lie inside words, so inflections and
+    misspellings share them; those of words that no train text has are not seen.
+
     Args:
-        ngrams: longest n-gram.
+        ngrams: longest n-gram of words.
         min_documents: n-grams in fewer train texts are left out.
+        max_ngrams: most n-grams of words, the most frequent of the train side; None keeps all.
+        char_ngrams: longest n-gram of characters; 0 takes none.
+        char_weight: length of their part of a row.
         inverse_penalty: C; larger fits closer.
         max_iterations: of L-BFGS.
         **kwargs: of `LitClassifier`.
@@ -35,36 +44,64 @@ class TfidfLogReg(LitEstimator):
         *,
         ngrams: int = 2,
         min_documents: int = 2,
+        max_ngrams: int | None = None,
+        char_ngrams: int = 0,
+        char_weight: float = 0.3,
         inverse_penalty: float = 10.0,
         max_iterations: int = 200,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        for name, value in (("ngrams", ngrams), ("min_documents", min_documents)):
-            if value < 1:
-                raise ValueError(f"model.{name} is {value}; it must be at least 1")
-        self.ngrams, self.min_documents = ngrams, min_documents
+        super().__init__(
+            ngrams=ngrams, min_documents=min_documents, max_ngrams=max_ngrams, **kwargs
+        )
+        if char_ngrams < 0:
+            raise ValueError(f"model.char_ngrams is {char_ngrams}; it must be at least 0")
+        self.char_weight = char_weight
         self.inverse_penalty, self.max_iterations = inverse_penalty, max_iterations
-        self.counter: NgramCounter | None = None
+        self.weights: list[TfidfTransformer] = []
+        self.characters = CharacterCounter(char_ngrams, min_documents) if char_ngrams else None
 
     def make_estimator(self) -> BaseEstimator:
-        return make_pipeline(
-            TfidfTransformer(sublinear_tf=True),
-            LogisticRegression(C=self.inverse_penalty, max_iter=self.max_iterations),
-        )
+        return LogisticRegression(C=self.inverse_penalty, max_iter=self.max_iterations)
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
-        self.counter = NgramCounter(self.ngrams, self.min_documents, len(view.vocabulary) + 1)
-        return self.counter.fit(view.tokens)
+        blocks = [super().learn_features(view)]
+        if self.characters is not None:
+            specials = {view.pad_id, view.unk_id}
+            blocks.append(self.characters.fit(view.tokens, view.vocabulary, specials))
+        self.weights = [TfidfTransformer(sublinear_tf=True).fit(block) for block in blocks]
+        return self._weighted(blocks)
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:
-        assert self.counter is not None, "fit or load the model first"
-        return self.counter.count(tokens)
+        blocks = [super().features(tokens)]
+        if self.characters is not None:
+            blocks.append(self.characters.count(tokens))
+        return self._weighted(blocks)
+
+    def _weighted(self, blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
+        """float[N, F] weights of words, and of characters beside them."""
+        pairs = zip(self.weights, blocks, strict=True)
+        weighted = [weight.transform(block, copy=False) for weight, block in pairs]
+        if len(weighted) == 1:
+            return weighted[0]
+        weighted[1] *= self.char_weight
+        return sp.hstack(weighted, format="csr")
 
     def arrays(self) -> dict[str, np.ndarray]:
-        assert self.counter is not None, "fit or load the model first"
-        return {"ngram_keys": self.counter.keys, "base": np.array([self.counter.base])}
+        kept = super().arrays() | (self.characters.arrays() if self.characters else {})
+        names = zip(_IDF_NAMES, self.weights, strict=False)
+        return kept | {name: weight.idf_ for name, weight in names}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        self.counter = NgramCounter(self.ngrams, self.min_documents, int(arrays["base"][0]))
-        self.counter.keys = arrays["ngram_keys"]
+        super().load_arrays(arrays)
+        if self.characters is not None:
+            self.characters.load_arrays(arrays)
+        self.weights = []
+        for name in _IDF_NAMES[: 2 if self.characters else 1]:
+            self.weights.append(TfidfTransformer(sublinear_tf=True))
+            self.weights[-1].idf_ = arrays[name]
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of fitted values: one weight for each n-gram, and those of the regression."""
+        return super().parameter_count + sum(map(fitted_values, self.weights))

@@ -40,7 +40,13 @@ SETTINGS = {
         },
     },
     "tfidf_logreg": {"class_path": "lit_models.tfidf_logreg.TfidfLogReg"},
+    "nb_logreg": {"class_path": "lit_models.nb_logreg.NBLogReg"},
+    "linear_svm": {"class_path": "lit_models.linear_svm.LinearSVM"},
+    "naive_bayes": {"class_path": "lit_models.naive_bayes.NaiveBayes"},
+    "bow_forest": {"class_path": "lit_models.bow_forest.BowForest"},
+    "tfidf_forest": {"class_path": "lit_models.tfidf_forest.TfidfForest"},
 }
+ESTIMATORS = [name for name in SETTINGS if name != "bag"]
 TIMES = {"started", "ended", "history", "hardware", "notes", "peak_memory_bytes"}
 TIMES |= {"train_seconds", "seconds_to_best", "train_tokens_per_second", "reviews_per_second"}
 TIMES |= {"latency_ms_p50", "latency_ms_p95", "wandb_run", "checkpoint_bytes"}
@@ -169,9 +175,10 @@ def test_test_and_predict_use_the_second_model(name: str, tmp_path: Path) -> Non
     assert Resolved.of_run(seen.folder).hash == seen.row.config_hash
 
 
-def test_an_estimator_fits_twice(tmp_path: Path) -> None:
-    first = watch(spec_of(tmp_path / "one", "holdout", "tfidf_logreg"))
-    second = watch(spec_of(tmp_path / "two", name="tfidf_logreg"))
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_fits_twice(name: str, tmp_path: Path) -> None:
+    first = watch(spec_of(tmp_path / "one", "holdout", name))
+    second = watch(spec_of(tmp_path / "two", name=name))
     assert second.row.val == first.row.val and second.row.test != first.row.test
     assert second.row.parameters != first.row.parameters  # more words
     assert second.row.train_seconds == sum(fit.prepare_seconds for fit in second.fits)

@@ -7,7 +7,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
 from datamodules.batching import Ragged
-from lit_models.ngrams import NgramCounter
+from lit_models.ngrams import NgramCounter, _stable_sort
 from lit_models.tfidf_logreg import TfidfLogReg
 from tests.batches import make_view, random_rows
 
@@ -24,36 +24,55 @@ def texts(rows: list[list[int]]) -> list[str]:
 
 
 @pytest.mark.parametrize("orders", [1, 2, 3])
-@pytest.mark.parametrize("min_documents", [1, 2])
-def test_counts_are_those_of_count_vectorizer(orders: int, min_documents: int) -> None:
+@pytest.mark.parametrize("min_documents", [1, 2, 4])
+@pytest.mark.parametrize("base", [21, 2_000_000])  # of the greater, codes and places need 64 bits
+def test_counts_are_those_of_count_vectorizer(orders: int, min_documents: int, base: int) -> None:
     theirs = CountVectorizer(
         ngram_range=(1, orders), min_df=min_documents, token_pattern=r"\S+"
     ).fit(texts(TRAIN))
-    ours = NgramCounter(orders, min_documents, base=21)
+    ours = NgramCounter(orders, min_documents, base)
     columns = {}
     for ngram, column in theirs.vocabulary_.items():
         key = 0
         for word in ngram.split():
-            key = key * 21 + int(word[1:]) + 1
+            key = key * base + int(word[1:]) + 1
         columns[key] = column
     for found, expected in (
         (ours.fit(ragged(TRAIN)), theirs.transform(texts(TRAIN))),
         (ours.count(ragged(OTHER)), theirs.transform(texts(OTHER))),
     ):
+        assert (np.diff(ours.keys) > 0).all()
         order = [columns[key] for key in ours.keys.tolist()]
         assert sorted(order) == list(range(expected.shape[1]))
         assert np.array_equal(found.toarray(), expected.toarray()[:, order])
+
+
+@pytest.mark.parametrize(("codes", "bound"), [([], 5), ([3, 0, 3, 1, 0], 4), ([7, 2, 7], 2**62)])
+def test_sorting_keeps_the_order_of_equal_codes(codes: list[int], bound: int) -> None:
+    values, positions = _stable_sort(np.array(codes, dtype=np.int64), bound)
+    expected = sorted(range(len(codes)), key=lambda place: codes[place])
+    assert positions.tolist() == expected
+    assert values.tolist() == [codes[place] for place in expected]
+
+
+def test_the_most_frequent_ngrams_stay() -> None:
+    rows = [[2, 2, 2, 3, 4], [5, 3, 4], [5, 6, 6]]
+    counter = NgramCounter(2, 1, base=21)
+    counts = counter.fit(ragged(rows), 4)
+    # 2 stands three times; 3, 4, 5, 6, "2 2" and "3 4" twice: the first words of the tie stay.
+    assert counter.keys.tolist() == [3, 4, 5, 6]
+    assert counts.toarray().tolist() == [[3, 1, 1, 0], [0, 1, 1, 1], [0, 0, 0, 1]]
+    assert np.array_equal(counter.count(ragged(rows)).toarray(), counts.toarray())
 
 
 def test_tfidf_is_that_of_tfidf_vectorizer() -> None:
     labels = [0, 1] * 4
     model = TfidfLogReg(ngrams=2, min_documents=1)
     model.prepare(make_view(TRAIN, labels, 20))
-    weight = model.estimator.steps[0][1]
     theirs = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+").fit(
         texts(TRAIN)
     )
-    found = weight.transform(model.features(ragged(OTHER)))
+    found = model.features(ragged(OTHER))
     expected = theirs.transform(texts(OTHER))
     # Columns stand in another order: rows agree in every sum and in their scalar products.
     assert np.allclose(np.sort(found.toarray()), np.sort(expected.toarray()), atol=1e-12)

@@ -1,0 +1,30 @@
+"""TfidfForest: TF-IDF weighted words into a random forest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.pipeline import make_pipeline
+
+from lit_models.forest import ForestEstimator
+
+
+class TfidfForest(ForestEstimator):
+    """TF-IDF weights (Salton & Buckley 1988) of the most frequent words, and a forest over them.
+
+    w(t, d) = tf(t, d) · (ln((1 + N) / (1 + df(t))) + 1), rows scaled to length 1: what a fork asks
+    is then how large a part of the text a word makes up, however long the text is. The weights are
+    learnt from the train side alone.
+
+    Args:
+        trees: number of trees.
+        **kwargs: of `ForestEstimator`.
+    """
+
+    def __init__(self, *, trees: int = 300, **kwargs: Any) -> None:
+        super().__init__(trees=trees, **kwargs)
+
+    def make_estimator(self) -> BaseEstimator:
+        return make_pipeline(TfidfTransformer(), self.make_forest())

@@ -1,0 +1,94 @@
+"""NB-LogReg: features of a hand-worked case, and the whole against scikit-learn's own parts."""
+
+from __future__ import annotations
+
+from math import log, sqrt
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.preprocessing import normalize
+
+from datamodules.batching import Ragged
+from lit_models.nb_logreg import NBLogReg
+from tests.batches import make_view, random_rows
+
+ROWS = random_rows([5, 9, 14, 20, 8, 11, 30, 2, 17], 9, seed=3)
+OTHERS = [*random_rows([1, 2, 30], 12, seed=4), ROWS[2]]
+
+
+def fitted(rows: list[list[int]], labels: list[int], **settings: Any) -> NBLogReg:
+    model = NBLogReg(**({"min_documents": 1, "num_classes": max(labels) + 1} | settings))
+    model.prepare(make_view(rows, labels, 12))
+    return model
+
+
+def ragged(rows: list[list[int]]) -> Ragged:
+    return make_view(rows, [0] * len(rows), 12).tokens
+
+
+def texts(rows: list[list[int]]) -> list[str]:
+    return [" ".join(f"w{token}" for token in row) for row in rows]
+
+
+def test_features_of_a_hand_worked_case() -> None:
+    # Class 0: "2 3 2"; class 1: "2 4" and "4". Texts that have the words 2, 3, 4, plus 1:
+    # class 0: 2, 2, 1 of 5; class 1: 2, 1, 3 of 6.
+    two, three, four = log((2 / 6) / (2 / 5)), log((1 / 6) / (2 / 5)), log((3 / 6) / (1 / 5))
+    rows, labels = [[2, 3, 2], [2, 4], [4]], [0, 1, 1]
+    model = fitted(rows, labels, ngrams=1, normalized=False)
+    found = model.features(ragged([[4, 3, 4], [2], [9]])).toarray()
+    assert np.allclose(found, [[0, three, four], [two, 0, 0], [0, 0, 0]])
+    model = fitted(rows, labels, ngrams=1)
+    length = sqrt(three**2 + four**2)
+    expected = [[0, three / length, four / length], [-1, 0, 0], [0, 0, 0]]
+    assert np.allclose(model.features(ragged([[4, 3, 4], [2], [9]])).toarray(), expected)
+
+
+@pytest.mark.parametrize("normalized", [True, False])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_are_those_of_scikit_learns_parts(classes: int, normalized: bool) -> None:
+    labels = np.arange(len(ROWS)) % classes
+    counter = CountVectorizer(binary=True, ngram_range=(1, 3), token_pattern=r"\S+")
+    train = counter.fit_transform(texts(ROWS))
+    others = counter.transform(texts(OTHERS))
+    ratios = []
+    for label in [1] if classes == 2 else range(classes):
+        bayes = MultinomialNB(alpha=0.5).fit(train, labels == label)
+        ratios.append(bayes.feature_log_prob_[1] - bayes.feature_log_prob_[0])
+
+    def features(counts: Any) -> np.ndarray:
+        joined = np.concatenate([counts.toarray() * ratio for ratio in ratios], axis=1)
+        return normalize(joined) if normalized else joined
+
+    theirs = LogisticRegression(C=2.0, max_iter=500, tol=1e-10).fit(features(train), labels)
+    settings = {"smoothing": 0.5, "inverse_penalty": 2.0, "normalized": normalized}
+    ours = fitted(ROWS, labels.tolist(), **settings, max_iterations=500)
+    ours.estimator.set_params(tol=1e-10).fit(ours.features(ragged(ROWS)), labels)
+    expected = theirs.predict_proba(features(others))
+    assert np.allclose(ours.predict_proba(ragged(OTHERS)), expected, atol=1e-6)
+
+
+def test_a_smoothing_that_gives_no_finite_ratio_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"model.smoothing is 0.0; it must be above 0"):
+        NBLogReg(smoothing=0.0)
+
+
+@pytest.mark.parametrize("name", ["ngrams", "min_documents", "max_ngrams"])
+def test_sizes_below_one_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"model.{name} is 0; it must be at least 1"):
+        NBLogReg(**{name: 0})
+
+
+def test_one_device_alone() -> None:
+    model = fitted(ROWS, [0, 1, 1] * 3)
+
+    class Two:
+        world_size = 2
+
+    model._trainer = Two()
+    with pytest.raises(ValueError, match="NBLogReg fits on one process, not 2"):
+        model.prepare(make_view(ROWS, [0, 1, 1] * 3, 12))
