@@ -33,6 +33,8 @@ class Doc2VecLogReg(LitEstimator):
         window: largest distance of the words around, in PV-DM.
         negative: words drawn by chance for each that stands there.
         min_count: rarer words are left out.
+        sample: words more frequent than this share are left out at random, the more often the more
+            frequent they are; 0 keeps all.
         epochs: passes over the texts, and over a new one.
         workers: threads of learning; more than one is faster, and never twice the same.
         text: learn vectors of the train texts alone, or of those without labels too.
@@ -53,7 +55,8 @@ class Doc2VecLogReg(LitEstimator):
         dim: int = 100,
         window: int = 5,
         negative: int = 5,
-        min_count: int = 2,
+        min_count: int = 5,
+        sample: float = 1e-4,
         epochs: int = 20,
         workers: int = 1,
         text: Text = "train",
@@ -77,7 +80,7 @@ class Doc2VecLogReg(LitEstimator):
         self.inverse_penalty, self.max_iterations = inverse_penalty, max_iterations
         # The seed is the run's, which has set NumPy's own generator.
         seed = int(np.random.randint(2**31))
-        parts = (dim, window, negative, min_count, epochs, workers, seed)
+        parts = (dim, window, negative, min_count, sample, epochs, workers, seed)
         self.parts = {
             name: ParagraphVectors(name, *parts)  # type: ignore[arg-type]
             for name in architecture.split("+")

@@ -27,6 +27,8 @@ class ParagraphVectors:
         window: largest distance of the words around, in `dm`.
         negative: words drawn by chance for each that stands there.
         min_count: rarer words are left out.
+        sample: words more frequent than this share are left out at random, the more often the more
+            frequent they are; 0 keeps all.
         epochs: passes over the texts, and over a new one.
         workers: threads of learning; more than one is faster, and never twice the same.
         seed: of what is drawn.
@@ -39,6 +41,7 @@ class ParagraphVectors:
         window: int,
         negative: int,
         min_count: int,
+        sample: float,
         epochs: int,
         workers: int,
         seed: int,
@@ -50,7 +53,7 @@ class ParagraphVectors:
             "window": window,
             "negative": negative,
             "hs": 0,
-            "sample": 0,
+            "sample": sample,
             "min_count": min_count,
             "epochs": epochs,
             "workers": workers,

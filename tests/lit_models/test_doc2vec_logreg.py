@@ -17,7 +17,7 @@ from lit_models.doc2vec_logreg import Doc2VecLogReg
 from tests.batches import make_view
 from tests.lit_models.test_vector_average import ragged
 
-SMALL: dict[str, Any] = {"dim": 8, "epochs": 30, "min_count": 1}
+SMALL: dict[str, Any] = {"dim": 8, "epochs": 30, "min_count": 1, "sample": 0}
 
 
 def topics(texts: int, seed: int) -> tuple[list[list[int]], list[int]]:
