@@ -46,7 +46,7 @@ class GloVe(Vectors):
         epochs: passes over the pairs.
         batch_size: pairs of one step.
         learning_rate: of AdaGrad.
-        text: learn from the train texts, or from those without labels too.
+        text: learn from the train texts, or also from those without labels where there are any.
 
     Raises:
         ValueError: a size below 1, or no such text.

@@ -30,7 +30,7 @@ class FastText(Vectors):
         longest: letters of the longest.
         buckets: n-grams share this many vectors, by their hash.
         workers: threads; more than one is faster, and never twice the same.
-        text: learn from the train texts, or from those without labels too.
+        text: learn from the train texts, or also from those without labels where there are any.
 
     Raises:
         ValueError: a size below 1, a longest n-gram shorter than the shortest, or no such text.

@@ -209,20 +209,14 @@ class TextDataModule(L.LightningDataModule, ABC):
         """Vectors of the words of the rows that are learnt from; None where none are asked for.
 
         Raises:
-            DataError: no word is frequent enough, the corpus has not the text that the vectors
-                ask for, or what is kept of them cannot be read.
+            DataError: no word is frequent enough, or what is kept of them cannot be read.
         """
         if self.vectors is None:
             return None
-        store, cut, part = self.store, self.encoder.cut, self.vectors.text
+        store, cut, part = self.store, self.encoder.cut, self.vectors.part(self.store.splits)
         whole = cut._replace(vocab_size=None, max_length=None)
         texts = whole.ragged(store.tokens("train"), self._train_rows())
         if part == "train+unlabelled":
-            if "unlabelled" not in store.splits:
-                raise DataError(
-                    f"data.vectors asks for text {part!r}, and the corpus {store.meta['corpus']!r} "
-                    "has no texts without labels; set its text to train"
-                )
             # Their other words are in no vocabulary: left out, as gensim leaves out rare ones.
             texts = joined(texts, without(store.tokens("unlabelled"), cut.unk_id))
         source = {"store": self._store_folder().name, "part": part}

@@ -6,7 +6,7 @@ import hashlib
 import json
 import ssl
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import IO, Any, ClassVar, cast
 
@@ -44,7 +44,7 @@ class VectorFile(Vectors):
         """The content of the file, not its place."""
         return {"class": type(self).__name__, "dim": self.dim, "sha256": _sha256(self._file)}
 
-    def note(self) -> str | None:
+    def note(self, splits: Collection[str]) -> str | None:
         return f"word vectors from outside, {Path(self.path).name}"
 
     def of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -18,7 +18,7 @@ from datamodules.cache import digest, locked, new_folder
 from datamodules.errors import DataError
 
 Text = Literal["train", "train+unlabelled"]
-"""Which texts vectors are learnt from: the labelled ones, or those without labels too."""
+"""What is learnt from: the labelled texts, or also those without labels where there are any."""
 
 _FORMAT = 1
 _ARRAYS, _META = "vectors.safetensors", "meta.json"
@@ -104,11 +104,19 @@ class Vectors(ABC):
         arguments = {name: value for name, value in vars(self).items() if name != "text"}
         return {"class": type(self).__name__, **arguments}
 
-    def note(self) -> str | None:
-        """What a reader of results must know of the vectors; None: they are of the train texts."""
-        return (
-            None if self.text == "train" else "word vectors learnt from train and unlabelled texts"
-        )
+    def note(self, splits: Collection[str]) -> str | None:
+        """What a reader of results must know of the vectors; None: they are of the train texts.
+
+        Args:
+            splits: those that the corpus has.
+        """
+        if self.part(splits) == "train":
+            return None
+        return "word vectors learnt from train and unlabelled texts"
+
+    def part(self, splits: Collection[str]) -> Text:
+        """What they are learnt from in a corpus with these splits."""
+        return self.text if "unlabelled" in splits else "train"
 
     @abstractmethod
     def learn(
@@ -183,7 +191,7 @@ class Word2Vec(Vectors):
             frequent they are.
         epochs: passes over the texts.
         workers: threads; more than one is faster, and never twice the same.
-        text: learn from the train texts, or from those without labels too.
+        text: learn from the train texts, or also from those without labels where there are any.
 
     Raises:
         ValueError: a size below 1, or no such text.

@@ -211,7 +211,7 @@ def _measure(
         test = _metrics(folder / TEST_FILE)
     milliseconds = latency(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
-    vectors = data.vectors.note() if data.vectors else None
+    vectors = data.vectors.note(data.store.splits) if data.vectors else None
     steps, tokens = (sum(int(getattr(f.clock, n)) for f in fits) for n in ("steps", "tokens"))
     stepping = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history

@@ -11,7 +11,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from datamodules.batching import TrainView
-from datamodules.errors import DataError
 from datamodules.ragged import Ragged, joined, without
 from datamodules.vectors import Text
 from lit_models.estimator import LitEstimator
@@ -37,7 +36,7 @@ class Doc2VecLogReg(LitEstimator):
             frequent they are; 0 keeps all.
         epochs: passes over the texts, and over a new one.
         workers: threads of learning; more than one is faster, and never twice the same.
-        text: learn vectors of the train texts alone, or of those without labels too.
+        text: learn from the train texts, or also from those without labels where there are any.
         infer_train: the regression learns from vectors inferred anew for the train texts, as they
             are for others, instead of those learnt with the words.
         inverse_penalty: C; larger fits closer.
@@ -94,12 +93,7 @@ class Doc2VecLogReg(LitEstimator):
 
     def learn_features(self, view: TrainView) -> np.ndarray:
         texts, rows = view.tokens, len(view.tokens)
-        if self.text == "train+unlabelled":
-            if view.unlabelled is None:
-                raise DataError(
-                    "model.text is 'train+unlabelled', and the corpus has no texts without labels; "
-                    "set --model.text train"
-                )
+        if self.text == "train+unlabelled" and view.unlabelled is not None:
             texts = joined(texts, view.unlabelled)
         # Words outside the vocabulary are left out, as gensim leaves out rare ones.
         texts = without(texts, view.unk_id)

@@ -136,7 +136,9 @@ def test_glove_is_taken_out_of_its_archive_once(
     assert found.tokens.tolist() == [2] and found.values.tolist() == [[0.5] * 50]
     (downloads / "glove.6B.zip").unlink()  # the text itself is enough
     assert learnt(PretrainedGloVe("6B", 50), tmp_path).tokens.tolist() == [2]
-    assert PretrainedGloVe("6B", 50).note() == "word vectors from outside, glove.6B.50d.txt"
+    assert (
+        PretrainedGloVe("6B", 50).note(["train"]) == "word vectors from outside, glove.6B.50d.txt"
+    )
 
 
 def test_character_ngrams_make_a_vector_for_every_word(tmp_path: Path) -> None:

@@ -128,4 +128,7 @@ def test_a_damaged_matrix_is_named(tmp_path: Path) -> None:
 
 
 def test_a_row_says_where_they_are_from(tmp_path: Path) -> None:
-    assert VectorFile(str(tmp_path / "own.vec")).note() == "word vectors from outside, own.vec"
+    assert (
+        VectorFile(str(tmp_path / "own.vec")).note(["train"])
+        == "word vectors from outside, own.vec"
+    )

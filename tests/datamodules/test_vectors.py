@@ -107,21 +107,25 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for(tmp_path: 
     assert 1 in unlabelled.values and seen[0].values[edge:].tolist() == known
 
 
-def test_a_corpus_without_such_texts_is_told(tmp_path: Path) -> None:
+def test_a_corpus_without_such_texts_gives_those_of_train(tmp_path: Path) -> None:
     file = tmp_path / "train.csv"
     file.write_text("text,label\n" + "".join(f"word {n} here,{n % 2}\n" for n in range(20)))
-    module = TextFiles(
-        train=str(file), cache_dir=str(tmp_path), vectors=Word2Vec(text="train+unlabelled")
-    )
-    module.prepare_data()
-    module.setup()
-    with pytest.raises(DataError, match="asks for text 'train.unlabelled'.*set its text to train"):
-        module.train_view()
+    found = []
+    for text in ("train", "train+unlabelled"):
+        how = Word2Vec(**RARE, text=text)  # type: ignore[arg-type]
+        module = TextFiles(train=str(file), cache_dir=str(tmp_path), vectors=how)
+        module.prepare_data()
+        module.setup()
+        found.append(module.train_view().vectors)
+    assert np.array_equal(*found)  # type: ignore[arg-type]
+    assert len(list((tmp_path / "vectors").glob("*/meta.json"))) == 1, "they are the same ones"
 
 
-def test_only_other_texts_than_those_of_train_need_a_note() -> None:
-    assert Word2Vec().note() is None
-    assert "train and unlabelled texts" in str(Word2Vec(text="train+unlabelled").note())
+def test_a_row_says_so_where_other_texts_than_those_of_train_were_seen() -> None:
+    more = Word2Vec(text="train+unlabelled")
+    every = ["train", "test", "unlabelled"]
+    assert Word2Vec().note(every) is None and more.note(["train", "test"]) is None
+    assert more.note(every) == "word vectors learnt from train and unlabelled texts"
     with pytest.raises(ValueError, match="text is 'test'; choose of .'train', 'train.unlabelled'."):
         Word2Vec(text="test")  # type: ignore[arg-type]
 

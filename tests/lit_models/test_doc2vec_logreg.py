@@ -88,8 +88,8 @@ def test_the_seed_decides_the_vectors() -> None:
 def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
     view = make_view(*topics(20, 0), 25)
     more = Ragged(np.array([23, 23, 1, 2], np.int32), np.array([0, 2, 4]))
-    with pytest.raises(DataError, match="model.text is 'train.unlabelled', and the corpus has no"):
-        Doc2VecLogReg(**SMALL, text="train+unlabelled").prepare(view)
+    without_any = Doc2VecLogReg(**SMALL, text="train+unlabelled")
+    assert without_any.learn_features(view).shape == (20, 8)
     object.__setattr__(view, "unlabelled", more)
     for text, known in (("train", False), ("train+unlabelled", True)):
         model = Doc2VecLogReg(**SMALL, text=text)  # type: ignore[arg-type]
