@@ -209,13 +209,15 @@ def download(url: str, target: Path, md5: str, *, timeout: float = 30.0) -> None
             temporary.unlink(missing_ok=True)
 
 
+def progress_bar() -> Progress:
+    """A bar of bytes, their rate and the time that is left, on standard error."""
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress("{task.description}", *columns, console=Console(stderr=True))
+
+
 def _fetch(url: str, file: IO[bytes], name: str, timeout: float) -> str:
     digest = hashlib.md5()
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with (
-        urllib.request.urlopen(url, timeout=timeout) as response,
-        Progress("{task.description}", *columns, console=Console(stderr=True)) as progress,
-    ):
+    with urllib.request.urlopen(url, timeout=timeout) as response, progress_bar() as progress:
         length = response.headers.get("Content-Length")
         task = progress.add_task(name, total=int(length) if length else None)
         received = 0

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from datamodules.ragged import Ragged as Ragged
+
 Truncation = Literal["head", "tail", "head+tail"]
 
 # head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do (128 + 382).
@@ -36,26 +38,6 @@ class TextBatch(NamedTuple):
     lengths: torch.Tensor
     labels: torch.Tensor
     ids: torch.Tensor
-
-
-class Ragged(NamedTuple):
-    """Rows of unequal length in one array: row i is `values[offsets[i]:offsets[i + 1]]`.
-
-    Attributes:
-        values: int32[sum of lengths].
-        offsets: int64[N + 1].
-    """
-
-    values: np.ndarray
-    offsets: np.ndarray
-
-    @property
-    def lengths(self) -> np.ndarray:
-        """int64[N]."""
-        return np.diff(self.offsets)
-
-    def __len__(self) -> int:  # rows, not the two fields
-        return len(self.offsets) - 1
 
 
 class Cut(NamedTuple):
@@ -142,6 +124,7 @@ class TrainView:
         sentence_ends: numbers of the tokens that end a sentence.
         vectors: float32[V, d] of the vocabulary, zeros where a word has none; or None.
         vectors_seconds: what learning them took.
+        vectors_covered: the shares of the vocabulary and of the running words that have one.
     """
 
     vocabulary: list[str]
@@ -154,6 +137,7 @@ class TrainView:
     sentence_ends: tuple[int, ...] = ()
     vectors: np.ndarray | None = None
     vectors_seconds: float = 0.0
+    vectors_covered: tuple[float, float] | None = None
 
 
 class TokenDataset(Dataset[TextBatch]):

@@ -12,7 +12,6 @@ import numpy as np
 from datamodules.batching import (
     BucketSampler,
     Cut,
-    Ragged,
     TextBatch,
     TextLoader,
     TokenDataset,
@@ -23,6 +22,7 @@ from datamodules.cache import default_cache_dir, digest, locked
 from datamodules.corpus import Corpus, read_fingerprint, read_texts
 from datamodules.encoder import Encoder
 from datamodules.errors import DataError
+from datamodules.ragged import Ragged, joined, without
 from datamodules.token_store import FORMAT, TokenStore
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 from datamodules.vectors import Vectors, WordVectors
@@ -37,8 +37,9 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     Args:
         tokenizer: splits texts into tokens; None means `WordTokenizer()`.
-        vectors: how word vectors are learnt from the rows that are learnt from, whole and uncut,
-            before a model with word embeddings starts from them; None: they start at random.
+        vectors: how word vectors are learnt from the rows that are learnt from (and from those
+            without labels, where it says so), whole and uncut, before a model takes or starts from
+            them; None: there are none.
         vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: all.
         min_frequency: words seen less often in train become `<unk>`.
         max_length: longest row in tokens. None: no limit.
@@ -185,10 +186,14 @@ class TextDataModule(L.LightningDataModule, ABC):
             every = store.tokens("unlabelled")
             unlabelled = cut.ragged(every, np.arange(len(every)))
         vocabulary = self.tokenizer.vocabulary()[: cut.vocab_size]
-        vectors = self.word_vectors()
+        tokens = cut.ragged(store.tokens("train"), rows)
+        vectors, covered = self.word_vectors(), None
+        if vectors is not None:
+            counts = np.bincount(tokens.values, minlength=len(vocabulary))
+            covered = vectors.covered(counts, (cut.pad_id, cut.unk_id))
         return TrainView(
             vocabulary=vocabulary,
-            tokens=cut.ragged(store.tokens("train"), rows),
+            tokens=tokens,
             labels=store.labels("train")[rows],
             unlabelled=unlabelled,
             num_classes=self.num_classes,
@@ -197,21 +202,26 @@ class TextDataModule(L.LightningDataModule, ABC):
             sentence_ends=tuple(e for e in self.tokenizer.sentence_ends() if e < len(vocabulary)),
             vectors=None if vectors is None else vectors.matrix(len(vocabulary)),
             vectors_seconds=0.0 if vectors is None else vectors.seconds,
+            vectors_covered=covered,
         )
 
     def word_vectors(self) -> WordVectors | None:
-        """Vectors learnt from the rows that are learnt from, uncut; None where none are asked for.
+        """Vectors of the words of the rows that are learnt from; None where none are asked for.
 
         Raises:
             DataError: no word is frequent enough, or what is kept of them cannot be read.
         """
         if self.vectors is None:
             return None
-        store, cut = self.store, self.encoder.cut
+        store, cut, part = self.store, self.encoder.cut, self.vectors.part(self.store.splits)
         whole = cut._replace(vocab_size=None, max_length=None)
         texts = whole.ragged(store.tokens("train"), self._train_rows())
-        source = {"store": self._store_folder().name, "part": "train"}
-        return self.vectors.of(self.cache_dir / "vectors", source, texts, self.seed)
+        if part == "train+unlabelled":
+            # Their other words are in no vocabulary: left out, as gensim leaves out rare ones.
+            texts = joined(texts, without(store.tokens("unlabelled"), cut.unk_id))
+        source = {"store": self._store_folder().name, "part": part}
+        vocabulary = self.tokenizer.vocabulary()
+        return self.vectors.of(self.cache_dir / "vectors", source, texts, vocabulary, self.seed)
 
     def texts(self, split: str) -> list[str]:
         """The raw texts of `train`, `test` or `unlabelled`, by id."""

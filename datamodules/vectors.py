@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from safetensors import SafetensorError
@@ -17,8 +17,26 @@ from datamodules.batching import Ragged
 from datamodules.cache import digest, locked, new_folder
 from datamodules.errors import DataError
 
+Text = Literal["train", "train+unlabelled"]
+"""What is learnt from: the labelled texts, or also those without labels where there are any."""
+
 _FORMAT = 1
 _ARRAYS, _META = "vectors.safetensors", "meta.json"
+
+
+class Covered(NamedTuple):
+    """How much of a text has word vectors.
+
+    Attributes:
+        words: share of the vocabulary, specials left out.
+        running: share of all words that stand in the text.
+    """
+
+    words: float
+    running: float
+
+    def __str__(self) -> str:
+        return f"{self.words:.1%} of the vocabulary, {self.running:.1%} of the running words"
 
 
 class WordVectors(NamedTuple):
@@ -41,25 +59,92 @@ class WordVectors(NamedTuple):
         matrix[self.tokens[inside]] = self.values[inside]
         return matrix
 
+    def covered(self, counts: np.ndarray, specials: Sequence[int] = (0, 1)) -> Covered:
+        """What share has a vector.
+
+        Args:
+            counts: int64[V], how often each token stands in the text.
+            specials: token numbers that are no words.
+
+        Raises:
+            DataError: no word has one.
+        """
+        counts = counts.copy()
+        counts[list(specials)] = 0
+        words = int((counts > 0).sum())
+        has = np.zeros(len(counts), dtype=bool)
+        has[self.tokens[self.tokens < len(counts)]] = True
+        known = has & (counts > 0)
+        if not known.any():
+            raise DataError(
+                f"none of the {words:,} words of the text has a word vector ({len(self.tokens):,} "
+                "vectors are at hand); take vectors of its language and case, or set "
+                "--data.vectors null"
+            )
+        return Covered(int(known.sum()) / words, int(counts[known].sum()) / int(counts.sum()))
+
 
 class Vectors(ABC):
-    """A way to word vectors."""
+    """A way to word vectors.
 
-    @abstractmethod
+    Args:
+        text: what they are learnt from, of `Text`.
+
+    Raises:
+        ValueError: there is no such text.
+    """
+
+    def __init__(self, text: Text = "train") -> None:
+        if text not in get_args(Text):
+            raise ValueError(f"text is {text!r}; choose of {get_args(Text)}")
+        self.text = text
+
     def settings(self) -> dict[str, Any]:
-        """Everything, beside text and seed, that decides what is learnt."""
+        """Everything, beside text and seed, that decides what is learnt: every argument."""
+        arguments = {name: value for name, value in vars(self).items() if name != "text"}
+        return {"class": type(self).__name__, **arguments}
+
+    def note(self, splits: Collection[str]) -> str | None:
+        """What a reader of results must know of the vectors; None: they are of the train texts.
+
+        Args:
+            splits: those that the corpus has.
+        """
+        if self.part(splits) == "train":
+            return None
+        return "word vectors learnt from train and unlabelled texts"
+
+    def part(self, splits: Collection[str]) -> Text:
+        """What they are learnt from in a corpus with these splits."""
+        return self.text if "unlabelled" in splits else "train"
 
     @abstractmethod
-    def learn(self, texts: Ragged, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """int64[N] token numbers and float32[N, d] vectors, from texts alone, never from labels."""
+    def learn(
+        self, texts: Ragged, vocabulary: Sequence[str], seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """int64[N] token numbers and float32[N, d] vectors, from texts alone, never from labels.
 
-    def of(self, cache: Path, source: dict[str, Any], texts: Ragged, seed: int) -> WordVectors:
+        Args:
+            texts: rows of token numbers.
+            vocabulary: the words by number.
+            seed: of what is drawn.
+        """
+
+    def of(
+        self,
+        cache: Path,
+        source: dict[str, Any],
+        texts: Ragged,
+        vocabulary: Sequence[str],
+        seed: int,
+    ) -> WordVectors:
         """The vectors of `texts`: read where they were learnt before, else learnt and kept.
 
         Args:
             cache: folder of all vectors; the second of two processes waits for the first.
-            source: what identifies `texts`.
+            source: what identifies `texts` and `vocabulary`.
             texts: rows of token numbers.
+            vocabulary: the words by number.
             seed: of what is drawn.
 
         Raises:
@@ -71,7 +156,7 @@ class Vectors(ABC):
             with locked(folder):
                 if not folder.exists():  # a process before us may have made it
                     started = time.perf_counter()
-                    tokens, values = self.learn(texts, seed)
+                    tokens, values = self.learn(texts, vocabulary, seed)
                     seconds = time.perf_counter() - started
                     with new_folder(folder) as temporary:
                         save_file({"tokens": tokens, "values": values}, temporary / _ARRAYS)
@@ -106,9 +191,10 @@ class Word2Vec(Vectors):
             frequent they are.
         epochs: passes over the texts.
         workers: threads; more than one is faster, and never twice the same.
+        text: learn from the train texts, or also from those without labels where there are any.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or no such text.
     """
 
     def __init__(
@@ -122,7 +208,9 @@ class Word2Vec(Vectors):
         sample: float = 1e-4,
         epochs: int = 5,
         workers: int = 1,
+        text: Text = "train",
     ) -> None:
+        super().__init__(text)
         sizes = {"dim": dim, "window": window, "negative": negative, "min_count": min_count}
         for name, value in (sizes | {"epochs": epochs, "workers": workers}).items():
             if value < 1:
@@ -131,11 +219,9 @@ class Word2Vec(Vectors):
         self.window, self.negative, self.min_count = window, negative, min_count
         self.sample, self.epochs, self.workers = sample, epochs, workers
 
-    def settings(self) -> dict[str, Any]:
-        """Every argument."""
-        return {"class": "Word2Vec", **vars(self)}
-
-    def learn(self, texts: Ragged, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def learn(
+        self, texts: Ragged, vocabulary: Sequence[str], seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """int64[N] token numbers and float32[N, d] vectors.
 
         Raises:
@@ -157,25 +243,38 @@ class Word2Vec(Vectors):
             workers=self.workers,
             seed=seed,
         )
-        rows = _Rows(texts)
+        rows = TokenRows(texts)
         model.build_vocab(rows)
         if not model.wv.index_to_key:
-            raise DataError(
-                f"no word stands {self.min_count} times in the {len(texts)} texts that vectors are "
-                "learnt from; lower min_count, or set --data.vectors null"
-            )
+            raise too_rare(self.min_count, len(texts))
         model.train(rows, total_examples=model.corpus_count, epochs=self.epochs)
         tokens = np.array([int(key) for key in model.wv.index_to_key], dtype=np.int64)
         return tokens, np.ascontiguousarray(model.wv.vectors, dtype=np.float32)
 
 
-class _Rows:
-    """Rows as gensim wants them: again with each pass, their words as strings."""
+def too_rare(min_count: int, texts: int) -> DataError:
+    """The error where `min_count` leaves no word."""
+    return DataError(
+        f"no word stands {min_count} times in the {texts} texts that vectors are learnt from; "
+        "lower min_count, or set --data.vectors null"
+    )
 
-    def __init__(self, texts: Ragged) -> None:
+
+class TokenRows:
+    """Rows as gensim wants them: again with each pass, their words as strings.
+
+    Args:
+        texts: rows of token numbers.
+        names: the string for each number; None: its digits.
+    """
+
+    def __init__(self, texts: Ragged, names: Sequence[str] | None = None) -> None:
         self.texts = texts
+        highest = int(texts.values.max()) if len(texts.values) else 0
+        self.names = names or [str(token) for token in range(highest + 1)]
 
     def __iter__(self) -> Iterator[list[str]]:
         values, offsets = self.texts
+        name = self.names.__getitem__
         for row in range(len(self.texts)):
-            yield [str(token) for token in values[offsets[row] : offsets[row + 1]].tolist()]
+            yield list(map(name, values[offsets[row] : offsets[row + 1]].tolist()))

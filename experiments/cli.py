@@ -177,6 +177,16 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
     return 0
 
 
+def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`vectors`: nearest neighbours, analogies and clusters of word vectors."""
+    from experiments.word_table import answer
+
+    _registry(options)
+    for line in answer(options.what, options.place, options.word):
+        print(line)
+    return 0
+
+
 def show_list(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`list`: every experiment, what it is, and whether `quick` runs it."""
     registry, quick = _registry(options), read_profile("quick")
@@ -330,6 +340,11 @@ def parser() -> argparse.ArgumentParser:
     sub = command("predict", predict, "labels for new texts")
     sub.add_argument("run", type=Path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
+
+    sub = command("vectors", vectors, "neighbours and analogies of words")
+    sub.add_argument("what", choices=("neighbours", "analogy", "clusters"))
+    sub.add_argument("place", type=Path, help="a run folder, or a folder of kept vectors")
+    sub.add_argument("word", nargs="*", help="words; for an analogy three, as in: man king woman")
 
     command("list", show_list, "the experiments there are")
     return parser

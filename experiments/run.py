@@ -211,6 +211,7 @@ def _measure(
         test = _metrics(folder / TEST_FILE)
     milliseconds = latency(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
+    vectors = data.vectors.note(data.store.splits) if data.vectors else None
     steps, tokens = (sum(int(getattr(f.clock, n)) for f in fits) for n in ("steps", "tokens"))
     stepping = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
@@ -250,7 +251,7 @@ def _measure(
         ended=now(),
         config_hash=config_hash,
         wandb_run=_wandb_id(folder),
-        notes=meta["notes"],
+        notes=[*meta["notes"], *([f"{spec.experiment}: {vectors}."] if vectors else [])],
         history=list(history),
     )
 

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import BaseEstimator
-
 from lit_models.forest import ForestEstimator
+from lit_models.ngram_estimator import NgramEstimator
 
 
-class BowForest(ForestEstimator):
+class BowForest(ForestEstimator, NgramEstimator):
     """Bag of words: counts of the most frequent words, and a forest over them (Breiman 2001).
 
     p(c | d) is the mean over trees of the share of class c in the leaf that d falls into.
 
     Args:
-        trees: number of trees.
-        **kwargs: of `ForestEstimator`.
+        max_ngrams: most n-grams, the most frequent of the train side.
+        **kwargs: of `ForestEstimator` and `NgramEstimator`.
     """
 
-    def __init__(self, *, trees: int = 100, **kwargs: Any) -> None:
-        super().__init__(trees=trees, **kwargs)
-
-    def make_estimator(self) -> BaseEstimator:
-        return self.make_forest()
+    def __init__(self, *, max_ngrams: int | None = 5000, **kwargs: Any) -> None:
+        super().__init__(max_ngrams=max_ngrams, **kwargs)

@@ -59,6 +59,8 @@ class LitClassifier(L.LightningModule):
         average_start: epochs before the mean of `asgd` begins.
         vectors_rate: the learning rate of word vectors that the corpus gives (`data.vectors`), as a
             share of `learning_rate`; 0 keeps them as given.
+        vectors_frozen_epochs: epochs in which those vectors stay as given, before they learn at
+            their rate.
         compile: fit with `torch.compile`, which pays on a GPU; networks with recurrent layers
             refuse it.
 
@@ -83,6 +85,7 @@ class LitClassifier(L.LightningModule):
         average_decay: float = 0.999,
         average_start: int = 1,
         vectors_rate: float = 0.2,
+        vectors_frozen_epochs: int = 0,
         compile: bool = False,
     ) -> None:
         super().__init__()
@@ -95,6 +98,10 @@ class LitClassifier(L.LightningModule):
             )
         if vectors_rate < 0:
             raise ValueError(f"vectors_rate is {vectors_rate}; it must be 0 or more")
+        if vectors_frozen_epochs < 0:
+            raise ValueError(
+                f"vectors_frozen_epochs is {vectors_frozen_epochs}; it must be 0 or more"
+            )
         self.save_hyperparameters(logger=False)  # the logger has the whole resolved config
         self.num_classes = num_classes
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
@@ -103,6 +110,7 @@ class LitClassifier(L.LightningModule):
         self.average, self.average_decay = average, average_decay
         self.average_start, self.compiled = average_start, compile
         self.vectors_rate, self.given_vectors = vectors_rate, list[Tensor]()
+        self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_metrics = MetricCollection(
@@ -257,6 +265,9 @@ class LitClassifier(L.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clips by `gradient_clip_norm`; Trainer(gradient_clip_val) refuses fused optimisers."""
+        if self.current_epoch < self.vectors_frozen_epochs:
+            for weight in self.given_vectors:
+                weight.grad = None  # an optimiser leaves such a weight alone, its decay too
         if self.gradient_clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,6 +21,8 @@ from lit_models.layers.masking import mask_of
 
 ESTIMATOR_FILE = "model.skops"
 ARRAYS_FILE = "arrays.safetensors"
+
+Features: TypeAlias = sp.csr_matrix | np.ndarray
 
 
 class LitEstimator(LitClassifier, ABC):
@@ -41,7 +43,7 @@ class LitEstimator(LitClassifier, ABC):
     estimator: BaseEstimator
 
     @abstractmethod
-    def learn_features(self, view: TrainView) -> sp.csr_matrix:
+    def learn_features(self, view: TrainView) -> Features:
         """float[N, F] features of the train rows, remembering what `features` needs."""
 
     @abstractmethod
@@ -49,7 +51,7 @@ class LitEstimator(LitClassifier, ABC):
         """The unfitted scikit-learn estimator, with `predict_proba`; features are learnt by now."""
 
     @abstractmethod
-    def features(self, tokens: Ragged) -> sp.csr_matrix:
+    def features(self, tokens: Ragged) -> Features:
         """float[N, F] features of any rows."""
 
     @abstractmethod

@@ -1,7 +1,8 @@
-"""How many values a fitted scikit-learn estimator holds: what `parameters` counts in the table."""
+"""What a fitted scikit-learn estimator is made of, and how many values it holds."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,24 +10,31 @@ import numpy as np
 _ARRAYS = ("coef_", "intercept_", "idf_", "feature_log_prob_", "class_log_prior_", "a_", "b_")
 
 
+def parts(estimator: Any) -> Iterator[Any]:
+    """The estimator itself and all fitted parts of a pipeline, of a calibration, of a forest."""
+    yield estimator
+    if hasattr(estimator, "steps"):
+        below = [part for _, part in estimator.steps]
+    elif hasattr(estimator, "calibrated_classifiers_"):
+        pairs = estimator.calibrated_classifiers_
+        below = [part for pair in pairs for part in (pair.estimator, *pair.calibrators)]
+    else:
+        below = list(getattr(estimator, "estimators_", []))
+    for part in below:
+        yield from parts(part)
+
+
 def fitted_values(estimator: Any) -> int:
-    """The fitted values of an estimator and of all that it is made of.
+    """The fitted values of an estimator and of all that it is made of: `parameters` of the table.
 
     Of a tree they are a feature and a threshold at each fork, and a share for each class at each
     leaf.
     """
-    if (tree := getattr(estimator, "tree_", None)) is not None:
+    return sum(map(_own, parts(estimator)))
+
+
+def _own(part: Any) -> int:
+    if (tree := getattr(part, "tree_", None)) is not None:
         leaves, classes = int(tree.n_leaves), int(tree.max_n_classes)
         return 2 * (int(tree.node_count) - leaves) + classes * leaves
-    own = sum(np.size(getattr(estimator, name)) for name in _ARRAYS if hasattr(estimator, name))
-    return int(own) + sum(fitted_values(part) for part in _parts(estimator))
-
-
-def _parts(estimator: Any) -> list[Any]:
-    """The fitted parts of a pipeline, of a calibration, of a forest."""
-    if hasattr(estimator, "steps"):
-        return [part for _, part in estimator.steps]
-    if hasattr(estimator, "calibrated_classifiers_"):
-        pairs = estimator.calibrated_classifiers_
-        return [part for pair in pairs for part in (pair.estimator, *pair.calibrators)]
-    return list(getattr(estimator, "estimators_", []))
+    return sum(int(np.size(getattr(part, name))) for name in _ARRAYS if hasattr(part, name))

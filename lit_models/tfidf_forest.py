@@ -9,9 +9,10 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import make_pipeline
 
 from lit_models.forest import ForestEstimator
+from lit_models.ngram_estimator import NgramEstimator
 
 
-class TfidfForest(ForestEstimator):
+class TfidfForest(ForestEstimator, NgramEstimator):
     """TF-IDF weights (Salton & Buckley 1988) of the most frequent words, and a forest over them.
 
     w(t, d) = tf(t, d) · (ln((1 + N) / (1 + df(t))) + 1), rows scaled to length 1: what a fork asks
@@ -20,11 +21,12 @@ class TfidfForest(ForestEstimator):
 
     Args:
         trees: number of trees.
-        **kwargs: of `ForestEstimator`.
+        max_ngrams: most n-grams, the most frequent of the train side.
+        **kwargs: of `ForestEstimator` and `NgramEstimator`.
     """
 
-    def __init__(self, *, trees: int = 300, **kwargs: Any) -> None:
-        super().__init__(trees=trees, **kwargs)
+    def __init__(self, *, trees: int = 300, max_ngrams: int | None = 5000, **kwargs: Any) -> None:
+        super().__init__(trees=trees, max_ngrams=max_ngrams, **kwargs)
 
     def make_estimator(self) -> BaseEstimator:
         return make_pipeline(TfidfTransformer(), self.make_forest())

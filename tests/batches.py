@@ -31,7 +31,12 @@ def random_rows(lengths: Sequence[int], vocab_size: int, seed: int = 0) -> list[
     return [rng.integers(2, vocab_size, length).tolist() for length in lengths]
 
 
-def make_view(rows: Sequence[Sequence[int]], labels: Sequence[int], vocab_size: int) -> TrainView:
+def make_view(
+    rows: Sequence[Sequence[int]],
+    labels: Sequence[int],
+    vocab_size: int,
+    vectors: np.ndarray | None = None,
+) -> TrainView:
     """The train side of a corpus of these rows."""
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     values = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows])
@@ -44,4 +49,5 @@ def make_view(rows: Sequence[Sequence[int]], labels: Sequence[int], vocab_size: 
         pad_id=PAD,
         unk_id=UNK,
         sentence_ends=SENTENCE_ENDS,
+        vectors=vectors,
     )

@@ -11,10 +11,13 @@ import numpy as np
 import torch
 
 from datamodules.batching import TextBatch
+from datamodules.vectors import Word2Vec
 from experiments.config import Registry, merge
 from experiments.parsing import Resolved
+from lit_models.centroids import Centroids
 from lit_models.classifier import LitClassifier
 from lit_models.estimator import LitEstimator
+from lit_models.word_vectors import WordVectorEstimator
 from tests.batches import make_batch, make_view, random_rows
 from tests.toys import ToyData
 
@@ -44,8 +47,20 @@ def build(registry: Registry, experiment: str) -> LitClassifier:
     model: LitClassifier = resolved.cli.model
     # What is learnt before the first step is learnt here as `setup` would do it.
     many = random_rows([20] * 60, VOCAB, seed=1)
-    model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB))
+    vectors = np.random.default_rng(2).normal(size=(VOCAB, 8)).astype(np.float32)
+    given = vectors if isinstance(model, WordVectorEstimator) else None
+    model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB, given))
     return model.eval()
+
+
+def toy_vectors(kind: type) -> dict[str, Any] | None:
+    """Vectors of every word for a model that must have some, else none: 32 texts are too few."""
+    if not issubclass(kind, WordVectorEstimator):
+        return None
+    return {
+        "class_path": "datamodules.vectors.Word2Vec",
+        "init_args": {"dim": 50, "min_count": 1, "text": "train"},
+    }
 
 
 def outputs(model: LitClassifier, batch: TextBatch) -> np.ndarray:
@@ -113,7 +128,8 @@ def test_every_parameter_receives_a_gradient(registry: Registry, experiment: str
 
 def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path: Path) -> None:
     settings = registry.settings(experiment)
-    toy = {
+    kind = type(build(registry, experiment))
+    toy: dict[str, Any] = {
         "data": {
             "class_path": "tests.toys.ToyData",
             "init_args": {
@@ -121,12 +137,14 @@ def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path:
                 "classes": 2,
                 "batch_size": 8,
                 "cache_dir": str(tmp_path),
-                "vectors": None,  # which 32 texts are too few for
+                "vectors": toy_vectors(kind),
             },
         },
         "trainer": {"max_epochs": 60},
         "seed_everything": 0,
     }
+    if issubclass(kind, Centroids):  # a fifth as many clusters as words cannot tell 32 texts apart
+        toy["model"] = {"init_args": {"words_per_cluster": 1}}
     resolved = Resolved(merge(settings, toy))
     L.seed_everything(0, verbose=False)
     resolved.cli.build()
@@ -179,7 +197,10 @@ def test_predicts_the_same_after_saving_and_loading(
     registry: Registry, experiment: str, tmp_path: Path
 ) -> None:
     model = build(registry, experiment).train()
-    data = ToyData(classes=CLASSES, vocab_size=VOCAB, cache_dir=str(tmp_path / "cache"))
+    vectors = Word2Vec(8, min_count=1) if isinstance(model, WordVectorEstimator) else None
+    data = ToyData(
+        classes=CLASSES, vocab_size=VOCAB, vectors=vectors, cache_dir=str(tmp_path / "cache")
+    )
     trainer = L.Trainer(
         max_epochs=1,
         limit_val_batches=0,

@@ -67,6 +67,24 @@ def test_they_learn_at_their_own_rate_and_the_schedule_is_common(tmp_path: Path)
     assert 0 < moved < 5 * 0.003 * 1.1, "Adam moves a weight by about its rate in a step"
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "sparse_adam"])
+def test_they_stay_frozen_for_some_epochs_and_then_learn(optimizer: Any, tmp_path: Path) -> None:
+    clip = {"gradient_clip_norm": None} if optimizer == "sparse_adam" else {}
+    moved, others = [], []
+
+    class Watch(L.Callback):
+        def on_train_epoch_end(self, trainer: L.Trainer, module: Any) -> None:
+            vectors = torch.from_numpy(trainer.datamodule.train_view().vectors)  # type: ignore
+            table = module.net.embedding.table.weight[: len(vectors)]
+            moved.append(float((table - vectors).abs().max()))
+            others.append(module.net.output.weight.detach().clone())
+
+    model = cnn(vectors_frozen_epochs=2, weight_decay=0.1, optimizer=optimizer, **clip)
+    fit(model, tmp_path, max_epochs=3, callbacks=[Watch()])
+    assert moved[:2] == [0, 0] and moved[2] > 0
+    assert not torch.equal(others[0], others[1]), "the rest learns meanwhile"
+
+
 def test_their_cost_is_part_of_the_cost_of_the_model(tmp_path: Path) -> None:
     model = cnn()
     _, data = fit(model, tmp_path)
@@ -89,3 +107,5 @@ def test_what_does_not_fit_is_refused(model: Any, message: str, tmp_path: Path) 
 def test_a_rate_below_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="vectors_rate is -0.1; it must be 0 or more"):
         cnn(vectors_rate=-0.1)
+    with pytest.raises(ValueError, match="vectors_frozen_epochs is -1; it must be 0 or more"):
+        cnn(vectors_frozen_epochs=-1)

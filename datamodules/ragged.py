@@ -1,0 +1,42 @@
+"""Rows of unequal length in one array."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Ragged(NamedTuple):
+    """Rows of unequal length in one array: row i is `values[offsets[i]:offsets[i + 1]]`.
+
+    Attributes:
+        values: int32[sum of lengths].
+        offsets: int64[N + 1].
+    """
+
+    values: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64[N]."""
+        return np.diff(self.offsets)
+
+    def __len__(self) -> int:  # rows, not the two fields
+        return len(self.offsets) - 1
+
+
+def joined(first: Ragged, second: Ragged) -> Ragged:
+    """The rows of both, one after the other."""
+    return Ragged(
+        np.concatenate([first.values, second.values]),
+        np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
+    )
+
+
+def without(tokens: Ragged, token: int) -> Ragged:
+    """The same rows, one token left out of all; rows may become empty."""
+    kept = tokens.values != token
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return Ragged(tokens.values[kept], before[tokens.offsets])
