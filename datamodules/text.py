@@ -263,7 +263,13 @@ class TextDataModule(L.LightningDataModule, ABC):
     def _cap(self, store: TokenStore) -> int | None:
         if self.min_frequency == 1:
             return self.vocab_size
-        frequent = int((store.counts()[2:] >= self.min_frequency).sum()) + 2
+        counts = store.counts()[2:]
+        frequent = int((counts >= self.min_frequency).sum()) + 2
+        if frequent == 2:
+            raise DataError(
+                f"data.min_frequency {self.min_frequency} leaves no word of {len(counts):,}: the "
+                f"most frequent stands {counts.max(initial=0):,} times in train; lower it"
+            )
         return frequent if self.vocab_size is None else min(frequent, self.vocab_size)
 
     def _train_rows(self) -> np.ndarray:

@@ -6,13 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import tokenizers as hf
 
 from datamodules.errors import DataError
 
+Preparation = Literal["plain", "seed"]
+
+_SEED_PATTERN = r"[a-z]+"
 _CHUNK = 1000  # texts encoded at once: bounds the memory that Rust's Encoding objects take
 
 
@@ -67,8 +70,16 @@ class WordTokenizer(Tokenizer):
     alone; every other mark is a token of its own. Number 0 is `<pad>`, 1 is `<unk>`; words follow
     by falling frequency, so that a smaller vocabulary is the same one cut short.
 
+    Under `seed` a word is what the Keras models that this suite grew out of were given: markup is
+    removed, a word is a run of the letters a to z in lower case (`isn't` gives `isn` and `t`), and
+    scikit-learn's 318 English stop words are left out. The list is kept with the learnt tokenizer.
+
     Args:
         lowercase: fold case before splitting.
+        preparation: `plain`, or `seed`.
+
+    Raises:
+        DataError: an unknown preparation, or case kept under `seed`.
     """
 
     pad_id = 0
@@ -77,27 +88,42 @@ class WordTokenizer(Tokenizer):
     _SENTENCE_ENDS = (".", "!", "?")
     _PATTERN = r"\w+(?:['’](?!s\b)\w+)*|['’]s\b|[^\w\s]"
 
-    def __init__(self, lowercase: bool = True) -> None:
-        self.lowercase = lowercase
+    def __init__(self, lowercase: bool = True, preparation: Preparation = "plain") -> None:
+        if preparation not in get_args(Preparation):
+            raise DataError(
+                f"tokenizer.preparation is {preparation!r}; choose of {get_args(Preparation)}"
+            )
+        if preparation == "seed" and not lowercase:
+            raise DataError(
+                "tokenizer.preparation 'seed' folds case, and lowercase is False; leave one of them"
+            )
+        self.lowercase, self.preparation = lowercase, preparation
+        self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
+        if preparation == "seed":
+            self._hf.normalizer, self._hf.pre_tokenizer = _seed_steps()
+        else:
+            self._hf.normalizer, self._hf.pre_tokenizer = self._plain_steps()
+        self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
+
+    def _plain_steps(self) -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
         steps: list[hf.normalizers.Normalizer] = [
             hf.normalizers.Replace(hf.Regex(r"<br\s*/?>"), " ")
         ]
-        if lowercase:
+        if self.lowercase:
             steps.append(hf.normalizers.Lowercase())
-        self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
-        self._hf.normalizer = hf.normalizers.Sequence(steps)
-        self._hf.pre_tokenizer = hf.pre_tokenizers.Split(
-            hf.Regex(self._PATTERN), behavior="removed", invert=True
-        )
-        self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
+        words = hf.pre_tokenizers.Split(hf.Regex(self._PATTERN), behavior="removed", invert=True)
+        return hf.normalizers.Sequence(steps), words
 
     def settings(self) -> dict[str, Any]:
-        return {
+        plain = {
             "class": "WordTokenizer",
             "pattern": self._PATTERN,
             "lowercase": self.lowercase,
             "version": 2,
         }
+        if self.preparation == "plain":
+            return plain  # nothing more: the stores that lie there keep their addresses
+        return {**plain, "pattern": _SEED_PATTERN, "preparation": "seed", "stop": _stop_words()}
 
     def fit(self, texts: Iterable[str], count: int) -> None:
         trainer = hf.trainers.WordLevelTrainer(
@@ -137,6 +163,29 @@ class WordTokenizer(Tokenizer):
         except Exception as error:  # the Rust side raises bare Exception
             raise DataError(f"{file}: not a tokenizer file ({error})") from error
         self._hf.encode_special_tokens = True  # the file does not keep it
+
+
+def _seed_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
+    steps = [
+        hf.normalizers.Replace(hf.Regex(r"</?[A-Za-z][^<>]*>"), " "),
+        # Before case is folded: a few letters of other alphabets fold to these.
+        hf.normalizers.Replace(hf.Regex(r"[^A-Za-z]+"), " "),
+        hf.normalizers.Lowercase(),
+    ]
+    splits = [
+        hf.pre_tokenizers.Split(hf.Regex(_SEED_PATTERN), behavior="removed", invert=True),
+        hf.pre_tokenizers.Split(
+            hf.Regex(rf"\A(?:{'|'.join(_stop_words())})\z"), behavior="removed"
+        ),
+    ]
+    return hf.normalizers.Sequence(steps), hf.pre_tokenizers.Sequence(splits)
+
+
+def _stop_words() -> list[str]:
+    # It takes a second, which only those who want the list should wait for.
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    return sorted(ENGLISH_STOP_WORDS)
 
 
 def words(tokens: Sequence[int] | np.ndarray, vocabulary: Sequence[str]) -> list[str]:

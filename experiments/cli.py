@@ -187,6 +187,16 @@ def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> i
     return 0
 
 
+def submit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`submit`: writes a submission to the Kaggle contest from a run on its data."""
+    from experiments.submission import submit as write
+
+    _registry(options)
+    file, reviews = write(options.run, options.out, options.hard)
+    console.print(f"{file}: {reviews:,} reviews", highlight=False, soft_wrap=True)
+    return 0
+
+
 def show_list(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`list`: every experiment, what it is, and whether `quick` runs it."""
     registry, quick = _registry(options), read_profile("quick")
@@ -345,6 +355,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("what", choices=("neighbours", "analogy", "clusters"))
     sub.add_argument("place", type=Path, help="a run folder, or a folder of kept vectors")
     sub.add_argument("word", nargs="*", help="words; for an analogy three, as in: man king woman")
+
+    sub = command("submit", submit, "a submission to the Kaggle contest")
+    sub.add_argument("run", type=Path, help="the folder of a run on Kaggle's data")
+    sub.add_argument("--out", type=Path, help="the file to write (submission.csv in the run)")
+    sub.add_argument("--hard", action="store_true", help="0 or 1, not the probability")
 
     command("list", show_list, "the experiments there are")
     return parser

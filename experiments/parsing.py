@@ -14,6 +14,7 @@ from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCL
 
 import datamodules.files
 import datamodules.imdb
+import datamodules.kaggle
 import datamodules.movie_reviews  # noqa: F401  # imported, so that `--data TextFiles` finds its class
 from datamodules.errors import DataError
 from datamodules.text import TextDataModule

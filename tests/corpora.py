@@ -61,3 +61,29 @@ def make_aclimdb(folder: Path, counts: Counts = SMALL_COUNTS) -> Path:
             text = copied.replace("<br /><br />", " ").upper()
         (root / "train" / "unsup" / f"{number}_0.txt").write_text(text, encoding="utf-8")
     return root
+
+
+def make_kaggle(folder: Path, reviews: int = 40, rating: int = 0) -> Path:
+    r"""Writes the contest's three files into `folder` as they are published, and returns it.
+
+    Fields stand in quotation marks, those within are written `\"`, and an id ends in the rating,
+    moved by `rating` within its class. The first two unlabelled reviews are copies of test reviews.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def review(seed: int, positive: bool) -> str:
+        return f'It is "{make_review(seed, positive)}"'.replace('"', '\\"')
+
+    lines = {"labeledTrainData": ["id\tsentiment\treview"], "testData": ['"id"\t"review"']}
+    lines["unlabeledTrainData"] = ["id\treview"]
+    for number in range(reviews):
+        stars = (1 + rating, 10 - rating)[number % 2]
+        sentiment = number % 2
+        train, test = review(number, bool(sentiment)), review(500 + number, bool(sentiment))
+        lines["labeledTrainData"].append(f'"{number}_{stars}"\t{sentiment}\t"{train}"')
+        lines["testData"].append(f'"{700 + number}_{stars}"\t"{test}"')
+        unlabelled = test.upper() if number < 2 else review(900 + number, bool(sentiment))
+        lines["unlabeledTrainData"].append(f'"{number}_0"\t"{unlabelled}"')
+    for name, content in lines.items():
+        (folder / f"{name}.tsv").write_text("\r\n".join(content) + "\r\n", encoding="utf-8")
+    return folder

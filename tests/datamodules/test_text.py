@@ -272,3 +272,21 @@ def test_the_cache_folder_follows_the_environment(
     monkeypatch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path / "own"))
     assert ToyData().cache_dir == tmp_path / "own"
     assert ToyData(cache_dir=str(tmp_path / "given")).cache_dir == tmp_path / "given"
+
+
+def test_a_vocabulary_that_min_frequency_empties_is_an_error(cache: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"min_frequency 999 leaves no word of \d+: .* stands \d+ t"
+    ):
+        ready(cache, min_frequency=999)
+
+
+def test_texts_prepared_otherwise_have_a_store_of_their_own(cache: Path) -> None:
+    plain = ready(cache)
+    other = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    assert other.corpus_folder == plain.corpus_folder
+    assert other.store.folder != plain.store.folder
+    assert "class0sign0" in plain.tokenizer.vocabulary()
+    assert {"class", "sign"} < set(other.tokenizer.vocabulary())  # letters only
+    again = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    assert again.store.folder == other.store.folder

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datamodules.cache import digest
 from datamodules.errors import DataError
 from datamodules.tokenizers import WordTokenizer, words
 
@@ -43,6 +44,50 @@ def split(text: str, lowercase: bool = True) -> list[str]:
 )
 def test_words_and_marks(text: str, expected: str) -> None:
     assert split(text) == expected.split(" ")
+
+
+def seed(*texts: str) -> WordTokenizer:
+    tokenizer = WordTokenizer(preparation="seed")
+    tokenizer.fit(texts, len(texts))
+    return tokenizer
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Good.<br /><br />Bad <i>Films</i>", "good bad films"),
+        ("A 10/10 MOVIE!! It was the best", "movie best"),
+        ("well-acted, isn't it", "acted isn t"),
+        ("nowhere man, nothingness", "man nothingness"),  # stop words go whole, not as parts
+        ("ÉCOLE na\u00efve 5 < 6 \u0130stanbul \u212a", "cole na ve stanbul"),
+    ],
+)
+def test_the_seeds_preparation(text: str, expected: str) -> None:
+    tokenizer = seed(text)
+    (row,) = tokenizer.encode([text])
+    assert words(row, tokenizer.vocabulary()) == expected.split(" ")
+    assert tokenizer.sentence_ends() == ()
+
+
+def test_the_seeds_preparation_leaves_nothing_of_a_text_of_stop_words() -> None:
+    tokenizer = seed("a film")
+    assert tokenizer.vocabulary() == ["<pad>", "<unk>", "film"]
+    assert next(tokenizer.encode(["It is <b>the</b> 1!"])).tolist() == [1]
+
+
+def test_the_seeds_preparation_travels_in_the_file_alone(tmp_path: Path) -> None:
+    seed("the<br />Film's END").save(tmp_path / "tokenizer.json")
+    loaded = WordTokenizer()
+    loaded.load(tmp_path / "tokenizer.json")
+    (row,) = loaded.encode(["The end of <i>this</i> film"])
+    assert words(row, loaded.vocabulary()) == ["end", "film"]
+
+
+def test_preparations_that_do_not_exist_or_contradict_are_refused() -> None:
+    with pytest.raises(DataError, match=r"preparation is 'sed'; choose of \('plain', 'seed'\)"):
+        WordTokenizer(preparation="sed")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="'seed' folds case, and lowercase is False"):
+        WordTokenizer(lowercase=False, preparation="seed")
 
 
 def test_case_is_kept_on_request() -> None:
@@ -114,6 +159,9 @@ def test_a_saved_tokenizer_encodes_as_before(lowercase: bool, tmp_path: Path) ->
 
 def test_settings_tell_tokenizers_apart() -> None:
     assert WordTokenizer(True).settings() != WordTokenizer(False).settings()
+    assert WordTokenizer(preparation="seed").settings() != WordTokenizer().settings()
+    # The address of every store there is: another value would tokenise all corpora anew.
+    assert digest(WordTokenizer().settings()) == "e7e8496d0b402a3d"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ OWN = ["--data", "datamodules.files.TextFiles"]
         (["test", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
         (["predict", "nowhere", "x"], "nowhere: no finished run there"),
+        (["submit", "nowhere"], "nowhere: no finished run there"),
         (["fit", "-c", "bag", "--root", "/no/such/place"], "/no/such/place"),
     ],
 )
@@ -179,4 +180,5 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     told = capsys.readouterr().out
     names = ["fit", "test", "benchmark", "report", "publish", "list", "prepare", "predict"]
+    names += ["submit"]
     assert all(name in told for name in names)
