@@ -68,6 +68,6 @@ class ForestEstimator(LitEstimator):
 
         A leaf has one share for each class.
         """
-        nodes = sum(tree.tree_.node_count for tree in self.estimator.estimators_)
-        leaves = sum(tree.tree_.n_leaves for tree in self.estimator.estimators_)
+        nodes = sum(int(tree.tree_.node_count) for tree in self.estimator.estimators_)
+        leaves = sum(int(tree.tree_.n_leaves) for tree in self.estimator.estimators_)
         return super().parameter_count + 2 * (nodes - leaves) + leaves * self.num_classes
