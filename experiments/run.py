@@ -211,7 +211,8 @@ def _measure(
         test = _metrics(folder / TEST_FILE)
     milliseconds = latency(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
-    vectors = data.vectors.note(data.store.splits) if data.vectors else None
+    seen = data.vectors.note(data.store.splits) if data.vectors else None
+    own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
     steps, tokens = (sum(int(getattr(f.clock, n)) for f in fits) for n in ("steps", "tokens"))
     stepping = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
@@ -251,7 +252,7 @@ def _measure(
         ended=now(),
         config_hash=config_hash,
         wandb_run=_wandb_id(folder),
-        notes=[*meta["notes"], *([f"{spec.experiment}: {vectors}."] if vectors else [])],
+        notes=[*meta["notes"], *own],
         history=list(history),
     )
 

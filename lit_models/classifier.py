@@ -69,6 +69,8 @@ class LitClassifier(L.LightningModule):
     """
 
     net: nn.Module
+    notes: tuple[str, ...] = ()
+    """What a reader of the results must know of how this model was fitted."""
 
     def __init__(
         self,

@@ -95,6 +95,7 @@ class Doc2VecLogReg(LitEstimator):
         texts, rows = view.tokens, len(view.tokens)
         if self.text == "train+unlabelled" and view.unlabelled is not None:
             texts = joined(texts, view.unlabelled)
+            self.notes = ("paragraph vectors learnt from train and unlabelled texts",)
         # Words outside the vocabulary are left out, as gensim leaves out rare ones.
         texts = without(texts, view.unk_id)
         found = [part.fit(texts)[:rows] for part in self.parts.values()]

@@ -94,6 +94,7 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
     for text, known in (("train", False), ("train+unlabelled", True)):
         model = Doc2VecLogReg(**SMALL, text=text)  # type: ignore[arg-type]
         assert model.learn_features(view).shape == (20, 8)
+        assert any("unlabelled" in note for note in model.notes) == known
         assert (23 in model.arrays()["dbow.words"]) == known
         assert 1 not in model.arrays()["dbow.words"]
 
