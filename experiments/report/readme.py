@@ -156,7 +156,7 @@ def _how(table: Table, name: str) -> str:
     command = f"lit-sentiment benchmark NAME --profile {table.profile}"
     command += "" if table.profile in OFFLINE else " --root DIR"
     command += f" --seeds {' '.join(map(str, seeds))} --name {name}"
-    command += "" if table.protocol == "holdout" else f" --run.protocol {table.protocol}"
+    command += f" --run.protocol {table.protocol}"  # an experiment's file may say another
     return " ".join([*sentences, f"Each row: `{command}`."])
 
 

@@ -65,7 +65,7 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     command = "lit-sentiment benchmark NAME --profile full --root DIR --seeds"
     words = " ".join(text.split())
     assert "Example CPU, 2 cores, 2 threads; precision 32-true." in words
-    assert f"`{command} 0 1 2 --name imdb`" in words
+    assert f"`{command} 0 1 2 --name imdb --run.protocol holdout`" in words
     assert f"`{command} 0 --name imdb --run.protocol refit`" in words
     # 200 made test rows of accuracy around 0.88.
     assert "One standard error of a single test accuracy is 2." in words
