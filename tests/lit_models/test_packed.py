@@ -81,7 +81,14 @@ def test_types_whose_attention_cannot_be_packed_say_so() -> None:
 
 
 def by_row(
-    q: Tensor, k: Tensor, v: Tensor, edges: Tensor, _: Tensor, longest: int, *more: int, scale: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    edges: Tensor,
+    _: Tensor,
+    longest: int,
+    *more: int,
+    scale: float,
 ) -> Tensor:
     """What `varlen_attn` computes, for a machine without it: [N, H, d]."""
     assert edges.dtype == torch.int32 and int(edges.diff().max()) <= longest
