@@ -177,6 +177,26 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
     return 0
 
 
+def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`speed`: how fast a pretrained encoder trains and predicts on this machine."""
+    from experiments.speed import encoders
+
+    registry = _registry(options)
+    resolved = encoders.configure(registry, options.experiment, options.from_config, rest)
+    found = encoders.report(options.experiment, resolved, options.steps, options.from_config)
+    console.print(encoders.table(found))
+    gigabytes = (found["peak_gpu_memory_bytes"] or found["peak_memory_bytes"]) / 2**30
+    console.print(
+        f"{found['device']}, {found['precision']}, {found['steps']} steps of "
+        f"{found['batch_size']} reviews; peak memory {gigabytes:.1f} GiB; MFU is the share of "
+        f"{found['peak_flops'] / 1e12:.2f} TFLOP/s, a matrix product measured here",
+        highlight=False,
+    )
+    if options.out is not None:
+        encoders.write(found, options.out)
+    return 0
+
+
 def show_list(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`list`: every experiment, what it is, and whether `quick` runs it."""
     registry, quick = _registry(options), read_profile("quick")
@@ -330,6 +350,17 @@ def parser() -> argparse.ArgumentParser:
     sub = command("predict", predict, "labels for new texts")
     sub.add_argument("run", type=Path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
+
+    sub = command("speed", speed, "throughput of a pretrained encoder", epilog=epilog)
+    sub.set_defaults(overridable=True)
+    sub.add_argument("experiment", help="`bert`, `minilm`, …")
+    sub.add_argument(
+        "--from-config",
+        action="store_true",
+        help="random weights of the size that the experiment's file names: no download",
+    )
+    sub.add_argument("--steps", type=int, default=50, help="measured steps (50)")
+    sub.add_argument("--out", type=Path, help="file for the JSON")
 
     command("list", show_list, "the experiments there are")
     return parser
