@@ -60,6 +60,11 @@ class SubwordTokenizer(Tokenizer):
             tokens[number] = token
         return tokens
 
+    def special_tokens(self) -> dict[str, int]:
+        """Tokens that stand for no piece of text, with their numbers."""
+        added = self._ready().get_added_tokens_decoder()
+        return {token.content: number for number, token in added.items() if token.special}
+
     def sentence_ends(self) -> tuple[int, ...]:
         numbers = [self._ready().token_to_id(mark) for mark in (".", "!", "?")]
         return tuple(number for number in numbers if number is not None)

@@ -177,6 +177,35 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
     return 0
 
 
+def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`pretrain`: an encoder learns the corpus's texts, without labels, before `fit`."""
+    from experiments import pretraining
+    from experiments.config import layered
+    from experiments.parsing import Resolved
+
+    settings = layered(_registry(options), options.config, read_profile(options.profile))
+    settings["seed_everything"] = options.seed
+    resolved = Resolved(settings, _overrides(options, rest))
+    with console.status("starting") as status:
+        done = pretraining.pretrain(
+            resolved,
+            options.out,
+            steps=options.steps,
+            batch_size=options.batch_size,
+            window=options.window,
+            learning_rate=options.learning_rate,
+            tell=lambda what, share: status.update(f"{share:.0%}: {what}"),
+        )
+    console.print(
+        f"{done['steps']:,} steps over {done['rows']:,} texts in {done['seconds']:.0f} s; masked "
+        f"loss on validation {done['val_masked_loss_before']:.3f} → {done['val_masked_loss']:.3f}; "
+        f"go on with: lit-sentiment fit -c {options.config} --model.source {options.out} "
+        f"--data.tokenizer.source {options.out}",
+        highlight=False,
+    )
+    return 0
+
+
 def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`speed`: how fast a pretrained encoder trains and predicts on this machine."""
     from experiments.speed import encoders
@@ -350,6 +379,16 @@ def parser() -> argparse.ArgumentParser:
     sub = command("predict", predict, "labels for new texts")
     sub.add_argument("run", type=Path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
+
+    sub = command("pretrain", pretrain, "masked words of the corpus, before `fit`", epilog=epilog)
+    sub.add_argument("-c", "--config", required=True, help="an encoder's experiment")
+    settings(sub, "full")
+    sub.add_argument("--out", type=Path, required=True, help="the folder that `fit` starts from")
+    sub.add_argument("--steps", type=int, default=7000, help="of the optimiser (7000)")
+    sub.add_argument("--batch-size", type=int, default=32, help="texts per step (32)")
+    sub.add_argument("--window", type=int, default=128, help="tokens seen of a text (128)")
+    sub.add_argument("--learning-rate", type=float, default=1e-4, help="at its peak (1e-4)")
+    sub.add_argument("--seed", type=int, default=0)
 
     sub = command("speed", speed, "throughput of a pretrained encoder", epilog=epilog)
     sub.set_defaults(overridable=True)
