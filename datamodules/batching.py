@@ -14,7 +14,8 @@ from datamodules.ragged import Ragged as Ragged
 
 Truncation = Literal["head", "tail", "head+tail"]
 
-# head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do (128 + 382).
+# head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do: 128 + 382 of 512,
+# [CLS] and [SEP] beside them.
 _HEAD_SHARE = 4
 # Widths are rounded up to this. Each new shape costs a kernel's set-up, which oneDNN, cuDNN and
 # torch.compile then keep: an epoch in 340 widths took 3.7 GB for an LSTM, in 50 it does not grow.
@@ -49,6 +50,8 @@ class Cut(NamedTuple):
         truncation: which end of a longer row stays.
         pad_id: fills the end of shorter rows.
         unk_id: stands for capped words.
+        prefix: tokens at the start of each row that every truncation keeps, such as `[CLS]`.
+        suffix: the same at its end, such as `[SEP]`.
     """
 
     vocab_size: int | None
@@ -56,6 +59,8 @@ class Cut(NamedTuple):
     truncation: Truncation
     pad_id: int
     unk_id: int
+    prefix: int = 0
+    suffix: int = 0
 
     def lengths(self, full: np.ndarray) -> np.ndarray:
         """int64[N] lengths after truncation, from the full ones."""
@@ -70,12 +75,15 @@ class Cut(NamedTuple):
         kept = self.lengths(full)
         columns = np.arange(kept.max())[None, :]
         dropped = (full - kept)[:, None]
+        return np.where(columns < self._head(kept)[:, None], columns, columns + dropped)
+
+    def _head(self, kept: np.ndarray) -> np.ndarray:
+        """How many of a row's kept tokens are its first ones; the rest are its last."""
         if self.truncation == "head":
-            return np.broadcast_to(columns, (len(full), columns.shape[1]))
+            return kept - self.suffix
         if self.truncation == "tail":
-            return columns + dropped
-        head = (kept // _HEAD_SHARE)[:, None]
-        return np.where(columns < head, columns, columns + dropped)
+            return np.full_like(kept, self.prefix)
+        return np.minimum(self.prefix + kept // _HEAD_SHARE, kept - self.suffix)
 
     def rows(self, tokens: Ragged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The padded, capped int64[B, T] matrix of some rows and their lengths int64[B]."""
@@ -99,10 +107,7 @@ class Cut(NamedTuple):
         row_of = np.repeat(np.arange(len(rows)), kept)
         column = np.arange(offsets[-1]) - offsets[row_of]
         dropped = (full - kept)[row_of]
-        if self.truncation == "tail":
-            column = column + dropped
-        elif self.truncation == "head+tail":
-            column = np.where(column < (kept // _HEAD_SHARE)[row_of], column, column + dropped)
+        column = np.where(column < self._head(kept)[row_of], column, column + dropped)
         values = tokens.values[starts[row_of] + column]
         if self.vocab_size is not None:
             values = np.where(values >= self.vocab_size, self.unk_id, values)
@@ -125,6 +130,9 @@ class TrainView:
         vectors: float32[V, d] of the vocabulary, zeros where a word has none; or None.
         vectors_seconds: what learning them took.
         vectors_covered: the shares of the vocabulary and of the running words that have one.
+        max_length: longest row that the cut lets through; None: any.
+        prefix: special tokens at the start of every row.
+        suffix: the same at its end.
     """
 
     vocabulary: list[str]
@@ -138,6 +146,9 @@ class TrainView:
     vectors: np.ndarray | None = None
     vectors_seconds: float = 0.0
     vectors_covered: tuple[float, float] | None = None
+    max_length: int | None = None
+    prefix: int = 0
+    suffix: int = 0
 
 
 class TokenDataset(Dataset[TextBatch]):

@@ -90,6 +90,12 @@ class TextDataModule(L.LightningDataModule, ABC):
         if truncation not in get_args(Truncation):
             raise DataError(f"data.truncation is {truncation!r}; choose of {get_args(Truncation)}")
         self.tokenizer, self.vectors = tokenizer or WordTokenizer(), vectors
+        if not self.tokenizer.learns and (vocab_size is not None or min_frequency > 1):
+            raise DataError(
+                f"data.vocab_size is {vocab_size} and data.min_frequency {min_frequency}, and "
+                f"{type(self.tokenizer).__name__} brings a vocabulary of its own, of which none "
+                "can be left out; set --data.vocab_size null and --data.min_frequency 1"
+            )
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation = max_length, truncation
         self.train_window = train_window
@@ -143,7 +149,14 @@ class TextDataModule(L.LightningDataModule, ABC):
         store = TokenStore.open(self._store_folder())
         self.tokenizer.load(store.tokenizer_file)
         self.label_names = tuple(store.meta["label_names"])
-        ids = self.tokenizer.pad_id, self.tokenizer.unk_id
+        kind = self.tokenizer
+        specials = kind.prefix + kind.suffix
+        if self.max_length is not None and self.max_length <= specials:
+            raise DataError(
+                f"data.max_length is {self.max_length}, and each row has {specials} special "
+                f"tokens; it must be at least {specials + 1}"
+            )
+        ids = kind.pad_id, kind.unk_id, kind.prefix, kind.suffix
         cut = Cut(self._cap(store), self.max_length, self.truncation, *ids)
         self._encoder = Encoder(self.tokenizer, cut, self.label_names)
         self._store = store
@@ -160,7 +173,8 @@ class TextDataModule(L.LightningDataModule, ABC):
         """Cuts training batches to `train_window`."""
         if self.train_window is None or not self.trainer.training:  # type: ignore[union-attr]
             return batch
-        tokens, lengths = random_windows(batch.tokens, batch.lengths, self.train_window)
+        kept = self.tokenizer.prefix, self.tokenizer.suffix
+        tokens, lengths = random_windows(batch.tokens, batch.lengths, self.train_window, *kept)
         return batch._replace(tokens=tokens, lengths=lengths)
 
     def test_dataloader(self) -> TextLoader:
@@ -203,6 +217,9 @@ class TextDataModule(L.LightningDataModule, ABC):
             vectors=None if vectors is None else vectors.matrix(len(vocabulary)),
             vectors_seconds=0.0 if vectors is None else vectors.seconds,
             vectors_covered=covered,
+            max_length=cut.max_length,
+            prefix=cut.prefix,
+            suffix=cut.suffix,
         )
 
     def word_vectors(self) -> WordVectors | None:

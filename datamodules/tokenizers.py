@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import tokenizers as hf
@@ -16,7 +16,7 @@ from datamodules.errors import DataError
 Preparation = Literal["plain", "seed"]
 
 _SEED_PATTERN = r"[a-z]+"
-_CHUNK = 1000  # texts encoded at once: bounds the memory that Rust's Encoding objects take
+CHUNK = 1000  # texts encoded at once: bounds the memory that Rust's Encoding objects take
 
 
 class Tokenizer(ABC):
@@ -25,10 +25,16 @@ class Tokenizer(ABC):
     Attributes:
         pad_id: the number that fills the end of a row in a batch.
         unk_id: the number of a token outside the vocabulary.
+        prefix: special tokens at the start of every row, which no truncation takes away.
+        suffix: the same at its end.
+        learns: whether `fit` learns the vocabulary; where it does not, no cap is put on it.
     """
 
     pad_id: int
     unk_id: int
+    prefix: int = 0
+    suffix: int = 0
+    learns: ClassVar[bool] = True
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -136,7 +142,7 @@ class WordTokenizer(Tokenizer):
 
     def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         texts = iter(texts)
-        while chunk := list(islice(texts, _CHUNK)):
+        while chunk := list(islice(texts, CHUNK)):
             for encoding in self._hf.encode_batch_fast(chunk, add_special_tokens=False):
                 yield np.array(encoding.ids or [self.unk_id], dtype=np.int32)
 

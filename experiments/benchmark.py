@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from datamodules.errors import DataError
+from datamodules.errors import DataError, Unavailable
 from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError, Profile, Registry, layered
 from experiments.fitting import CHOICE_FILE
@@ -115,7 +115,11 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
         if key in done:
             continue
         done.add(key)
-        _, data = resolved.build()
+        try:
+            _, data = resolved.build()
+            data.tokenizer.settings()
+        except Unavailable:
+            continue  # its own run says so, in a row
         if data.refit:
             raise ConfigError(
                 "data.refit is true, and then the choice would be made on rows that were learnt "
@@ -152,7 +156,8 @@ def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[Run
         file = spec.folder / ROW_FILE
         if file.exists():
             row = read_row(spec.folder)
-            again = rerun or (retry and row.status == "failed")
+            # What was not to be had may be there now; asking costs little.
+            again = rerun or row.status == "skipped" or (retry and row.status == "failed")
             if not again and _is_current(row, spec):
                 continue
         left.append(spec)

@@ -197,6 +197,55 @@ def submit(options: argparse.Namespace, rest: list[str], console: Console) -> in
     return 0
 
 
+def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`pretrain`: an encoder learns the corpus's texts, without labels, before `fit`."""
+    from experiments import pretraining
+    from experiments.config import layered
+    from experiments.parsing import Resolved
+
+    settings = layered(_registry(options), options.config, read_profile(options.profile))
+    settings["seed_everything"] = options.seed
+    resolved = Resolved(settings, _overrides(options, rest))
+    with console.status("starting") as status:
+        done = pretraining.pretrain(
+            resolved,
+            options.out,
+            steps=options.steps,
+            batch_size=options.batch_size,
+            window=options.window,
+            learning_rate=options.learning_rate,
+            tell=lambda what, share: status.update(f"{share:.0%}: {what}"),
+        )
+    console.print(
+        f"{done['steps']:,} steps over {done['rows']:,} texts in {done['seconds']:.0f} s; masked "
+        f"loss on validation {done['val_masked_loss_before']:.3f} → {done['val_masked_loss']:.3f}; "
+        f"go on with: lit-sentiment fit -c {options.config} --model.source {options.out} "
+        f"--data.tokenizer.source {options.out}",
+        highlight=False,
+    )
+    return 0
+
+
+def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`speed`: how fast a pretrained encoder trains and predicts on this machine."""
+    from experiments.speed import encoders
+
+    registry = _registry(options)
+    resolved = encoders.configure(registry, options.experiment, options.from_config, rest)
+    found = encoders.report(options.experiment, resolved, options.steps, options.from_config)
+    console.print(encoders.table(found))
+    gigabytes = (found["peak_gpu_memory_bytes"] or found["peak_memory_bytes"]) / 2**30
+    console.print(
+        f"{found['device']}, {found['precision']}, {found['steps']} steps of "
+        f"{found['batch_size']} reviews; peak memory {gigabytes:.1f} GiB; MFU is the share of "
+        f"{found['peak_flops'] / 1e12:.2f} TFLOP/s, a matrix product measured here",
+        highlight=False,
+    )
+    if options.out is not None:
+        encoders.write(found, options.out)
+    return 0
+
+
 def show_list(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`list`: every experiment, what it is, and whether `quick` runs it."""
     registry, quick = _registry(options), read_profile("quick")
@@ -360,6 +409,27 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("run", type=Path, help="the folder of a run on Kaggle's data")
     sub.add_argument("--out", type=Path, help="the file to write (submission.csv in the run)")
     sub.add_argument("--hard", action="store_true", help="0 or 1, not the probability")
+
+    sub = command("pretrain", pretrain, "masked words of the corpus, before `fit`", epilog=epilog)
+    sub.add_argument("-c", "--config", required=True, help="an encoder's experiment")
+    settings(sub, "full")
+    sub.add_argument("--out", type=Path, required=True, help="the folder that `fit` starts from")
+    sub.add_argument("--steps", type=int, default=7000, help="of the optimiser (7000)")
+    sub.add_argument("--batch-size", type=int, default=32, help="texts per step (32)")
+    sub.add_argument("--window", type=int, default=128, help="tokens seen of a text (128)")
+    sub.add_argument("--learning-rate", type=float, default=1e-4, help="at its peak (1e-4)")
+    sub.add_argument("--seed", type=int, default=0)
+
+    sub = command("speed", speed, "throughput of a pretrained encoder", epilog=epilog)
+    sub.set_defaults(overridable=True)
+    sub.add_argument("experiment", help="`bert`, `minilm`, …")
+    sub.add_argument(
+        "--from-config",
+        action="store_true",
+        help="random weights of the size that the experiment's file names: no download",
+    )
+    sub.add_argument("--steps", type=int, default=50, help="measured steps (50)")
+    sub.add_argument("--out", type=Path, help="file for the JSON")
 
     command("list", show_list, "the experiments there are")
     return parser

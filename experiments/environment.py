@@ -11,7 +11,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("torch", "lightning", "torchmetrics", "scikit-learn", "tokenizers", "numpy", "wandb")
+_PACKAGES = (
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "scikit-learn",
+    "tokenizers",
+    "transformers",
+    "numpy",
+    "wandb",
+)
 
 
 def versions() -> dict[str, str]:

@@ -123,6 +123,7 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
     Returns:
         `done` or `stopped`, as `LocalLauncher.run` does.
     """
+    from datamodules.errors import Unavailable
     from experiments.callbacks import Stopped
     from experiments.results import ROW_FILE, write_row
     from experiments.run import execute, failed_row, now
@@ -137,6 +138,9 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
         except SystemExit:  # Lightning's answer to SIGTERM before the first step or in validation
             print("stopped by SIGTERM; the last checkpoint stands")
             return "stopped"
+        except Unavailable as error:
+            print(f"skipped: {error}")
+            write_row(spec.folder, failed_row(spec, str(error), started, "skipped"))
         except Exception as error:  # whatever it is, the table must show it
             traceback.print_exc()
             if not (spec.folder / ROW_FILE).exists():  # a complete row outlives what came after

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -151,7 +151,9 @@ def test_run(folder: Path) -> Row:
     return row
 
 
-def failed_row(spec: RunSpec, reason: str, started: str) -> Row:
+def failed_row(
+    spec: RunSpec, reason: str, started: str, status: Literal["failed", "skipped"] = "failed"
+) -> Row:
     """The row of a run that gave no result."""
     resolved = spec.resolve()
     commit, dirty = git_state()
@@ -163,7 +165,7 @@ def failed_row(spec: RunSpec, reason: str, started: str) -> Row:
         protocol=resolved.run.protocol,
         profile=spec.profile,
         seed=spec.seed,
-        status="failed",
+        status=status,
         reason=reason,
         git_commit=commit,
         git_dirty=dirty,

