@@ -76,6 +76,8 @@ def offline(settings: dict[str, Any]) -> dict[str, Any]:
                 "config": tiny(model["config"]["model_type"]),
                 "learning_rate": 3e-3,
                 "layer_decay": 1.0,
+                "dropout": 0.0,
+                "head_dropout": 0.0,
             }
         },
         "data": {"init_args": {"tokenizer": None, "vocab_size": 700, "max_length": 96}},
