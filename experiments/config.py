@@ -86,9 +86,16 @@ class Registry:
             )
         return read_yaml(file)
 
-    def description(self, experiment: str) -> str:
-        """The first comment line of the experiment's file."""
-        with open(self.files[experiment], encoding="utf-8") as file:
+    def description(self, experiment: str) -> str | None:
+        """The first comment line of the experiment's file, of those in subfolders of `configs` too.
+
+        None: there is no such file.
+        """
+        variants = CONFIGS.glob(f"*/{experiment}.yaml")
+        path = self.files.get(experiment) or next(variants, None)
+        if path is None:
+            return None
+        with open(path, encoding="utf-8") as file:
             return file.readline().removeprefix("#").strip()
 
 

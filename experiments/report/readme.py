@@ -121,8 +121,7 @@ def _grid(table: Table, registry: Registry) -> str:
     heads = ["experiment", "what", "seeds", *(title for title, _, _ in _COLUMNS)]
     lines = [heads, ["---", "---", "---", *("---:" for _ in _COLUMNS)]]
     for line in table.lines:
-        known = line.experiment in registry.files
-        what = registry.description(line.experiment) if known else line.architecture
+        what = registry.description(line.experiment) or line.architecture
         seeds = ", ".join(map(str, line.seeds))
         cells = [f"`{line.experiment}`", escape(what.rstrip(".")), seeds]
         lines.append(cells + [_cell(line, key, digits) for _, key, digits in _COLUMNS])

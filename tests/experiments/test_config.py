@@ -31,6 +31,21 @@ def test_every_experiment_resolves_under_every_profile(experiment: str, profile:
     assert again.hash == resolved.hash, "config.yaml must mean the same when it is read back"
 
 
+VARIANTS = sorted(
+    file for file in CONFIGS.glob("*/*.yaml") if file.parent.name in ("seed", "word2vec")
+)
+
+
+@pytest.mark.parametrize("file", VARIANTS, ids=lambda file: file.stem)
+def test_every_variant_resolves_and_says_how_it_is_run(file: Path) -> None:
+    registry = Registry([file.parent])
+    resolved = Resolved(layered(registry, file.stem, read_profile("full")))
+    assert Resolved(resolved.config).hash == resolved.hash
+    run = f"lit-sentiment fit --configs experiments/configs/{file.parent.name} -c {file.stem}"
+    assert f"# Run:      {run}\n" in file.read_text(encoding="utf-8")
+    assert Registry().description(file.stem) == registry.description(file.stem)
+
+
 def test_every_header_names_purpose_paper_command_and_an_override(experiment: str) -> None:
     registry = Registry()
     text = registry.files[experiment].read_text(encoding="utf-8")

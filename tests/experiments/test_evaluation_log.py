@@ -74,7 +74,7 @@ def test_fit_and_test_log_each_evaluation_once(log: Path, tmp_path: Path) -> Non
         "architecture": "TfidfLogReg",
         "corpus": "toy",
         "corpus_fingerprint": row.corpus_fingerprint,
-        "protocol": "holdout",
+        "protocol": "refit",
         "profile": "smoke",
         "seed": 0,
         "config_hash": row.config_hash,
