@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
-from experiments.config import ConfigError, Registry, nearest, read_profile
+from experiments import commands
+from experiments.config import ConfigError
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parent / "results"
-_OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 _STOPPED = 130  # as a shell reports Ctrl-C
 
 
@@ -46,250 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _STOPPED
 
 
-def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`fit`: a benchmark of one, in this process."""
-    from experiments import benchmark
-    from experiments.launchers import LOG_FILE, carry_out
-    from experiments.results import collect, read_row
-    from experiments.run import test_run
-
-    plan = benchmark.expand(
-        _registry(options),
-        read_profile(options.profile),
-        names=[options.config],
-        seeds=[options.seed],
-        name=options.name,
-        runs=options.runs,
-        overrides=_overrides(options, rest),
-        test=False,  # test rows are looked at only on the user's word
-    )
-    spec = plan.specs[0]
-    spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
-    if benchmark.pending(plan, retry=True, rerun=options.rerun):
-        benchmark.prepare([replace(spec, test=options.test)], console)
-        console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
-        # A copy of the terminal: the run's own output goes to its log.
-        terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with benchmark.alone(spec.folder), terminal.status("starting") as status:
-            benchmark.make_room(spec)
-            outcome = carry_out(
-                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
-            )
-        if outcome == "stopped":
-            raise KeyboardInterrupt
-    else:
-        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
-    if read_row(spec.folder).status != "ok":
-        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
-        return 1
-    if options.test:
-        test_run(spec.folder)
-    collect(plan.folder)
-    _show(spec.folder, console)
-    return 0
-
-
-def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`test`: adds the test columns to a finished run."""
-    from experiments.run import test_run
-
-    _registry(options)
-    test_run(options.run)
-    _show(options.run, console)
-    return 0
-
-
-def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`benchmark`: every experiment of a profile, resumable, then the report."""
-    from experiments import benchmark
-    from experiments.report import report
-    from experiments.results import collect
-
-    budget = benchmark.seconds(options.budget) if options.budget else None
-    deadline = time.monotonic() + budget if budget else None
-    plan = _plan(options, rest)
-    todo = benchmark.pending(plan, retry=options.retry)
-    finished = True
-    if todo:
-        benchmark.prepare(todo, console)
-        with benchmark.alone(plan.folder):
-            finished = benchmark.run(plan, todo, console, deadline)
-    rows = collect(plan.folder)
-    if not rows:
-        console.print("no run has ended yet; the same command goes on", highlight=False)
-        return 0
-    report(plan.folder, console=console)
-    tracked = next((plan.folder.glob("*/*/wandb/offline-run-*")), None)
-    if tracked is not None:
-        console.print(
-            f"W&B: `wandb leet {tracked.parent}` shows a run without an account, "
-            f"`wandb sync {tracked}` sends it",
-            soft_wrap=True,
-            highlight=False,
-        )
-    if not finished:
-        console.print("the budget is used up; the same command goes on", highlight=False)
-    return 1 if any(row.status == "failed" for row in rows) else 0
-
-
-def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`prepare`: fetches, reads and tokenises the corpus of a profile, and fits nothing."""
-    from experiments import benchmark
-
-    benchmark.prepare(_plan(options, rest).specs, console)
-    console.print("the corpus is ready")
-    return 0
-
-
-def report(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`report`: the table and the page of a benchmark or of the published results."""
-    from experiments.report import report as write_report
-
-    write_report(options.folder, options.out, console)
-    if options.readme:
-        from experiments.report.readme import write_readme
-
-        for name in write_readme(options.readme, options.folder, _registry(options)):
-            console.print(f"{options.readme}: table {name}", highlight=False)
-    return 0
-
-
-def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`publish`: copies finished runs with their evidence to the published results."""
-    from experiments.publishing import publish as copy
-
-    _registry(options)
-    for row in copy(options.run, options.table, options.results):
-        console.print(f"{options.table}: {row.experiment} seed {row.seed}", highlight=False)
-    return 0
-
-
-def predict(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`predict`: label and probability of each text, one line each, tab-separated."""
-    from experiments.predictor import Predictor
-
-    _registry(options)
-    predictor = Predictor(options.run)
-    texts = options.text or [line.rstrip("\n") for line in sys.stdin]
-    for text, row in zip(texts, predictor(texts), strict=True):
-        label = predictor.encoder.label_names[row.argmax()]
-        print(f"{label}\t{row.max():.4f}\t{' '.join(text.split())}")
-    return 0
-
-
-def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`vectors`: nearest neighbours, analogies and clusters of word vectors."""
-    from experiments.word_table import answer
-
-    _registry(options)
-    for line in answer(options.what, options.place, options.word):
-        print(line)
-    return 0
-
-
-def submit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`submit`: writes a submission to the Kaggle contest from a run on its data."""
-    from experiments.submission import submit as write
-
-    _registry(options)
-    file, reviews = write(options.run, options.out, options.hard)
-    console.print(f"{file}: {reviews:,} reviews", highlight=False, soft_wrap=True)
-    return 0
-
-
-def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`pretrain`: an encoder learns the corpus's texts, without labels, before `fit`."""
-    from experiments import pretraining
-    from experiments.config import layered
-    from experiments.parsing import Resolved
-
-    settings = layered(_registry(options), options.config, read_profile(options.profile))
-    settings["seed_everything"] = options.seed
-    resolved = Resolved(settings, _overrides(options, rest))
-    with console.status("starting") as status:
-        done = pretraining.pretrain(
-            resolved,
-            options.out,
-            steps=options.steps,
-            batch_size=options.batch_size,
-            window=options.window,
-            learning_rate=options.learning_rate,
-            tell=lambda what, share: status.update(f"{share:.0%}: {what}"),
-        )
-    console.print(
-        f"{done['steps']:,} steps over {done['rows']:,} texts in {done['seconds']:.0f} s; masked "
-        f"loss on validation {done['val_masked_loss_before']:.3f} → {done['val_masked_loss']:.3f}; "
-        f"go on with: lit-sentiment fit -c {options.config} --model.source {options.out} "
-        f"--data.tokenizer.source {options.out}",
-        highlight=False,
-    )
-    return 0
-
-
-def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`speed`: how fast a pretrained encoder trains and predicts on this machine."""
-    from experiments.speed import encoders
-
-    registry = _registry(options)
-    resolved = encoders.configure(registry, options.experiment, options.from_config, rest)
-    found = encoders.report(options.experiment, resolved, options.steps, options.from_config)
-    console.print(encoders.table(found))
-    gigabytes = (found["peak_gpu_memory_bytes"] or found["peak_memory_bytes"]) / 2**30
-    console.print(
-        f"{found['device']}, {found['precision']}, {found['steps']} steps of "
-        f"{found['batch_size']} reviews; peak memory {gigabytes:.1f} GiB; MFU is the share of "
-        f"{found['peak_flops'] / 1e12:.2f} TFLOP/s, a matrix product measured here",
-        highlight=False,
-    )
-    if options.out is not None:
-        encoders.write(found, options.out)
-    return 0
-
-
-def show_list(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`list`: every experiment, what it is, and whether `quick` runs it."""
-    registry, quick = _registry(options), read_profile("quick")
-    table = Table("experiment", "what", "quick", box=None, header_style="bold")
-    for name in registry.files:
-        mark = "yes" if name in (quick.experiments or {}) else ""
-        table.add_row(name, registry.description(name), mark)
-    console.print(table)
-    return 0
-
-
-def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]
-    from experiments import benchmark
-
-    registry, profile = _registry(options), read_profile(options.profile)
-    for name in options.experiments:
-        if name.startswith("-"):
-            raise ConfigError(f"{name!r} is no experiment")
-        if name not in registry.files and not Path(name).is_file():
-            raise ConfigError(
-                f"no experiment {name!r}{nearest(name, registry.files)}; "
-                "`lit-sentiment list` shows all"
-            )
-    return benchmark.expand(
-        registry,
-        profile,
-        names=options.experiments,
-        seeds=getattr(options, "seeds", None) or [],
-        name=options.name or profile.name,
-        runs=options.runs,
-        overrides=_overrides(options, rest),
-    )
-
-
-def _overrides(options: argparse.Namespace, rest: list[str]) -> list[str]:
-    """Settings given in short (`--root`) and in full (`--model.dropout 0.3`)."""
-    if options.root and options.profile in _OFFLINE and not any("--data=" in w for w in rest):
-        raise ConfigError(
-            f"--root {options.root}: profile {options.profile!r} has its own offline corpus; add "
-            "--profile full for the official one"
-        )
-    return [*([f"--data.root={options.root}"] if options.root else []), *rest]
-
-
 def _joined(words: list[str]) -> list[str]:
     """`--model.dropout 0.3` as one word, so that no value is taken for an experiment's name."""
     joined: list[str] = []
@@ -304,18 +56,6 @@ def _joined(words: list[str]) -> list[str]:
     return joined
 
 
-def _registry(options: argparse.Namespace) -> Registry:
-    return Registry(options.configs)
-
-
-def _show(folder: Path, console: Console) -> None:
-    from experiments.report.tables import build_tables
-    from experiments.report.terminal import print_tables
-    from experiments.results import read_rows
-
-    print_tables(console, build_tables(read_rows(folder)))
-
-
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
     parser = argparse.ArgumentParser(
@@ -324,10 +64,10 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.set_defaults(overridable=False)
-    commands = parser.add_subparsers(required=True, metavar="command")
+    subparsers = parser.add_subparsers(required=True, metavar="command")
 
     def command(name: str, function, summary: str, **more):  # type: ignore[no-untyped-def]
-        sub = commands.add_parser(
+        sub = subparsers.add_parser(
             name,
             help=summary,
             description=function.__doc__.partition(": ")[2].capitalize(),
@@ -357,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--root", help="the official corpus: its folder, or its archive")
         sub.add_argument("--runs", type=Path, default=RUNS, help=f"where runs go ({RUNS}/)")
 
-    sub = command("fit", fit, "one experiment", epilog=epilog)
+    sub = command("fit", commands.fit, "one experiment", epilog=epilog)
     sub.add_argument("-c", "--config", required=True, help="an experiment's name, or a YAML file")
     settings(sub, "full")
     sub.add_argument("--name", default="fit", help="folder under --runs (fit)")
@@ -365,10 +105,10 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--test", action="store_true", help="evaluate on the test rows too")
     sub.add_argument("--rerun", action="store_true", help="fit again what is done")
 
-    sub = command("test", test, "test columns for a finished run")
+    sub = command("test", commands.test, "test columns for a finished run")
     sub.add_argument("run", type=Path, help="a run folder")
 
-    sub = command("benchmark", run_benchmark, "all experiments, one table", epilog=epilog)
+    sub = command("benchmark", commands.run_benchmark, "all experiments, one table", epilog=epilog)
     sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (the profile's)")
     settings(sub, "quick")
     sub.add_argument("--seeds", type=int, nargs="+", help="seeds (the profile's)")
@@ -376,12 +116,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
     sub.add_argument("--retry", action="store_true", help="run failed runs again")
 
-    sub = command("prepare", prepare, "fetch and tokenise the corpus", epilog=epilog)
+    sub = command("prepare", commands.prepare, "fetch and tokenise the corpus", epilog=epilog)
     sub.add_argument("experiments", nargs="*", metavar="NAME")
     settings(sub, "full")
     sub.set_defaults(name=None)
 
-    sub = command("report", report, "table, report.md, report.html")
+    sub = command("report", commands.report, "table, report.md, report.html")
     sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
     sub.add_argument("--out", type=Path, help="where to write the files (the folder itself)")
     sub.add_argument(
@@ -391,26 +131,28 @@ def parser() -> argparse.ArgumentParser:
         "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
     )
 
-    sub = command("publish", publish, "keep finished runs with their evidence")
+    sub = command("publish", commands.publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")
     sub.add_argument("--table", required=True, help="name of the table")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
-    sub = command("predict", predict, "labels for new texts")
+    sub = command("predict", commands.predict, "labels for new texts")
     sub.add_argument("run", type=Path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
 
-    sub = command("vectors", vectors, "neighbours and analogies of words")
+    sub = command("vectors", commands.vectors, "neighbours and analogies of words")
     sub.add_argument("what", choices=("neighbours", "analogy", "clusters"))
     sub.add_argument("place", type=Path, help="a run folder, or a folder of kept vectors")
     sub.add_argument("word", nargs="*", help="words; for an analogy three, as in: man king woman")
 
-    sub = command("submit", submit, "a submission to the Kaggle contest")
+    sub = command("submit", commands.submit, "a submission to the Kaggle contest")
     sub.add_argument("run", type=Path, help="the folder of a run on Kaggle's data")
     sub.add_argument("--out", type=Path, help="the file to write (submission.csv in the run)")
     sub.add_argument("--hard", action="store_true", help="0 or 1, not the probability")
 
-    sub = command("pretrain", pretrain, "masked words of the corpus, before `fit`", epilog=epilog)
+    sub = command(
+        "pretrain", commands.pretrain, "masked words of the corpus, before `fit`", epilog=epilog
+    )
     sub.add_argument("-c", "--config", required=True, help="an encoder's experiment")
     settings(sub, "full")
     sub.add_argument("--out", type=Path, required=True, help="the folder that `fit` starts from")
@@ -420,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--learning-rate", type=float, default=1e-4, help="at its peak (1e-4)")
     sub.add_argument("--seed", type=int, default=0)
 
-    sub = command("speed", speed, "throughput of a pretrained encoder", epilog=epilog)
+    sub = command("speed", commands.speed, "throughput of a pretrained encoder", epilog=epilog)
     sub.set_defaults(overridable=True)
     sub.add_argument("experiment", help="`bert`, `minilm`, …")
     sub.add_argument(
@@ -431,7 +173,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--steps", type=int, default=50, help="measured steps (50)")
     sub.add_argument("--out", type=Path, help="file for the JSON")
 
-    command("list", show_list, "the experiments there are")
+    command("list", commands.show_list, "the experiments there are")
     return parser
 
 

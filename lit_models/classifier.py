@@ -19,7 +19,7 @@ from datamodules.batching import TextBatch, TrainView
 from lit_models.averaging import Average, WeightAverage
 from lit_models.compiling import compile_net
 from lit_models.layers.embedding import WordEmbedding
-from lit_models.optimizers import SparseAdam
+from lit_models.optimizers import SparseAdam, clip_gradients
 
 WEIGHTS_FILE = "model.ckpt"
 
@@ -279,7 +279,7 @@ class LitClassifier(L.LightningModule):
             for weight in self.given_vectors:
                 weight.grad = None  # an optimiser leaves such a weight alone, its decay too
         if self.gradient_clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.parameters(), self.gradient_clip_norm)
+            clip_gradients(self.parameters(), self.gradient_clip_norm)
 
     # Keeping
 

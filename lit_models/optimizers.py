@@ -1,4 +1,4 @@
-"""An Adam that leaves alone what a batch did not use."""
+"""An Adam that leaves alone what a batch did not use, and the clipping of gradients."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
+
+
+def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
+    """Scales all gradients down together where their norm as one vector is above `limit`.
+
+    As `nn.utils.clip_grad_norm_`, which multiplies by 1 where it is not: a CPU saves that pass over
+    all gradients. Asking a GPU for the norm would make it wait, so there they are multiplied.
+    """
+    parameters = [p for p in parameters if p.grad is not None]
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if norm.device.type != "cpu" or not norm <= limit:  # not: a NaN spreads, to be found
+        nn.utils.clip_grads_with_norm_(parameters, limit, norm)
 
 
 class SparseAdam(Optimizer):

@@ -12,7 +12,7 @@ from torch import nn
 
 from lit_models.bag import Bag
 from lit_models.lstm import LSTM
-from lit_models.optimizers import SparseAdam
+from lit_models.optimizers import SparseAdam, clip_gradients
 from tests.toys import ToyData
 
 ROWS = [[0, 2, 2], [5, 2, 7], [7, 1, 1], [0, 5, 7], [2, 2, 2]]
@@ -162,3 +162,27 @@ def test_a_net_without_sparse_gradients_trains_alike_under_both(tmp_path: Path) 
         trainer(tmp_path, 1, enable_checkpointing=False).fit(model, datamodule=data)
         found.append(nn.utils.parameters_to_vector(model.parameters()))
     assert torch.allclose(*found, atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", [0.5, 100.0])
+def test_gradients_are_clipped_as_torch_clips_them(limit: float) -> None:
+    torch.manual_seed(0)
+    ours, theirs = ([nn.Parameter(torch.zeros(3, 4)), nn.Parameter(torch.zeros(5))] for _ in "12")
+    unused = nn.Parameter(torch.zeros(2))
+    for one, other in zip(ours, theirs, strict=True):
+        one.grad = 3 * torch.randn_like(one)
+        other.grad = one.grad.clone()
+    clip_gradients([*ours, unused], limit)
+    norm = nn.utils.clip_grad_norm_(theirs, limit)
+    assert 0.5 < norm < 100
+    assert unused.grad is None
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.grad is not None and other.grad is not None
+        assert torch.equal(one.grad, other.grad)
+
+
+def test_a_gradient_that_is_no_number_reaches_every_weight() -> None:
+    weights = [nn.Parameter(torch.zeros(1)), nn.Parameter(torch.zeros(1))]
+    weights[0].grad, weights[1].grad = torch.tensor([float("nan")]), torch.ones(1)
+    clip_gradients(weights, 1.0)
+    assert weights[1].grad is not None and weights[1].grad.isnan().all()
