@@ -49,7 +49,7 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
 
 def warnings(rows: list[Row]) -> list[str]:
     """Sentences without which the numbers would be misread."""
-    notes = _distinct(note for row in rows for note in row.notes)
+    notes = _notes(rows)
     if rows[0].profile == "quick":
         notes.append(
             "Profile quick trains on a small part of the corpus: the order at this size is not "
@@ -61,6 +61,20 @@ def warnings(rows: list[Row]) -> list[str]:
             "memory with care."
         )
     return notes
+
+
+def _notes(rows: list[Row]) -> list[str]:
+    """The rows' own notes; what an experiment says of itself once, with all that say the same."""
+    common, own = [], dict[str, list[str]]()
+    for row in rows:
+        for note in row.notes:
+            name, _, said = note.partition(": ")
+            if name != row.experiment:
+                common.append(note)
+            elif name not in own.setdefault(said.rstrip("."), []):
+                own[said.rstrip(".")].append(name)
+    about = [f"{said[:1].upper()}{said[1:]}: {', '.join(names)}." for said, names in own.items()]
+    return _distinct(common) + about
 
 
 def machine(row: Row) -> str:

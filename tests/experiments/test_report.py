@@ -122,6 +122,9 @@ def test_facts_and_notes() -> None:
     assert "is not the order at 25,000 reviews" in notes[1]
     assert len(notes) == 2
     assert not any("25,000" in note for note in only([make_row(profile="full")]).notes)
+    said = "word vectors learnt from more texts"
+    named = [make_row(experiment=n, notes=[f"{n}: {said}."]) for n in ("cnn", "lstm")]
+    assert only(named).notes[0] == "Word vectors learnt from more texts: cnn, lstm."
     other = make_row(experiment="gpu", hardware={"gpu": "Example GPU"})
     assert "different machines" in only([*rows, other]).notes[2]
 
