@@ -203,6 +203,7 @@ def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> 
 def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`speed`: how fast a pretrained encoder trains and predicts on this machine."""
     from experiments.speed import encoders
+    from experiments.speed.record import write
 
     registry = _registry(options)
     resolved = encoders.configure(registry, options.experiment, options.from_config, rest)
@@ -215,8 +216,7 @@ def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int
         f"{found['peak_flops'] / 1e12:.2f} TFLOP/s, a matrix product measured here",
         highlight=False,
     )
-    if options.out is not None:
-        encoders.write(found, options.out)
+    write(found, options.out)
     return 0
 
 

@@ -12,7 +12,6 @@ steps, compilation included, stands outside the rate and is told. `Trainer` need
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -28,13 +27,12 @@ from rich.table import Table
 from torch import nn
 from torch.utils.data import Dataset
 
-from experiments.atomic import replace_bytes
 from experiments.config import Registry
-from experiments.environment import git_state, hardware, versions
+from experiments.environment import versions
 from experiments.measure import resolve_precision
 from experiments.parsing import Resolved
-from experiments.run import now
 from experiments.speed.encoders import configure
+from experiments.speed.record import Origin, write
 from lit_models.bert import BERT
 
 SIDES = ("ours", "trainer", "group_by_length")
@@ -216,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="file for the JSON")
     options, rest = parser.parse_known_args(arguments)
     torch.set_num_threads(options.threads)
-    started, code = now(), git_state()
+    origin = Origin()
     size = [f"--data.train_size={options.reviews}"]
     resolved = configure(Registry(), options.experiment, True, [*size, *rest])
     found = summarise(compare(resolved, options.rounds, options.warmup))
@@ -226,14 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "settings": settings | {"overrides": rest, "precision": resolved.run.precision},
         **found,
         "versions": versions(),
-        "machine": {**hardware(), "threads": options.threads},
-        "git_commit": code[0],
-        "git_dirty": code[1],
-        "started": started,
-        "ended": now(),
+        **origin.told(options.threads),
     }
-    if options.out is not None:
-        replace_bytes(options.out, (json.dumps(result, indent=1) + "\n").encode())
+    write(result, options.out)
 
 
 if __name__ == "__main__":

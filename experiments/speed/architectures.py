@@ -11,7 +11,6 @@ slower than that share it is.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -26,12 +25,11 @@ from rich.table import Table
 from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules.batching import TextBatch
-from experiments.atomic import replace_bytes
+from datamodules.errors import Unavailable
 from experiments.callbacks import Clock
 from experiments.config import Registry, merge
-from experiments.environment import git_state, hardware
 from experiments.parsing import Resolved
-from experiments.run import now
+from experiments.speed.record import Origin, write
 from lit_models.estimator import LitEstimator
 from lit_models.layers.recurrent import Direction
 
@@ -112,7 +110,11 @@ def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str
         }
         resolved = Resolved(merge(registry.settings(name), here))
         torch.manual_seed(0)
-        resolved.cli.build()
+        try:
+            resolved.cli.build()
+        except Unavailable as error:
+            print(f"{name}: left out, {error}", flush=True)
+            continue
         if isinstance(resolved.cli.model, LitEstimator):
             continue  # it takes no steps
         resolved.cli.datamodule.prepare_data()
@@ -169,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="file for the JSON")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    started, code = now(), git_state()
+    origin = Origin()
     with tempfile.TemporaryDirectory() as options.scratch:
         found = compare(options.experiments or list(Registry(options.configs).files), options)
     Console(width=100).print(table(found))
@@ -177,14 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = {
         "settings": settings,
         "experiments": found,
-        "machine": {**hardware(), "threads": options.threads},
-        "git_commit": code[0],
-        "git_dirty": code[1],
-        "started": started,
-        "ended": now(),
+        **origin.told(options.threads),
     }
-    if options.out is not None:
-        replace_bytes(options.out, (json.dumps(result, indent=1) + "\n").encode())
+    write(result, options.out)
 
 
 if __name__ == "__main__":

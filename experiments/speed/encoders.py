@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -16,13 +14,12 @@ from rich.table import Table
 
 from datamodules.batching import TextBatch, TextLoader
 from datamodules.text import TextDataModule
-from experiments.atomic import replace_bytes
 from experiments.callbacks import Clock
 from experiments.config import ConfigError, Registry, merge
-from experiments.environment import git_state, hardware, peak_memory_bytes, versions
+from experiments.environment import peak_memory_bytes, versions
 from experiments.measure import resolve_precision
 from experiments.parsing import Resolved
-from experiments.run import now
+from experiments.speed.record import Origin
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of, resolve_config
 
@@ -233,23 +230,14 @@ def table(found: dict[str, Any]) -> Table:
 
 def report(experiment: str, resolved: Resolved, steps: int, from_config: bool) -> dict[str, Any]:
     """`measure`, with what tells where the numbers come from."""
-    started, code = now(), git_state()
+    origin = Origin()
     return {
         "experiment": experiment,
         "random_weights": from_config,
         **measure(resolved, steps),
         "versions": versions(),
-        "machine": hardware(),
-        "git_commit": code[0],
-        "git_dirty": code[1],
-        "started": started,
-        "ended": now(),
+        **origin.told(),
     }
-
-
-def write(found: dict[str, Any], file: Path) -> None:
-    """Writes the measurement as JSON, whole or not at all."""
-    replace_bytes(file, (json.dumps(found, indent=1) + "\n").encode())
 
 
 def _synchronise(device: torch.device) -> None:

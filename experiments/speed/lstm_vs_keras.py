@@ -20,12 +20,10 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.atomic import replace_bytes
-from experiments.environment import git_state, hardware
-from experiments.run import now
 from experiments.speed import keras_lstm
 from experiments.speed.pairs import SIDES, summarise, table
 from experiments.speed.process import run
+from experiments.speed.record import Origin, write
 from experiments.speed.sample import configure, export
 
 _SETTINGS = ("reviews", "warmup", "threads", "seed")
@@ -35,7 +33,7 @@ _BUSY = 0.03  # share taken by others above which a measurement is remarked on
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints the table and the JSON, and writes the JSON where `--out` says."""
     options = _parser().parse_args(arguments)
-    started = now()
+    origin = Origin()
     resolved = configure(options.root, options.reviews, options.seed, options.cache_dir)
     resolved.cli.build()
     data = resolved.cli.datamodule
@@ -51,7 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             pairs.append(pair)
             said = ", ".join(_said(side, pair[side]) for side in SIDES)
             print(f"pair {number}/{options.pairs}: {said}", file=sys.stderr, flush=True)
-    commit, dirty = git_state()
     result = {
         "schema": 1,
         "what": "LSTM-128 training: this suite's loop (rows of like length together, padded to the "
@@ -63,17 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
         "tokens_per_review": tokens / options.reviews,
         **summarise(pairs),
-        "machine": {**hardware(), "threads": options.threads},
-        "git_commit": commit,
-        "git_dirty": dirty,
-        "started": started,
-        "ended": now(),
+        **origin.told(options.threads),
     }
-    text = json.dumps(result, indent=1) + "\n"
     Console(width=100).print(table(result))
-    print(text, end="")
-    if options.out is not None:
-        replace_bytes(options.out, text.encode())
+    print(json.dumps(result, indent=1))
+    write(result, options.out)
 
 
 def _said(side: str, found: dict[str, Any]) -> str:
