@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import signal
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,8 @@ import torch
 import yaml
 
 from datamodules.errors import DataError
-from experiments import evaluation_log, tracking
+from experiments import evaluation_log, ranks, tracking
 from experiments.atomic import replace_bytes
-from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError
 from experiments.environment import git_state, hardware, peak_memory_bytes, versions
 from experiments.evaluation import Metrics, evaluate
@@ -34,9 +34,12 @@ from experiments.fitting import (
 )
 from experiments.measure import latency, predict
 from experiments.parsing import Resolved
-from experiments.predictions import read_predictions, write_predictions
+from experiments.predictions import Predictions, read_predictions, write_predictions
 from experiments.results import TEST_FILE, VAL_FILE, Row, read_row, write_row
+from experiments.resuming import RESUME_FILE
 from experiments.row import row_to_dict
+from experiments.shortage import explained
+from experiments.stopping import Stop, Stopped, listening, requeue
 from lit_models.classifier import LitClassifier
 
 CONFIG_FILE = "config.yaml"
@@ -73,26 +76,49 @@ class RunSpec:
         return Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)
 
 
-def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
+def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row | None:
     """Carries a run out, or goes on with it where it was stopped, and writes its row last.
 
+    Of several processes (`experiments.ranks`) all carry it out, and the first writes.
+
+    Returns:
+        The row; None in a process that is not the first.
+
     Raises:
-        Stopped: a signal asked for a stop; a later call goes on from the checkpoint.
+        Stopped: a signal asked for a stop; a later call goes on from the checkpoint. A job of Slurm
+            that was told by SIGUSR1 is in the queue again by then.
         ConfigError: a setting that cannot be used.
         DataError: a corpus that cannot be used.
+        OutOfMemory: what was held at its peak, and what takes less.
+        DiskFull: where, and that nothing half-written is left there.
     """
+    try:
+        with listening() as stop, explained(spec.folder):
+            return _execute(spec, tell, stop)
+    except Stopped as stopped:
+        if stopped.number == signal.SIGUSR1 and ranks.first():
+            requeue()  # last, when all that is kept is kept: Slurm ends this job now
+        raise
+
+
+def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
     started, resolved = now(), spec.resolve()
-    folder, config_hash = spec.folder, resolved.hash
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_bytes(folder / CONFIG_FILE, yaml.safe_dump(resolved.config, sort_keys=False).encode())
+    folder, config_hash, first = spec.folder, resolved.hash, ranks.first()
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
+        content = yaml.safe_dump(resolved.config, sort_keys=False)
+        replace_bytes(folder / CONFIG_FILE, content.encode())
     tell("reading the corpus", 0.0)
     code = git_state()  # now: it may change while the run goes on
     _, data = ready(resolved)
+    stop.check("before the first step")
     tags = [data.store.meta["corpus"], spec.profile]
-    logger = tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags)
+    logger = (
+        tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
+    )
     exit_code = 1
     try:
-        fits = [_choose(resolved, folder, logger, tell)]
+        fits = [_choose(resolved, folder, logger, tell, stop)]
         if resolved.run.protocol == "refit":
             resolved = resolved.refitted()
             _, data = ready(resolved)
@@ -100,7 +126,14 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
             epoch = fits[0].best_epoch
             fits.append(fit_again(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
         tell("predicting", 1.0)
-        row = _measure(spec, resolved, fits, config_hash, started, code)
+        resolved.cli.model.save(folder)  # by all processes together
+        part = "test" if spec.test else "val"
+        predicted = predict(resolved.cli.trainer, resolved.cli.model, data.loader(part))
+        tokens = sum(fit.clock.all_tokens() for fit in fits)
+        stop.check("before the row was written")
+        if not first:
+            return None
+        row = _measure(spec, resolved, fits, predicted, tokens, config_hash, started, code)
         evaluation_log.record(row, folder, row.ended, code)
         final = _write_metrics(folder, row, fits)
         tracking.summarise(logger, row, final)
@@ -139,8 +172,9 @@ def test_run(folder: Path) -> Row:
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "
             f"{data.store.meta['fingerprint']}; fit again, or give the old data"
         )
+    alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # whatever it was fitted on
     trainer = resolved.cli.make_trainer(
-        logger=False, default_root_dir=folder, precision=row.precision
+        logger=False, default_root_dir=folder, precision=row.precision, **alone
     )
     model = type(fresh).load(folder)
     predictions, rate = predict(trainer, model, data.loader("test"))
@@ -177,15 +211,19 @@ def failed_row(
     )
 
 
-def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell) -> Fit:
+def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell, stop: Stop) -> Fit:
     """The fit that chooses, and its validation predictions; those that lie there already stay."""
     identity = identity_of(resolved)
-    if (kept := kept_choice(folder, identity)) is not None:
+    if (kept := ranks.told(kept_choice(folder, identity))) is not None:
+        if not ranks.first():
+            kept.clock.tokens = 0  # the first counts those of all
         return kept
     fit = fit_and_choose(resolved, folder, logger, tell)
     cli = resolved.cli
     predictions, _ = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
-    write_predictions(folder / VAL_FILE, predictions)
+    stop.check("after the validation rows were predicted")
+    if ranks.first():
+        write_predictions(folder / VAL_FILE, predictions)
     if resolved.run.protocol == "refit":
         keep_choice(folder, identity, fit)
     return fit
@@ -195,18 +233,18 @@ def _measure(
     spec: RunSpec,
     resolved: Resolved,
     fits: list[Fit],
+    predicted: tuple[Predictions, float],
+    tokens: int,
     config_hash: str,
     started: str,
     code: tuple[str | None, bool | None],
 ) -> Row:
-    """Keeps the model of the last fit, measures it, and says all in a row."""
-    folder, trainer = spec.folder, resolved.cli.trainer
+    """Keeps what was predicted, measures the model of the last fit, and says all in a row."""
+    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
     model: LitClassifier = resolved.cli.model
     data = resolved.cli.datamodule
-    model.save(folder)
     data.encoder.save(folder)
-    part = "test" if spec.test else "val"
-    predictions, reviews_per_second = predict(trainer, model, data.loader(part))
+    predictions, reviews_per_second = predicted
     test = None
     if spec.test:
         write_predictions(folder / TEST_FILE, predictions)
@@ -215,7 +253,7 @@ def _measure(
     meta, chosen = data.store.meta, fits[0]
     seen = data.vectors.note(data.store.splits) if data.vectors else None
     own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
-    steps, tokens = (sum(int(getattr(f.clock, n)) for f in fits) for n in ("steps", "tokens"))
+    steps = sum(fit.clock.steps for fit in fits)
     stepping = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
@@ -249,7 +287,7 @@ def _measure(
         git_commit=code[0],
         git_dirty=code[1],
         versions=versions(),
-        hardware=hardware(),
+        hardware=hardware() | ({"processes": world} if world > 1 else {}),
         started=started,
         ended=now(),
         config_hash=config_hash,

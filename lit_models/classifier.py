@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import lightning as L
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
+from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
 from datamodules.batching import TextBatch, TrainView
@@ -20,6 +20,7 @@ from lit_models.averaging import Average, WeightAverage
 from lit_models.compiling import compile_net
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.optimizers import SparseAdam, clip_gradients
+from lit_models.processes import over_processes
 
 WEIGHTS_FILE = "model.ckpt"
 
@@ -71,6 +72,8 @@ class LitClassifier(L.LightningModule):
     net: nn.Module
     notes: tuple[str, ...] = ()
     """What a reader of the results must know of how this model was fitted."""
+    loss_is_sum: ClassVar[bool] = False
+    """Whether `loss` is a sum over the rows of a batch; else it is their mean."""
 
     def __init__(
         self,
@@ -114,6 +117,8 @@ class LitClassifier(L.LightningModule):
         self.vectors_rate, self.given_vectors = vectors_rate, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
+        self.step_loss = torch.zeros(())  # of the last training step, over all processes
+        self.train_loss = MeanMetric(nan_strategy="disable")
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_metrics = MetricCollection(
             {
@@ -172,13 +177,16 @@ class LitClassifier(L.LightningModule):
         """The loss of one batch."""
         logits, size = self(batch), len(batch.labels)
         loss = self.loss(logits, batch.labels)
+        world = 1 if self._trainer is None else self._trainer.world_size
+        ours, self.step_loss, rows = over_processes(loss, size, world, self.loss_is_sum)
         self.train_accuracy(logits, batch.labels)
-        self.log("train/loss", loss, prog_bar=True, batch_size=size)
-        self.log("train/epoch_loss", loss, on_step=False, on_epoch=True, batch_size=size)
+        self.train_loss.update(self.step_loss, rows)
+        self.log("train/loss", self.step_loss, prog_bar=True, batch_size=size)
+        self.log("train/epoch_loss", self.train_loss, on_step=False, on_epoch=True)
         self.log(
             "train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size
         )
-        return loss
+        return ours
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
         """Logs `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
@@ -286,8 +294,9 @@ class LitClassifier(L.LightningModule):
     def save(self, folder: Path) -> None:
         """Writes the fitted model into a run folder; `load` reads it back."""
         temporary = folder / f".{WEIGHTS_FILE}"
-        self.trainer.save_checkpoint(temporary, weights_only=True)
-        temporary.rename(folder / WEIGHTS_FILE)
+        self.trainer.save_checkpoint(temporary, weights_only=True)  # by all processes together
+        if self.trainer.is_global_zero:
+            temporary.rename(folder / WEIGHTS_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
