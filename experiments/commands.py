@@ -6,28 +6,21 @@ Modules that load torch are imported where they are needed, so that usage and he
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from experiments.config import ConfigError, Registry, nearest, read_profile
 
-if TYPE_CHECKING:
-    from experiments.benchmark import Plan
-    from experiments.run import RunSpec
-
 _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 
 
 def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`fit`: a benchmark of one, in this process."""
-    from experiments import benchmark, ranks
+    from experiments import benchmark, one_run
 
     plan = benchmark.expand(
         _registry(options),
@@ -39,62 +32,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         overrides=_overrides(options, rest),
         test=False,  # test rows are looked at only on the user's word
     )
-    spec = plan.specs[0]
-    spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
-    try:
-        with ranks.joined(spec) as rank:  # torchrun or srun may have started several of this
-            return _follow(spec) if rank.number else _fit_first(plan, options, console)
-    except ranks.RankFailed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _follow(spec: RunSpec) -> int:
-    """Carries a run out beside the first process, if that does, which alone writes and speaks."""
-    from experiments import ranks
-    from experiments.run import execute
-    from experiments.stopping import Stopped
-
-    try:
-        if ranks.told(False):
-            execute(spec)
-    except Stopped as stop:
-        raise KeyboardInterrupt from stop
-    return 0
-
-
-def _fit_first(plan: Plan, options: argparse.Namespace, console: Console) -> int:
-    from experiments import benchmark, ranks
-    from experiments.launchers import LOG_FILE, carry_out
-    from experiments.results import collect, read_row
-    from experiments.run import test_run
-
-    spec = plan.specs[0]
-    todo = benchmark.pending(plan, retry=True, rerun=options.rerun)
-    if todo:
-        benchmark.prepare([replace(spec, test=options.test)], console)
-        console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
-        # A copy of the terminal: the run's own output goes to its log.
-        terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with benchmark.alone(spec.folder), terminal.status("starting") as status:
-            benchmark.make_room(spec)
-            ranks.told(True)  # the others may come along
-            outcome = carry_out(
-                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
-            )
-        if outcome == "stopped":
-            raise KeyboardInterrupt
-    else:
-        ranks.told(False)
-        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
-    if read_row(spec.folder).status != "ok":
-        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
-        return 1
-    if options.test:
-        test_run(spec.folder)
-    collect(plan.folder)
-    _show(spec.folder, console)
-    return 0
+    return one_run.carry_out(plan, console, test=options.test, rerun=options.rerun)
 
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:

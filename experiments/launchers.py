@@ -124,7 +124,7 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
         `done` or `stopped`, as `LocalLauncher.run` does.
     """
     from datamodules.errors import Unavailable
-    from experiments.ranks import started as together
+    from experiments.rank_group import started as together
     from experiments.results import ROW_FILE, write_row
     from experiments.run import execute, failed_row, now
     from experiments.stopping import Stopped

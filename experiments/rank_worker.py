@@ -1,4 +1,4 @@
-"""A further process of a run, as `experiments.ranks` starts it: the run comes on standard input."""
+"""A further process of a run, which comes on standard input; `experiments.rank_group` starts it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import threading
 import traceback
 from pathlib import Path
 
-from experiments import ranks
 from experiments.config import Registry
+from experiments.rank_group import STOPPED, joined
 from experiments.run import RunSpec, execute
 from experiments.stopping import Stopped
-
-_STOPPED = 75  # as `experiments.launchers` has it
 
 
 def main() -> int:
@@ -26,11 +24,11 @@ def main() -> int:
     threading.Thread(target=_end_with_first, daemon=True).start()
     Registry(Path(folder) for folder in spec.config_folders)
     try:
-        with ranks.joined(spec):
+        with joined(spec):
             execute(spec)
     except Stopped as stop:
         print(f"stopped by {stop}")
-        return _STOPPED
+        return STOPPED
     except Exception:
         traceback.print_exc()
         return 1

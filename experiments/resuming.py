@@ -60,23 +60,16 @@ class Resumable(Checkpoint):
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.stop.install()  # Lightning has put its own handler in its place
         self.stop.stepping = True
-        if self._random is None and not ranks.first():
+        loader: Any = trainer.train_dataloader
+        if self._random is not None and loader is not None:
+            # Not before: opening the loader draws. Not later: a batch may be cut at random.
+            loader.sampler.before_first = lambda: self._restore_random(loader)
+        elif not ranks.first():
             # Else all ranks, seeded alike to build one model, would drop the same units.
             torch.manual_seed(torch.initial_seed() + ranks.current().number)
         for early in trainer.early_stopping_callbacks:
             if early.wait_count >= early.patience:  # it had ended; Lightning would go on
                 trainer.should_stop = True
-
-    def on_train_batch_start(
-        self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
-    ) -> None:
-        if self._random is None:
-            return
-        _set_random_state(self._random)
-        if self._random["between_epochs"]:
-            loader: Any = trainer.train_dataloader
-            iter(loader)  # opening it draws a number, which came too early here
-        self._random = None
 
     def on_train_batch_end(
         self,
@@ -142,6 +135,14 @@ class Resumable(Checkpoint):
                 self.file.unlink()
         self.last_step = ranks.told(found)
         return self.last_step is not None
+
+    def _restore_random(self, loader: Any) -> None:
+        if self._random is None:
+            return
+        _set_random_state(self._random)
+        if self._random["between_epochs"]:
+            iter(loader)  # opening it draws a number, which came too early here
+        self._random = None
 
     def _save(self, trainer: L.Trainer, asked: int) -> None:
         self.before_saving()

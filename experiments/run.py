@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import signal
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
 import yaml
 
 from datamodules.errors import DataError
 from experiments import evaluation_log, ranks, tracking
 from experiments.atomic import replace_bytes
 from experiments.config import ConfigError
-from experiments.environment import git_state, hardware, peak_memory_bytes, versions
-from experiments.evaluation import Metrics, evaluate
+from experiments.environment import git_state, hardware, versions
+from experiments.environment import now as now
+from experiments.finishing import measured, metrics_of, write_metrics
 from experiments.fitting import (
     BEST_FILE,
     CHOICE_FILE,
@@ -32,15 +29,13 @@ from experiments.fitting import (
     kept_choice,
     ready,
 )
-from experiments.measure import latency, predict
+from experiments.measure import predict
 from experiments.parsing import Resolved
-from experiments.predictions import Predictions, read_predictions, write_predictions
+from experiments.predictions import read_predictions, write_predictions
 from experiments.results import TEST_FILE, VAL_FILE, Row, read_row, write_row
 from experiments.resuming import RESUME_FILE
-from experiments.row import row_to_dict
 from experiments.shortage import explained
 from experiments.stopping import Stop, Stopped, listening, requeue
-from lit_models.classifier import LitClassifier
 
 CONFIG_FILE = "config.yaml"
 
@@ -133,9 +128,9 @@ def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
         stop.check("before the row was written")
         if not first:
             return None
-        row = _measure(spec, resolved, fits, predicted, tokens, config_hash, started, code)
+        row = measured(spec, resolved, fits, predicted, tokens, config_hash, started, code)
         evaluation_log.record(row, folder, row.ended, code)
-        final = _write_metrics(folder, row, fits)
+        final = write_metrics(folder, row, fits)
         tracking.summarise(logger, row, final)
         if resolved.run.wandb_texts:
             tracking.log_mistakes(logger, read_predictions(folder / VAL_FILE), data)
@@ -179,7 +174,7 @@ def test_run(folder: Path) -> Row:
     model = type(fresh).load(folder)
     predictions, rate = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
-    row = dataclasses.replace(row, test=_metrics(folder / TEST_FILE), reviews_per_second=rate)
+    row = dataclasses.replace(row, test=metrics_of(folder / TEST_FILE), reviews_per_second=rate)
     evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row
@@ -229,104 +224,5 @@ def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell, stop: Sto
     return fit
 
 
-def _measure(
-    spec: RunSpec,
-    resolved: Resolved,
-    fits: list[Fit],
-    predicted: tuple[Predictions, float],
-    tokens: int,
-    config_hash: str,
-    started: str,
-    code: tuple[str | None, bool | None],
-) -> Row:
-    """Keeps what was predicted, measures the model of the last fit, and says all in a row."""
-    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
-    model: LitClassifier = resolved.cli.model
-    data = resolved.cli.datamodule
-    data.encoder.save(folder)
-    predictions, reviews_per_second = predicted
-    test = None
-    if spec.test:
-        write_predictions(folder / TEST_FILE, predictions)
-        test = _metrics(folder / TEST_FILE)
-    milliseconds = latency(trainer, model, data)
-    meta, chosen = data.store.meta, fits[0]
-    seen = data.vectors.note(data.store.splits) if data.vectors else None
-    own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
-    steps = sum(fit.clock.steps for fit in fits)
-    stepping = sum(fit.clock.train_seconds for fit in fits)
-    history = chosen.clock.history
-    to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
-    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-    names = ("encoder", "tokenizer", "model", "arrays")
-    kept = [file for name in names for file in folder.glob(f"{name}.*")]
-    return Row(
-        experiment=spec.experiment,
-        architecture=type(model).__name__,
-        corpus=meta["corpus"],
-        corpus_fingerprint=meta["fingerprint"],
-        protocol=resolved.run.protocol,
-        profile=spec.profile,
-        seed=spec.seed,
-        val=_metrics(folder / VAL_FILE),
-        test=test,
-        parameters=model.parameter_count,
-        train_seconds=sum(fit.seconds for fit in fits),
-        seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
-        epochs=len(history),
-        best_epoch=chosen.best_epoch,
-        train_tokens_per_second=tokens / stepping if steps else None,
-        peak_memory_bytes=peak_memory_bytes(),
-        peak_gpu_memory_bytes=gpu,
-        latency_ms_p50=float(np.percentile(milliseconds, 50)),
-        latency_ms_p95=float(np.percentile(milliseconds, 95)),
-        reviews_per_second=reviews_per_second,
-        checkpoint_bytes=sum(file.stat().st_size for file in kept),
-        precision=fits[-1].precision,
-        tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
-        git_commit=code[0],
-        git_dirty=code[1],
-        versions=versions(),
-        hardware=hardware() | ({"processes": world} if world > 1 else {}),
-        started=started,
-        ended=now(),
-        config_hash=config_hash,
-        wandb_run=_wandb_id(folder),
-        notes=[*meta["notes"], *own],
-        history=list(history),
-    )
-
-
-def _write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
-    """Leaves `metrics.json` in the run folder and returns its final numbers, flat."""
-    final: dict[str, Any] = {
-        f"{part}/{name}": value
-        for part, metrics in (("val", row.val), ("test", row.test))
-        if metrics is not None
-        for name, value in vars(metrics).items()
-    }
-    steps, seconds = (sum(getattr(f.clock, n) for f in fits) for n in ("steps", "train_seconds"))
-    if steps:
-        final["data_wait_share"] = sum(fit.clock.wait_seconds for fit in fits) / seconds
-        final["milliseconds_per_step"] = 1000 * seconds / steps
-    content = {"history": row_to_dict(row)["history"], "final": final}
-    replace_bytes(folder / "metrics.json", (json.dumps(content, indent=1) + "\n").encode())
-    return final
-
-
-def _metrics(file: Path) -> Metrics:
-    predictions = read_predictions(file)
-    return evaluate(predictions.labels, predictions.probabilities)
-
-
 def _prefixed(prefix: str, tell: Tell) -> Tell:
     return lambda what, share: tell(prefix + what, share)
-
-
-def _wandb_id(folder: Path) -> str | None:
-    file = folder / tracking.ID_FILE
-    return file.read_text(encoding="utf-8") if file.exists() else None
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

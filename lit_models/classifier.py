@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
 from datamodules.batching import TextBatch, TrainView
@@ -20,7 +20,7 @@ from lit_models.averaging import Average, WeightAverage
 from lit_models.compiling import compile_net
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.optimizers import SparseAdam, clip_gradients
-from lit_models.processes import over_processes
+from lit_models.processes import MeanOverRows, over_processes
 
 WEIGHTS_FILE = "model.ckpt"
 
@@ -118,7 +118,7 @@ class LitClassifier(L.LightningModule):
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
-        self.train_loss = MeanMetric(nan_strategy="disable")
+        self.train_loss, self.val_loss = MeanOverRows(), MeanOverRows()
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_metrics = MetricCollection(
             {
@@ -182,21 +182,15 @@ class LitClassifier(L.LightningModule):
         self.train_accuracy(logits, batch.labels)
         self.train_loss.update(self.step_loss, rows)
         self.log("train/loss", self.step_loss, prog_bar=True, batch_size=size)
-        self.log("train/epoch_loss", self.train_loss, on_step=False, on_epoch=True)
-        self.log(
-            "train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size
-        )
+        for name, metric in (("epoch_loss", self.train_loss), ("accuracy", self.train_accuracy)):
+            self.log(f"train/{name}", metric, on_step=False, on_epoch=True, batch_size=size)
         return ours
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
         """Logs `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
         logits, size = self(batch), len(batch.labels)
-        self.log(
-            "val/log_loss",
-            F.cross_entropy(logits, batch.labels),
-            batch_size=size,
-            sync_dist=True,
-        )
+        self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
+        self.log("val/log_loss", self.val_loss, batch_size=size)
         self.val_metrics.update(logits.softmax(dim=1), batch.labels)
         self.log_dict(self.val_metrics, batch_size=size)
 

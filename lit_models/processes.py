@@ -1,10 +1,38 @@
-"""One batch on several processes, whose gradients are averaged."""
+"""One batch on several processes: the loss that each lowers, and means over all of them."""
 
 from __future__ import annotations
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torchmetrics import Metric
+
+
+class MeanOverRows(Metric):
+    """The mean of a loss over the rows of an epoch, those of all processes.
+
+    torchmetrics' own `MeanMetric` either looks for NaN in each update, for which a card must wait,
+    or leaves the weights aside (1.9). A number logged with `sync_dist` is divided by the mean of
+    the processes' rows, rounded down.
+    """
+
+    full_state_update = False
+    total: Tensor
+    rows: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("rows", torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, mean: Tensor, rows: Tensor | int) -> None:
+        """Adds the mean of some rows."""
+        self.total += mean * rows
+        self.rows += rows
+
+    def compute(self) -> Tensor:
+        """The mean so far."""
+        return self.total / self.rows
 
 
 def over_processes(
