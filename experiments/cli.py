@@ -172,6 +172,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--batch-size", type=int, default=32, help="texts per step (32)")
     sub.add_argument("--window", type=int, default=128, help="tokens seen of a text (128)")
     sub.add_argument("--learning-rate", type=float, default=1e-4, help="at its peak (1e-4)")
+    sub.add_argument(
+        "--pairs",
+        choices=("next-sentence", "sentence-order"),
+        help="beside masked words: as BERT, or as ALBERT (none, as RoBERTa)",
+    )
     sub.add_argument("--seed", type=int, default=0)
 
     sub = command("speed", commands.speed, "throughput of a pretrained encoder", epilog=epilog)

@@ -207,6 +207,7 @@ def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> 
             batch_size=options.batch_size,
             window=options.window,
             learning_rate=options.learning_rate,
+            pairs=options.pairs,
             tell=lambda what, share: status.update(f"{share:.0%}: {what}"),
         )
     console.print(
