@@ -30,8 +30,7 @@ def predict(
     started = time.perf_counter()
     batches: Any = trainer.predict(model, dataloaders=loader)
     own = [np.concatenate([part.numpy() for part in parts]) for parts in zip(*batches, strict=True)]
-    every = ranks.gathered(own) if trainer.world_size > 1 else [own]
-    ids, probabilities = map(np.concatenate, zip(*every, strict=True))
+    ids, probabilities = map(np.concatenate, zip(*ranks.gathered(own), strict=True))
     seconds = time.perf_counter() - started
     labels = loader.dataset.labels[ids]  # type: ignore[attr-defined]  # aligned by id, not by order
     predictions = Predictions(ids, labels, probabilities).in_id_order()

@@ -168,11 +168,16 @@ def test_run(folder: Path) -> Row:
             f"{data.store.meta['fingerprint']}; fit again, or give the old data"
         )
     alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # whatever it was fitted on
-    trainer = resolved.cli.make_trainer(
-        logger=False, default_root_dir=folder, precision=row.precision, **alone
-    )
-    model = type(fresh).load(folder)
-    predictions, rate = predict(trainer, model, data.loader("test"))
+    with ranks.acting_as(ranks.Rank()):
+        trainer = resolved.cli.make_trainer(
+            plugins=[ranks.Processes()],
+            logger=False,
+            default_root_dir=folder,
+            precision=row.precision,
+            **alone,
+        )
+        model = type(fresh).load(folder)
+        predictions, rate = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
     row = dataclasses.replace(row, test=metrics_of(folder / TEST_FILE), reviews_per_second=rate)
     evaluation_log.record(row, folder, now(), git_state())
