@@ -121,17 +121,7 @@ def _asked(spec: RunSpec) -> int:
     """How many processes a run asks for on this machine."""
     trainer = spec.resolve().config["trainer"]
     devices, nodes = trainer["devices"], trainer["num_nodes"]
-    strategy = str(trainer["strategy"])
-    if re.search("fsdp|deepspeed|model_parallel", strategy, re.IGNORECASE):
-        raise ConfigError(
-            f"trainer.strategy is {strategy!r}, which keeps parts of a weight on each device; "
-            "clipping, averages and checkpoints here need whole ones: say --trainer.strategy ddp"
-        )
-    if re.search("spawn|fork|notebook", strategy):
-        raise ConfigError(
-            f"trainer.strategy is {strategy!r}, and this program starts the processes itself; "
-            "say --trainer.strategy ddp"
-        )
+    _check_strategy(str(trainer["strategy"]))
     if nodes > 1:
         raise ConfigError(
             f"trainer.num_nodes is {nodes}, and one process was started; start one process per "
@@ -147,8 +137,22 @@ def _asked(spec: RunSpec) -> int:
     return int(asked.num_devices)
 
 
+def _check_strategy(strategy: str) -> None:
+    if re.search("fsdp|deepspeed|model_parallel", strategy, re.IGNORECASE):
+        raise ConfigError(
+            f"trainer.strategy is {strategy!r}, which keeps parts of a weight on each device; "
+            "clipping, averages and checkpoints here need whole ones: say --trainer.strategy ddp"
+        )
+    if re.search("spawn|fork|notebook", strategy):
+        raise ConfigError(
+            f"trainer.strategy is {strategy!r}, and this program starts the processes itself; "
+            "say --trainer.strategy ddp"
+        )
+
+
 def _check_number(spec: RunSpec, world: int) -> None:
     trainer = spec.resolve().config["trainer"]
+    _check_strategy(str(trainer["strategy"]))
     if trainer["devices"] in (1, "1") and trainer["num_nodes"] == 1:
         raise ConfigError(
             f"{world} processes were started, and --trainer.devices 1 asks for one; say "
@@ -232,7 +236,8 @@ def _watch(
                 reason = f"process {who} of the run: {said}"
         except RuntimeError:
             reason = _FIRST_LOST
-    _heard[:] = [reason]
+    if reason:
+        _heard[:] = [reason]
     if not reason or over.wait(_GRACE):
         return
     reason = f"RankFailed: {reason}"
