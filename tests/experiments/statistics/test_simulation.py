@@ -15,6 +15,7 @@ from experiments.statistics.pairs import differences
 
 ACCURACY = 0.9
 DRAWS = 2000
+pytestmark = pytest.mark.timeout(1800)  # minutes each where cores are shared
 
 
 def benchmark(
