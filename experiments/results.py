@@ -175,4 +175,5 @@ def check_name(name: str, what: str) -> None:
 
 def key_of(row: Row) -> tuple:
     """What no two rows of a table share."""
-    return (row.corpus, row.protocol, row.profile, row.experiment, row.seed)
+    kept_out = row.excluded or ""
+    return (row.corpus, row.protocol, row.profile, kept_out, row.experiment, row.seed)
