@@ -37,8 +37,9 @@ class Recurrent(nn.Module):
             c_t = f ⊙ c_{t-1} + i ⊙ g;  h_t = o ⊙ tanh(c_t)
 
     The backward direction turns each row round within its own length, reads it forward and turns
-    the states back, so it never sees padding, and dense kernels serve on a CPU. On a CUDA device
-    the rows are packed instead, and cuDNN does not compute padding.
+    the states back, so it never sees padding, and dense kernels serve on a CPU: oneDNN's for the
+    LSTM, `recurrence.read` for the others. On a CUDA device the rows are packed instead, and cuDNN
+    does not compute padding.
 
     Recurrent matrices start orthogonal (Saxe et al. 2014), the LSTM's forget gates open (Jozefowicz
     et al. 2015).
@@ -98,7 +99,7 @@ class Recurrent(nn.Module):
                 states = self.dropout(states)
             own: list[Direction] = list(directions)  # type: ignore[call-overload]
             if all(direction.unfused(states) for direction in own):
-                # Not every CPU multiplies in bf16.
+                # In bf16 rounding would add up over the words, and k keeps few digits near 1/2.
                 with torch.autocast("cpu", enabled=False):
                     weights = [direction.weights() for direction in own]
                     states = recurrence.read(states.to(weights[0][0].dtype), lengths, weights)
