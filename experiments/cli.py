@@ -113,6 +113,13 @@ def parser() -> argparse.ArgumentParser:
     settings(sub, "quick")
     sub.add_argument("--seeds", type=int, nargs="+", help="seeds (the profile's)")
     sub.add_argument("--name", help="folder under --runs (the profile's name)")
+    sub.add_argument(
+        "--train-sizes",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="learning curves: each experiment learns from N reviews, as experiment NAME-N",
+    )
     sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
     sub.add_argument("--retry", action="store_true", help="run failed runs again")
 
@@ -134,6 +141,11 @@ def parser() -> argparse.ArgumentParser:
     sub = command("publish", commands.publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")
     sub.add_argument("--table", required=True, help="name of the table")
+    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
+
+    sub = command("robustness", commands.robustness, "contrast sets, typos, other sentences")
+    sub.add_argument("benchmark", type=Path, help="a benchmark folder, or a run's")
+    sub.add_argument("--publish", action="store_true", help="keep what was found under --results")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("predict", commands.predict, "labels for new texts")
@@ -160,6 +172,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--batch-size", type=int, default=32, help="texts per step (32)")
     sub.add_argument("--window", type=int, default=128, help="tokens seen of a text (128)")
     sub.add_argument("--learning-rate", type=float, default=1e-4, help="at its peak (1e-4)")
+    sub.add_argument(
+        "--pairs",
+        choices=("next-sentence", "sentence-order"),
+        help="beside masked words: as BERT, or as ALBERT (none, as RoBERTa)",
+    )
     sub.add_argument("--seed", type=int, default=0)
 
     sub = command("speed", commands.speed, "throughput of a pretrained encoder", epilog=epilog)

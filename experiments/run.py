@@ -256,6 +256,8 @@ def _measure(
         wandb_run=_wandb_id(folder),
         notes=[*meta["notes"], *own],
         history=list(history),
+        excluded=data.exclude,
+        train_rows=len(data.learnt_rows()),
     )
 
 
