@@ -138,6 +138,21 @@ def parser() -> argparse.ArgumentParser:
         "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
     )
 
+    sub = command("compare", commands.compare, "what changed between two benchmarks")
+    sub.add_argument("first", type=Path, metavar="A", help="benchmark, run or published table")
+    sub.add_argument("second", type=Path, metavar="B", help="the one to hold against A")
+    sub.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
+
+    sub = command("subsets", commands.subsets, "accuracy without copies, with audited labels")
+    sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
+    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
+    sub.add_argument(
+        "--label-audit",
+        type=Path,
+        metavar="FILE",
+        help="imdb_mturk.json of repository cleanlab/label-errors, folder mturk",
+    )
+
     sub = command("publish", commands.publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")
     sub.add_argument("--table", required=True, help="name of the table")

@@ -119,6 +119,34 @@ def robustness(options: argparse.Namespace, rest: list[str], console: Console) -
     return 0
 
 
+def compare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`compare`: each experiment of two benchmarks: by how much it differs, and what changed.
+
+    The exit code is 1 if an experiment got significantly worse, 2 if they cannot be compared.
+    """
+    from experiments.row import ResultsError
+    from experiments.statistics.comparison import compare as hold_against
+
+    try:
+        comparison = hold_against(options.first, options.second)
+        if options.json:
+            comparison.write(options.json)
+    except (ResultsError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    comparison.show(console)
+    return 1 if comparison.worse else 0
+
+
+def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`subsets`: accuracy without test reviews that have a copy in train, and after an audit."""
+    from experiments.statistics.subsets import write_subsets
+
+    for file in write_subsets(options.folder, options.root, options.label_audit):
+        console.print(f"{file}", highlight=False, soft_wrap=True)
+    return 0
+
+
 def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`publish`: copies finished runs with their evidence to the published results."""
     from experiments.publishing import publish as copy

@@ -17,7 +17,7 @@ from experiments.fitting import Fit
 from experiments.measure import latency
 from experiments.parsing import Resolved
 from experiments.predictions import Predictions, read_predictions, write_predictions
-from experiments.results import TEST_FILE, VAL_FILE, Row
+from experiments.results import TEST_FILE, VAL_FILE, Row, checksums
 from experiments.row import row_to_dict
 from lit_models.classifier import LitClassifier
 
@@ -92,6 +92,7 @@ def measured(
         history=list(history),
         excluded=data.exclude,
         train_rows=len(data.learnt_rows()),
+        checksums=checksums(folder),
     )
 
 

@@ -9,6 +9,7 @@ The schema is in `experiments.row`. Layouts:
     <published>/test_log.jsonl                          every test evaluation (`evaluation_log`)
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ __all__ = [
     "ResultsError",
     "Row",
     "check_name",
+    "checksums",
     "collect",
     "key_of",
     "read_row",
@@ -103,6 +105,12 @@ def tables_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.jsonl") if path.name != evaluation_log.LOG_FILE)
 
 
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of predictions in a run folder: its row keeps them."""
+    files = (folder / name for name in (TEST_FILE, VAL_FILE))
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()}
+
+
 def collect(benchmark_folder: Path) -> list[Row]:
     """Derive `results.jsonl` from the `row.json` files of a benchmark and return its rows.
 
@@ -167,4 +175,5 @@ def check_name(name: str, what: str) -> None:
 
 def key_of(row: Row) -> tuple:
     """What no two rows of a table share."""
-    return (row.corpus, row.protocol, row.profile, row.experiment, row.seed)
+    kept_out = row.excluded or ""
+    return (row.corpus, row.protocol, row.profile, kept_out, row.experiment, row.seed)

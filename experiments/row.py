@@ -10,7 +10,7 @@ from typing import Any, Literal
 from experiments.evaluation import Metrics
 
 SCHEMA = 1
-LATER = {"excluded", "train_rows"}
+LATER = {"excluded", "train_rows", "checksums"}
 """Fields that came after the first rows were written: where one is missing, its default holds."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
@@ -81,6 +81,8 @@ class Row:
         evidence: Probabilities beside the row; only in published rows.
         excluded: Reviews kept out of training and validation, for example `robustness`.
         train_rows: Number of texts learnt from; under `refit` in the second fit.
+        checksums: SHA-256 of each file of predictions in the run folder, by name; empty in a
+            published row, whose evidence has its own.
         schema: Version of this list of fields.
     """
 
@@ -122,6 +124,7 @@ class Row:
     evidence: EvidenceFile | None = None
     excluded: str | None = None
     train_rows: int | None = None
+    checksums: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ from experiments.fitting import (
 from experiments.measure import predict
 from experiments.parsing import Resolved
 from experiments.predictions import read_predictions, write_predictions
-from experiments.results import TEST_FILE, VAL_FILE, Row, read_row, write_row
+from experiments.results import TEST_FILE, VAL_FILE, Row, checksums, read_row, write_row
 from experiments.resuming import RESUME_FILE
 from experiments.shortage import explained
 from experiments.stopping import Stop, Stopped, listening, requeue
@@ -180,6 +180,7 @@ def test_run(folder: Path) -> Row:
         predictions, rate = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
     row = dataclasses.replace(row, test=metrics_of(folder / TEST_FILE), reviews_per_second=rate)
+    row = dataclasses.replace(row, checksums=checksums(folder))
     evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row

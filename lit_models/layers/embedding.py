@@ -53,6 +53,7 @@ class WordEmbedding(nn.Module):
         if self.training and self.word_dropout:
             kept = torch.rand(self.table.num_embeddings, device=tokens.device) >= self.word_dropout
             scale = kept.to(words.dtype) / (1 - self.word_dropout)  # [V]
-            words = words * scale[tokens][:, :, None]
+            # In place: fresh memory costs a CPU more than the product.
+            words = words.mul_(scale[tokens][:, :, None])
         dropped: Tensor = self.dropout(words)
         return dropped

@@ -34,7 +34,8 @@ def masked_mean(states: Tensor, lengths: Tensor) -> Tensor:
 def masked_max(states: Tensor, lengths: Tensor) -> Tensor:
     """[B, H] maximum over each row's own tokens, from [B, T, H]."""
     mask = mask_of(lengths, states.shape[1])
-    return states.masked_fill(~mask[:, :, None], float("-inf")).amax(dim=1)
+    # Not `amax`, whose gradient looks for equals in all of [B, T, H].
+    return states.masked_fill(~mask[:, :, None], float("-inf")).max(dim=1).values
 
 
 def last_state(states: Tensor, lengths: Tensor) -> Tensor:

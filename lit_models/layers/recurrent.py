@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from lit_models.layers import recurrence
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.masking import Pooling, last_state, pool, pooled_size
 
@@ -36,8 +37,9 @@ class Recurrent(nn.Module):
             c_t = f ⊙ c_{t-1} + i ⊙ g;  h_t = o ⊙ tanh(c_t)
 
     The backward direction turns each row round within its own length, reads it forward and turns
-    the states back, so it never sees padding, and dense kernels serve on a CPU. On a CUDA device
-    the rows are packed instead, and cuDNN does not compute padding.
+    the states back, so it never sees padding, and dense kernels serve on a CPU: oneDNN's for the
+    LSTM, `recurrence.read` for the others. On a CUDA device the rows are packed instead, and cuDNN
+    does not compute padding.
 
     Recurrent matrices start orthogonal (Saxe et al. 2014), the LSTM's forget gates open (Jozefowicz
     et al. 2015).
@@ -95,10 +97,16 @@ class Recurrent(nn.Module):
         for number, directions in enumerate(self.layers):
             if number:
                 states = self.dropout(states)
-            read = [directions[0](states, lengths)]  # type: ignore[index]
+            own: list[Direction] = list(directions)  # type: ignore[call-overload]
+            if all(direction.unfused(states) for direction in own):
+                # In bf16 rounding would add up over the words, and k keeps few digits near 1/2.
+                with torch.autocast("cpu", enabled=False):
+                    weights = [direction.weights() for direction in own]
+                    states = recurrence.read(states.to(weights[0][0].dtype), lengths, weights)
+                continue
+            read = [own[0](states, lengths)]
             if self.bidirectional:
-                turned = reverse(states, lengths)
-                read.append(reverse(directions[1](turned, lengths), lengths))  # type: ignore[index]
+                read.append(reverse(own[1](reverse(states, lengths), lengths), lengths))
             states = torch.cat(read, dim=2) if self.bidirectional else read[0]
         return states
 
@@ -161,6 +169,12 @@ class Direction(nn.Module):
         with torch.autocast("cpu", enabled=False):
             return self._read(inputs.to(self._weights()[0].dtype), lengths)
 
+    def unfused(self, inputs: Tensor) -> bool:
+        """Whether PyTorch has no fused kernel here, so that `recurrence.read` is the faster."""
+        exact = self._weights()[0].dtype in (torch.float32, torch.float64)
+        looped = self.training and self.recurrent_dropout > 0
+        return inputs.device.type == "cpu" and self.cell != "lstm" and exact and not looped
+
     def _read(self, inputs: Tensor, lengths: Tensor) -> Tensor:
         if self.training and self.recurrent_dropout:
             return self._loop(inputs)
@@ -182,10 +196,15 @@ class Direction(nn.Module):
         """Input weights, recurrent weights, and the biases of both."""
         return list(self.core.parameters())
 
+    def weights(self) -> list[Tensor]:
+        """`_weights`, of which training leaves some recurrent ones out."""
+        weights = self._weights()
+        weights[1] = F.dropout(weights[1], self.weight_drop, self.training)
+        return weights
+
     def _fused(self, inputs: Tensor) -> Tensor:
         """The fused kernel with some recurrent weights left out."""
-        weights = self._weights()
-        weights[1] = F.dropout(weights[1], self.weight_drop)
+        weights = self.weights()
         start = inputs.new_zeros(1, len(inputs), self.hidden_size)
         first = (start, start) if self.cell == "lstm" else start
         # has_biases, num_layers, dropout, train, bidirectional, batch_first
@@ -226,10 +245,8 @@ def reverse(states: Tensor, lengths: Tensor) -> Tensor:
         lengths: int64[B].
     """
     rows, width, _ = states.shape
-    column = torch.arange(width, device=states.device)[None, :].expand(rows, width)
-    turned = torch.where(column < lengths[:, None], lengths[:, None] - 1 - column, column)
     first = torch.arange(rows, device=states.device)[:, None] * width
-    result: Tensor = _Permute.apply(states, (first + turned).flatten())
+    result: Tensor = _Permute.apply(states, (first + recurrence.turned(lengths, width)).flatten())
     return result
 
 

@@ -31,7 +31,7 @@ def test_the_schema_is_the_written_one() -> None:
         train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
         latency_ms_p95 reviews_per_second checkpoint_bytes precision tuning git_commit git_dirty
         versions hardware started ended config_hash wandb_run notes history evidence excluded
-        train_rows schema"""
+        train_rows checksums schema"""
     assert names == expected.split()
 
 
