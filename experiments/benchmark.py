@@ -139,12 +139,6 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
                 "data.refit is true, and then the choice would be made on rows that were learnt "
                 "from; leave it out and say --run.protocol refit"
             )
-        devices = resolved.config["trainer"]["devices"]
-        if devices not in (1, "1", "auto"):
-            raise ConfigError(
-                f"trainer.devices asks for {devices} devices and a run has one so far; leave it "
-                "at 1"
-            )
         with console.status("reading and tokenising the corpus (once)"):
             data.prepare_data()
             if resolved.run.protocol == "refit":

@@ -6,10 +6,8 @@ Modules that load torch are imported where they are needed, so that usage and he
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -22,10 +20,7 @@ _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installati
 
 def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`fit`: a benchmark of one, in this process."""
-    from experiments import benchmark
-    from experiments.launchers import LOG_FILE, carry_out
-    from experiments.results import collect, read_row
-    from experiments.run import test_run
+    from experiments import benchmark, one_run
 
     plan = benchmark.expand(
         _registry(options),
@@ -37,30 +32,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         overrides=_overrides(options, rest),
         test=False,  # test rows are looked at only on the user's word
     )
-    spec = plan.specs[0]
-    spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
-    if benchmark.pending(plan, retry=True, rerun=options.rerun):
-        benchmark.prepare([replace(spec, test=options.test)], console)
-        console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
-        # A copy of the terminal: the run's own output goes to its log.
-        terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with benchmark.alone(spec.folder), terminal.status("starting") as status:
-            benchmark.make_room(spec)
-            outcome = carry_out(
-                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
-            )
-        if outcome == "stopped":
-            raise KeyboardInterrupt
-    else:
-        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
-    if read_row(spec.folder).status != "ok":
-        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
-        return 1
-    if options.test:
-        test_run(spec.folder)
-    collect(plan.folder)
-    _show(spec.folder, console)
-    return 0
+    return one_run.carry_out(plan, console, test=options.test, rerun=options.rerun)
 
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ def git_state() -> tuple[str | None, bool | None]:
     parts = ("datamodules", "lit_models", "experiments", ":(exclude)experiments/results")
     status = git("status", "--porcelain", "--", *parts)
     return git("rev-parse", "HEAD"), None if status is None else bool(status)
+
+
+def now() -> str:
+    """The time, as rows have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def peak_memory_bytes() -> int:

@@ -124,19 +124,18 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
         `done` or `stopped`, as `LocalLauncher.run` does.
     """
     from datamodules.errors import Unavailable
-    from experiments.callbacks import Stopped
+    from experiments.rank_group import started as together
     from experiments.results import ROW_FILE, write_row
     from experiments.run import execute, failed_row, now
+    from experiments.stopping import Stopped
 
     started = now()
     with output_to(spec.folder / LOG_FILE):
         try:
-            execute(spec, tell)
+            with together(spec):
+                execute(spec, tell)
         except Stopped as stop:
             print(f"stopped by {stop}")
-            return "stopped"
-        except SystemExit:  # Lightning's answer to SIGTERM before the first step or in validation
-            print("stopped by SIGTERM; the last checkpoint stands")
             return "stopped"
         except Unavailable as error:
             print(f"skipped: {error}")

@@ -11,6 +11,7 @@ import torch
 
 from datamodules.batching import TextLoader
 from datamodules.text import TextDataModule
+from experiments import ranks
 from experiments.predictions import Predictions
 from lit_models.classifier import LitClassifier
 
@@ -20,16 +21,17 @@ _LATENCY_TEXTS, _LATENCY_WARMUP = 200, 20
 def predict(
     trainer: L.Trainer, model: LitClassifier, loader: TextLoader
 ) -> tuple[Predictions, float]:
-    """Predicts every row of a loader once.
+    """Predicts every row of a loader once, each rank its share of every batch.
 
     Returns:
-        The predictions in id order, and rows per second from token arrays to probabilities.
+        On every rank, the predictions in id order, and rows per second from token arrays to
+        probabilities.
     """
     started = time.perf_counter()
     batches: Any = trainer.predict(model, dataloaders=loader)
+    own = [np.concatenate([part.numpy() for part in parts]) for parts in zip(*batches, strict=True)]
+    ids, probabilities = map(np.concatenate, zip(*ranks.gathered(own), strict=True))
     seconds = time.perf_counter() - started
-    ids = np.concatenate([batch.ids.numpy() for batch in batches])
-    probabilities = np.concatenate([batch.probabilities.numpy() for batch in batches])
     labels = loader.dataset.labels[ids]  # type: ignore[attr-defined]  # aligned by id, not by order
     predictions = Predictions(ids, labels, probabilities).in_id_order()
     if not np.array_equal(predictions.ids, loader.dataset.rows):  # type: ignore[attr-defined]

@@ -112,8 +112,7 @@ def same(one: Predictions, other: Predictions) -> bool:
 
 def without_times(row: Row) -> dict[str, Any]:
     kept = {name: value for name, value in asdict(row).items() if name not in TIMES}
-    # Lightning's means over train count from the start of the process: resumed, part of an epoch.
-    history = [{k: v for k, v in epoch.items() if k.startswith("val/")} for epoch in row.history]
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
     return kept | {"history": history}
 
 
