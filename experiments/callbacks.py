@@ -15,6 +15,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from datamodules.batching import TextBatch
+from datamodules.faults import fault_point
 
 RESUME_FILE = "resume.ckpt"
 
@@ -43,6 +44,7 @@ class Clock(Callback):
         self._ready = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        fault_point("epoch")
         self._resume()
 
     def on_train_batch_start(
@@ -68,6 +70,7 @@ class Clock(Callback):
         self._pause()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        fault_point("epoch")
         self._pause()
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if "_step" not in k}
         self.history.append(
@@ -198,8 +201,11 @@ class Resumable(Checkpoint):
 
     def _save(self, trainer: L.Trainer) -> None:
         temporary = self.file.with_name(f".{self.file.name}")
+        fault_point("checkpoint")
         trainer.save_checkpoint(temporary)
+        fault_point("checkpoint")
         temporary.rename(self.file)
+        fault_point("checkpoint")
         self._saved = time.monotonic()
         if self._asked is not None:
             raise Stopped(f"{self._asked.name} at step {trainer.global_step}")
