@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config import ConfigError, Registry, nearest, read_profile
+from experiments.config import CONFIGS, ConfigError, Registry, nearest, read_profile
 
 _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 
@@ -23,7 +23,7 @@ _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installati
 def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`fit`: a benchmark of one, in this process."""
     from experiments import benchmark
-    from experiments.launchers import LOG_FILE, carry_out
+    from experiments.launchers import LOG_FILE, alone, carry_out, make_room
     from experiments.results import collect, read_row
     from experiments.run import test_run
 
@@ -44,8 +44,8 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
         # A copy of the terminal: the run's own output goes to its log.
         terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with benchmark.alone(spec.folder), terminal.status("starting") as status:
-            benchmark.make_room(spec)
+        with alone(spec.folder), terminal.status("starting") as status:
+            make_room(spec)
             outcome = carry_out(
                 spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
             )
@@ -76,18 +76,28 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`benchmark`: every experiment of a profile, resumable, then the report."""
     from experiments import benchmark
+    from experiments.atomic import remove_leftovers
+    from experiments.launchers import alone
     from experiments.report import report
     from experiments.results import collect
 
     budget = benchmark.seconds(options.budget) if options.budget else None
     deadline = time.monotonic() + budget if budget else None
     plan = _plan(options, rest)
+    launcher = _launcher(options, plan)
     todo = benchmark.pending(plan, retry=options.retry)
     finished = True
     if todo:
         benchmark.prepare(todo, console)
-        with benchmark.alone(plan.folder):
-            finished = benchmark.run(plan, todo, console, deadline)
+        with alone(plan.folder):
+            remove_leftovers(plan.folder)
+            try:
+                finished = benchmark.run(plan, todo, console, deadline, launcher)
+            except KeyboardInterrupt:
+                if options.launcher == "slurm":
+                    ending = f"scancel --name lit-sentiment-{plan.name}"
+                    console.print(f"the jobs go on; `{ending}` ends them", highlight=False)
+                raise
     rows = collect(plan.folder)
     if not rows:
         console.print("no run has ended yet; the same command goes on", highlight=False)
@@ -104,6 +114,52 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     if not finished:
         console.print("the budget is used up; the same command goes on", highlight=False)
     return 1 if any(row.status == "failed" for row in rows) else 0
+
+
+def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`sweep`: tries settings of one experiment on validation and writes the best down."""
+    import yaml
+
+    from experiments import benchmark
+    from experiments.atomic import replace_bytes
+    from experiments.local import LocalLauncher
+    from experiments.space import check_space, read_space, wandb_sweep
+    from experiments.sweep import Sweep
+
+    plan = benchmark.expand(
+        _registry(options),
+        read_profile(options.profile),
+        names=[options.experiment],
+        seeds=[options.seed],
+        name=options.name or f"sweep-{Path(options.experiment).stem}",
+        runs=options.runs,
+        overrides=_overrides(options, rest),
+        test=False,
+    )
+    spec = replace(plan.specs[0], folder=plan.folder)
+    run = spec.resolve().run
+    file = options.space or CONFIGS / "sweeps" / f"{spec.experiment}.yaml"
+    space = read_space(file)
+    check_space(file, space, spec)
+    if options.wandb_sweep:
+        content = wandb_sweep(
+            space, options.experiment, spec, run.monitor, run.mode, options.trials
+        )
+        replace_bytes(options.wandb_sweep, yaml.safe_dump(content, sort_keys=False).encode())
+        console.print(
+            f"`wandb sweep {options.wandb_sweep}` registers it, `wandb agent …` runs trials",
+            highlight=False,
+        )
+        return 0
+    launcher = LocalLauncher(options.jobs)
+    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
+    benchmark.prepare([spec], console)
+    best = trials.run()
+    if best is None:
+        print("error: no trial came to an end; their rows say why", file=sys.stderr)
+        return 1
+    console.print(f"best settings: {best}", highlight=False, soft_wrap=True)
+    return 0
 
 
 def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -229,6 +285,24 @@ def show_list(options: argparse.Namespace, rest: list[str], console: Console) ->
         table.add_row(name, registry.description(name), mark)
     console.print(table)
     return 0
+
+
+def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def]
+    from experiments.cluster import read_cluster
+    from experiments.local import LocalLauncher
+
+    if options.launcher == "local":
+        if options.cluster:
+            raise ConfigError(f"--cluster {options.cluster} goes with --launcher slurm")
+        return LocalLauncher(options.jobs)
+    from experiments.slurm import SlurmLauncher
+
+    if options.jobs != 1:
+        raise ConfigError(
+            f"--jobs {options.jobs} is for this machine; on Slurm, `at_once:` in the file given as "
+            "--cluster limits the jobs that run at a time"
+        )
+    return SlurmLauncher(plan.folder, read_cluster(options.cluster), options.retry)
 
 
 def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]
