@@ -136,6 +136,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("experiments", nargs="*", metavar="NAME")
     settings(sub, "full")
     sub.set_defaults(name=None)
+    sub.add_argument(
+        "--weights", nargs="+", metavar="NAME", help="fetch these experiments' weights too"
+    )
 
     sub = command("report", commands.report, "table, report.md, report.html")
     sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")

@@ -84,7 +84,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     budget = benchmark.seconds(options.budget) if options.budget else None
     deadline = time.monotonic() + budget if budget else None
     plan = _plan(options, rest)
-    launcher = _launcher(options, plan)
+    launcher = _launcher(options, plan)  # before looking for rows, which jobs may write meanwhile
     todo = benchmark.pending(plan, retry=options.retry)
     finished = True
     if todo:
@@ -125,6 +125,7 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
     from experiments.local import LocalLauncher
     from experiments.space import check_space, read_space, wandb_sweep
     from experiments.sweep import Sweep
+    from experiments.weights import variables
 
     plan = benchmark.expand(
         _registry(options),
@@ -151,7 +152,7 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
             highlight=False,
         )
         return 0
-    launcher = LocalLauncher(options.jobs)
+    launcher = LocalLauncher(options.jobs, variables([spec]))
     trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
     benchmark.prepare([spec], console)
     best = trials.run()
@@ -163,11 +164,23 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
 
 
 def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`prepare`: fetches, reads and tokenises the corpus of a profile, and fits nothing."""
-    from experiments import benchmark
+    """`prepare`: fetches corpus, vectors and weights, tokenises, and fits nothing."""
+    from experiments import benchmark, weights
 
-    benchmark.prepare(_plan(options, rest).specs, console)
+    # Weights first: without network that fails at once, and not after half an hour.
+    fetched = []
+    if options.weights:
+        named = argparse.Namespace(**vars(options) | {"experiments": options.weights})
+        fetched = [weights.fetch(spec) for spec in _plan(named, rest).specs]
+        options.experiments = options.experiments or options.weights
+    specs = _plan(options, rest).specs
+    for spec in specs:
+        weights.fetch_vectors(spec.resolve())
+    benchmark.prepare(specs, console)
     console.print("the corpus is ready")
+    if fetched:
+        names = ", ".join(sorted(set().union(*fetched)))
+        console.print(f"weights of {names} are ready; runs set HF_HUB_OFFLINE", highlight=False)
     return 0
 
 
@@ -290,11 +303,12 @@ def show_list(options: argparse.Namespace, rest: list[str], console: Console) ->
 def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def]
     from experiments.cluster import read_cluster
     from experiments.local import LocalLauncher
+    from experiments.weights import variables
 
     if options.launcher == "local":
         if options.cluster:
             raise ConfigError(f"--cluster {options.cluster} goes with --launcher slurm")
-        return LocalLauncher(options.jobs)
+        return LocalLauncher(options.jobs, variables(plan.specs))
     from experiments.slurm import SlurmLauncher
 
     if options.jobs != 1:
@@ -302,7 +316,8 @@ def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def
             f"--jobs {options.jobs} is for this machine; on Slurm, `at_once:` in the file given as "
             "--cluster limits the jobs that run at a time"
         )
-    return SlurmLauncher(plan.folder, read_cluster(options.cluster), options.retry)
+    cluster = read_cluster(options.cluster)
+    return SlurmLauncher(plan.folder, cluster, options.retry, variables(plan.specs))
 
 
 def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]

@@ -24,7 +24,7 @@ from experiments.results import read_row
 from experiments.run import RunSpec
 from experiments.space import check_space, read_space
 from experiments.sweep import Sweep
-from tests.experiments.conftest import TOY, Command
+from tests.experiments.conftest import TOY
 
 SPACE = """
 model.learning_rate: {low: 1.0e-3, high: 1.0e-1, log: true}
@@ -113,19 +113,18 @@ def test_bad_input_stops_before_a_trial(
 
 
 def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
-    lit: Command, space: Path, tmp_path: Path
+    space: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["sweep", "bag", "--space", space, "--runs", tmp_path, "--name", "s", *FIT]
-    first = lit(*words, "--trials", 2)
-    assert first.returncode == 0, first.stdout + first.stderr
+    runs = ["--runs", str(tmp_path)]
+    words = ["sweep", "bag", "--space", str(space), *runs, "--name", "s", *FIT]
+    assert main([*words, "--trials", "2"]) == 0
     folder = tmp_path / "s"
     rows = {file: file.stat().st_mtime_ns for file in folder.glob("*/row.json")}
     assert [file.parent.name for file in sorted(rows)] == ["trial-0000", "trial-0001"]
 
     # As if a start had been killed at its third trial.
     begun = study_in(folder).ask()
-    more = lit(*words, "--trials", 4, "--jobs", 2)
-    assert more.returncode == 0, more.stdout + more.stderr
+    assert main([*words, "--trials", "4", "--jobs", "2"]) == 0
     trials = study_in(folder).trials
     assert begun.number == 2 and len(trials) == 4
     assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
@@ -140,8 +139,7 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
         for epoch in read_row(folder / f"trial-{best.number:04d}").history
     )
     tuned = folder / "bag_tuned.yaml"
-    fitted = lit("fit", "-c", tuned, "--runs", tmp_path, *FIT)
-    assert fitted.returncode == 0, fitted.stderr
+    assert main(["fit", "-c", str(tuned), *runs, *FIT]) == 0
     row = read_row(tmp_path / "fit" / "bag_tuned" / "seed-0")
     assert row.tuning == {"trials": 4, "chosen_on": "validation"}
     config = yaml.safe_load((tmp_path / "fit/bag_tuned/seed-0/config.yaml").read_text())
@@ -150,8 +148,8 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
     trial_row = read_row(folder / f"trial-{best.number:04d}")
     assert row.val == trial_row.val, "the file means another run than the trial was"
 
-    other = lit(*words, "--trials", 4, "--pruner", "median")
-    assert other.returncode == 1 and "is a sweep over other settings" in other.stderr
+    assert main([*words, "--trials", "4", "--pruner", "median"]) == 1
+    assert "is a sweep over other settings" in capsys.readouterr().err
 
 
 def test_a_trial_that_another_machine_is_at_is_left_to_it(space: Path, tmp_path: Path) -> None:

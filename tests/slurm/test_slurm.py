@@ -202,3 +202,39 @@ def test_what_slurm_refuses_is_one_clear_line(head: Head, tmp_path: Path) -> Non
     assert process.returncode == 1 and "error: Slurm does not take the jobs" in output
     assert "partition" in output.lower() and "Traceback" not in output
     assert not list(tmp_path.rglob("row.json"))
+
+
+def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
+    head: Head, tmp_path: Path
+) -> None:
+    folder = tmp_path / "b" / "sleepy_a" / "seed-0"
+    resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
+    process = head("sleepy_a", "--trainer.max_epochs=70", resources=resources)
+    assert process.wait(500) == 0, end(process)
+    assert len(read_row(folder).history) == 70
+    log = (folder / "log.txt").read_text()
+    assert "SIGUSR1 at step" in log and "requeued" in log and "Restored all states" in log
+    submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
+    assert len(submissions) == 1, "Slurm queued it again, and the head did not submit another"
+
+
+def test_two_ranks_under_srun_give_the_row_of_one(slurm: dict[str, str], tmp_path: Path) -> None:
+    words = [
+        "-c",
+        "cnn",
+        "--data.vectors=null",
+        *TOY,
+        "--runs",
+        str(tmp_path),
+        "--data.batch_size=8",
+    ]
+    words += ["--model.word_dropout=0", "--model.embedding_dropout=0", "--model.dropout=0"]
+    fit = [sys.executable, "-m", "experiments", "fit", *words]
+    environment = slurm | {"PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([*fit, "--name", "one"], cwd=REPOSITORY, env=environment, check=True)
+    ranks = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp"]
+    command = ["srun", "--ntasks=2", *fit, "--name", "two", *ranks]
+    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, timeout=300)
+    one, two = (read_row(tmp_path / name / "cnn" / "seed-0") for name in ("one", "two"))
+    assert one.val is not None and two.val is not None
+    assert two.val.n == one.val.n and abs(two.val.log_loss - one.val.log_loss) < 1e-4
