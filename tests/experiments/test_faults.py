@@ -42,6 +42,7 @@ def test_a_wandb_process_that_is_killed_costs_no_row(tmp_path: Path) -> None:
     assert process.returncode == 0, output + (folder / "log.txt").read_text()
     row = read_row(folder)
     assert row.status == "ok" and len(row.history) == 2
+    assert (folder / "log.txt").read_text().count("W&B is lost") == 1
 
 
 def test_old_locks_and_clocks_that_are_ahead_change_nothing(
