@@ -10,6 +10,8 @@ from typing import Any, Literal
 from experiments.evaluation import Metrics
 
 SCHEMA = 1
+LATER = {"excluded", "train_rows", "checksums"}
+"""Fields that came after the first rows were written: where one is missing, its default holds."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
 
@@ -77,6 +79,10 @@ class Row:
         history: One dict per epoch: `epoch`, `train/loss`, `val/log_loss`, `val/accuracy`, …
             (None stands for a value that was not finite).
         evidence: Probabilities beside the row; only in published rows.
+        excluded: Reviews kept out of training and validation, for example `robustness`.
+        train_rows: Number of texts learnt from; under `refit` in the second fit.
+        checksums: SHA-256 of each file of predictions in the run folder, by name; empty in a
+            published row, whose evidence has its own.
         schema: Version of this list of fields.
     """
 
@@ -116,6 +122,9 @@ class Row:
     notes: list[str] = field(default_factory=list)
     history: list[dict[str, float | None]] = field(default_factory=list)
     evidence: EvidenceFile | None = None
+    excluded: str | None = None
+    train_rows: int | None = None
+    checksums: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -188,10 +197,10 @@ def _build(cls: type, data: Any, prefix: str) -> Any:
     hints = typing.get_type_hints(cls)
     for name in sorted(data.keys() - hints.keys()):
         raise ResultsError(f"unknown field {prefix + name!r}. {REMEDY}")
-    for name in hints:
-        if name not in data:
-            raise ResultsError(f"missing field {prefix + name!r}. {REMEDY}")
-    return cls(**{name: _value(hint, data[name], prefix + name) for name, hint in hints.items()})
+    for name in sorted(hints.keys() - data.keys() - LATER):
+        raise ResultsError(f"missing field {prefix + name!r}. {REMEDY}")
+    known = {name: data[name] for name in hints if name in data}
+    return cls(**{name: _value(hints[name], value, prefix + name) for name, value in known.items()})
 
 
 def _value(hint: Any, value: Any, name: str) -> Any:
