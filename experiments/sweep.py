@@ -153,7 +153,7 @@ class Sweep:
         }
         settings = merge(self.spec.settings)
         trainer = settings.setdefault("trainer", {})
-        trainer["callbacks"] = [*trainer.get("callbacks", []), callback]
+        trainer["callbacks"] = [*(trainer.get("callbacks") or []), callback]
         folder = self.spec.folder / f"trial-{number:04d}"
         self.numbers[folder] = number
         words = (*self.spec.overrides, *words_of(values), "--run.protocol=holdout")

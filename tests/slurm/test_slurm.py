@@ -18,7 +18,7 @@ from experiments.row import Row
 from tests.experiments.conftest import REPOSITORY, TOY
 from tests.slurm.cluster import cluster, missing
 
-pytestmark = [pytest.mark.slurm, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
 
 SLEEPY = """
 import time
@@ -76,7 +76,7 @@ def head(slurm: dict[str, str], tmp_path: Path) -> Iterator[Head]:
     subprocess.run(["scancel", "--me"], env=slurm, check=True)
 
 
-def wait_for(file: Path, process: subprocess.Popen[str], seconds: float = 150) -> None:
+def wait_for(file: Path, process: subprocess.Popen[str], seconds: float = 400) -> None:
     end = time.monotonic() + seconds
     while not file.exists():
         assert process.poll() is None, process.communicate()[0]
