@@ -15,7 +15,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark test test-all lint clean
+.PHONY: help setup benchmark test test-all test-slurm test-faults lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,7 +29,13 @@ test: lint ## lint and all fast offline tests
 	$(BIN)python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-all: lint ## every test that needs no further machine, the slow ones too
-	$(BIN)python -m pytest -n 2 --dist loadfile -m "slow or not slow" $(ARGS)
+	$(BIN)python -m pytest -n 2 --dist loadfile -m "not slurm and not faults" $(ARGS)
+
+test-slurm: $(STAMP) ## the Slurm launcher on a real Slurm of one node (root; apt-get install slurm-wlm munge)
+	$(BIN)python -m pytest -m slurm tests/slurm $(ARGS)
+
+test-faults: $(STAMP) ## a hundred times kill -9, each followed by a resume (about 15 minutes)
+	$(BIN)python -m pytest -m faults tests/faults -s $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)ruff check .

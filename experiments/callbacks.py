@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from datamodules.batching import TextBatch
+from datamodules.faults import fault_point
 from experiments import ranks
 from experiments.resuming import RESUME_FILE as RESUME_FILE
 from experiments.resuming import Resumable
@@ -39,6 +40,7 @@ class Clock(Callback):
         self._ready = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        fault_point("epoch")
         self._resume()
 
     def on_train_batch_start(
@@ -64,6 +66,7 @@ class Clock(Callback):
         self._pause()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        fault_point("epoch")
         self._pause()
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if "_step" not in k}
         self.history.append(

@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config import ConfigError, Registry, nearest, read_profile
+from experiments.config import CONFIGS, ConfigError, Registry, nearest, read_profile
 
 _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 
@@ -48,18 +49,28 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`benchmark`: every experiment of a profile, resumable, then the report."""
     from experiments import benchmark
+    from experiments.atomic import remove_leftovers
+    from experiments.launchers import alone
     from experiments.report import report
     from experiments.results import collect
 
     budget = benchmark.seconds(options.budget) if options.budget else None
     deadline = time.monotonic() + budget if budget else None
     plan = _plan(options, rest)
+    launcher = _launcher(options, plan)  # before looking for rows, which jobs may write meanwhile
     todo = benchmark.pending(plan, retry=options.retry)
     finished = True
     if todo:
         benchmark.prepare(todo, console)
-        with benchmark.alone(plan.folder):
-            finished = benchmark.run(plan, todo, console, deadline)
+        with alone(plan.folder):
+            remove_leftovers(plan.folder)
+            try:
+                finished = benchmark.run(plan, todo, console, deadline, launcher)
+            except KeyboardInterrupt:
+                if options.launcher == "slurm":
+                    ending = f"scancel --name lit-sentiment-{plan.name}"
+                    console.print(f"the jobs go on; `{ending}` ends them", highlight=False)
+                raise
     rows = collect(plan.folder)
     if not rows:
         console.print("no run has ended yet; the same command goes on", highlight=False)
@@ -78,12 +89,71 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     return 1 if any(row.status == "failed" for row in rows) else 0
 
 
-def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`prepare`: fetches, reads and tokenises the corpus of a profile, and fits nothing."""
-    from experiments import benchmark
+def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`sweep`: tries settings of one experiment on validation and writes the best down."""
+    import yaml
 
-    benchmark.prepare(_plan(options, rest).specs, console)
+    from experiments import benchmark
+    from experiments.atomic import replace_bytes
+    from experiments.local import LocalLauncher
+    from experiments.space import check_space, read_space, wandb_sweep
+    from experiments.sweep import Sweep
+    from experiments.weights import variables
+
+    plan = benchmark.expand(
+        _registry(options),
+        read_profile(options.profile),
+        names=[options.experiment],
+        seeds=[options.seed],
+        name=options.name or f"sweep-{Path(options.experiment).stem}",
+        runs=options.runs,
+        overrides=_overrides(options, rest),
+        test=False,
+    )
+    spec = replace(plan.specs[0], folder=plan.folder)
+    run = spec.resolve().run
+    file = options.space or CONFIGS / "sweeps" / f"{spec.experiment}.yaml"
+    space = read_space(file)
+    check_space(file, space, spec)
+    if options.wandb_sweep:
+        content = wandb_sweep(
+            space, options.experiment, spec, run.monitor, run.mode, options.trials
+        )
+        replace_bytes(options.wandb_sweep, yaml.safe_dump(content, sort_keys=False).encode())
+        console.print(
+            f"`wandb sweep {options.wandb_sweep}` registers it, `wandb agent …` runs trials",
+            highlight=False,
+        )
+        return 0
+    launcher = LocalLauncher(options.jobs, variables([spec]))
+    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
+    benchmark.prepare([spec], console)
+    best = trials.run()
+    if best is None:
+        print("error: no trial came to an end; their rows say why", file=sys.stderr)
+        return 1
+    console.print(f"best settings: {best}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`prepare`: fetches corpus, vectors and weights, tokenises, and fits nothing."""
+    from experiments import benchmark, weights
+
+    # Weights first: without network that fails at once, and not after half an hour.
+    fetched = []
+    if options.weights:
+        named = argparse.Namespace(**vars(options) | {"experiments": options.weights})
+        fetched = [weights.fetch(spec) for spec in _plan(named, rest).specs]
+        options.experiments = options.experiments or options.weights
+    specs = _plan(options, rest).specs
+    for spec in specs:
+        weights.fetch_vectors(spec.resolve())
+    benchmark.prepare(specs, console)
     console.print("the corpus is ready")
+    if fetched:
+        names = ", ".join(sorted(set().union(*fetched)))
+        console.print(f"weights of {names} are ready; runs set HF_HUB_OFFLINE", highlight=False)
     return 0
 
 
@@ -249,6 +319,26 @@ def show_list(options: argparse.Namespace, rest: list[str], console: Console) ->
         table.add_row(name, registry.description(name), mark)
     console.print(table)
     return 0
+
+
+def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def]
+    from experiments.cluster import read_cluster
+    from experiments.local import LocalLauncher
+    from experiments.weights import variables
+
+    if options.launcher == "local":
+        if options.cluster:
+            raise ConfigError(f"--cluster {options.cluster} goes with --launcher slurm")
+        return LocalLauncher(options.jobs, variables(plan.specs))
+    from experiments.slurm import SlurmLauncher
+
+    if options.jobs != 1:
+        raise ConfigError(
+            f"--jobs {options.jobs} is for this machine; on Slurm, `at_once:` in the file given as "
+            "--cluster limits the jobs that run at a time"
+        )
+    cluster = read_cluster(options.cluster)
+    return SlurmLauncher(plan.folder, cluster, options.retry, variables(plan.specs))
 
 
 def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]

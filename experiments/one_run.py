@@ -59,8 +59,8 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
         console.print(f"{spec.folder}: the log goes to {launchers.LOG_FILE} there", highlight=False)
         # A copy of the terminal: the run's own output goes to its log.
         terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with benchmark.alone(spec.folder), terminal.status("starting") as status:
-            benchmark.make_room(spec)
+        with launchers.alone(spec.folder), terminal.status("starting") as status:
+            launchers.make_room(spec)
             ranks.told(True)  # the others may come along
             outcome = launchers.carry_out(
                 spec, lambda what, share: status.update(f"{spec.experiment}: {what}")

@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from torchmetrics import Metric
 
 from datamodules.batching import TextBatch
+from datamodules.faults import fault_point
 from experiments import ranks
 from experiments.stopping import Stop, Stopped
 
@@ -146,7 +147,9 @@ class Resumable(Checkpoint):
 
     def _save(self, trainer: L.Trainer, asked: int) -> None:
         self.before_saving()
+        fault_point("checkpoint")
         trainer.save_checkpoint(self.file)
+        fault_point("checkpoint")
         self._saved, self.last_step = time.monotonic(), trainer.global_step
         if asked:
             raise Stopped(asked, f"at step {trainer.global_step}")
@@ -175,6 +178,7 @@ class WholeFiles(TorchCheckpointIO):
                 torch.save(checkpoint, stream)
                 stream.flush()
                 os.fsync(stream.fileno())
+            fault_point("checkpoint")
             temporary.replace(path)
         except RuntimeError as error:  # torch's writer at a full disk, as it closes the archive
             full = error.__context__ if isinstance(error.__context__, OSError) else None

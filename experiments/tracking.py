@@ -6,6 +6,8 @@ import netrc
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
+from wandb.sdk.lib.import_hooks import unregister_all_post_import_hooks
 
 from datamodules.text import TextDataModule
 from experiments.atomic import replace_bytes
@@ -24,7 +27,40 @@ ID_FILE = "wandb_id.txt"
 PROJECT = "lit-sentiment"
 
 
-class RefitLogger(WandbLogger):
+_lost = False
+
+
+@contextmanager
+def _at_no_cost() -> Iterator[None]:
+    """Lets W&B fail alone: its process may be killed or its disk full, and the run goes on."""
+    global _lost
+    try:
+        yield
+    except Exception as error:  # its client lets through whatever its connection raises
+        if not _lost:
+            print(
+                f"W&B is lost ({type(error).__name__}: {error}); the run goes on", file=sys.stderr
+            )
+        _lost = True
+
+
+class SafeLogger(WandbLogger):
+    """Lightning's logger, whose failures cost no run."""
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        with _at_no_cost():
+            super().log_metrics(metrics, step)
+
+    def log_hyperparams(self, params: Any) -> None:
+        with _at_no_cost():
+            super().log_hyperparams(params)
+
+    def finalize(self, status: str) -> None:
+        with _at_no_cost():
+            super().finalize(status)
+
+
+class RefitLogger(SafeLogger):
     """Files the metrics of a second fit under `refit/`, beside those of the first."""
 
     LOGGER_JOIN_CHAR = "/"
@@ -75,9 +111,11 @@ def start(
         print(f"W&B out of reach ({error}); the run is kept offline", file=sys.stderr)
         wandb.teardown()  # its service still holds the run's id
         run = wandb.init(mode="offline", **{**options, "resume": None})
+    # They tell its process of later imports, and where it is gone make these imports fail.
+    unregister_all_post_import_hooks()
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(experiment=run, save_dir=str(folder))
+    return SafeLogger(experiment=run, save_dir=str(folder))
 
 
 def refitting(logger: WandbLogger | None, folder: Path) -> WandbLogger | None:
@@ -91,11 +129,10 @@ def finish(logger: WandbLogger | None, exit_code: int) -> None:
     """Closes the run, whatever happened to it. What fails here must not fail a finished run."""
     if logger is None:
         return
-    try:
+    with _at_no_cost():
         logger.experiment.finish(exit_code=exit_code)
+    with _at_no_cost():
         wandb.teardown(exit_code)  # a forked run ends without the hooks that would do it
-    except (wandb.Error, OSError) as error:
-        print(f"W&B could not close the run ({error}); its row is complete", file=sys.stderr)
 
 
 def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> None:
@@ -104,7 +141,8 @@ def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> No
         return
     costs = ("parameters", "train_seconds", "checkpoint_bytes", "latency_ms_p50", "best_epoch")
     summary = {**final, **{name: getattr(row, name) for name in costs}}
-    logger.experiment.summary.update({k: v for k, v in summary.items() if v is not None})
+    with _at_no_cost():
+        logger.experiment.summary.update({k: v for k, v in summary.items() if v is not None})
 
 
 def log_mistakes(
@@ -121,7 +159,8 @@ def log_mistakes(
     for row in wrong[np.argsort(-confidence[wrong])][:most]:
         label, said = names[found.labels[row]], names[chosen[row]]
         table.add_data(texts[found.ids[row]], label, said, float(confidence[row]))
-    logger.experiment.log({"val/mistakes": table})
+    with _at_no_cost():
+        logger.experiment.log({"val/mistakes": table})
 
 
 def _mode(asked: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -18,7 +19,8 @@ from sklearn.metrics import accuracy_score
 
 from experiments import benchmark, run
 from experiments.config import ConfigError, Registry, read_profile
-from experiments.launchers import LocalLauncher, carry_out
+from experiments.launchers import carry_out
+from experiments.local import LocalLauncher
 from experiments.results import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
 
@@ -195,11 +197,25 @@ def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
         overrides=["--data=tests.toys.ToyData", "--data.rows=2000", "--trainer.max_epochs=50"],
     )
     told: list[str] = []
+
+    class Watch:
+        def started(self, spec: run.RunSpec) -> None:
+            told.append("started")
+
+        def told(self, spec: run.RunSpec, what: str, share: float) -> None:
+            told.append(what)
+
+        def ended(self, spec: run.RunSpec, outcome: str, seconds: float) -> None:
+            told.append(outcome)
+
+        def said(self, words: str) -> None:
+            raise AssertionError(words)
+
     started = time.monotonic()
-    outcome = LocalLauncher().run(
-        plan.specs[0], lambda what, share: told.append(what), started + 60, grace=40
-    )
-    assert outcome == "stopped" and time.monotonic() - started < 60
+    specs = [plan.specs[0], dataclasses.replace(plan.specs[0], folder=tmp_path / "other")]
+    assert not LocalLauncher().run(specs, Watch(), started + 60, grace=40)
+    assert time.monotonic() - started < 60
+    assert told[0] == "started" and told[-1] == "stopped" and told.count("started") == 1
     assert (plan.specs[0].folder / "resume.ckpt").exists()
     assert any(what.startswith("epoch 1/") for what in told)
 
