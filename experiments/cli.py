@@ -131,6 +131,12 @@ def parser() -> argparse.ArgumentParser:
         "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
     )
 
+    sub = command("cost", commands.cost, "count FLOPs of published rows, nothing trained")
+    sub.add_argument(
+        "table", type=Path, help="a published table, such as experiments/results/imdb.jsonl"
+    )
+    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
+
     sub = command("publish", commands.publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")
     sub.add_argument("--table", required=True, help="name of the table")

@@ -128,6 +128,20 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     return 0
 
 
+def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`cost`: counts the operations of published models on fresh ones, and keeps the figures."""
+    from experiments.cost import cost_file, count_published
+    from experiments.results import read_table
+
+    def tell(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    rows = read_table(options.table)
+    figures = count_published(options.table, rows, _registry(options), options.root, tell)
+    tell(f"{cost_file(options.table)}: {figures} figures")
+    return 0
+
+
 def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`publish`: copies finished runs with their evidence to the published results."""
     from experiments.publishing import publish as copy

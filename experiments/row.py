@@ -10,6 +10,8 @@ from typing import Any, Literal
 from experiments.evaluation import Metrics
 
 SCHEMA = 1
+# Fields that came later: a row written before has none of them, and reads as None.
+_LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
 
@@ -61,7 +63,12 @@ class Row:
         peak_gpu_memory_bytes: Largest memory allocated on the GPU; None without one.
         latency_ms_p50: Median milliseconds from one raw text to its probabilities.
         latency_ms_p95: The 95th percentile of the same.
-        reviews_per_second: Throughput of prediction from raw text.
+        reviews_per_second: Throughput of prediction from raw text at `best_batch_size`; where
+            that is None (older rows), from token arrays, in the config's own batches.
+        best_batch_size: The batch size, of a few, that predicts most reviews per second.
+        flops_per_review: Operations of the forward pass of a review, as torch counts them; None
+            for models that are not torch's.
+        energy_joules: What all cards took while the run was fitted; None without NVML.
         checkpoint_bytes: Size of all that prediction needs.
         precision: What was used, for example `32-true`.
         tuning: `trials` (how many settings were tried) and `chosen_on` (the split).
@@ -102,6 +109,9 @@ class Row:
     latency_ms_p50: float | None = None
     latency_ms_p95: float | None = None
     reviews_per_second: float | None = None
+    best_batch_size: int | None = None
+    flops_per_review: float | None = None
+    energy_joules: float | None = None
     checkpoint_bytes: int | None = None
     precision: str | None = None
     tuning: dict[str, Any] = field(default_factory=dict)
@@ -189,9 +199,11 @@ def _build(cls: type, data: Any, prefix: str) -> Any:
     for name in sorted(data.keys() - hints.keys()):
         raise ResultsError(f"unknown field {prefix + name!r}. {REMEDY}")
     for name in hints:
-        if name not in data:
+        if name not in data and not (cls is Row and name in _LATER):
             raise ResultsError(f"missing field {prefix + name!r}. {REMEDY}")
-    return cls(**{name: _value(hint, data[name], prefix + name) for name, hint in hints.items()})
+    return cls(
+        **{name: _value(hints[name], data[name], prefix + name) for name in hints if name in data}
+    )
 
 
 def _value(hint: Any, value: Any, name: str) -> Any:

@@ -18,6 +18,7 @@ from experiments import evaluation_log, tracking
 from experiments.atomic import replace_bytes
 from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError
+from experiments.energy import EnergyMeter
 from experiments.environment import git_state, hardware, peak_memory_bytes, versions
 from experiments.evaluation import Metrics, evaluate
 from experiments.fitting import (
@@ -32,7 +33,8 @@ from experiments.fitting import (
     kept_choice,
     ready,
 )
-from experiments.measure import latency, predict
+from experiments.flops import flops_per_review
+from experiments.measure import latency, predict, throughput
 from experiments.parsing import Resolved
 from experiments.predictions import read_predictions, write_predictions
 from experiments.results import TEST_FILE, VAL_FILE, Row, read_row, write_row
@@ -87,10 +89,11 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
     replace_bytes(folder / CONFIG_FILE, yaml.safe_dump(resolved.config, sort_keys=False).encode())
     tell("reading the corpus", 0.0)
     code = git_state()  # now: it may change while the run goes on
+    resumed = any((folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE))
     _, data = ready(resolved)
     tags = [data.store.meta["corpus"], spec.profile]
     logger = tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags)
-    exit_code = 1
+    exit_code, meter = 1, EnergyMeter()
     try:
         fits = [_choose(resolved, folder, logger, tell)]
         if resolved.run.protocol == "refit":
@@ -100,7 +103,9 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
             epoch = fits[0].best_epoch
             fits.append(fit_again(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
         tell("predicting", 1.0)
-        row = _measure(spec, resolved, fits, config_hash, started, code)
+        # What an interrupted start took before is not known: half a figure would mislead.
+        energy = None if resumed else meter.joules()
+        row = _measure(spec, resolved, fits, config_hash, started, code, energy)
         evaluation_log.record(row, folder, row.ended, code)
         final = _write_metrics(folder, row, fits)
         tracking.summarise(logger, row, final)
@@ -143,9 +148,9 @@ def test_run(folder: Path) -> Row:
         logger=False, default_root_dir=folder, precision=row.precision
     )
     model = type(fresh).load(folder)
-    predictions, rate = predict(trainer, model, data.loader("test"))
+    predictions = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
-    row = dataclasses.replace(row, test=_metrics(folder / TEST_FILE), reviews_per_second=rate)
+    row = dataclasses.replace(row, test=_metrics(folder / TEST_FILE))
     evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row
@@ -184,7 +189,7 @@ def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell) -> Fit:
         return kept
     fit = fit_and_choose(resolved, folder, logger, tell)
     cli = resolved.cli
-    predictions, _ = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
+    predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
     write_predictions(folder / VAL_FILE, predictions)
     if resolved.run.protocol == "refit":
         keep_choice(folder, identity, fit)
@@ -198,6 +203,7 @@ def _measure(
     config_hash: str,
     started: str,
     code: tuple[str | None, bool | None],
+    energy: float | None,
 ) -> Row:
     """Keeps the model of the last fit, measures it, and says all in a row."""
     folder, trainer = spec.folder, resolved.cli.trainer
@@ -205,13 +211,14 @@ def _measure(
     data = resolved.cli.datamodule
     model.save(folder)
     data.encoder.save(folder)
-    part = "test" if spec.test else "val"
-    predictions, reviews_per_second = predict(trainer, model, data.loader(part))
     test = None
     if spec.test:
-        write_predictions(folder / TEST_FILE, predictions)
+        write_predictions(folder / TEST_FILE, predict(trainer, model, data.loader("test")))
         test = _metrics(folder / TEST_FILE)
+    memory = peak_memory_bytes()  # before prediction in batches of any size
+    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
     milliseconds = latency(trainer, model, data)
+    reviews_per_second, best_batch_size = throughput(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
     seen = data.vectors.note(data.store.splits) if data.vectors else None
     own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
@@ -219,7 +226,6 @@ def _measure(
     stepping = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
-    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
     names = ("encoder", "tokenizer", "model", "arrays")
     kept = [file for name in names for file in folder.glob(f"{name}.*")]
     return Row(
@@ -238,11 +244,14 @@ def _measure(
         epochs=len(history),
         best_epoch=chosen.best_epoch,
         train_tokens_per_second=tokens / stepping if steps else None,
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=memory,
         peak_gpu_memory_bytes=gpu,
         latency_ms_p50=float(np.percentile(milliseconds, 50)),
         latency_ms_p95=float(np.percentile(milliseconds, 95)),
         reviews_per_second=reviews_per_second,
+        best_batch_size=best_batch_size,
+        flops_per_review=flops_per_review(model, data),
+        energy_joules=energy,
         checkpoint_bytes=sum(file.stat().st_size for file in kept),
         precision=fits[-1].precision,
         tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},

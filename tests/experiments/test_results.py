@@ -18,6 +18,7 @@ from experiments.results import (
     read_rows,
     write_row,
 )
+from experiments.row import row_from_dict, row_to_dict
 from tests.rows import make_metrics, make_row
 
 PUBLISHED = Path(experiments.__path__[0]) / "results"
@@ -28,9 +29,21 @@ def test_the_schema_is_the_written_one() -> None:
     expected = """experiment architecture corpus corpus_fingerprint protocol profile seed status
         reason val test parameters train_seconds seconds_to_best epochs best_epoch
         train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
-        latency_ms_p95 reviews_per_second checkpoint_bytes precision tuning git_commit git_dirty
-        versions hardware started ended config_hash wandb_run notes history evidence schema"""
+        latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
+        checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
+        config_hash wandb_run notes history evidence schema"""
     assert names == expected.split()
+
+
+def test_a_row_from_before_a_field_was_there_has_none_of_it() -> None:
+    data = row_to_dict(make_row(flops_per_review=2.5e6))
+    assert row_from_dict(data, "x").flops_per_review == 2.5e6
+    for name in ("best_batch_size", "flops_per_review", "energy_joules"):
+        del data[name]
+    assert row_from_dict(data, "x") == make_row()
+    del data["parameters"]
+    with pytest.raises(ResultsError, match="missing field 'parameters'"):
+        row_from_dict(data, "x")
 
 
 def test_importing_results_does_not_import_torch() -> None:
