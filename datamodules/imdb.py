@@ -7,19 +7,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from datamodules.archive import MEMBER_LIMIT, check_md5, download, read_tar
 from datamodules.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.errors import DataError
+from datamodules.robustness import find_folder, leave_out
 from datamodules.splits import drop_copies, grouped_split, merge_groups
 from datamodules.text import TextDataModule
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 MD5 = "7c2ac02c03563afcf9b574c7e56c153a"
 ARCHIVE = "aclImdb_v1.tar.gz"
+
+Exclude = Literal["robustness"]
 
 READER_VERSION = 1
 """Part of the cache key: raise it whenever the same files would be read differently."""
@@ -70,6 +73,8 @@ class IMDB(TextDataModule):
         root: str | None = None,
         validation: float = 0.1,
         split_seed: int = 0,
+        exclude: Exclude | None = None,
+        robustness: str | None = None,
         **kwargs: Any,
     ) -> None:
         """Names the source; nothing is read yet.
@@ -80,13 +85,22 @@ class IMDB(TextDataModule):
                 the cache folder's `downloads`, and else downloaded from Stanford (84 MB).
             validation: the share of train that chooses epochs and settings, above 0, below 1.
             split_seed: draws the validation movies.
+            exclude: `robustness` keeps the 2,458 train reviews that the contrast sets and the
+                counterfactual pairs were written from (`datamodules.robustness`) out of all that
+                is learnt and out of validation, so that the model can be judged by those sets.
+            robustness: the folder of their seven files. None: `robustness` beside the corpus,
+                else the cache folder's `downloads`, where what is missing is downloaded.
             **kwargs: see TextDataModule.
         """
         if not 0 < validation < 1:
             raise DataError(f"data.validation is {validation}; it must be above 0 and below 1")
+        if exclude not in (None, *get_args(Exclude)):
+            raise DataError(f"data.exclude is {exclude!r}; it must be null or 'robustness'")
         self.label_names = ("negative", "positive")
         super().__init__(**kwargs)
         self.root = root
+        self.exclude = exclude
+        self.robustness = robustness
         self.validation = validation
         self.split_seed = split_seed
 
@@ -94,6 +108,8 @@ class IMDB(TextDataModule):
         """The identity of the files, from their sizes and times alone."""
         split = {"validation": self.validation, "split_seed": self.split_seed}
         identity: dict[str, Any] = {"corpus": "imdb", "reader": READER_VERSION, **split}
+        if self.exclude is not None:
+            identity["exclude"] = self.exclude
         if self.root is None:
             return {**identity, "archive": ARCHIVE, "md5": MD5}
         place = find_corpus(Path(self.root))
@@ -130,7 +146,16 @@ class IMDB(TextDataModule):
             self.split_seed,
         )["validation"]
         train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
-        return Corpus("imdb", self.label_names, train, train_rows, val_rows, test, unlabelled)
+        corpus = Corpus("imdb", self.label_names, train, train_rows, val_rows, test, unlabelled)
+        return corpus if self.exclude is None else leave_out(corpus, self.robustness_folder())
+
+    def robustness_folder(self) -> Path:
+        """Where the contrast sets and counterfactual pairs lie.
+
+        Raises:
+            DataError: they are not there and cannot be downloaded.
+        """
+        return find_folder(self.robustness, self.root, self.cache_dir)
 
     def _place(self) -> Path:
         if self.root is not None:

@@ -101,6 +101,30 @@ def class_quotas(available: np.ndarray, size: int) -> np.ndarray:
     return quotas
 
 
+def nested_subset(labels: np.ndarray, rows: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
+    """Some of `rows`, each class in its share; a smaller size gives a part of a larger one.
+
+    The rows of each class stand in an order permuted by `seed`, at equal steps from 0 to 1; the
+    first `size` of all that come up are taken.
+
+    Args:
+        labels: int64[N], classes 0, 1, …
+        rows: int64[M], which of the N to choose from.
+        size: how many; M or more takes all.
+        seed: of the permutation.
+
+    Returns:
+        int64[min(size, M)], ascending.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    shuffled = rng.permutation(np.sort(rows))
+    place = np.empty(len(shuffled))
+    for label in np.unique(labels[shuffled]):
+        own = np.flatnonzero(labels[shuffled] == label)
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return np.sort(shuffled[np.argsort(place, kind="stable")[:size]])
+
+
 def grouped_split(
     labels: np.ndarray,
     groups: np.ndarray,

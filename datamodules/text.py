@@ -23,6 +23,7 @@ from datamodules.corpus import Corpus, read_fingerprint, read_texts
 from datamodules.encoder import Encoder
 from datamodules.errors import DataError
 from datamodules.ragged import Ragged, joined, without
+from datamodules.splits import nested_subset
 from datamodules.token_store import FORMAT, TokenStore
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 from datamodules.vectors import Vectors, WordVectors
@@ -48,6 +49,9 @@ class TextDataModule(L.LightningDataModule, ABC):
             another one each time; None shows the whole. What is predicted is always read whole.
         batch_size: rows per optimiser step, over all devices.
         eval_batch_size: rows per batch in validation, test and prediction.
+        train_limit: learn from this many rows at most, each class in its share: vocabulary and word
+            vectors are theirs, too, a smaller limit takes a part of the rows of a larger one, and
+            validation stays as it is. None: all.
         refit: learn from the validation rows too (second fit of protocol `refit`).
         seed: seed of the order in which batches come.
         cache_dir: folder for downloads, corpora and token stores; None means
@@ -57,6 +61,8 @@ class TextDataModule(L.LightningDataModule, ABC):
     label_names: tuple[str, ...]
     official_test: ClassVar[bool] = False
     """Whether `test` is a published benchmark's own: every evaluation on it is then logged."""
+    exclude: str | None = None
+    """Which reviews a corpus keeps out of all that is learnt; the row tells."""
 
     def __init__(
         self,
@@ -70,6 +76,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         train_window: int | None = None,
         batch_size: int = 32,
         eval_batch_size: int = 128,
+        train_limit: int | None = None,
         refit: bool = False,
         seed: int = 0,
         cache_dir: str | None = None,
@@ -82,6 +89,7 @@ class TextDataModule(L.LightningDataModule, ABC):
             "train_window": (train_window, 1),
             "batch_size": (batch_size, 1),
             "eval_batch_size": (eval_batch_size, 1),
+            "train_limit": (train_limit, 2),
             "seed": (seed, 0),
         }
         for name, (value, least) in rules.items():
@@ -100,7 +108,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.max_length, self.truncation = max_length, truncation
         self.train_window = train_window
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
-        self.refit, self.seed = refit, seed
+        self.train_limit, self.refit, self.seed = train_limit, refit, seed
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
         self._store: TokenStore | None = None
         self._encoder: Encoder | None = None
@@ -139,7 +147,8 @@ class TextDataModule(L.LightningDataModule, ABC):
             with locked(store):
                 if not store.exists():
                     corpus = corpus or Corpus.load(folder)
-                    learn_from = np.arange(len(corpus.train)) if self.refit else corpus.train_rows
+                    parts = corpus.train_rows, corpus.val_rows
+                    learn_from = self._learnt(corpus.train.labels, *parts)
                     TokenStore.write(store, corpus, self.tokenizer, learn_from)
 
     def setup(self, stage: str | None = None) -> None:
@@ -163,7 +172,7 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     def train_dataloader(self) -> TextLoader:
         """Shuffled batches of the rows that are learnt from."""
-        return self._loader("train", self._train_rows(), self.batch_size, shuffle=True)
+        return self._loader("train", self.learnt_rows(), self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> TextLoader | list[TextLoader]:
         """The validation rows; none under `refit`, where they are learnt from."""
@@ -194,7 +203,7 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     def train_view(self) -> TrainView:
         """The train side, for `LitClassifier.prepare`."""
-        rows, store, cut = self._train_rows(), self.store, self.encoder.cut
+        rows, store, cut = self.learnt_rows(), self.store, self.encoder.cut
         unlabelled: Ragged | None = None
         if "unlabelled" in store.splits:
             every = store.tokens("unlabelled")
@@ -222,6 +231,11 @@ class TextDataModule(L.LightningDataModule, ABC):
             suffix=cut.suffix,
         )
 
+    def learnt_rows(self) -> np.ndarray:
+        """int64 rows of train that are learnt from, ascending."""
+        store = self.store
+        return self._learnt(store.labels("train"), store.rows("train"), store.rows("val"))
+
     def word_vectors(self) -> WordVectors | None:
         """Vectors of the words of the rows that are learnt from; None where none are asked for.
 
@@ -232,7 +246,7 @@ class TextDataModule(L.LightningDataModule, ABC):
             return None
         store, cut, part = self.store, self.encoder.cut, self.vectors.part(self.store.splits)
         whole = cut._replace(vocab_size=None, max_length=None)
-        texts = whole.ragged(store.tokens("train"), self._train_rows())
+        texts = whole.ragged(store.tokens("train"), self.learnt_rows())
         if part == "train+unlabelled":
             # Their other words are in no vocabulary: left out, as gensim leaves out rare ones.
             texts = joined(texts, without(store.tokens("unlabelled"), cut.unk_id))
@@ -275,6 +289,8 @@ class TextDataModule(L.LightningDataModule, ABC):
     def _store_folder(self) -> Path:
         key = {"corpus": self.fingerprint, "tokenizer": self.tokenizer.settings(), "format": FORMAT}
         key["learnt_from"] = "train and val" if self.refit else "train"
+        if self.train_limit is not None:
+            key["train_limit"] = self.train_limit
         return self.cache_dir / "stores" / digest(key)
 
     def _cap(self, store: TokenStore) -> int | None:
@@ -289,9 +305,17 @@ class TextDataModule(L.LightningDataModule, ABC):
             )
         return frequent if self.vocab_size is None else min(frequent, self.vocab_size)
 
-    def _train_rows(self) -> np.ndarray:
-        rows = self.store.rows("train")
-        return np.sort(np.concatenate([rows, self.store.rows("val")])) if self.refit else rows
+    def _learnt(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
+        rows = np.union1d(train, val) if self.refit else train
+        if self.train_limit is None:
+            return rows
+        chosen = nested_subset(labels, rows, self.train_limit)
+        if len(np.unique(labels[chosen])) < self.num_classes:
+            raise DataError(
+                f"data.train_limit is {self.train_limit}, which leaves no row of some of the "
+                f"{self.num_classes} classes; give more"
+            )
+        return chosen
 
     def _loader(
         self, split: str, rows: np.ndarray, batch_size: int, shuffle: bool = False

@@ -193,7 +193,7 @@ class RunSettings:
 # Where a run happens, not what it computes: left out of the hash that tells runs apart.
 _PLACES = {
     "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
-    "data": ("root", "cache_dir", "train", "validation", "test", "unlabelled"),
+    "data": ("root", "robustness", "cache_dir", "train", "validation", "test", "unlabelled"),
     "run": (
         "tuning_trials",
         "wandb_project",

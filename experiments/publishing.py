@@ -83,6 +83,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
             val=_evaluate(evidence.val),
             test=_evaluate(evidence.test),
             evidence=EvidenceFile(name, evidence.checksum),
+            checksums={},  # of the files in the run folder, which stay there
         )
     write_table(path, rows.values())
     named = {row.evidence.file for row in rows.values() if row.evidence}

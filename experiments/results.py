@@ -9,6 +9,7 @@ The schema is in `experiments.row`. Layouts:
     <published>/test_log.jsonl                          every test evaluation (`evaluation_log`)
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ __all__ = [
     "ResultsError",
     "Row",
     "check_name",
+    "checksums",
     "collect",
     "key_of",
     "read_row",
@@ -101,6 +103,12 @@ def read_rows(folder: Path) -> list[Row]:
 def tables_in(folder: Path) -> list[Path]:
     """The files with rows in a folder; the log of test evaluations lies beside them."""
     return sorted(path for path in folder.glob("*.jsonl") if path.name != evaluation_log.LOG_FILE)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of predictions in a run folder: its row keeps them."""
+    files = (folder / name for name in (TEST_FILE, VAL_FILE))
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()}
 
 
 def collect(benchmark_folder: Path) -> list[Row]:

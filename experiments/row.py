@@ -10,8 +10,9 @@ from typing import Any, Literal
 from experiments.evaluation import Metrics
 
 SCHEMA = 1
-# Fields that came later: a row written before has none of them, and reads as None.
-_LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
+LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
+LATER |= {"excluded", "train_rows", "checksums"}
+"""Fields that came after the first rows were written: where one is missing, its default holds."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
 
@@ -84,6 +85,10 @@ class Row:
         history: One dict per epoch: `epoch`, `train/loss`, `val/log_loss`, `val/accuracy`, …
             (None stands for a value that was not finite).
         evidence: Probabilities beside the row; only in published rows.
+        excluded: Reviews kept out of training and validation, for example `robustness`.
+        train_rows: Number of texts learnt from; under `refit` in the second fit.
+        checksums: SHA-256 of each file of predictions in the run folder, by name; empty in a
+            published row, whose evidence has its own.
         schema: Version of this list of fields.
     """
 
@@ -126,6 +131,9 @@ class Row:
     notes: list[str] = field(default_factory=list)
     history: list[dict[str, float | None]] = field(default_factory=list)
     evidence: EvidenceFile | None = None
+    excluded: str | None = None
+    train_rows: int | None = None
+    checksums: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -198,12 +206,10 @@ def _build(cls: type, data: Any, prefix: str) -> Any:
     hints = typing.get_type_hints(cls)
     for name in sorted(data.keys() - hints.keys()):
         raise ResultsError(f"unknown field {prefix + name!r}. {REMEDY}")
-    for name in hints:
-        if name not in data and not (cls is Row and name in _LATER):
-            raise ResultsError(f"missing field {prefix + name!r}. {REMEDY}")
-    return cls(
-        **{name: _value(hints[name], data[name], prefix + name) for name in hints if name in data}
-    )
+    for name in sorted(hints.keys() - data.keys() - LATER):
+        raise ResultsError(f"missing field {prefix + name!r}. {REMEDY}")
+    known = {name: data[name] for name in hints if name in data}
+    return cls(**{name: _value(hints[name], value, prefix + name) for name, value in known.items()})
 
 
 def _value(hint: Any, value: Any, name: str) -> Any:

@@ -37,7 +37,7 @@ from experiments.flops import flops_per_review
 from experiments.measure import latency, predict, throughput
 from experiments.parsing import Resolved
 from experiments.predictions import read_predictions, write_predictions
-from experiments.results import TEST_FILE, VAL_FILE, Row, read_row, write_row
+from experiments.results import TEST_FILE, VAL_FILE, Row, checksums, read_row, write_row
 from experiments.row import row_to_dict
 from lit_models.classifier import LitClassifier
 
@@ -150,7 +150,8 @@ def test_run(folder: Path) -> Row:
     model = type(fresh).load(folder)
     predictions = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
-    row = dataclasses.replace(row, test=_metrics(folder / TEST_FILE))
+    test = _metrics(folder / TEST_FILE)
+    row = dataclasses.replace(row, test=test, checksums=checksums(folder))
     evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row
@@ -265,6 +266,9 @@ def _measure(
         wandb_run=_wandb_id(folder),
         notes=[*meta["notes"], *own],
         history=list(history),
+        checksums=checksums(folder),
+        excluded=data.exclude,
+        train_rows=len(data.learnt_rows()),
     )
 
 

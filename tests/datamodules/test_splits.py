@@ -7,7 +7,14 @@ import pytest
 
 from datamodules.corpus import UNLABELLED, TextSplit
 from datamodules.errors import DataError
-from datamodules.splits import class_quotas, drop_copies, grouped_split, merge_groups, text_key
+from datamodules.splits import (
+    class_quotas,
+    drop_copies,
+    grouped_split,
+    merge_groups,
+    nested_subset,
+    text_key,
+)
 
 
 def make_groups(rows: int, classes: list[float], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -137,3 +144,16 @@ def test_drop_copies_keeps_rows_keys_and_labels_together() -> None:
     kept = drop_copies(split, ["b"])
     assert (kept.texts, kept.keys, len(kept.labels)) == (["a", "c"], ["x", "z"], 2)
     assert len(drop_copies(split, ["A", "b", "C"])) == 0
+
+
+def test_nested_subsets_are_stratified_and_contain_the_smaller_ones() -> None:
+    labels = np.repeat([0, 1, 2], [600, 300, 100])
+    rows = np.setdiff1d(np.arange(1000), np.arange(0, 1000, 7))
+    smaller = nested_subset(labels, rows, 30)
+    for size in (60, 200, 800, 5000):
+        larger = nested_subset(labels, rows, size)
+        assert len(larger) == min(size, len(rows)) and set(smaller) < set(larger) <= set(rows)
+        shares = np.bincount(labels[larger]) / len(larger)
+        assert np.abs(shares - [0.6, 0.3, 0.1]).max() < 1 / 30
+        smaller = larger
+    assert set(nested_subset(labels, rows, 30, seed=1)) != set(nested_subset(labels, rows, 30))

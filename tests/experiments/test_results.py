@@ -18,7 +18,7 @@ from experiments.results import (
     read_rows,
     write_row,
 )
-from experiments.row import row_from_dict, row_to_dict
+from experiments.row import LATER, row_from_dict, row_to_dict
 from tests.rows import make_metrics, make_row
 
 PUBLISHED = Path(experiments.__path__[0]) / "results"
@@ -31,7 +31,7 @@ def test_the_schema_is_the_written_one() -> None:
         train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
         latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
         checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
-        config_hash wandb_run notes history evidence schema"""
+        config_hash wandb_run notes history evidence excluded train_rows checksums schema"""
     assert names == expected.split()
 
 
@@ -156,3 +156,13 @@ def test_read_rows_of_each_kind_of_folder(tmp_path: Path) -> None:
         read_rows(tmp_path / "runs")
     with pytest.raises(ResultsError, match=f"{tmp_path / 'none'}: no finished runs here"):
         read_rows(tmp_path / "none")
+
+
+def test_a_row_from_before_a_field_came_reads_with_its_default() -> None:
+    data = row_to_dict(make_row())
+    for name in LATER:
+        del data[name]
+    assert row_from_dict(data, "old.jsonl") == make_row()
+    del data["epochs"]
+    with pytest.raises(ResultsError, match="missing field 'epochs'"):
+        row_from_dict(data, "old.jsonl")

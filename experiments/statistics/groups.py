@@ -1,0 +1,51 @@
+"""Letters that show at a glance which experiments do not differ."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Set
+from itertools import chain, combinations, count
+
+
+def letters(order: list[str], same: Set[frozenset[str]]) -> dict[str, str]:
+    """The compact letter display: two names share a letter if and only if they do not differ.
+
+    Insert and absorb (Piepho 2004): one column holds all names; for every pair that differs, each
+    column that holds both becomes two, one without the first and one without the second; columns
+    within another are dropped. Each column left is a letter, `a` for that of the first name.
+
+    Args:
+        order: All names, the best first; letters are given in this order.
+        same: The pairs that do not differ; other pairs do.
+
+    Returns:
+        By name its letters, at least one.
+
+    Raises:
+        ValueError: A name twice in `order`.
+    """
+    if len(set(order)) < len(order):
+        raise ValueError(f"a name occurs twice in {order}; give each once")
+    columns = [frozenset(order)] if order else []
+    for one, two in combinations(order, 2):
+        if frozenset((one, two)) in same:
+            continue
+        split = [column for column in columns if {one, two} <= column]
+        kept = [column for column in columns if not {one, two} <= column]
+        for part in (column - {name} for column in split for name in (one, two)):
+            if not any(part <= column for column in kept):
+                kept = [column for column in kept if not column < part] + [part]
+        columns = kept
+    place = {name: number for number, name in enumerate(order)}
+    columns.sort(key=lambda column: sorted(place[name] for name in column))
+    shown = dict.fromkeys(order, "")
+    for column, letter in zip(columns, _alphabet(), strict=False):
+        for name in column:
+            shown[name] += letter
+    return shown
+
+
+def _alphabet() -> Iterator[str]:
+    """a to z, A to Z, and should that not do, Greek and what follows it."""
+    further = (chr(code) for code in count(0x3B1))
+    return chain(string.ascii_letters, (letter for letter in further if letter.isalpha()))

@@ -1,0 +1,167 @@
+"""Differences between experiments: each pair's interval, and tests that hold for all pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.statistics.intervals import check, degrees_of_freedom, rest_variance, seeds_part
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Accuracy of one experiment less that of another.
+
+    Attributes:
+        first: One experiment.
+        second: The other.
+        difference: Mean accuracy of `first` less that of `second`, in -1..1.
+        low: Lower end of the interval of this pair alone.
+        high: Its upper end.
+        p: Two-sided p of no difference, for this pair alone.
+        p_holm: The same, corrected for all pairs that were compared (Holm 1979).
+        mcnemar: Mid-p McNemar of the two runs of the lowest seed that both have, for these two
+            runs alone; None where they share no seed.
+        different: Whether `p_holm` is at most 1 - level.
+        reviews_only: Whether one of the two has one seed, so that what another seed would change
+            in it is not accounted for.
+    """
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    mcnemar: float | None
+    different: bool
+    reviews_only: bool
+
+
+def differences(
+    correct: Mapping[str, NDArray[np.bool_]],
+    level: float = 0.95,
+    seeds: Mapping[str, Sequence[int]] | None = None,
+) -> list[Difference]:
+    """Compares every pair.
+
+    The variance of a difference has the two parts of `intervals`: sd²/S of each experiment's
+    accuracies (their seeds were drawn independently), and the variance over reviews of the
+    difference of mean correctness, less what chance adds to it, over N. The same reviews were put
+    to both, so what is hard for both cancels. t and its degrees of freedom are as in `intervals`;
+    those of both experiments' seeds together are Welch's.
+
+    Args:
+        correct: By experiment bool[S, N]; S may differ, the N reviews are the same.
+        level: Confidence of the intervals; 1 - level is the chance that the tests find any
+            difference among equal experiments.
+        seeds: By experiment the seed of each row; 0, 1, … where None.
+
+    Returns:
+        The pairs, in the order in which the experiments come; none for fewer than two.
+
+    Raises:
+        ValueError: Arrays that are not bool[S, N] with one N, or seeds that do not fit them.
+    """
+    from scipy import stats
+
+    names = list(correct)
+    for name in names:
+        check(correct[name])
+    if len({array.shape[1] for array in correct.values()}) > 1:
+        sizes = {name: array.shape[1] for name, array in correct.items()}
+        raise ValueError(f"the numbers of reviews differ: {sizes}; compare on the same reviews")
+    numbers = {name: list(seeds[name] if seeds else range(len(correct[name]))) for name in names}
+    for name in names:
+        if len(numbers[name]) != len(correct[name]):
+            raise ValueError(f"{name}: {len(correct[name])} rows with seeds {numbers[name]}")
+    pairs = list(combinations(range(len(names)), 2))
+    if not pairs:
+        return []
+
+    arrays = list(correct.values())
+    means = np.array([array.mean() for array in arrays])
+    parts = [seeds_part(array.mean(axis=1)) for array in arrays]
+    rest = np.array([rest_variance(array) for array in arrays])
+    reviews = arrays[0].shape[1]
+    covariance = np.cov(np.array([array.mean(axis=0) for array in arrays]))
+    found = []
+    for one, two in pairs:
+        gap = means[one] - means[two]
+        spread = covariance[one, one] + covariance[two, two] - 2 * covariance[one, two]
+        by_reviews = max(float(spread - rest[one] - rest[two]), 0.0) / reviews
+        by_seeds = parts[one][0] + parts[two][0]
+        freedom = degrees_of_freedom(by_seeds, _welch(parts[one], parts[two]), by_reviews)
+        error = float(np.sqrt(by_seeds + by_reviews))
+        # Without any variance two experiments agree on every review, or differ for certain.
+        statistic = abs(gap) / error if error else (np.inf if abs(gap) > 1e-12 else 0.0)
+        found.append((gap, error, freedom, statistic))
+    gaps, errors, freedoms, statistics = np.array(found).T
+    half = stats.t.ppf((1 + level) / 2, freedoms) * errors
+    p = 2 * stats.t.sf(statistics, freedoms)
+    p_holm = holm(p)
+    return [
+        Difference(
+            first=names[one],
+            second=names[two],
+            difference=float(gaps[row]),
+            low=float(gaps[row] - half[row]),
+            high=float(gaps[row] + half[row]),
+            p=float(p[row]),
+            p_holm=float(p_holm[row]),
+            mcnemar=_mcnemar_of(arrays[one], arrays[two], numbers[names[one]], numbers[names[two]]),
+            different=bool(p_holm[row] <= 1 - level + 1e-12),  # 1 - 0.95 is not quite 0.05
+            reviews_only=min(len(arrays[one]), len(arrays[two])) == 1,
+        )
+        for row, (one, two) in enumerate(pairs)
+    ]
+
+
+def holm(p: NDArray[np.floating]) -> NDArray[np.floating]:
+    """p-values corrected for their number (Holm 1979).
+
+    In rising order the k-th of m, from 0, times m - k; none below its predecessor, none above 1.
+    """
+    order = np.argsort(p, kind="stable")
+    raised = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(raised, 1.0)
+    return corrected
+
+
+def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """Mid-p McNemar test of two runs (Fagerland, Lydersen and Laake 2013).
+
+    Of the reviews that one run alone gets right, each is as likely the first's as the second's
+    if the runs are equally good. p is twice the binomial probability of a smaller side as small or
+    smaller, less the probability of exactly this one. 1 where the runs never differ.
+
+    Args:
+        first: bool[N].
+        second: bool[N].
+    """
+    from scipy import stats
+
+    one, two = int((first & ~second).sum()), int((second & ~first).sum())
+    smaller = stats.binom(one + two, 0.5)
+    return float(min(2 * smaller.cdf(min(one, two)) - smaller.pmf(min(one, two)), 1.0))
+
+
+def _mcnemar_of(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], seeds: list[int], others: list[int]
+) -> float | None:
+    both = set(seeds) & set(others)
+    if not both:
+        return None
+    return mcnemar(first[seeds.index(min(both))], second[others.index(min(both))])
+
+
+def _welch(*parts: tuple[float, int]) -> float:
+    """Degrees of freedom of the sum of two seeds' parts (Welch 1947)."""
+    below = sum(part**2 / freedom for part, freedom in parts if freedom)
+    return sum(part for part, _ in parts) ** 2 / below if below > 0 else np.inf

@@ -1,0 +1,81 @@
+"""The predictions behind a row, from a run folder or from published evidence alike."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.evaluation import LOG_LOSS_FLOOR, Metrics
+from experiments.predictions import Predictions, read_predictions
+from experiments.publishing import read_published_evidence
+from experiments.results import ROW_FILE, TEST_FILE, VAL_FILE, checksums
+from experiments.row import ResultsError, Row
+
+
+@dataclass(frozen=True, eq=False)
+class RunPredictions:
+    """What one run predicted, in id order.
+
+    Attributes:
+        test: Rows of the test part; None where the run was not tested.
+        val: Rows of the validation part.
+    """
+
+    test: Predictions | None
+    val: Predictions
+
+
+def predictions_of(row: Row, folder: Path) -> RunPredictions:
+    """Reads what a row's numbers come from, and checks that they do.
+
+    Args:
+        row: An `ok` row that `read_rows(folder)` gave.
+        folder: The folder or file that it gave it from.
+
+    Raises:
+        ResultsError: Predictions that are missing, damaged, or not those that the row was made
+            from (edited by hand, of another run); the message names the file.
+    """
+    home = folder.parent if folder.is_file() else folder
+    if row.evidence is not None:
+        evidence = read_published_evidence(home, row)
+        return RunPredictions(evidence.test if row.test else None, evidence.val)
+    if not (home / ROW_FILE).is_file():
+        home = home / row.experiment / f"seed-{row.seed}"
+    val = _read(home / VAL_FILE, row, row.val)
+    return RunPredictions(_read(home / TEST_FILE, row, row.test) if row.test else None, val)
+
+
+def rows_fingerprint(predictions: Predictions) -> str:
+    """16 hex digits of the ids and labels: equal for runs that were asked the same questions."""
+    rows = predictions.in_id_order()
+    content = rows.ids.astype("<i8").tobytes() + rows.labels.astype("<i8").tobytes()
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
+    predictions = read_predictions(file)
+    remedy = "restore it, or run the experiment again"
+    expected = row.checksums.get(file.name)
+    found = checksums(file.parent)[file.name]
+    if expected is not None and expected != found:
+        raise ResultsError(
+            f"{file}: its checksum is {found[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
+            f"changed after the run; {remedy}"
+        )
+    # Rows written before checksums were kept have their metrics to hold against the file.
+    of_label = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
+    loss = float(-np.log(np.maximum(of_label.astype(np.float64), LOG_LOSS_FLOOR)).mean())
+    if metrics is None or metrics.n != len(of_label):
+        stored = metrics.n if metrics else 0
+        raise ResultsError(f"{file}: {len(of_label)} rows, {ROW_FILE} says {stored}; {remedy}")
+    if not math.isclose(loss, metrics.log_loss, rel_tol=1e-9, abs_tol=1e-12):
+        raise ResultsError(
+            f"{file}: its log loss is {loss:.6f}, {ROW_FILE} says {metrics.log_loss:.6f}: it was "
+            f"changed after the run; {remedy}"
+        )
+    return predictions

@@ -1,0 +1,193 @@
+"""All statistics of one table, from the predictions of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.predictions import Predictions
+from experiments.row import ResultsError, Row
+from experiments.statistics.calibration import Bin, Scores, reliability, scaled, scores, temperature
+from experiments.statistics.groups import letters
+from experiments.statistics.intervals import Interval, accuracy_interval
+from experiments.statistics.pairs import Difference, differences
+from experiments.statistics.reading import RunPredictions, predictions_of, rows_fingerprint
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Calibration of an experiment on the test rows, before and after temperature scaling.
+
+    Attributes:
+        temperatures: One for each seed, fitted on that run's validation rows.
+        before: Mean over seeds.
+        after: Mean over seeds.
+        diagram_before: Reliability of all seeds' rows together.
+        diagram_after: The same after scaling.
+    """
+
+    temperatures: tuple[float, ...]
+    before: Scores
+    after: Scores
+    diagram_before: list[Bin]
+    diagram_after: list[Bin]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """The statistics of a table.
+
+    Attributes:
+        split: `test`, or `val` where no row of the table was tested.
+        fingerprint: Of the ids and labels that all rows share.
+        ids: int64[N], rising.
+        labels: int64[N].
+        order: The experiments, the most accurate first.
+        seeds: By experiment its seeds, rising, one for each row of its arrays.
+        correct: By experiment bool[S, N].
+        probabilities: By experiment float[S, N, C].
+        intervals: By experiment.
+        differences: All pairs, in `order`.
+        letters: By experiment; two share a letter if and only if they do not differ.
+        calibration: By experiment; empty on `val`, where a temperature was to be fitted.
+        left_out: `experiment, seed n: why` for ok rows that could not be taken in.
+    """
+
+    split: Literal["test", "val"]
+    fingerprint: str
+    ids: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    order: list[str]
+    seeds: dict[str, tuple[int, ...]]
+    correct: dict[str, NDArray[np.bool_]]
+    probabilities: dict[str, NDArray[np.floating]]
+    intervals: dict[str, Interval]
+    differences: list[Difference]
+    letters: dict[str, str]
+    calibration: dict[str, Calibration]
+    left_out: tuple[str, ...]
+
+
+def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis | None:
+    """Computes everything for rows that may be compared.
+
+    Args:
+        rows: Rows of one corpus, protocol and profile, as `read_rows(folder)` gave them. Failed
+            and skipped ones are passed over.
+        folder: Where they come from: a benchmark, a run, a published folder or a .jsonl file.
+        level: Confidence of intervals and tests.
+
+    Returns:
+        The statistics; None where no row is ok.
+
+    Raises:
+        ResultsError: Predictions missing or changed, two rows of one experiment and seed, or
+            rows that were evaluated on different reviews: both fingerprints are named.
+    """
+    done = sorted((r for r in rows if r.status == "ok"), key=lambda r: (r.experiment, r.seed))
+    if not done:
+        return None
+    split: Literal["test", "val"] = "test" if any(row.test for row in done) else "val"
+    left_out = tuple(
+        f"{row.experiment}, seed {row.seed}: not tested"
+        for row in done
+        if split == "test" and row.test is None
+    )
+    taken = [row for row in done if split == "val" or row.test is not None]
+    for row, other in zip(taken, taken[1:], strict=False):
+        if (row.experiment, row.seed) == (other.experiment, other.seed):
+            raise ResultsError(
+                f"{folder}: two rows of {row.experiment}, seed {row.seed}; analyse the rows of one "
+                "corpus, protocol and profile at a time"
+            )
+    runs = [(row, predictions_of(row, Path(folder))) for row in taken]
+    check_same([(row, _part(run, split)) for row, run in runs], split)
+
+    by_name: dict[str, list[tuple[Row, RunPredictions]]] = {}
+    for row, run in runs:
+        by_name.setdefault(row.experiment, []).append((row, run))
+    first = _part(runs[0][1], split)
+    probabilities = {
+        name: np.stack([_part(run, split).probabilities for _, run in group])
+        for name, group in by_name.items()
+    }
+    right = {name: values.argmax(axis=2) == first.labels for name, values in probabilities.items()}
+    order = sorted(right, key=lambda name: (-right[name].mean(), name))
+    right = {name: right[name] for name in order}
+    seeds = {name: tuple(row.seed for row, _ in by_name[name]) for name in order}
+    pairs = differences(right, level, seeds)
+    return Analysis(
+        split=split,
+        fingerprint=rows_fingerprint(first),
+        ids=first.ids,
+        labels=first.labels,
+        order=order,
+        seeds=seeds,
+        correct=right,
+        probabilities={name: probabilities[name] for name in order},
+        intervals={name: accuracy_interval(right[name], level) for name in order},
+        differences=pairs,
+        letters=letters(order, {frozenset((p.first, p.second)) for p in pairs if not p.different}),
+        calibration={
+            name: _calibration([run for _, run in by_name[name]])
+            for name in order
+            if split == "test"
+        },
+        left_out=left_out,
+    )
+
+
+def check_same(runs: list[tuple[Row, Predictions]], split: str) -> None:
+    """Refuses runs that were not asked the same questions.
+
+    Raises:
+        ResultsError: Other reviews or labels, or another corpus; both fingerprints are named.
+    """
+    (row, one), *others = runs
+    expected = rows_fingerprint(one)
+    for other, two in others:
+        found = rows_fingerprint(two)
+        pair = f"{row.experiment} (seed {row.seed}) and {other.experiment} (seed {other.seed})"
+        if len(one.ids) != len(two.ids) or expected != found:
+            raise ResultsError(
+                f"{pair} were evaluated on different {split} rows: {len(one.ids):,} with "
+                f"fingerprint {expected}, {len(two.ids):,} with {found}; compare runs of one "
+                "corpus and size"
+            )
+        if row.corpus_fingerprint != other.corpus_fingerprint:
+            raise ResultsError(
+                f"{pair} read different corpora, with fingerprints {row.corpus_fingerprint} and "
+                f"{other.corpus_fingerprint}; compare runs of one corpus"
+            )
+
+
+def _part(run: RunPredictions, split: Literal["test", "val"]) -> Predictions:
+    part = run.test if split == "test" else run.val
+    assert part is not None
+    return part
+
+
+def _calibration(runs: list[RunPredictions]) -> Calibration:
+    temperatures = [temperature(run.val.labels, run.val.probabilities) for run in runs]
+    tests = [_part(run, "test") for run in runs]
+    labels = [test.labels for test in tests]
+    before = [test.probabilities.astype(np.float64) for test in tests]
+    after = [scaled(values, t) for values, t in zip(before, temperatures, strict=True)]
+    every = np.concatenate(labels)
+    return Calibration(
+        temperatures=tuple(temperatures),
+        before=_mean([scores(*pair) for pair in zip(labels, before, strict=True)]),
+        after=_mean([scores(*pair) for pair in zip(labels, after, strict=True)]),
+        diagram_before=reliability(every, np.concatenate(before)),
+        diagram_after=reliability(every, np.concatenate(after)),
+    )
+
+
+def _mean(values: list[Scores]) -> Scores:
+    names = ("ece", "brier", "log_loss")
+    return Scores(*(float(np.mean([getattr(one, name) for one in values])) for name in names))

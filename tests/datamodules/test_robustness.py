@@ -1,0 +1,180 @@
+"""Robustness sets on a made corpus: pairs are read right, and their originals reach nothing."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datamodules import robustness
+from datamodules.errors import DataError
+from datamodules.robustness import SOURCES, contrast_sets, counterfactuals, find_folder, leave_out
+from tests.corpora import SmallIMDB, make_aclimdb
+
+NAMES = ("Negative", "Positive")
+
+
+def write(file: Path, rows: list[tuple[str, ...]], columns: tuple[str, ...]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerows([columns, *rows])
+
+
+def review(root: Path, label: int, number: int) -> str:
+    return (root / "train" / ("neg", "pos")[label] / f"{number}_{(2, 9)[label]}.txt").read_text()
+
+
+def revise(text: str) -> str:
+    return f"On the contrary: {text}"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The corpus with `robustness/` beside it: train reviews 0..7 of each class are originals.
+
+    Reviews 0 and 1 are in the contrast sets, 2..7 in the counterfactual pairs. The pairs of
+    positive reviews list the original second, as the files do where the revision is negative.
+    """
+    corpus = make_aclimdb(tmp_path)
+    folder = tmp_path / "robustness"
+    folder.mkdir()
+    monkeypatch.setattr(robustness, "ROWS", {"contrast_sets_dev": 2, "contrast_sets_test": 2})
+    for number, part in enumerate(("dev", "test")):
+        original = [(NAMES[label], review(corpus, label, number)) for label in (0, 1)]
+        other = [(NAMES[1 - label], revise(review(corpus, label, number))) for label in (0, 1)]
+        write(folder / f"contrast_sets_{part}_original.tsv", original, ("Sentiment", "Text"))
+        write(folder / f"contrast_sets_{part}_contrast.tsv", other, ("Sentiment", "Text"))
+    pairs = {f"counterfactual_{part}": 4 for part in ("train", "dev", "test")}
+    monkeypatch.setattr(robustness, "PAIRS", pairs)
+    for at, part in enumerate(pairs):
+        rows = []
+        for number in (2 + 2 * at, 3 + 2 * at):
+            for label in (0, 1):
+                text = review(corpus, label, number)
+                pair = [(label, text), (1 - label, revise(text))]
+                rows += [(NAMES[lab], words, f"{number}{label}") for lab, words in sorted(pair)]
+        write(folder / f"{part}_paired.tsv", rows, ("Sentiment", "Text", "batch_id"))
+    return tmp_path
+
+
+def opened(root: Path, **settings: object) -> SmallIMDB:
+    data = SmallIMDB(root=str(root), cache_dir=str(root / "cache"), **settings)  # type: ignore[arg-type]
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def test_every_pair_has_its_original_and_opposite_labels(root: Path) -> None:
+    data = opened(root)
+    train = data.read().train
+    pairs = counterfactuals(root / "robustness", train)
+    assert len(pairs.originals) == 12
+    assert pairs.revised == [revise(text) for text in pairs.originals]
+    own = dict(zip(train.texts, train.labels.tolist(), strict=True))
+    assert [own[text] for text in pairs.originals] == pairs.original_labels.tolist()
+    assert (pairs.original_labels + pairs.revised_labels == 1).all()
+    contrast = contrast_sets(root / "robustness")
+    assert contrast.revised == [revise(text) for text in contrast.originals]
+    assert len(contrast.originals) == 4
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_originals_are_neither_learnt_from_nor_validated_on(root: Path, refit: bool) -> None:
+    data = opened(root, exclude="robustness", refit=refit, validation=0.25)
+    used = set(data.learnt_rows().tolist()) | set(data.store.rows("val").tolist())
+    excluded = {20 * label + number for label in (0, 1) for number in range(8)}
+    assert used == set(range(40)) - excluded
+    assert data.exclude == "robustness" and "16 train reviews" in data.store.meta["notes"][0]
+    # `make_review` ends in the review's own number: a word of it alone.
+    words = set(data.tokenizer.vocabulary())
+    learnt = {str(1_000_000 * (row // 20) + row % 20) for row in data.learnt_rows().tolist()}
+    assert learnt <= words
+    assert not words & {str(1_000_000 * label + n) for label in (0, 1) for n in range(8)}
+
+
+def test_validation_keeps_its_other_rows(root: Path) -> None:
+    plain, without = opened(root), opened(root, exclude="robustness")
+    assert set(without.store.rows("val")) < set(plain.store.rows("val")) | {-1}
+    assert plain.store.meta["fingerprint"] != without.store.meta["fingerprint"]
+    assert not plain.store.meta["notes"]
+
+
+def test_unlabelled_copies_are_dropped(root: Path) -> None:
+    copy = root / "aclImdb" / "train" / "unsup" / "5_0.txt"
+    copy.write_text(review(root / "aclImdb", 0, 3).upper())
+    kept = [opened(root, exclude=exclude).texts("unlabelled") for exclude in (None, "robustness")]
+    assert copy.read_text() in kept[0] and copy.read_text() not in kept[1]
+    assert len(kept[0]) - len(kept[1]) == 1
+
+
+def test_an_original_that_was_itself_changed_is_found_by_its_words(root: Path) -> None:
+    file = root / "robustness" / "counterfactual_dev_paired.tsv"
+    text = review(root / "aclImdb", 0, 4)
+    file.write_text(file.read_text().replace(f"\t{text}\t", f"\t{text[:-1]}, so\t"))
+    corpus = opened(root).read()
+    assert len(counterfactuals(root / "robustness", corpus.train).originals) == 11
+    left = leave_out(corpus, root / "robustness")
+    assert 4 not in np.union1d(left.train_rows, left.val_rows)
+
+
+def test_another_corpus_is_refused(root: Path, tmp_path: Path) -> None:
+    other = make_aclimdb(tmp_path / "other")
+    for file in (other / "train").glob("[np]*/*.txt"):
+        file.write_text("Quite another text " + file.read_text()[::-1])
+    data = opened(root)
+    data.root = str(other)
+    corpus = data.read()
+    with pytest.raises(DataError, match="16 originals are not in train"):
+        leave_out(corpus, root / "robustness")
+    with pytest.raises(DataError, match="only 0 of the counterfactual pairs"):
+        counterfactuals(root / "robustness", corpus.train)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text.replace("Negative", "Bad", 1), "sentiment 'Bad'"),
+        (lambda text: text.rsplit("\n", 2)[0] + "\n", "it has 7 rows, must have 8"),
+        (lambda text: text.replace("\t40\n", "\t41\n", 1), "different batch_id"),
+        (lambda text: text.replace("Negative", "Positive"), "both texts of a pair have one label"),
+    ],
+)
+def test_a_changed_file_is_refused(root: Path, damage, message: str) -> None:  # type: ignore[no-untyped-def]
+    file = root / "robustness" / "counterfactual_dev_paired.tsv"
+    file.write_text(damage(file.read_text()))
+    with pytest.raises(DataError, match=message):
+        counterfactuals(root / "robustness", opened(root).read().train)
+
+
+def test_missing_files_are_named_with_their_source(root: Path) -> None:
+    name = "contrast_sets_dev_original.tsv"
+    (root / "robustness" / name).unlink()
+    with pytest.raises(DataError, match=f"lacks {name}.*{SOURCES[name]}"):
+        opened(root, exclude="robustness")
+
+
+def test_the_folder_is_the_one_given_or_beside_the_corpus_or_downloaded(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside = root / "robustness"
+    assert find_folder(None, str(root), tmp_path) == beside
+    assert find_folder(str(beside), None, tmp_path) == beside
+    fetched = []
+
+    def fetch(url: str, target: Path) -> None:
+        fetched.append(url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text("")
+
+    monkeypatch.setattr(robustness, "download_resumable", fetch)
+    cache = tmp_path / "empty"
+    assert find_folder(None, None, cache) == cache / "downloads" / "robustness"
+    find_folder(None, None, cache)
+    assert fetched == list(SOURCES.values())
+
+
+def test_an_unknown_exclusion_is_refused() -> None:
+    with pytest.raises(DataError, match="data.exclude is 'copies'"):
+        SmallIMDB(exclude="copies")  # type: ignore[arg-type]
