@@ -15,10 +15,10 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark test test-all lint clean
+.PHONY: help setup benchmark test test-all test-browser lint clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make the virtual environment (.venv) with everything in it
 
@@ -30,6 +30,10 @@ test: lint ## lint and all fast offline tests
 
 test-all: lint ## every test that needs no further machine, the slow ones too
 	$(BIN)python -m pytest -n 2 --dist loadfile -m "slow or not slow" $(ARGS)
+
+test-browser: $(STAMP) ## the report in a real browser (needs Chromium, or CHROMIUM=PROGRAM)
+	$(BIN)python -c "import playwright" 2>/dev/null || $(BIN)python -m pip install --quiet -c constraints.txt 'playwright>=1.50'
+	$(BIN)python -m pytest -m browser tests/experiments/test_browser.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)ruff check .

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -76,6 +77,7 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`benchmark`: every experiment of a profile, resumable, then the report."""
     from experiments import benchmark
+    from experiments.plan import keep_plan
     from experiments.report import report
     from experiments.results import collect
 
@@ -87,12 +89,23 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     if todo:
         benchmark.prepare(todo, console)
         with benchmark.alone(plan.folder):
+            keep_plan(plan.folder, plan.specs)
             finished = benchmark.run(plan, todo, console, deadline)
     rows = collect(plan.folder)
     if not rows:
         console.print("no run has ended yet; the same command goes on", highlight=False)
         return 0
     report(plan.folder, console=console)
+    if todo and finished:
+        settings = plan.specs[0].resolve().run
+        _summarise(
+            plan.folder,
+            console,
+            settings.wandb_texts,
+            mode=settings.wandb_mode,
+            project=settings.wandb_project,
+            entity=settings.wandb_entity,
+        )
     tracked = next((plan.folder.glob("*/*/wandb/offline-run-*")), None)
     if tracked is not None:
         console.print(
@@ -119,7 +132,9 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     """`report`: the table and the page of a benchmark or of the published results."""
     from experiments.report import report as write_report
 
-    write_report(options.folder, options.out, console)
+    write_report(options.folder, options.out, console, options.root)
+    if options.wandb is not None:
+        _summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:
         from experiments.report.readme import write_readme
 
@@ -243,6 +258,21 @@ def show_list(options: argparse.Namespace, rest: list[str], console: Console) ->
         table.add_row(name, registry.description(name), mark)
     console.print(table)
     return 0
+
+
+def _summarise(folder: Path, console: Console, texts: bool, **settings: Any) -> None:
+    """Sends a benchmark's report to W&B, without reviews' texts unless the user says so."""
+    import tempfile
+
+    from experiments.report import read_tables
+    from experiments.report import report as write_report
+    from experiments.tracking_summary import summarise_benchmark
+
+    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
+        files = write_report(folder, Path(place), Console(file=nowhere), texts=texts)
+        kept = summarise_benchmark(folder, read_tables(folder)[0], files, **settings)
+    if kept is not None:
+        console.print(f"W&B summary: {kept}", soft_wrap=True, highlight=False)
 
 
 def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]

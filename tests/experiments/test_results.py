@@ -35,17 +35,6 @@ def test_the_schema_is_the_written_one() -> None:
     assert names == expected.split()
 
 
-def test_a_row_from_before_a_field_was_there_has_none_of_it() -> None:
-    data = row_to_dict(make_row(flops_per_review=2.5e6))
-    assert row_from_dict(data, "x").flops_per_review == 2.5e6
-    for name in ("best_batch_size", "flops_per_review", "energy_joules"):
-        del data[name]
-    assert row_from_dict(data, "x") == make_row()
-    del data["parameters"]
-    with pytest.raises(ResultsError, match="missing field 'parameters'"):
-        row_from_dict(data, "x")
-
-
 def test_importing_results_does_not_import_torch() -> None:
     code = "import sys, experiments.results; print('torch' in sys.modules)"
     root = PUBLISHED.parents[1]
