@@ -160,6 +160,18 @@ def read_texts(folder: Path, split: str) -> list[str]:
         raise _damaged(folder, str(error)) from error
 
 
+def read_split(folder: Path, split: str) -> TextSplit:
+    """One split of a cached corpus: texts, labels and keys.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return _read_split(folder / f"{split}.parquet")
+    except _UNREADABLE as error:
+        raise _damaged(folder, str(error)) from error
+
+
 def read_fingerprint(folder: Path) -> str:
     """The fingerprint of a cached corpus.
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from datamodules.errors import DataError, Unavailable
 from experiments.callbacks import RESUME_FILE
-from experiments.config import ConfigError, Profile, Registry, layered
+from experiments.config import ConfigError, Profile, Registry, layered, merge
 from experiments.fitting import CHOICE_FILE
 from experiments.launchers import LocalLauncher
 from experiments.results import ROW_FILE, Row, collect, read_row, write_row
@@ -51,8 +52,9 @@ def expand(
     runs: Path,
     overrides: Sequence[str] = (),
     test: bool = True,
+    train_sizes: Sequence[int] = (),
 ) -> Plan:
-    """Experiments × seeds.
+    """Experiments × seeds, and × sizes of the train set where some are given.
 
     Args:
         registry: the experiments that exist.
@@ -63,9 +65,11 @@ def expand(
         runs: folder of all benchmarks.
         overrides: words of the command line for every run.
         test: whether test rows are predicted.
+        train_sizes: for learning curves: how many reviews are learnt from; the runs of a size are
+            named after it, such as `cnn-500`.
 
     Raises:
-        ConfigError: an unknown experiment, or a name that is no folder name.
+        ConfigError: an unknown experiment, a size below 2, or a name that is no folder name.
     """
     if not re.fullmatch(r"[\w.+-]+", name):
         raise ConfigError(f"--name {name!r} must be a plain folder name of letters, digits and -")
@@ -78,19 +82,24 @@ def expand(
     wrong = [seed for seed in seeds if seed < 0]
     if wrong:
         raise ConfigError(f"seed {wrong[0]} is negative; seeds are 0, 1, 2, …")
+    sizes: list[int | None] = list(train_sizes) or [None]
+    small = [size for size in train_sizes if size < 2]
+    if small:
+        raise ConfigError(f"--train-sizes {small[0]}: a size is at least 2, a review of each class")
     specs = [
         RunSpec(
-            experiment=Path(experiment).stem,
+            experiment=(full := Path(experiment).stem + (f"-{size}" if size else "")),
             benchmark=name,
             profile=profile.name,
             seed=seed,
-            folder=runs / name / Path(experiment).stem / f"seed-{seed}",
-            settings=layered(registry, experiment, profile),
+            folder=runs / name / full / f"seed-{seed}",
+            settings=merge(layered(registry, experiment, profile), _limit(size)),
             overrides=tuple(overrides),
             config_folders=tuple(map(str, registry.folders)),
             test=test,
         )
         for experiment in chosen
+        for size in sizes
         for seed in seeds or profile.seeds
     ]
     folders = [spec.folder for spec in specs]
@@ -98,6 +107,10 @@ def expand(
     if twice:
         raise ConfigError(f"{twice[0]} is asked for twice; name each experiment and seed once")
     return Plan(name, runs / name, specs)
+
+
+def _limit(size: int | None) -> dict[str, Any]:
+    return {} if size is None else {"data": {"init_args": {"train_limit": size}}}
 
 
 def prepare(specs: Sequence[RunSpec], console: Console) -> None:
@@ -112,6 +125,7 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
         resolved = spec.resolve()
         key = repr(resolved.config["data"].get("init_args", {}).get("tokenizer"))
         key += repr(resolved.config["data"]["class_path"]) + repr(resolved.run.protocol)
+        key += repr(resolved.config["data"].get("init_args", {}).get("train_limit"))
         if key in done:
             continue
         done.add(key)

@@ -113,6 +113,13 @@ def parser() -> argparse.ArgumentParser:
     settings(sub, "quick")
     sub.add_argument("--seeds", type=int, nargs="+", help="seeds (the profile's)")
     sub.add_argument("--name", help="folder under --runs (the profile's name)")
+    sub.add_argument(
+        "--train-sizes",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="learning curves: each experiment learns from N reviews, as experiment NAME-N",
+    )
     sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
     sub.add_argument("--retry", action="store_true", help="run failed runs again")
 
@@ -148,9 +155,29 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--root", help="the official corpus: its folder, or its archive")
 
+    sub = command("compare", commands.compare, "what changed between two benchmarks")
+    sub.add_argument("first", type=Path, metavar="A", help="benchmark, run or published table")
+    sub.add_argument("second", type=Path, metavar="B", help="the one to hold against A")
+    sub.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
+
+    sub = command("subsets", commands.subsets, "accuracy without copies, with audited labels")
+    sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
+    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
+    sub.add_argument(
+        "--label-audit",
+        type=Path,
+        metavar="FILE",
+        help="imdb_mturk.json of repository cleanlab/label-errors, folder mturk",
+    )
+
     sub = command("publish", commands.publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")
     sub.add_argument("--table", required=True, help="name of the table")
+    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
+
+    sub = command("robustness", commands.robustness, "contrast sets, typos, other sentences")
+    sub.add_argument("benchmark", type=Path, help="a benchmark folder, or a run's")
+    sub.add_argument("--publish", action="store_true", help="keep what was found under --results")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("predict", commands.predict, "labels for new texts")
@@ -177,6 +204,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--batch-size", type=int, default=32, help="texts per step (32)")
     sub.add_argument("--window", type=int, default=128, help="tokens seen of a text (128)")
     sub.add_argument("--learning-rate", type=float, default=1e-4, help="at its peak (1e-4)")
+    sub.add_argument(
+        "--pairs",
+        choices=("next-sentence", "sentence-order"),
+        help="beside masked words: as BERT, or as ALBERT (none, as RoBERTa)",
+    )
     sub.add_argument("--seed", type=int, default=0)
 
     sub = command("speed", commands.speed, "throughput of a pretrained encoder", epilog=epilog)

@@ -140,6 +140,53 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
 
         for name in write_readme(options.readme, options.folder, _registry(options)):
             console.print(f"{options.readme}: table {name}", highlight=False)
+        from experiments.report.robustness import write_robustness
+
+        if write_robustness(options.readme, options.folder):
+            console.print(f"{options.readme}: table robustness", highlight=False)
+    return 0
+
+
+def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`robustness`: saved runs on contrast sets, counterfactuals, typos and other sentences."""
+    from experiments import robustness as sets
+    from experiments.report.robustness import grid
+
+    _registry(options)
+    found = sets.judge_all(options.benchmark, lambda what: console.print(what, highlight=False))
+    if not found:
+        return 1
+    console.print(grid([judged for _, judged in found]))
+    for folder, judged in found if options.publish else []:
+        console.print(f"{sets.publish(judged, folder, options.results)}", highlight=False)
+    return 0
+
+
+def compare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`compare`: each experiment of two benchmarks: by how much it differs, and what changed.
+
+    The exit code is 1 if an experiment got significantly worse, 2 if they cannot be compared.
+    """
+    from experiments.row import ResultsError
+    from experiments.statistics.comparison import compare as hold_against
+
+    try:
+        comparison = hold_against(options.first, options.second)
+        if options.json:
+            comparison.write(options.json)
+    except (ResultsError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    comparison.show(console)
+    return 1 if comparison.worse else 0
+
+
+def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`subsets`: accuracy without test reviews that have a copy in train, and after an audit."""
+    from experiments.statistics.subsets import write_subsets
+
+    for file in write_subsets(options.folder, options.root, options.label_audit):
+        console.print(f"{file}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -217,6 +264,7 @@ def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> 
             batch_size=options.batch_size,
             window=options.window,
             learning_rate=options.learning_rate,
+            pairs=options.pairs,
             tell=lambda what, share: status.update(f"{share:.0%}: {what}"),
         )
     console.print(
@@ -295,6 +343,7 @@ def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-unty
         name=options.name or profile.name,
         runs=options.runs,
         overrides=_overrides(options, rest),
+        train_sizes=getattr(options, "train_sizes", None) or [],
     )
 
 

@@ -205,14 +205,20 @@ _PLACES = {
 }
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
-    """16 hex digits over a resolved config without paths, devices and launcher."""
+def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved config without paths, devices and launcher: what a run computes."""
     kept = deepcopy(dict(config))
     for part, names in _PLACES.items():
         values = kept.get(part) or {}
         for name in names:
             values.get("init_args", values).pop(name, None)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return kept
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """16 hex digits over a resolved config without paths, devices and launcher."""
+    content = json.dumps(comparable(config), sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 _UNKNOWN = re.compile(

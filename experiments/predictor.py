@@ -22,13 +22,14 @@ class Predictor:
 
     Args:
         folder: a run folder, such as `runs/fit/cnn/seed-0`.
+        device: where it predicts.
 
     Raises:
         ConfigError: the folder is not a finished run.
         DataError: its encoder is missing or damaged.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
         if not (folder / "row.json").is_file():
             raise ConfigError(f"{folder}: no finished run there (no row.json); fit it first")
         if (row := read_row(folder)).status != "ok":
@@ -43,11 +44,17 @@ class Predictor:
                 "--configs DIR again"
             ) from error
         self.encoder = Encoder.load(folder)
-        self.model = architecture.load(folder)
+        self.model = architecture.load(folder).to(device)
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """float32[N, C] probabilities of N texts."""
-        parts = [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)] or [texts]
+        # Texts of like length together: little padding, and no prediction depends on its batch.
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        parts = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)] or [[]]
+        found = []
         with torch.inference_mode():
-            found = [self.model.predict_step(self.encoder.encode(part)) for part in parts]
-        return np.concatenate([prediction.probabilities.numpy() for prediction in found])
+            for part in parts:
+                batch = self.encoder.encode([texts[row] for row in part])
+                batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
+                found.append(self.model.predict_step(batch).probabilities.cpu().numpy())
+        return np.concatenate(found)[np.argsort(order)]

@@ -1,4 +1,4 @@
-"""Further pre-training on the corpus's own texts, before its labels: train and unlabelled ones."""
+"""Pre-training on the corpus's own texts, before its labels: train and unlabelled ones."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from experiments.fitting import Tell
 from experiments.measure import resolve_precision
 from experiments.parsing import Resolved
 from experiments.run import now
+from lit_models.layers.segments import PairObjective
 from lit_models.masked_lm import MaskedLM
 
 RECORD_FILE = "pretraining.json"
@@ -93,6 +94,7 @@ def pretrain(
     batch_size: int = 32,
     window: int = 128,
     learning_rate: float = 1e-4,
+    pairs: PairObjective | None = None,
     tell: Tell = lambda what, share: None,
 ) -> dict[str, Any]:
     """Trains the experiment's encoder on its corpus, into a folder that `--model.source` takes.
@@ -104,6 +106,7 @@ def pretrain(
         batch_size: rows per step.
         window: tokens of a row that are seen at a time.
         learning_rate: at its peak.
+        pairs: what is learnt beside masked words: `next-sentence` or `sentence-order`.
         tell: told how far it is.
 
     Returns:
@@ -128,12 +131,19 @@ def pretrain(
     data.prepare_data()
     data.setup()
     continues, specials, mask_id = vocabulary(data)
+    kind = data.tokenizer
+    if pairs is not None and (kind.prefix, kind.suffix) != (1, 1):
+        raise ConfigError(
+            f"--pairs {pairs}: pairs are [CLS] first [SEP] second [SEP], and this tokenizer puts "
+            f"{kind.prefix} tokens before a text and {kind.suffix} after; leave --pairs out"
+        )
     model = MaskedLM(
         source=options["source"],
         config=options["config"],
         continues=continues,
         specials=specials,
         mask_id=mask_id,
+        pairs=pairs,
         learning_rate=learning_rate,
         steps=steps,
     )
@@ -151,6 +161,7 @@ def pretrain(
     before, clock = held_out_loss(model, masked), time.perf_counter()
     trainer.fit(model, datamodule=masked)
     seconds = time.perf_counter() - clock
+    after = held_out_loss(model, masked)
     record = {
         "source": options["source"],
         "corpus": data.store.meta["corpus"],
@@ -160,11 +171,14 @@ def pretrain(
         "batch_size": batch_size,
         "window": window,
         "learning_rate": learning_rate,
+        "pairs": pairs,
         "seed": resolved.seed,
         "precision": precision,
         "seconds": seconds,
-        "val_masked_loss_before": before,
-        "val_masked_loss": held_out_loss(model, masked),
+        "val_masked_loss_before": before[0],
+        "val_masked_loss": after[0],
+        "val_pairs_loss_before": None if pairs is None else before[1],
+        "val_pairs_loss": None if pairs is None else after[1],
         "versions": versions(),
         "hardware": hardware(),
         "git_commit": code[0],
@@ -200,8 +214,8 @@ def vocabulary(data: TextDataModule) -> tuple[torch.Tensor, torch.Tensor, int]:
     return continues & ~specials, specials, masks[0]
 
 
-def held_out_loss(model: MaskedLM, masked: MaskedData) -> float:
-    """Mean masked loss on validation rows, with the same masks at every call."""
+def held_out_loss(model: MaskedLM, masked: MaskedData) -> tuple[float, float]:
+    """Mean loss of masks and of pairs on validation rows, with the same draws at every call."""
     generator, losses = torch.Generator(model.device).manual_seed(0), []
     loader: Any = masked.data.loader("val")
     model.eval()
@@ -212,9 +226,10 @@ def held_out_loss(model: MaskedLM, masked: MaskedData) -> float:
             tokens, lengths = batch.tokens[:, : masked.window], batch.lengths
             cut = batch._replace(tokens=tokens, lengths=lengths.clamp(max=tokens.shape[1]))
             moved = model.transfer_batch_to_device(cut, model.device, 0)
-            losses.append(float(model.loss(moved, generator)))
+            losses.append([float(loss) for loss in model.losses(moved, generator)])
     model.train()
-    return float(np.mean(losses))
+    hidden, pairs = np.mean(losses, axis=0).tolist()
+    return hidden, pairs
 
 
 def write(model: MaskedLM, data: TextDataModule, out: Path, record: dict[str, Any]) -> None:

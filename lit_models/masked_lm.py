@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from datamodules.batching import TextBatch
 from lit_models.layers.masking import mask_of
 from lit_models.layers.pretrained import build_encoder, first_position, resolve_config
+from lit_models.layers.segments import PairObjective, pair_segments
 
 MASKED, RANDOM = 0.8, 0.1  # of the chosen words; the rest stay and must be told all the same
 
@@ -56,7 +57,7 @@ def mask_words(
 
 
 class MaskedLM(L.LightningModule):
-    """Devlin et al. 2019: tell hidden words from what stands around them.
+    """Devlin et al. 2019: tell hidden words from what stands around them, and what follows what.
 
     Only the states of hidden words meet the vocabulary: h = norm(gelu(W h)), z = E h + b, with E
     the encoder's own embeddings. Continued on a task's own texts as Gururangan et al. 2020, "Don't
@@ -69,6 +70,7 @@ class MaskedLM(L.LightningModule):
         specials: for each token whether it is a special one.
         mask_id: the number of `[MASK]`.
         share: of the words that are hidden.
+        pairs: `next-sentence` as BERT, `sentence-order` as ALBERT; None: no pairs, as RoBERTa.
         learning_rate: at its peak.
         warmup_fraction: share of the steps in which it rises; then it falls to zero in a line.
         weight_decay: of matrices.
@@ -87,6 +89,7 @@ class MaskedLM(L.LightningModule):
         specials: Tensor,
         mask_id: int,
         share: float = 0.15,
+        pairs: PairObjective | None = None,
         learning_rate: float = 1e-4,
         warmup_fraction: float = 0.1,
         weight_decay: float = 0.01,
@@ -106,6 +109,10 @@ class MaskedLM(L.LightningModule):
             nn.Linear(hidden.hidden_size, width), nn.GELU(), nn.LayerNorm(width)
         )
         self.bias = nn.Parameter(torch.zeros(rows))
+        self.pairs, size = pairs, hidden.hidden_size
+        self.follows = (
+            nn.Sequential(nn.Linear(size, size), nn.Tanh(), nn.Linear(size, 2)) if pairs else None
+        )
         self.first_position = first_position(self.encoder)
         self.mask_id, self.share, self.steps = mask_id, share, steps
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
@@ -113,38 +120,60 @@ class MaskedLM(L.LightningModule):
         self.register_buffer("continues", continues, persistent=False)
         self.register_buffer("specials", specials, persistent=False)
 
-    def forward(self, tokens: Tensor, lengths: Tensor, told: Tensor) -> Tensor:
-        """float[M, V] logits of the M tokens where bool[B, T] `told` is true."""
+    def states(self, tokens: Tensor, lengths: Tensor, segments: Tensor | None = None) -> Tensor:
+        """float[B, T, D] from int64[B, T] tokens, int64[B] lengths and int64[B, T] segments."""
         width = tokens.shape[1]
         positions = torch.arange(width, device=tokens.device)[None] + self.first_position
-        states = self.encoder(
+        kinds = int(getattr(self.encoder.config, "type_vocab_size", 0) or 0)
+        more = {} if segments is None or kinds < 2 else {"token_type_ids": segments}
+        states: Tensor = self.encoder(
             input_ids=tokens,
             attention_mask=mask_of(lengths, width).long(),
             position_ids=positions.expand_as(tokens),
-        ).last_hidden_state  # [B, T, D]
-        embedding: nn.Embedding = self.encoder.get_input_embeddings()  # type: ignore[operator]
-        return F.linear(self.transform(states[told]), embedding.weight, self.bias)
+            **more,
+        ).last_hidden_state
+        return states
 
-    def loss(self, batch: TextBatch, generator: torch.Generator | None = None) -> Tensor:
-        """Cross-entropy of the hidden tokens of one batch; 0 where none was hidden."""
+    def tell(self, states: Tensor) -> Tensor:
+        """float[M, V] logits of hidden words from their states, float[M, D]."""
+        embedding: nn.Embedding = self.encoder.get_input_embeddings()  # type: ignore[operator]
+        return F.linear(self.transform(states), embedding.weight, self.bias)
+
+    def forward(self, tokens: Tensor, lengths: Tensor, told: Tensor) -> Tensor:
+        """float[M, V] logits of the M tokens where bool[B, T] `told` is true."""
+        return self.tell(self.states(tokens, lengths)[told])
+
+    def losses(
+        self, batch: TextBatch, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Of one batch: cross-entropy of the hidden tokens, and of what follows what.
+
+        The first is 0 where none was hidden, the second where no pairs are learnt.
+        """
+        whole, lengths, segments, answers = batch.tokens, batch.lengths, None, None
+        if self.pairs is not None:
+            whole, lengths, segments, answers = pair_segments(whole, lengths, self.pairs, generator)
         tokens, told = mask_words(
-            batch.tokens,
-            batch.lengths,
+            whole,
+            lengths,
             self.continues,
             self.specials,
             self.mask_id,
             self.share,
             generator,
         )
-        logits = self(tokens, batch.lengths, told).float()
-        total = F.cross_entropy(logits, batch.tokens[told], reduction="sum")
-        return total / max(1, len(logits))
+        states = self.states(tokens, lengths, segments)
+        logits = self.tell(states[told]).float()
+        masked = F.cross_entropy(logits, whole[told], reduction="sum") / max(1, len(logits))
+        if self.follows is None or answers is None:
+            return masked, masked.new_zeros(())
+        return masked, F.cross_entropy(self.follows(states[:, 0]).float(), answers)
 
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
-        loss = self.loss(batch)
-        self.log("train/masked_loss", loss, batch_size=len(batch.ids))
-        return loss
+        masked, pairs = self.losses(batch)
+        self.log("train/masked_loss", masked, batch_size=len(batch.ids))
+        return masked + pairs
 
     def configure_optimizers(self) -> Any:
         """AdamW with warm-up and linear decay."""

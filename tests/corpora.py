@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from pathlib import Path
 
+import pytest
+
+from datamodules import robustness
 from datamodules.imdb import IMDB, Counts
 
 GOOD = ("wonderful", "superb", "moving", "delightful", "brilliant")
@@ -87,3 +91,51 @@ def make_kaggle(folder: Path, reviews: int = 40, rating: int = 0) -> Path:
     for name, content in lines.items():
         (folder / f"{name}.tsv").write_text("\r\n".join(content) + "\r\n", encoding="utf-8")
     return folder
+
+
+NAMES = ("Negative", "Positive")
+
+
+def review(root: Path, label: int, number: int) -> str:
+    """The text of a train review of `make_aclimdb`'s."""
+    path = root / "train" / ("neg", "pos")[label] / f"{number}_{(2, 9)[label]}.txt"
+    return path.read_text(encoding="utf-8")
+
+
+def revise(text: str) -> str:
+    """What the made robustness sets have in place of an original."""
+    return f"On the contrary: {text}"
+
+
+def make_robustness(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Writes `aclImdb/` and `robustness/` into a folder and returns it.
+
+    Train reviews 0..7 of each class are originals: 0 and 1 in the contrast sets, 2..7 in the
+    counterfactual pairs, which list the negative text first, as published.
+    """
+    corpus = make_aclimdb(folder)
+    place = folder / "robustness"
+    place.mkdir()
+    monkeypatch.setattr(robustness, "ROWS", {"contrast_sets_dev": 2, "contrast_sets_test": 2})
+    for number, part in enumerate(("dev", "test")):
+        original = [(NAMES[label], review(corpus, label, number)) for label in (0, 1)]
+        other = [(NAMES[1 - label], revise(review(corpus, label, number))) for label in (0, 1)]
+        _write(place / f"contrast_sets_{part}_original.tsv", original, ("Sentiment", "Text"))
+        _write(place / f"contrast_sets_{part}_contrast.tsv", other, ("Sentiment", "Text"))
+    pairs = {f"counterfactual_{part}": 4 for part in ("train", "dev", "test")}
+    monkeypatch.setattr(robustness, "PAIRS", pairs)
+    for at, part in enumerate(pairs):
+        rows = []
+        for number in (2 + 2 * at, 3 + 2 * at):
+            for label in (0, 1):
+                text = review(corpus, label, number)
+                pair = [(label, text), (1 - label, revise(text))]
+                rows += [(NAMES[own], words, f"{number}{label}") for own, words in sorted(pair)]
+        _write(place / f"{part}_paired.tsv", rows, ("Sentiment", "Text", "batch_id"))
+    return folder
+
+
+def _write(file: Path, rows: list[tuple[str, ...]], columns: tuple[str, ...]) -> None:
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
+        writer.writerows([columns, *rows])

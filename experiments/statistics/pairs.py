@@ -105,6 +105,11 @@ def differences(
     half = stats.t.ppf((1 + level) / 2, freedoms) * errors
     p = 2 * stats.t.sf(statistics, freedoms)
     p_holm = holm(p)
+    sides = [
+        _single_runs(arrays[one], arrays[two], numbers[names[one]], numbers[names[two]])
+        for one, two in pairs
+    ]
+    mid_p = _mid_p(np.array([side or (0, 0) for side in sides]))
     return [
         Difference(
             first=names[one],
@@ -114,7 +119,7 @@ def differences(
             high=float(gaps[row] + half[row]),
             p=float(p[row]),
             p_holm=float(p_holm[row]),
-            mcnemar=_mcnemar_of(arrays[one], arrays[two], numbers[names[one]], numbers[names[two]]),
+            mcnemar=float(mid_p[row]) if sides[row] is not None else None,
             different=bool(p_holm[row] <= 1 - level + 1e-12),  # 1 - 0.95 is not quite 0.05
             reviews_only=min(len(arrays[one]), len(arrays[two])) == 1,
         )
@@ -145,20 +150,33 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
         first: bool[N].
         second: bool[N].
     """
+    return float(_mid_p(np.array([_sides(first, second)]))[0])
+
+
+def _sides(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int]:
+    """How many reviews the first run alone gets right, and the second alone."""
+    both = int((first & second).sum())
+    return int(first.sum()) - both, int(second.sum()) - both
+
+
+def _mid_p(sides: NDArray[np.integer]) -> NDArray[np.floating]:
+    """The p of each row of int64[P, 2]; all at once, since scipy is slow to start."""
     from scipy import stats
 
-    one, two = int((first & ~second).sum()), int((second & ~first).sum())
-    smaller = stats.binom(one + two, 0.5)
-    return float(min(2 * smaller.cdf(min(one, two)) - smaller.pmf(min(one, two)), 1.0))
+    smaller, total = sides.min(axis=1), sides.sum(axis=1)
+    twice = 2 * stats.binom.cdf(smaller, total, 0.5)
+    p: NDArray[np.floating] = np.minimum(twice - stats.binom.pmf(smaller, total, 0.5), 1.0)
+    return p
 
 
-def _mcnemar_of(
+def _single_runs(
     first: NDArray[np.bool_], second: NDArray[np.bool_], seeds: list[int], others: list[int]
-) -> float | None:
+) -> tuple[int, int] | None:
+    """`_sides` of the runs of the lowest seed that both have; None where there is none."""
     both = set(seeds) & set(others)
     if not both:
         return None
-    return mcnemar(first[seeds.index(min(both))], second[others.index(min(both))])
+    return _sides(first[seeds.index(min(both))], second[others.index(min(both))])
 
 
 def _welch(*parts: tuple[float, int]) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -11,52 +10,13 @@ import pytest
 from datamodules import robustness
 from datamodules.errors import DataError
 from datamodules.robustness import SOURCES, contrast_sets, counterfactuals, find_folder, leave_out
-from tests.corpora import SmallIMDB, make_aclimdb
-
-NAMES = ("Negative", "Positive")
-
-
-def write(file: Path, rows: list[tuple[str, ...]], columns: tuple[str, ...]) -> None:
-    with file.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
-        writer.writerows([columns, *rows])
-
-
-def review(root: Path, label: int, number: int) -> str:
-    return (root / "train" / ("neg", "pos")[label] / f"{number}_{(2, 9)[label]}.txt").read_text()
-
-
-def revise(text: str) -> str:
-    return f"On the contrary: {text}"
+from tests.corpora import SmallIMDB, make_aclimdb, make_robustness, review, revise
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The corpus with `robustness/` beside it: train reviews 0..7 of each class are originals.
-
-    Reviews 0 and 1 are in the contrast sets, 2..7 in the counterfactual pairs. The pairs of
-    positive reviews list the original second, as the files do where the revision is negative.
-    """
-    corpus = make_aclimdb(tmp_path)
-    folder = tmp_path / "robustness"
-    folder.mkdir()
-    monkeypatch.setattr(robustness, "ROWS", {"contrast_sets_dev": 2, "contrast_sets_test": 2})
-    for number, part in enumerate(("dev", "test")):
-        original = [(NAMES[label], review(corpus, label, number)) for label in (0, 1)]
-        other = [(NAMES[1 - label], revise(review(corpus, label, number))) for label in (0, 1)]
-        write(folder / f"contrast_sets_{part}_original.tsv", original, ("Sentiment", "Text"))
-        write(folder / f"contrast_sets_{part}_contrast.tsv", other, ("Sentiment", "Text"))
-    pairs = {f"counterfactual_{part}": 4 for part in ("train", "dev", "test")}
-    monkeypatch.setattr(robustness, "PAIRS", pairs)
-    for at, part in enumerate(pairs):
-        rows = []
-        for number in (2 + 2 * at, 3 + 2 * at):
-            for label in (0, 1):
-                text = review(corpus, label, number)
-                pair = [(label, text), (1 - label, revise(text))]
-                rows += [(NAMES[lab], words, f"{number}{label}") for lab, words in sorted(pair)]
-        write(folder / f"{part}_paired.tsv", rows, ("Sentiment", "Text", "batch_id"))
-    return tmp_path
+    """A corpus with `robustness/` beside it."""
+    return make_robustness(tmp_path, monkeypatch)
 
 
 def opened(root: Path, **settings: object) -> SmallIMDB:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from datamodules.batching import TextBatch
+from lit_models.layers.segments import PairObjective, pair_segments
 from lit_models.masked_lm import MaskedLM, mask_words
 from tests.batches import make_batch, random_rows
 from tests.tiny_encoders import tiny
@@ -69,15 +72,66 @@ def test_only_hidden_words_are_told_and_their_loss_is_cross_entropy() -> None:
 def test_a_batch_without_hidden_words_has_no_loss() -> None:
     model = make_model(share=0.0)
     batch = make_batch(random_rows([20, 30], 40))
-    loss = model.loss(batch)
+    loss = model.losses(batch)[0]
     loss.backward()
     assert loss.item() == 0
 
 
 def test_every_parameter_learns() -> None:
     model = make_model(share=0.5)
-    model.loss(make_batch(random_rows([20, 30, 25], V))).backward()
+    model.losses(make_batch(random_rows([20, 30, 25], V)))[0].backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
     rates = [model.rate_at(step) for step in range(11)]
     assert rates[0] == 0.5 and rates[1] == 1 and rates[10] == 0
+
+
+@pytest.mark.parametrize("kind", ["bert", "albert"])
+def test_the_order_of_segments_is_learnt(kind: str) -> None:
+    """Low tokens come before high ones, unless the halves changed places."""
+    torch.manual_seed(0)
+    config = tiny(kind, vocab_size=V, hidden_dropout_prob=0.0)
+    model = make_model(config=config, pairs="sentence-order")
+    assert model.follows is not None
+    rows = []
+    for number in range(16):
+        half = torch.full((6,), 6 + number)
+        rows.append(torch.cat([torch.tensor([CLS]), half, half + 16, torch.tensor([SEP])]))
+    tokens = torch.stack(rows)
+    count = len(tokens)
+    batch = TextBatch(
+        tokens, torch.full((count,), 14), torch.zeros(count).long(), torch.arange(count)
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(150):
+        _, own = model.losses(batch)
+        losses.append(float(own))
+        optimizer.zero_grad()
+        own.backward()
+        optimizer.step()
+    assert sum(losses[:5]) / 5 > 0.6 and sum(losses[-10:]) / 10 < 0.2
+
+
+@pytest.mark.parametrize("pairs", ["next-sentence", "sentence-order"])
+def test_the_loss_of_pairs_is_that_of_the_first_state(pairs: PairObjective) -> None:
+    model = make_model(pairs=pairs).eval()
+    batch = make_batch(random_rows([20, 30, 25, 9], 40))
+    masked, own = model.losses(batch, torch.Generator().manual_seed(5))
+    generator = torch.Generator().manual_seed(5)
+    made = pair_segments(batch.tokens, batch.lengths, pairs, generator)
+    hidden, told = mask_words(
+        made.tokens, made.lengths, CONTINUES, SPECIALS, MASK, model.share, generator
+    )
+    states = model.states(hidden, made.lengths, made.segments)
+    assert model.follows is not None
+    expected = torch.nn.functional.cross_entropy(model.follows(states[:, 0]), made.answers)
+    assert torch.allclose(own, expected) and float(own) > 0
+    words = torch.nn.functional.cross_entropy(model.tell(states[told]), made.tokens[told])
+    assert torch.allclose(masked, words)
+
+
+def test_without_pairs_their_loss_is_nothing() -> None:
+    model = make_model()
+    masked, pairs = model.losses(make_batch(random_rows([20, 30], 40)))
+    assert float(pairs) == 0 and float(masked) > 0 and model.follows is None

@@ -106,6 +106,8 @@ def test_mcnemar_takes_runs_of_equal_seed() -> None:
     first, second = runs(2, seed=1), runs(2, seed=2)
     [pair] = differences({"a": first, "b": second}, seeds={"a": (0, 4), "b": (4, 7)})
     assert pair.mcnemar == pytest.approx(mcnemar(first[1], second[0]))
+    [pair] = differences({"a": first, "b": second}, seeds={"a": (0, 4), "b": (4, 0)})
+    assert pair.mcnemar == pytest.approx(mcnemar(first[0], second[1]))
     [pair] = differences({"a": first, "b": second}, seeds={"a": (0, 1), "b": (4, 7)})
     assert pair.mcnemar is None
 

@@ -1,0 +1,112 @@
+"""The robustness table, in the terminal and in the README."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.table import Table as Grid
+
+from experiments.atomic import replace_bytes
+from experiments.results import ResultsError
+from experiments.robustness import Judged, read_published
+
+OPENING, CLOSING = "<!-- robustness -->", "<!-- /robustness -->"
+_COLUMNS = (
+    ("contrast original", "contrast_original"),
+    ("contrast revised", "contrast_revised"),
+    ("both", "contrast_consistency"),
+    ("counterf. original", "counterfactual_original"),
+    ("counterf. revised", "counterfactual_revised"),
+    ("both", "counterfactual_consistency"),
+    ("typos 1%", "typos_1"),
+    ("typos 3%", "typos_3"),
+    ("typos 5%", "typos_5"),
+    ("no marks", "no_punctuation"),
+    ("lower case", "lower_case"),
+    ("Rotten Tomatoes", "rotten_tomatoes"),
+)
+_WIDTH = 100
+
+
+def grid(judged: Sequence[Judged]) -> Grid:
+    """The table for a terminal, accuracies in %, by falling consistency on contrast sets."""
+    table = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("experiment", overflow="fold")
+    for heading, _ in _COLUMNS:
+        table.add_column(heading, justify="right")
+    for one in _ordered(judged):
+        figures = one.figures()
+        cells = (f"{100 * figures[key]:.1f}" for _, key in _COLUMNS)
+        seed = one.run["seed"]
+        table.add_row(one.run["experiment"] + (f", seed {seed}" if seed else ""), *cells)
+    return table
+
+
+def markdown(judged: Sequence[Judged]) -> str:
+    """The table as Markdown, and what it was measured on.
+
+    Raises:
+        ResultsError: no run was judged.
+    """
+    if not judged:
+        raise ResultsError(
+            "0 runs are published with `lit-sentiment robustness BENCHMARK --publish`; the table "
+            "needs one"
+        )
+    heads = ["experiment", "seed", "val %", *(f"{heading} %" for heading, _ in _COLUMNS)]
+    lines = [heads, ["---", *("---:" for _ in heads[1:])]]
+    for one in _ordered(judged):
+        figures, run = one.figures(), one.run
+        cells = [f"`{run['experiment']}`", str(run["seed"]), f"{100 * run['val_accuracy']:.2f}"]
+        lines.append(cells + [f"{100 * figures[key]:.1f}" for _, key in _COLUMNS])
+    sizes = {name: len(labels) for name, labels in judged[0].labels.items()}
+    learnt = sorted({one.run["train_rows"] for one in judged})
+    protocols = sorted({f"`{one.run['protocol']}`" for one in judged})
+    about = (
+        f"Accuracy on {sizes['contrast_original']:,} pairs of contrast sets, "
+        f"{sizes['counterfactual_original']:,} counterfactual pairs (*both*: both texts of a pair "
+        "right), the counterfactual originals with 1, 3 and 5% of their letters mistyped, without "
+        "punctuation or in lower case, and "
+        f"{sizes['rotten_tomatoes']:,} sentences of Rotten Tomatoes. Protocol "
+        f"{' and '.join(protocols)}, learnt from {' or '.join(f'{n:,}' for n in learnt)} reviews: "
+        "the originals and their copies were left out of training, validation, vocabulary and "
+        "word vectors."
+    )
+    command = (
+        "Each row: `lit-sentiment fit -c NAME --root DIR --name robustness --data.exclude "
+        "robustness --run.protocol holdout`, then `lit-sentiment robustness runs/robustness "
+        "--publish`."
+    )
+    rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    return "\n\n".join([_fill(about), rows, _fill(command)])
+
+
+def write_robustness(readme: Path, results: Path) -> bool:
+    """Writes the table between the marks of a Markdown file; False where it has no marks.
+
+    Raises:
+        ResultsError: marks that do not pair up, or nothing is published.
+        OSError: as raised by the file system.
+    """
+    text = readme.read_bytes().decode()
+    if OPENING not in text and CLOSING not in text:
+        return False
+    before, opening, rest = text.partition(OPENING)
+    _, closing, after = rest.partition(CLOSING)
+    if not (opening and closing) or OPENING in after or CLOSING in after:
+        raise ResultsError(f"{readme}: {OPENING} is to be followed by {CLOSING}, once")
+    new = f"{before}{OPENING}\n\n{markdown(read_published(results))}\n\n{CLOSING}{after}"
+    if new != text:
+        replace_bytes(readme.resolve(), new.encode())
+    return True
+
+
+def _ordered(judged: Sequence[Judged]) -> list[Judged]:
+    return sorted(judged, key=lambda one: (-one.consistency("contrast"), one.run["seed"]))
+
+
+def _fill(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,272 @@
+"""Two benchmarks held against each other: what changed, by how much, significantly or not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from experiments.atomic import replace_bytes
+from experiments.config import ConfigError, comparable, read_yaml
+from experiments.predictions import Predictions
+from experiments.results import ROW_FILE, read_rows
+from experiments.row import ResultsError, Row
+from experiments.statistics.pairs import Difference, differences, holm
+from experiments.statistics.reading import predictions_of
+from experiments.statistics.table import check_same
+
+Key = tuple[str, str, str | None]
+_ALIKE = ("corpus", "profile", "config_hash", "precision", "train_rows", "git_commit")
+_MACHINE = ("cpu", "cores", "threads", "gpu", "gpus")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One experiment in both benchmarks.
+
+    Attributes:
+        experiment: Its name; `cnn → lstm` where two single experiments of other names are compared.
+        protocol: `holdout` or `refit`.
+        excluded: What was kept out of training, as in the row.
+        split: `test`, or `val` where the runs were not tested.
+        seeds: The seeds that both have; the figures are of these alone.
+        first: Accuracy in A, in 0..1.
+        second: Accuracy in B.
+        difference: B less A with its interval, `p` and `p_holm` over all experiments compared.
+        worse: Whether B is significantly worse.
+        better: Whether B is significantly better.
+        settings: What else differs between the rows, in words.
+    """
+
+    experiment: str
+    protocol: str
+    excluded: str | None
+    split: str
+    seeds: tuple[int, ...]
+    first: float
+    second: float
+    difference: Difference
+    worse: bool
+    better: bool
+    settings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All of it.
+
+    Attributes:
+        changes: What is in both, in the order of A's accuracy, the best first.
+        missing: What one of the two lacks, in words: experiments, seeds, test figures, results.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def worse(self) -> bool:
+        """Whether any experiment got significantly worse."""
+        return any(change.worse for change in self.changes)
+
+    def write(self, path: Path) -> None:
+        """Writes all figures as JSON."""
+        content = {"worse": self.worse, **dataclasses.asdict(self)}
+        replace_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
+
+    def show(self, console: Console) -> None:
+        """Prints it."""
+        table = Table(box=None, pad_edge=False)
+        for title in ("Experiment", "Seeds", "A %", "B %", "B - A [95%]", "p (Holm)", ""):
+            table.add_column(title, justify="left" if title in ("Experiment", "") else "right")
+        for change in self.changes:
+            d = change.difference
+            table.add_row(
+                f"{change.experiment} · {change.protocol}",
+                str(len(change.seeds)),
+                f"{100 * change.first:.2f}",
+                f"{100 * change.second:.2f}",
+                f"{100 * d.difference:+.2f} \\[{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
+                f"{d.p_holm:.3g}",
+                "worse" if change.worse else "better" if change.better else "",
+            )
+        console.print(table)
+        lines = [
+            f"{', '.join(c.experiment for c in self.changes if text in c.settings)}: {text}"
+            for text in dict.fromkeys(text for c in self.changes for text in c.settings)
+        ]
+        if any(change.difference.reviews_only for change in self.changes):
+            lines.append("One seed: what another seed would change is not in the interval.")
+        if any(change.split == "val" for change in self.changes):
+            lines.append("Runs without test figures are compared on validation rows.")
+        for line in lines + self.missing:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
+    """Holds B against A, experiment by experiment, on the seeds that both have.
+
+    Experiments are the same if name, protocol and what was excluded are. Two folders of one
+    experiment each are compared whatever its names.
+
+    Args:
+        first: A: a benchmark folder, a run folder, a published folder or table.
+        second: B.
+        level: Confidence of intervals and tests.
+
+    Raises:
+        ResultsError: Nothing in both, no seed in both, runs evaluated on different reviews (both
+            fingerprints are named), or rows or predictions that cannot be read.
+    """
+    sides = {"A": _by_key(first, "A"), "B": _by_key(second, "B")}
+    one, two = sides["A"], sides["B"]
+    pairs = [(key, key) for key in one if key in two]
+    if not pairs and len(one) == len(two) == 1:
+        pairs = [(next(iter(one)), next(iter(two)))]
+    if not pairs:
+        named = [f"{side} has {', '.join(map(_name, found))}" for side, found in sides.items()]
+        raise ResultsError(f"no experiment is in both: {'; '.join(named)}; compare others")
+    missing = [
+        f"{side} lacks {_name(key)}"
+        for side, keys, lacking in (
+            ("B", one, {k for k, _ in pairs}),
+            ("A", two, {k for _, k in pairs}),
+        )
+        for key in keys
+        if key not in lacking
+    ]
+    changes = []
+    for a, b in pairs:
+        both = sorted(one[a].keys() & two[b].keys())
+        name = _name(a) if a == b else f"{_name(a)} → {_name(b)}"
+        for side, seeds in (
+            ("A", two[b].keys() - one[a].keys()),
+            ("B", one[a].keys() - two[b].keys()),
+        ):
+            if seeds:
+                missing.append(f"{side} lacks seed {_list(seeds)} of {name}")
+        if not both:
+            raise ResultsError(
+                f"{name}: no seed is in both; A has {_list(one[a])}, B has {_list(two[b])}; run "
+                "the missing ones with --seeds"
+            )
+        changes.append(_change(a, b, [(one[a][s], two[b][s]) for s in both], first, second, level))
+    corrected = holm(np.array([change.difference.p for change in changes]))
+    changes = [_judged(change, p, level) for change, p in zip(changes, corrected, strict=True)]
+    return Comparison(sorted(changes, key=lambda change: -change.first), missing)
+
+
+def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
+    found: dict[Key, dict[int, Row]] = {}
+    for row in read_rows(folder):
+        if row.status != "ok":
+            continue
+        seeds = found.setdefault((row.experiment, row.protocol, row.excluded), {})
+        if row.seed in seeds:
+            other = seeds[row.seed]
+            raise ResultsError(
+                f"{side} ({folder}): {row.experiment}, seed {row.seed} is there for "
+                f"{other.corpus} ({other.profile}, {other.corpus_fingerprint}) and for "
+                f"{row.corpus} ({row.profile}, {row.corpus_fingerprint}); name a folder or table "
+                "of one corpus and profile"
+            )
+        seeds[row.seed] = row
+    if not found:
+        raise ResultsError(f"{side} ({folder}): no run gave a result; run it again with --retry")
+    return found
+
+
+def _change(
+    a: Key, b: Key, rows: list[tuple[Row, Row]], first: Path, second: Path, level: float
+) -> Change:
+    tested = all(one.test and two.test for one, two in rows)
+    right: dict[str, list[np.ndarray]] = {"B": [], "A": []}
+    runs: list[tuple[Row, Predictions]] = []
+    for pair in rows:
+        for side, row, folder in zip("AB", pair, (first, second), strict=True):
+            found = predictions_of(row, folder)
+            part = found.test if tested else found.val
+            assert part is not None
+            runs.append((row, part))
+            right[side].append(part.probabilities.argmax(axis=1) == part.labels)
+    split = "test" if tested else "val"
+    check_same(runs, split)
+    seeds = tuple(one.seed for one, _ in rows)
+    correct = {side: np.stack(values) for side, values in right.items()}
+    [difference] = differences(correct, level, {"A": seeds, "B": seeds})
+    return Change(
+        experiment=a[0] if a[0] == b[0] else f"{a[0]} → {b[0]}",
+        protocol=a[1] if a[1] == b[1] else f"{a[1]} → {b[1]}",
+        excluded=a[2],
+        split=split,
+        seeds=seeds,
+        first=float(correct["A"].mean()),
+        second=float(correct["B"].mean()),
+        difference=difference,
+        worse=False,
+        better=False,
+        settings=tuple(_settings(*rows[0], first, second)),
+    )
+
+
+def _judged(change: Change, p: float, level: float) -> Change:
+    different = bool(p <= 1 - level + 1e-12)
+    gap = change.difference.difference
+    return dataclasses.replace(
+        change,
+        difference=dataclasses.replace(change.difference, p_holm=float(p), different=different),
+        worse=different and gap < 0,
+        better=different and gap > 0,
+    )
+
+
+def _settings(one: Row, two: Row, first: Path, second: Path) -> Iterable[str]:
+    """What differs between the rows of the lowest seed, apart from results."""
+    for name in _ALIKE:
+        yield from _told(name, getattr(one, name), getattr(two, name))
+    for package in sorted(one.versions.keys() | two.versions.keys()):
+        yield from _told(
+            f"version of {package}", one.versions.get(package), two.versions.get(package)
+        )
+    for name in _MACHINE:
+        yield from _told(f"machine's {name}", one.hardware.get(name), two.hardware.get(name))
+    if one.config_hash != two.config_hash:
+        ours, theirs = _config(one, first), _config(two, second)
+        for name in sorted(ours.keys() | theirs.keys()) if ours and theirs else ():
+            yield from _told(f"setting {name}", ours.get(name), theirs.get(name))
+
+
+def _told(name: str, one: Any, two: Any) -> Iterable[str]:
+    if one != two:
+        yield f"{name}: {one} → {two}"
+
+
+def _config(row: Row, folder: Path) -> dict[str, Any]:
+    """The settings of a run, flat; empty where there is no `config.yaml`, as of published rows."""
+    home = folder if (folder / ROW_FILE).is_file() else folder / row.experiment / f"seed-{row.seed}"
+    try:
+        return _flat(comparable(read_yaml(home / "config.yaml")))
+    except ConfigError:
+        return {}
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {prefix: values}
+    items = (_flat(value, f"{prefix}.{name}" if prefix else name) for name, value in values.items())
+    return {name: value for item in items for name, value in item.items()}
+
+
+def _name(key: Key) -> str:
+    name, protocol, excluded = key
+    return f"{name} ({protocol}{f', without {excluded}' if excluded else ''})"
+
+
+def _list(seeds: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(seeds)))

@@ -1,0 +1,93 @@
+"""`compare`: figures, exit codes, and what cannot be compared."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from experiments.row import ResultsError
+from experiments.statistics.comparison import compare
+from tests.experiments.statistics.made import LABELS, made_run
+
+
+def test_what_got_worse_what_changed_and_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b, json_file = tmp_path / "a", tmp_path / "b", tmp_path / "c.json"
+    for seed in (0, 1, 2):
+        made_run(a, "cnn", 0.9, seed)
+        made_run(a, "lstm", 0.85, seed)
+        if seed < 2:
+            made_run(b, "lstm", 0.85, seed)
+        folder = made_run(
+            b, "cnn", 0.8, seed, config_hash="other", versions={"torch": "9"}, precision="16-mixed"
+        )
+        for side, rate in ((a, 0.1), (b, 0.5)):
+            home = side / folder.relative_to(b)
+            config = {"model": {"init_args": {"dropout": rate}}, "data": {"root": str(side)}}
+            (home / "config.yaml").write_text(json.dumps(config))
+    made_run(a, "gru", 0.9)
+    made_run(b, "bag", 0.9)
+    assert main(["compare", str(a), str(b), "--json", str(json_file)]) == 1
+    shown = capsys.readouterr().out
+    for text in (
+        "B lacks gru (holdout)",
+        "A lacks bag (holdout)",
+        "B lacks seed 2 of lstm (holdout)",
+        "cnn: version of torch: 2.13.0 → 9",
+        "cnn: precision: 32-true → 16-mixed",
+        "cnn: setting model.init_args.dropout: 0.1 → 0.5",
+        "worse",
+    ):
+        assert text in shown, shown
+    assert "data.root" not in shown
+    content = json.loads(json_file.read_text())
+    cnn, lstm = content["changes"]
+    assert content["worse"] and cnn["worse"] and not lstm["worse"]
+    assert lstm["seeds"] == [0, 1] and lstm["difference"]["difference"] == 0
+    assert cnn["difference"]["difference"] == pytest.approx(cnn["second"] - cnn["first"])
+    assert cnn["difference"]["p_holm"] == pytest.approx(2 * cnn["difference"]["p"])
+    assert cnn["difference"]["high"] < 0
+
+    # The other way round nothing is worse.
+    assert main(["compare", str(b), str(a)]) == 0
+    assert "better" in capsys.readouterr().out
+
+
+def test_two_runs_of_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = made_run(tmp_path, "cnn", 0.9), made_run(tmp_path, "gru", 0.89)
+    assert main(["compare", str(one), str(two)]) == 0
+    shown = capsys.readouterr().out
+    assert "cnn → gru" in shown and "One seed" in shown
+
+
+def test_runs_without_test_figures_are_compared_on_validation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = made_run(tmp_path / "a", "cnn", 0.9)
+    two = made_run(tmp_path / "b", "cnn", 0.9, tested=False)
+    assert main(["compare", str(one), str(two)]) == 0
+    assert "validation rows" in capsys.readouterr().out
+    assert compare(one, two).changes[0].split == "val"
+
+
+def test_what_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a = tmp_path / "a"
+    made_run(a, "cnn", 0.9)
+    made_run(a, "lstm", 0.9)
+    made_run(tmp_path / "b", "cnn", 0.9, labels=1 - LABELS)
+    made_run(tmp_path / "c", "cnn", 0.9, labels=LABELS[:500])
+    made_run(tmp_path / "d", "cnn", 0.9, 7)
+    made_run(tmp_path / "e", "bag", 0.9)
+    for name, message in (
+        ("b", "different test rows: 1,000 with fingerprint .*, 1,000 with "),
+        ("c", "1,000 with fingerprint .*, 500 with "),
+        ("d", "no seed is in both; A has 0, B has 7"),
+        ("e", "no experiment is in both: A has cnn .holdout., lstm .holdout.; B has bag"),
+        ("none", "no finished runs here"),
+    ):
+        with pytest.raises(ResultsError, match=message):
+            compare(a, tmp_path / name)
+        assert main(["compare", str(a), str(tmp_path / name)]) == 2
+        assert capsys.readouterr().err.startswith("error: ")

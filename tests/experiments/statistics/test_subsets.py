@@ -1,0 +1,132 @@
+"""Copies in train and audited labels, on a made corpus and on the published rows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import experiments
+from experiments.predictions import Predictions
+from experiments.results import read_table
+from experiments.row import ResultsError
+from experiments.statistics import subsets
+from experiments.statistics.subsets import accuracy, copies, read_audit
+from tests.corpora import SmallIMDB, make_aclimdb
+from tests.experiments.statistics.made import made_run
+
+PUBLISHED = Path(experiments.__path__[0]) / "results"
+KEYS = [f"test/{name}/{number}_5" for name in ("neg", "pos") for number in range(3)]
+LABELS = np.array([0, 0, 0, 1, 1, 1])
+
+
+def audit(folder: Path, votes: dict[str, tuple[int, int, int, int]]) -> Path:
+    names = ("given", "guessed", "neutral", "off-topic")
+    entries = [
+        {"id": key, "mturk": dict(zip(names, counts, strict=True))} for key, counts in votes.items()
+    ]
+    file = folder / "audit.json"
+    file.write_text(json.dumps(entries))
+    return file
+
+
+def test_copies_word_for_word_and_but_for_markup() -> None:
+    test = ["A fine film.", "a fine<br />film", "Dull."]
+    exact, near = copies(test, ["A fine film.", "Something else"])
+    assert exact.tolist() == [True, False, False]
+    assert near.tolist() == [True, True, False]
+
+
+def test_the_rule_of_the_vote(tmp_path: Path) -> None:
+    votes = {
+        KEYS[0]: (3, 2, 0, 0),  # stands
+        KEYS[1]: (2, 3, 0, 0),  # turns
+        KEYS[2]: (2, 2, 1, 0),  # nobody has three: left out
+        KEYS[3]: (0, 1, 2, 2),  # neutral or off topic: left out
+        KEYS[4]: (0, 5, 0, 0),  # turns
+    }
+    found = read_audit(audit(tmp_path, votes), KEYS, LABELS)
+    assert found.labels.tolist() == [0, 1, -1, -1, 0, 1]
+    assert (found.reviewed, found.failed, found.other_class, found.left_out) == (5, 4, 2, 2)
+    said = np.array([0, 1, 1, 0, 0, 0])
+    predictions = Predictions(np.arange(6), LABELS, np.eye(2)[said])
+    assert accuracy(found.labels, predictions) == subsets.Part(4, 0.75)
+    assert accuracy(LABELS, predictions) == subsets.Part(6, pytest.approx(1 / 6))
+    nothing = np.zeros(6, dtype=bool)
+    assert accuracy(LABELS, predictions, nothing) == subsets.Part(0, None)
+
+
+def test_an_audit_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    published = "cleanlab/label-errors, file mturk/imdb_mturk.json"
+    with pytest.raises(ResultsError, match=f"none.json cannot be read .*{published}"):
+        read_audit(tmp_path / "none.json", KEYS, LABELS)
+    with pytest.raises(ResultsError, match="'test/neg/9_9' is no test review"):
+        read_audit(audit(tmp_path, {"test/neg/9_9": (0, 5, 0, 0)}), KEYS, LABELS)
+    with pytest.raises(ResultsError, match=r"has the votes \[0, 4, 0, 0\], not five"):
+        read_audit(audit(tmp_path, {KEYS[0]: (0, 4, 0, 0)}), KEYS, LABELS)
+    (tmp_path / "audit.json").write_text('[{"id": 1}]')
+    with pytest.raises(ResultsError, match="not the label audit .KeyError"):
+        read_audit(tmp_path / "audit.json", KEYS, LABELS)
+
+
+def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_aclimdb(tmp_path)
+    copied = (root / "train" / "pos" / "0_9.txt").read_text()
+    (root / "test" / "pos" / "5_9.txt").write_text(copied)
+    monkeypatch.setattr(subsets, "IMDB", SmallIMDB)
+    module = SmallIMDB(root=str(root))
+    module.prepare_data()
+    labels = np.repeat([0, 1], 20)
+    given = {"corpus": "imdb", "corpus_fingerprint": module.fingerprint}
+    made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, **given)
+    votes = audit(tmp_path, {"test/neg/0_2": (0, 5, 0, 0), "test/neg/1_2": (0, 0, 5, 0)})
+    [file] = subsets.write_subsets(tmp_path / "runs", str(root), votes)
+    assert file == tmp_path / "runs" / "subsets.json"
+    content = json.loads(file.read_text())
+    assert content["test_reviews_with_a_copy_in_train"] == {
+        "nothing excluded": {"copies": 1, "near_copies": 1}
+    }
+    assert content["label_audit"]["failed"] == 2
+    [line] = content["rows"]
+    assert [line[part]["n"] for part in ("all", "without_copies", "copies", "audited")] == [
+        40,
+        39,
+        1,
+        39,
+    ]
+    assert "test/neg" not in file.read_text() and str(tmp_path) not in file.read_text()
+    assert (
+        "label-audit"
+        not in subsets.write_subsets(tmp_path / "runs", str(root), None)[0].read_text()
+    )
+
+    made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, corpus="imdb", corpus_fingerprint="feed")
+    with pytest.raises(ResultsError, match="was tested on corpus feed .*, the one at hand is "):
+        subsets.write_subsets(tmp_path / "runs", str(root), None)
+    made_run(tmp_path / "runs", "cnn", 0.9, corpus="movie_reviews")
+    with pytest.raises(ResultsError, match="cnn is of corpus 'movie_reviews'"):
+        subsets.write_subsets(tmp_path / "runs", str(root), None)
+    made_run(tmp_path / "other", "cnn", 0.9, tested=False)
+    with pytest.raises(ResultsError, match="0 tested rows"):
+        subsets.write_subsets(tmp_path / "other", str(root), None)
+
+
+def test_the_published_figures_follow_from_the_published_rows() -> None:
+    content = json.loads((PUBLISHED / "imdb.subsets.json").read_text())
+    counts = content["test_reviews_with_a_copy_in_train"]["nothing excluded"]
+    assert counts["copies"] == 123  # as counted for this corpus before
+    audited = content["label_audit"]
+    assert [audited[name] for name in ("reviewed", "failed", "other_class")] == [1310, 725, 173]
+    rows = {
+        (row.experiment, row.protocol, row.profile, row.seed, row.excluded): row
+        for row in read_table(PUBLISHED / "imdb.jsonl")
+    }
+    for line in content["rows"]:
+        key = tuple(
+            line[name] for name in ("experiment", "protocol", "profile", "seed", "excluded")
+        )
+        test = rows[key].test
+        assert test is not None and line["all"]["accuracy"] == test.accuracy
+        parts = (line["without_copies"], line["copies"])
+        right = sum(round(part["n"] * part["accuracy"]) for part in parts)
+        assert right == round(test.n * test.accuracy)

@@ -1,0 +1,157 @@
+"""A table's statistics, from runs and from published rows; and input that must be refused."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import experiments
+from experiments.predictions import read_predictions, write_predictions
+from experiments.publishing import publish
+from experiments.results import read_row, read_rows, read_table, write_row
+from experiments.row import ResultsError
+from experiments.statistics.reading import predictions_of
+from experiments.statistics.table import Analysis, analyse
+from tests.experiments.statistics.made import LABELS, made_run
+
+PUBLISHED = Path(experiments.__path__[0]) / "results"
+
+
+def analysed(folder: Path) -> Analysis:
+    found = analyse(read_rows(folder), folder)
+    assert found is not None
+    return found
+
+
+def test_all_statistics_of_a_benchmark(tmp_path: Path) -> None:
+    for seed in (2, 0, 1):
+        made_run(tmp_path, "cnn", 0.9, seed)
+        made_run(tmp_path, "lstm", 0.8, seed)
+    made_run(tmp_path, "bag", 0.89, 0)
+    failed = tmp_path / "gru" / "seed-0"
+    from tests.rows import make_row
+
+    write_row(failed, make_row(experiment="gru", status="failed", reason="out of memory"))
+    found = analysed(tmp_path)
+    assert set(found.order) == {"cnn", "bag", "lstm"} and found.order[-1] == "lstm"
+    assert found.split == "test" and found.left_out == ()
+    assert found.seeds == {"cnn": (0, 1, 2), "lstm": (0, 1, 2), "bag": (0,)}
+    assert (found.labels == LABELS).all()
+    accuracies = [r.test.accuracy for r in read_rows(tmp_path) if r.test and r.experiment == "cnn"]
+    assert found.correct["cnn"].mean(axis=1) == pytest.approx(accuracies)
+    interval = found.intervals["cnn"]
+    assert interval.mean == pytest.approx(np.mean(accuracies))
+    assert interval.sd == pytest.approx(np.std(accuracies, ddof=1))
+    assert found.intervals["bag"].reviews_only and found.intervals["bag"].sd is None
+    assert len(found.differences) == 3
+    assert not set(found.letters["cnn"]) & set(found.letters["lstm"])
+    calibration = found.calibration["cnn"]
+    assert len(calibration.temperatures) == 3
+    assert calibration.after.log_loss < calibration.before.log_loss
+    losses = [r.test.log_loss for r in read_rows(tmp_path) if r.test and r.experiment == "cnn"]
+    assert calibration.before.log_loss == pytest.approx(np.mean(losses), rel=1e-6)
+    assert sum(one.n for one in calibration.diagram_after) == 3000
+
+
+def test_published_rows_give_what_their_runs_gave(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    folders = [made_run(runs, "cnn", 0.9, seed) for seed in (0, 1)]
+    folders.append(made_run(runs, "bag", 0.8, 0))
+    for folder in folders:
+        (folder / "config.yaml").write_text("data: {class_path: tests.toys.ToyData}")
+    publish(folders, "table", tmp_path / "published")
+    one, two = analysed(runs), analysed(tmp_path / "published")
+    assert one.intervals == two.intervals and one.letters == two.letters
+    assert one.differences == two.differences and one.fingerprint == two.fingerprint
+    assert two.intervals == analysed(tmp_path / "published" / "table.jsonl").intervals
+    assert all(row.checksums == {} for row in read_rows(tmp_path / "published"))
+    assert analysed(folders[0]).order == ["cnn"]
+
+
+@pytest.mark.parametrize("table", ["imdb"])
+def test_the_published_table_has_statistics(table: str) -> None:
+    rows = [
+        row
+        for row in read_table(PUBLISHED / f"{table}.jsonl")
+        if row.protocol == "refit" and row.excluded is None
+    ]
+    found = analyse(rows, PUBLISHED)
+    assert found is not None
+    for row in rows:
+        assert row.test is not None
+        if found.seeds[row.experiment] == (row.seed,):
+            assert found.intervals[row.experiment].mean == pytest.approx(row.test.accuracy)
+    assert found.letters[found.order[0]].startswith("a")
+
+
+def test_validation_alone_and_rows_not_tested(tmp_path: Path) -> None:
+    made_run(tmp_path, "cnn", 0.9, tested=False)
+    found = analysed(tmp_path)
+    assert found.split == "val" and found.calibration == {} and len(found.labels) == 100
+    made_run(tmp_path, "bag", 0.9)
+    found = analysed(tmp_path)
+    assert found.split == "test" and found.order == ["bag"]
+    assert found.left_out == ("cnn, seed 0: not tested",)
+    assert analyse([], tmp_path) is None
+
+
+def test_other_reviews_or_another_corpus_are_refused_by_fingerprint(tmp_path: Path) -> None:
+    made_run(tmp_path, "bag", 0.9)
+    made_run(tmp_path, "cnn", 0.9, labels=1 - LABELS)
+    with pytest.raises(ResultsError, match="bag .seed 0. and cnn .seed 0. were evaluated on diff"):
+        analysed(tmp_path)
+    made_run(tmp_path, "cnn", 0.9, labels=LABELS[:500])
+    with pytest.raises(
+        ResultsError, match="1,000 with fingerprint [0-9a-f]{16}, 500 with [0-9a-f]"
+    ):
+        analysed(tmp_path)
+    made_run(tmp_path, "cnn", 0.9, corpus_fingerprint="feed")
+    with pytest.raises(ResultsError, match="fingerprints 0123456789abcdef.* and feed"):
+        analysed(tmp_path)
+
+
+def test_predictions_edited_by_hand_are_refused(tmp_path: Path) -> None:
+    folder = made_run(tmp_path, "cnn", 0.9)
+    file = folder / "predictions.parquet"
+    predictions = read_predictions(file)
+    # Two rows of one label change places: no metric of the row would tell.
+    one, two = np.flatnonzero(predictions.labels == 0)[:2]
+    predictions.probabilities[[one, two]] = predictions.probabilities[[two, one]]
+    write_predictions(file, predictions)
+    with pytest.raises(ResultsError, match="its checksum is .* it was changed after the run"):
+        predictions_of(read_row(folder), folder)
+
+
+def test_rows_of_before_checksums_are_held_against_their_metrics(tmp_path: Path) -> None:
+    folder = made_run(tmp_path, "cnn", 0.9)
+    path = folder / "row.json"
+    old = json.loads(path.read_text())
+    del old["checksums"]
+    path.write_text(json.dumps(old))
+    row = read_row(folder)
+    assert row.checksums == {}
+    assert predictions_of(row, folder).test is not None
+    file = folder / "predictions.parquet"
+    predictions = read_predictions(file)
+    predictions.probabilities[3] = predictions.probabilities[3, ::-1]
+    write_predictions(file, predictions)
+    with pytest.raises(ResultsError, match="predictions.parquet: its log loss is .* row.json says"):
+        predictions_of(row, folder)
+    write_row(folder, dataclasses.replace(row, val=dataclasses.replace(row.val, n=7)))  # type: ignore[type-var]
+    with pytest.raises(ResultsError, match="val_predictions.parquet: 100 rows, row.json says 7"):
+        predictions_of(read_row(folder), folder)
+
+
+def test_a_newer_or_older_schema_is_refused(tmp_path: Path) -> None:
+    path = made_run(tmp_path, "cnn", 0.9) / "row.json"
+    path.write_text(path.read_text().replace('"schema": 1', '"schema": 0'))
+    with pytest.raises(ResultsError, match="'schema' is 0; this program reads 1"):
+        analysed(tmp_path)
+
+
+def test_a_run_twice_is_refused(tmp_path: Path) -> None:
+    made_run(tmp_path, "cnn", 0.9)
+    with pytest.raises(ResultsError, match="two rows of cnn, seed 0"):
+        analyse(read_rows(tmp_path) * 2, tmp_path)
