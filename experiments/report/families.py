@@ -15,7 +15,7 @@ FAMILIES = {
     "convolutional": ("CNN", "CNNLSTM", "RCNN", "DPCNN"),
     "attention, capsules": ("AttentionLSTM", "HierarchicalAttention", "Capsule"),
     "Transformers": ("Transformer", "LinearTransformer"),
-    "pretrained": ("BERT",),
+    "pretrained": ("BERT", "DistilledBERT"),
 }
 _BY_CLASS = {name: family for family, names in FAMILIES.items() for name in names}
 
