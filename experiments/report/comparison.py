@@ -7,7 +7,13 @@ from experiments.report.tables import Table
 
 ROW, EDGES = 21, 74  # pixels: one experiment's row, and what lies above and below all rows
 # An axis with a name for every row, the first on top.
-NAMES = {"autorange": "reversed", "tickmode": "linear", "showgrid": False, "ticks": ""}
+NAMES = {
+    "autorange": "reversed",
+    "tickmode": "linear",
+    "showgrid": False,
+    "ticks": "outside",  # unseen, so that names keep a distance
+    "tickcolor": "rgba(0,0,0,0)",
+}
 
 
 def intervals(table: Table) -> Figure | None:
