@@ -150,12 +150,29 @@ def parser() -> argparse.ArgumentParser:
     sub = command("report", commands.report, "table, report.md, report.html")
     sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
     sub.add_argument("--out", type=Path, help="where to write the files (the folder itself)")
+    sub.add_argument("--root", help="the official corpus, for the texts of reviews (the cache)")
     sub.add_argument(
         "--readme",
         type=Path,
         help="also write each published table NAME between the lines "
         "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
     )
+
+    sub.add_argument(
+        "--wandb",
+        nargs="*",
+        choices=("predictions", "checkpoints"),
+        help="also keep table, figures and report as a W&B run, with these files if named",
+    )
+    sub.add_argument(
+        "--wandb-texts", action="store_true", help="let the report that W&B gets show reviews"
+    )
+
+    sub = command("cost", commands.cost, "count FLOPs of published rows, nothing trained")
+    sub.add_argument(
+        "table", type=Path, help="a published table, such as experiments/results/imdb.jsonl"
+    )
+    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
 
     sub = command("compare", commands.compare, "what changed between two benchmarks")
     sub.add_argument("first", type=Path, metavar="A", help="benchmark, run or published table")

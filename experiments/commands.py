@@ -6,10 +6,12 @@ Modules that load torch are imported where they are needed, so that usage and he
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -51,6 +53,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     from experiments import benchmark
     from experiments.atomic import remove_leftovers
     from experiments.launchers import alone
+    from experiments.plan import keep_plan
     from experiments.report import report
     from experiments.results import collect
 
@@ -64,6 +67,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
         benchmark.prepare(todo, console)
         with alone(plan.folder):
             remove_leftovers(plan.folder)
+            keep_plan(plan.folder, plan.specs)
             try:
                 finished = benchmark.run(plan, todo, console, deadline, launcher)
             except KeyboardInterrupt:
@@ -76,6 +80,16 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
         console.print("no run has ended yet; the same command goes on", highlight=False)
         return 0
     report(plan.folder, console=console)
+    if todo and finished:
+        settings = plan.specs[0].resolve().run
+        _summarise(
+            plan.folder,
+            console,
+            settings.wandb_texts,
+            mode=settings.wandb_mode,
+            project=settings.wandb_project,
+            entity=settings.wandb_entity,
+        )
     tracked = next((plan.folder.glob("*/*/wandb/offline-run-*")), None)
     if tracked is not None:
         console.print(
@@ -161,7 +175,9 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     """`report`: the table and the page of a benchmark or of the published results."""
     from experiments.report import report as write_report
 
-    write_report(options.folder, options.out, console)
+    write_report(options.folder, options.out, console, options.root)
+    if options.wandb is not None:
+        _summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:
         from experiments.report.readme import write_readme
 
@@ -214,6 +230,20 @@ def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
     for file in write_subsets(options.folder, options.root, options.label_audit):
         console.print(f"{file}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`cost`: counts the operations of published models on fresh ones, and keeps the figures."""
+    from experiments.cost import cost_file, count_published
+    from experiments.results import read_table
+
+    def tell(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    rows = read_table(options.table)
+    figures = count_published(options.table, rows, _registry(options), options.root, tell)
+    tell(f"{cost_file(options.table)}: {figures} figures")
     return 0
 
 
@@ -339,6 +369,21 @@ def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def
         )
     cluster = read_cluster(options.cluster)
     return SlurmLauncher(plan.folder, cluster, options.retry, variables(plan.specs))
+
+
+def _summarise(folder: Path, console: Console, texts: bool, **settings: Any) -> None:
+    """Sends a benchmark's report to W&B, without reviews' texts unless the user says so."""
+    import tempfile
+
+    from experiments.report import read_tables
+    from experiments.report import report as write_report
+    from experiments.tracking_summary import summarise_benchmark
+
+    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
+        files = write_report(folder, Path(place), Console(file=nowhere), texts=texts)
+        kept = summarise_benchmark(folder, read_tables(folder)[0], files, **settings)
+    if kept is not None:
+        console.print(f"W&B summary: {kept}", soft_wrap=True, highlight=False)
 
 
 def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]

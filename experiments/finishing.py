@@ -14,7 +14,8 @@ from experiments.atomic import replace_bytes
 from experiments.environment import hardware, now, peak_memory_bytes, versions
 from experiments.evaluation import Metrics, evaluate
 from experiments.fitting import Fit
-from experiments.measure import latency
+from experiments.flops import flops_per_review
+from experiments.measure import latency, throughput
 from experiments.parsing import Resolved
 from experiments.predictions import Predictions, read_predictions, write_predictions
 from experiments.results import TEST_FILE, VAL_FILE, Row, checksums
@@ -29,8 +30,9 @@ def measured(
     spec: RunSpec,
     resolved: Resolved,
     fits: list[Fit],
-    predicted: tuple[Predictions, float],
+    predictions: Predictions,
     tokens: int,
+    energy: float | None,
     config_hash: str,
     started: str,
     code: tuple[str | None, bool | None],
@@ -40,12 +42,14 @@ def measured(
     model: LitClassifier = resolved.cli.model
     data = resolved.cli.datamodule
     data.encoder.save(folder)
-    predictions, reviews_per_second = predicted
     test = None
     if spec.test:
         write_predictions(folder / TEST_FILE, predictions)
         test = metrics_of(folder / TEST_FILE)
+    memory = peak_memory_bytes()  # before prediction in batches of any size
+    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
     milliseconds = latency(trainer, model, data)
+    reviews_per_second, best_batch_size = throughput(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
     seen = data.vectors.note(data.store.splits) if data.vectors else None
     own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
@@ -53,7 +57,6 @@ def measured(
     stepping = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
-    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
     names = ("encoder", "tokenizer", "model", "arrays")
     kept = [file for name in names for file in folder.glob(f"{name}.*")]
     return Row(
@@ -72,11 +75,14 @@ def measured(
         epochs=len(history),
         best_epoch=chosen.best_epoch,
         train_tokens_per_second=tokens / stepping if steps else None,
-        peak_memory_bytes=peak_memory_bytes(),
+        peak_memory_bytes=memory,
         peak_gpu_memory_bytes=gpu,
         latency_ms_p50=float(np.percentile(milliseconds, 50)),
         latency_ms_p95=float(np.percentile(milliseconds, 95)),
         reviews_per_second=reviews_per_second,
+        best_batch_size=best_batch_size,
+        flops_per_review=flops_per_review(model, data),
+        energy_joules=energy,
         checkpoint_bytes=sum(file.stat().st_size for file in kept),
         precision=fits[-1].precision,
         tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},

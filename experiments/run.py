@@ -14,6 +14,7 @@ from datamodules.errors import DataError
 from experiments import evaluation_log, ranks, tracking
 from experiments.atomic import replace_bytes
 from experiments.config import ConfigError
+from experiments.energy import EnergyMeter
 from experiments.environment import git_state, hardware, versions
 from experiments.environment import now as now
 from experiments.finishing import measured, metrics_of, write_metrics
@@ -105,13 +106,14 @@ def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
         replace_bytes(folder / CONFIG_FILE, content.encode())
     tell("reading the corpus", 0.0)
     code = git_state()  # now: it may change while the run goes on
+    resumed = any((folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE))
     _, data = ready(resolved)
     stop.check("before the first step")
     tags = [data.store.meta["corpus"], spec.profile]
     logger = (
         tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
     )
-    exit_code = 1
+    exit_code, meter = 1, EnergyMeter()
     try:
         fits = [_choose(resolved, folder, logger, tell, stop)]
         if resolved.run.protocol == "refit":
@@ -128,7 +130,10 @@ def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
         stop.check("before the row was written")
         if not first:
             return None
-        row = measured(spec, resolved, fits, predicted, tokens, config_hash, started, code)
+        # What an interrupted start took before is not known: half a figure would mislead.
+        energy = None if resumed else meter.joules()
+        measures = predicted, tokens, energy
+        row = measured(spec, resolved, fits, *measures, config_hash, started, code)
         evaluation_log.record(row, folder, row.ended, code)
         final = write_metrics(folder, row, fits)
         tracking.summarise(logger, row, final)
@@ -177,10 +182,10 @@ def test_run(folder: Path) -> Row:
             **alone,
         )
         model = type(fresh).load(folder)
-        predictions, rate = predict(trainer, model, data.loader("test"))
+        predictions = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
-    row = dataclasses.replace(row, test=metrics_of(folder / TEST_FILE), reviews_per_second=rate)
-    row = dataclasses.replace(row, checksums=checksums(folder))
+    test = metrics_of(folder / TEST_FILE)
+    row = dataclasses.replace(row, test=test, checksums=checksums(folder))
     evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row
@@ -221,7 +226,7 @@ def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell, stop: Sto
         return kept
     fit = fit_and_choose(resolved, folder, logger, tell)
     cli = resolved.cli
-    predictions, _ = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
+    predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
     stop.check("after the validation rows were predicted")
     if ranks.first():
         write_predictions(folder / VAL_FILE, predictions)

@@ -25,6 +25,8 @@ from experiments.row import Row
 
 ID_FILE = "wandb_id.txt"
 PROJECT = "lit-sentiment"
+# Which end of a metric is the best.
+BEST = {"val/log_loss": "min", "val/accuracy": "max", "val/f1": "max", "val/auroc": "max"}
 
 
 _lost = False
@@ -78,10 +80,48 @@ def start(
         benchmark: the group.
         tags: corpus and profile.
     """
-    mode: Any = _mode(resolved.run.wandb_mode)
+    run = open_run(
+        folder,
+        resolved.run.wandb_mode,
+        project=resolved.run.wandb_project,
+        entity=resolved.run.wandb_entity,
+        name=f"{experiment}-seed-{resolved.seed}",
+        group=benchmark,
+        job_type=experiment,
+        tags=tags,
+        config=resolved.config,
+    )
+    if run is None:
+        return None
+    # They tell its process of later imports, and where it is gone make these imports fail.
+    unregister_all_post_import_hooks()
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    for name, best in BEST.items():  # the best of all epochs stands in the summary, too
+        for metric in (name, f"refit/{name}"):
+            run.define_metric(
+                metric, step_metric="trainer/global_step", step_sync=True, summary=f"{best},last"
+            )
+    return SafeLogger(experiment=run, save_dir=str(folder))
+
+
+def open_run(
+    folder: Path, mode: str, *, project: str | None, entity: str | None, **options: Any
+) -> Any:
+    """Opens a W&B run of a stable id; None where W&B is disabled.
+
+    A server out of reach means offline.
+
+    Args:
+        folder: `wandb/` and the id lie in it.
+        mode: as `run.wandb_mode`.
+        project: None is `$WANDB_PROJECT`, else `lit-sentiment`.
+        entity: None is `$WANDB_ENTITY`, else the account's own.
+        **options: of `wandb.init`.
+    """
+    mode = _mode(mode)
     if mode == "disabled":
         return None
-    identity = _stable_id(folder)
     settings = wandb.Settings(
         console="off",  # the log file has it already
         disable_git=True,
@@ -90,32 +130,22 @@ def start(
         x_disable_stats=True,
         init_timeout=20,
     )
-    options: dict[str, Any] = {
-        "project": resolved.run.wandb_project or os.environ.get("WANDB_PROJECT", PROJECT),
-        "entity": resolved.run.wandb_entity or os.environ.get("WANDB_ENTITY"),
-        "name": f"{experiment}-seed-{resolved.seed}",
-        "id": identity,
-        "group": benchmark,
-        "job_type": experiment,
-        "tags": tags,
+    options |= {
+        "project": project or os.environ.get("WANDB_PROJECT", PROJECT),
+        "entity": entity or os.environ.get("WANDB_ENTITY"),
+        "id": _stable_id(folder),
         "dir": str(folder),
-        "config": resolved.config,
         "settings": settings,
         "resume": "allow" if mode == "online" else None,
     }
     try:
-        run = wandb.init(mode=mode, **options)
+        return wandb.init(mode=mode, **options)  # type: ignore[arg-type]  # one of W&B's words
     except (wandb.Error, OSError) as error:
         if mode != "online":
             raise
         print(f"W&B out of reach ({error}); the run is kept offline", file=sys.stderr)
         wandb.teardown()  # its service still holds the run's id
-        run = wandb.init(mode="offline", **{**options, "resume": None})
-    # They tell its process of later imports, and where it is gone make these imports fail.
-    unregister_all_post_import_hooks()
-    run.define_metric("trainer/global_step")
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return SafeLogger(experiment=run, save_dir=str(folder))
+        return wandb.init(mode="offline", **{**options, "resume": None})
 
 
 def refitting(logger: WandbLogger | None, folder: Path) -> WandbLogger | None:
@@ -136,9 +166,14 @@ def finish(logger: WandbLogger | None, exit_code: int) -> None:
 
 
 def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> None:
-    """Puts the row's metrics and costs into the run's summary."""
+    """Puts the row's metrics and costs into the run's summary.
+
+    What epochs log has its best and last value there already; the row's figures, those of the
+    chosen epoch, stand beside them under `chosen/`.
+    """
     if logger is None:
         return
+    final = {f"chosen/{key}" if key in BEST else key: value for key, value in final.items()}
     costs = ("parameters", "train_seconds", "checkpoint_bytes", "latency_ms_p50", "best_epoch")
     summary = {**final, **{name: getattr(row, name) for name in costs}}
     with _at_no_cost():

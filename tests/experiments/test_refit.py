@@ -49,7 +49,7 @@ SETTINGS = {
 ESTIMATORS = [name for name in SETTINGS if name != "bag"]
 TIMES = {"started", "ended", "history", "hardware", "notes", "peak_memory_bytes"}
 TIMES |= {"train_seconds", "seconds_to_best", "train_tokens_per_second", "reviews_per_second"}
-TIMES |= {"latency_ms_p50", "latency_ms_p95", "wandb_run", "checkpoint_bytes"}
+TIMES |= {"latency_ms_p50", "latency_ms_p95", "wandb_run", "checkpoint_bytes", "best_batch_size"}
 
 
 def spec_of(folder: Path, protocol: str = "refit", name: str = "bag", test: bool = True) -> RunSpec:

@@ -44,7 +44,8 @@ def test_summary_has_the_rows_metrics_costs_and_a_clean_end(bag: Path) -> None:
     told = json.loads(inspect(bag, "--summary"))
     summary = told["summary"]
     assert summary["test/accuracy"] == pytest.approx(row.test.accuracy)
-    assert summary["val/log_loss"] == pytest.approx(row.val.log_loss)
+    assert summary["chosen/val/log_loss"] == pytest.approx(row.val.log_loss)
+    assert summary["val/log_loss"]["min"] == pytest.approx(row.val.log_loss, rel=1e-4)
     assert summary["parameters"] == row.parameters
     assert summary["train_seconds"] == pytest.approx(row.train_seconds)
     assert summary["checkpoint_bytes"] == row.checkpoint_bytes
