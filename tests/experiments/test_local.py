@@ -89,7 +89,7 @@ def at_once(sleepy: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.P
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_for(files: list[Path], process: subprocess.Popen[str], seconds: float = 90) -> None:
+def wait_for(files: list[Path], process: subprocess.Popen[str], seconds: float = 200) -> None:
     end = time.monotonic() + seconds
     while not all(file.exists() for file in files):
         assert process.poll() is None, process.communicate()[0]
