@@ -114,7 +114,7 @@ class LocalLauncher:
                 left = deadline - time.monotonic() if deadline is not None else float("inf")
                 while more and free:
                     spec = next(waiting, None) if not asked else None
-                    more = spec is not None and left >= LEAST_SECONDS
+                    more = spec is not None and left > max(LEAST_SECONDS, grace)
                     finished &= more or spec is None
                     if more and spec is not None:
                         make_room(spec)

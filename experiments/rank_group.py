@@ -52,6 +52,7 @@ def joined(spec: RunSpec) -> Iterator[Rank]:
     """
     rank = _external()
     if rank is None or rank.world == 1:
+        _asked(spec)  # what one process cannot meet is said before anything is done
         yield ranks.current()
         return
     _check_number(spec, rank.world)

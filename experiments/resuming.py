@@ -57,6 +57,7 @@ class Resumable(Checkpoint):
         self._saved = time.monotonic()
         self._between_epochs = False
         self._random: dict[str, Any] | None = None  # to be set before the first batch
+        self._leaving: Stopped | None = None
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.stop.install()  # Lightning has put its own handler in its place
@@ -96,6 +97,14 @@ class Resumable(Checkpoint):
         self._between_epochs = True
         self._save(trainer, asked)
         self._between_epochs = False
+
+    def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self._leave()
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
+    ) -> None:
+        self._leave()
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self.stop.stepping = False
@@ -137,6 +146,11 @@ class Resumable(Checkpoint):
         self.last_step = ranks.told(found)
         return self.last_step is not None
 
+    def _leave(self) -> None:
+        """Stops after what was done last has been logged, which Lightning does after its hooks."""
+        if self._leaving is not None:
+            raise self._leaving
+
     def _restore_random(self, loader: Any) -> None:
         if self._random is None:
             return
@@ -152,7 +166,7 @@ class Resumable(Checkpoint):
         fault_point("checkpoint")
         self._saved, self.last_step = time.monotonic(), trainer.global_step
         if asked:
-            raise Stopped(asked, f"at step {trainer.global_step}")
+            self._leaving = Stopped(asked, f"at step {trainer.global_step}")
 
 
 class WholeFiles(TorchCheckpointIO):

@@ -74,7 +74,7 @@ def fitted(one: Resolved, folder: Path, again: bool = False) -> tuple[Fit, dict[
     losses = Losses()
     one.cli.config_init["trainer"]["callbacks"] = [losses]
     fit = fit_again(one, folder, EPOCHS - 1) if again else fit_and_choose(one, folder)
-    found, _ = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
+    found = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in fit.clock.history]
     return fit, {
         "losses": losses.seen,

@@ -40,7 +40,7 @@ OWN = ["--data", "datamodules.files.TextFiles"]
         (["benchmark", "cnn", "--model.dropuot", "0.3"], "'dropuot', did you mean 'dropout'"),
         (["fit", "-c", "bag", "--profile", "smoke", "--data.max_length", "0"], "max_length is 0"),
         (["fit", "-c", "bag", "--data.refit", "true", *SMALL], "data.refit is true"),
-        (["fit", "-c", "bag", "--trainer.devices", "2", *SMALL], "trainer.devices asks for 2"),
+        (["fit", "-c", "bag", "--trainer.num_nodes", "2", *SMALL], "trainer.num_nodes is 2"),
         (["fit", "-c", "bag", *OWN, "--data.train", "no.csv"], "no.csv"),
         (["test", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),

@@ -5,7 +5,6 @@ The runs that are cut are processes of their own, forked, which signal or kill t
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -24,6 +23,7 @@ from experiments.predictions import read_predictions
 from experiments.results import VAL_FILE
 from experiments.run import RunSpec, execute
 from lit_models.classifier import WEIGHTS_FILE, LitClassifier
+from tests.experiments.test_tracking import records
 
 ROWS, BATCH, EPOCHS = 64, 8, 3
 STEPS, MORE_STEPS = 6, 8  # of an epoch of the first and of the second fit
@@ -289,20 +289,7 @@ def segments(folder: Path) -> list[Path]:
 
 def history_of(file: Path) -> list[dict[str, Any]]:
     """The logged points of a segment, by W&B's own reader."""
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
-    store, found = DataStore(), []
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.WhichOneof("record_type") == "history":
-            items = record.history.item
-            found.append(
-                {(i.key or "/".join(i.nested_key)): json.loads(i.value_json) for i in items}
-            )
-    return found
+    return [record["item"] for record in records(file.parent, "history")]
 
 
 def joined(files: list[Path]) -> dict[tuple[str, int], float]:
@@ -331,8 +318,10 @@ def test_the_tracked_segments_of_a_cut_run_join_into_the_uncut_history(
     assert all(file.stem == f"run-{identity}" for file in segments(spec.folder))
     ours, theirs = joined(segments(spec.folder)), joined(segments(whole.folder))
     assert {k for k, _ in theirs} >= {"train/loss", "train/epoch_loss", "val/log_loss"}
-    assert {k: v for k, v in theirs.items() if ours.get(k) != v} == {}
-    assert set(ours) == set(theirs)
+    assert {k: v for k, v in ours.items() if theirs.get(k) != v} == {}
+    missing = {step for _, step in set(theirs) - set(ours)}
+    # What W&B's process holds in memory dies with a run that is killed: points before the cut.
+    assert max(missing, default=-1) < (0 if number == signal.SIGTERM else STEPS + 3), missing
 
 
 def test_outside_of_the_steps_a_signal_stops_at_once(
