@@ -15,10 +15,10 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark test test-all lint clean
+.PHONY: help setup benchmark test test-all test-slurm test-faults test-browser lint clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make the virtual environment (.venv) with everything in it
 
@@ -29,7 +29,17 @@ test: lint ## lint and all fast offline tests
 	$(BIN)python -m pytest -n 2 --dist loadfile $(ARGS)
 
 test-all: lint ## every test that needs no further machine, the slow ones too
-	$(BIN)python -m pytest -n 2 --dist loadfile -m "slow or not slow" $(ARGS)
+	$(BIN)python -m pytest -n 2 --dist loadfile -m "not slurm and not faults and not browser" $(ARGS)
+
+test-slurm: $(STAMP) ## the Slurm launcher on a real Slurm of one node (root; apt-get install slurm-wlm munge)
+	$(BIN)python -m pytest -m slurm tests/slurm $(ARGS)
+
+test-faults: $(STAMP) ## a hundred times kill -9, each followed by a resume (about 15 minutes)
+	$(BIN)python -m pytest -m faults tests/faults -s $(ARGS)
+
+test-browser: $(STAMP) ## the report in a real browser (needs Chromium, or CHROMIUM=PROGRAM)
+	$(BIN)python -c "import playwright" 2>/dev/null || $(BIN)python -m pip install --quiet -c constraints.txt 'playwright>=1.50'
+	$(BIN)python -m pytest -m browser tests/experiments/test_browser.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)ruff check .

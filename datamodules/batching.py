@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -234,6 +234,7 @@ class BucketSampler(Sampler[np.ndarray]):
         self.epoch = 0
         self.position = 0  # batches of this epoch already given out
         self._start = 0  # where the next iteration begins: past 0 only after a resume
+        self.before_first: Callable[[], None] | None = None  # called once, before the next batch
 
     def __len__(self) -> int:
         """Batches of one whole epoch, the same on every rank."""
@@ -270,6 +271,9 @@ class BucketSampler(Sampler[np.ndarray]):
 
     def __iter__(self) -> Iterator[np.ndarray]:
         self.position, self._start = self._start, 0
+        if self.before_first is not None:
+            first, self.before_first = self.before_first, None
+            first()
         for batch in self.batches()[self.position :]:
             self.position += 1
             yield batch[self.rank :: self.world]

@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock
 
 from datamodules.errors import DataError
+from datamodules.faults import fault_point
 
 
 def default_cache_dir() -> Path:
@@ -48,16 +49,23 @@ def locked(folder: Path) -> Iterator[None]:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Gives a temporary folder to fill, which becomes `folder` by rename if nothing goes wrong.
 
+    For the holder of the entry's lock: nobody else makes the same entry.
+
     Raises:
         DataError: the disk is full or not writable; nothing is left behind.
     """
     temporary = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        for left in folder.parent.glob(f".{folder.name}.tmp-*"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.tmp-", dir=folder.parent))
         temporary.chmod(0o755)  # mkdtemp's 0700 would shut out the others of a cluster's cache
+        fault_point("store")
         yield temporary
+        fault_point("store")
         temporary.rename(folder)
+        fault_point("store")
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:

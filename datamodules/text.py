@@ -48,7 +48,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         train_window: in training, show a random stretch of this many words of each longer row,
             another one each time; None shows the whole. What is predicted is always read whole.
         batch_size: rows per optimiser step, over all devices.
-        eval_batch_size: rows per batch in validation, test and prediction.
+        eval_batch_size: rows per batch in validation, test and prediction, over all devices.
         train_limit: learn from this many rows at most, each class in its share: vocabulary and word
             vectors are theirs, too, a smaller limit takes a part of the rows of a larger one, and
             validation stays as it is. None: all.
@@ -325,6 +325,15 @@ class TextDataModule(L.LightningDataModule, ABC):
         rank, world = 0, 1
         if self.trainer is not None:
             rank, world = self.trainer.global_rank, self.trainer.world_size
+        if shuffle and batch_size % world:
+            raise DataError(
+                f"data.batch_size is {batch_size}, over all devices, and {world} processes cannot "
+                f"share it equally; choose a multiple of {world}"
+            )
+        if not shuffle:  # there the size of a batch decides nothing
+            batch_size = max(1, batch_size // world) * world
+        if len(rows) < world:
+            raise DataError(f"{len(rows)} rows of {split} cannot be shared by {world} processes")
         sampler = BucketSampler(
             dataset.lengths, batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world=world
         )

@@ -16,6 +16,7 @@ from datamodules.batching import Ragged
 from datamodules.cache import new_folder
 from datamodules.corpus import Corpus
 from datamodules.errors import DataError
+from datamodules.faults import fault_point
 from datamodules.tokenizers import Tokenizer
 
 FORMAT = 1
@@ -149,6 +150,7 @@ def _write_files(
 
 
 def _write_tokens(folder: Path, split: str, rows: Iterable[np.ndarray]) -> None:
+    fault_point("store")
     values, offsets = array("i"), [0]  # array: grows in place, 4 bytes a token
     for row in rows:
         values.frombytes(row.astype(np.int32, copy=False).tobytes())

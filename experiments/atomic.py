@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from datamodules.faults import fault_point
+
 
 def replace_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that no reader ever sees a part of it.
@@ -21,10 +23,22 @@ def replace_bytes(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        fault_point(path.name)
         with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+        fault_point(path.name)
         temporary.replace(path)
+        fault_point(path.name)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Removes the temporary files in a folder that a killed process could not remove.
+
+    For folders in which nobody else writes at the moment.
+    """
+    for file in [*folder.glob(".*.tmp"), *folder.glob(".*.ckpt")]:
+        file.unlink(missing_ok=True)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import re
-import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from datamodules.errors import DataError, Unavailable
 from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError, Profile, Registry, layered, merge
 from experiments.fitting import CHOICE_FILE
-from experiments.launchers import LocalLauncher
+from experiments.launchers import Launcher
 from experiments.results import ROW_FILE, Row, collect, read_row, write_row
 from experiments.run import RunSpec, failed_row, now
 
-_LEAST_SECONDS = 30  # with less of the budget left, no further run is started
 _LEAST_BUDGET = 60
 
 
@@ -139,12 +134,6 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
                 "data.refit is true, and then the choice would be made on rows that were learnt "
                 "from; leave it out and say --run.protocol refit"
             )
-        devices = resolved.config["trainer"]["devices"]
-        if devices not in (1, "1", "auto"):
-            raise ConfigError(
-                f"trainer.devices asks for {devices} devices and a run has one so far; leave it "
-                "at 1"
-            )
         with console.status("reading and tokenising the corpus (once)"):
             data.prepare_data()
             if resolved.run.protocol == "refit":
@@ -178,33 +167,6 @@ def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[Run
     return left
 
 
-def make_room(spec: RunSpec) -> None:
-    """Removes what an earlier, ended run left; what an interrupted one left stays."""
-    if (spec.folder / ROW_FILE).exists():
-        shutil.rmtree(spec.folder)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Holds a folder for this process.
-
-    Raises:
-        ConfigError: another process works in it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f".{folder.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ConfigError(
-            f"another start works in {folder}; wait for it, or choose another --name"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _is_current(row: Row, spec: RunSpec) -> bool:
     resolved = spec.resolve()
     if row.config_hash != resolved.hash:
@@ -217,14 +179,21 @@ def _is_current(row: Row, spec: RunSpec) -> bool:
     return row.corpus_fingerprint == data.fingerprint
 
 
-def run(plan: Plan, specs: Sequence[RunSpec], console: Console, deadline: float | None) -> bool:
-    """Carries the runs out, one after the other.
+def run(
+    plan: Plan,
+    specs: Sequence[RunSpec],
+    console: Console,
+    deadline: float | None,
+    launcher: Launcher,
+) -> bool:
+    """Carries the runs out.
 
     Args:
         plan: the benchmark they belong to.
         specs: what is left of it.
         console: where progress is shown.
         deadline: `time.monotonic()` by which this call must have ended; None: any time.
+        launcher: where they are carried out.
 
     Returns:
         Whether everything is done; False where the budget ended first.
@@ -232,7 +201,6 @@ def run(plan: Plan, specs: Sequence[RunSpec], console: Console, deadline: float 
     Raises:
         KeyboardInterrupt: Ctrl-C; the same call goes on later.
     """
-    launcher = LocalLauncher()
     with Progress(
         TextColumn("{task.fields[name]:<24}"),
         BarColumn(),
@@ -241,35 +209,40 @@ def run(plan: Plan, specs: Sequence[RunSpec], console: Console, deadline: float 
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        whole = progress.add_task("", name=plan.name, what="", total=len(specs))
-        for number, spec in enumerate(specs):
-            if deadline is not None and deadline - time.monotonic() < _LEAST_SECONDS:
-                return False
-            name = f"{spec.experiment} seed {spec.seed}"
-            progress.update(whole, what=f"run {number + 1} of {len(specs)}")
-            task = progress.add_task("", name=name, what="starting", total=1.0)
-            started, clock = now(), time.monotonic()
-            make_room(spec)
-            try:
-                outcome = launcher.run(
-                    spec,
-                    lambda what, share, task=task: progress.update(  # type: ignore[misc]
-                        task, what=what, completed=share
-                    ),
-                    deadline,
-                )
-            finally:
-                progress.remove_task(task)
-            if outcome == "stopped":
-                if not any((spec.folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE)):
-                    console.print(f"{name} left no checkpoint; give it a longer --budget")
-                return False
-            if outcome != "done":
-                write_row(spec.folder, failed_row(spec, outcome, started))
-            collect(plan.folder)
-            console.print(_line(name, spec, time.monotonic() - clock), highlight=False)
-            progress.advance(whole)
-    return True
+        return launcher.run(specs, _Shown(plan, len(specs), progress, console), deadline)
+
+
+class _Shown:
+    """Shows each run's progress, and sees to it that each leaves a row."""
+
+    def __init__(self, plan: Plan, total: int, progress: Progress, console: Console) -> None:
+        self.plan, self.progress, self.console = plan, progress, console
+        self.whole = progress.add_task("", name=plan.name, what=f"{total} runs", total=total)
+        self.tasks: dict[Path, TaskID] = {}
+        self.since: dict[Path, str] = {}
+
+    def started(self, spec: RunSpec) -> None:
+        name = _name(spec)
+        self.tasks[spec.folder] = self.progress.add_task("", name=name, what="starting", total=1.0)
+        self.since[spec.folder] = now()
+
+    def told(self, spec: RunSpec, what: str, share: float) -> None:
+        self.progress.update(self.tasks[spec.folder], what=what, completed=share)
+
+    def said(self, words: str) -> None:
+        self.progress.update(self.whole, what=words)
+
+    def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
+        self.progress.remove_task(self.tasks.pop(spec.folder))
+        if outcome == "stopped":
+            if not any((spec.folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE)):
+                self.console.print(f"{_name(spec)} left no checkpoint; give it a longer --budget")
+            return
+        if outcome != "done" and not (spec.folder / ROW_FILE).exists():
+            write_row(spec.folder, failed_row(spec, outcome, self.since[spec.folder]))
+        collect(self.plan.folder)
+        self.console.print(_line(spec, seconds), highlight=False)
+        self.progress.advance(self.whole)
 
 
 def seconds(text: str) -> float:
@@ -287,8 +260,12 @@ def seconds(text: str) -> float:
     return found
 
 
-def _line(name: str, spec: RunSpec, wall: float) -> str:
-    row = read_row(spec.folder)
+def _name(spec: RunSpec) -> str:
+    return f"{spec.experiment} seed {spec.seed}"
+
+
+def _line(spec: RunSpec, wall: float) -> str:
+    row, name = read_row(spec.folder), _name(spec)
     if row.status != "ok":
         return f"[red]✗[/] {name}: {row.status}, {row.reason}"
     metrics = row.test or row.val

@@ -1,26 +1,23 @@
-"""What watches a run: the clock, the resumable checkpoint, the progress told to the benchmark."""
+"""What watches a run: the clock, the progress told to the benchmark, losses that are not finite."""
 
 from __future__ import annotations
 
-import random
-import signal
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback
 
 from datamodules.batching import TextBatch
+from datamodules.faults import fault_point
+from experiments import ranks
+from experiments.resuming import RESUME_FILE as RESUME_FILE
+from experiments.resuming import Resumable
+from experiments.stopping import Stopped as Stopped
 
-RESUME_FILE = "resume.ckpt"
-
-
-class Stopped(Exception):
-    """The run was asked to stop and left a checkpoint from which it goes on."""
+_CHECK_EVERY = 50  # steps between two looks at a card's losses: each look waits for it
 
 
 class Clock(Callback):
@@ -30,7 +27,7 @@ class Clock(Callback):
         train_seconds: time within epochs, from the first batch asked for to the last step done.
         wait_seconds: the share of it in which the trainer waited for data.
         steps: optimiser steps taken.
-        tokens: real tokens in them, padding not counted.
+        tokens: real tokens in them on this rank, padding not counted.
         history: per epoch: its number, the metrics logged for it, `seconds` since the start.
     """
 
@@ -43,6 +40,7 @@ class Clock(Callback):
         self._ready = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        fault_point("epoch")
         self._resume()
 
     def on_train_batch_start(
@@ -68,6 +66,7 @@ class Clock(Callback):
         self._pause()
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        fault_point("epoch")
         self._pause()
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if "_step" not in k}
         self.history.append(
@@ -85,12 +84,18 @@ class Clock(Callback):
             "train_seconds": self.train_seconds + running,
             "wait_seconds": self.wait_seconds,
             "steps": self.steps,
-            "tokens": int(self.tokens),
+            "tokens": self.all_tokens(),
             "history": [dict(epoch) for epoch in self.history],
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.__dict__.update(state_dict)
+        if not ranks.first():
+            self.tokens = 0  # the first has those of all
+
+    def all_tokens(self) -> int:
+        """The tokens of all ranks; each of them must ask."""
+        return sum(ranks.gathered(int(self.tokens)))
 
     def _resume(self) -> None:
         _synchronise()
@@ -101,108 +106,6 @@ class Clock(Callback):
             _synchronise()
             self.train_seconds += time.perf_counter() - self._since
             self._since = None
-
-
-class Resumable(Checkpoint):
-    """Keeps `resume.ckpt`, from which an interrupted run goes on in the middle of an epoch.
-
-    Written after every epoch, every so many minutes, and when SIGTERM, SIGINT or SIGUSR1 asks the
-    run to stop; the handler only sets a flag, and the end of the batch acts on it, or the end of
-    the epoch where that batch was its last. A `Checkpoint`, so that Lightning calls it after early
-    stopping and the choice of the best epoch, whose states it must hold; list it last.
-
-    The states of the random generators are kept too, so that a run draws the same dropout whether
-    it was interrupted or not.
-
-    Args:
-        folder: the run's folder.
-        minutes: longest time between two checkpoints.
-        identity: what the checkpoint belongs to (config and corpus).
-    """
-
-    def __init__(self, folder: Path, minutes: float, identity: str) -> None:
-        self.file, self.seconds, self.identity = folder / RESUME_FILE, minutes * 60, identity
-        self._asked: signal.Signals | None = None
-        self._saved = time.monotonic()
-        self._before: dict[signal.Signals, Any] = {}
-        self._between_epochs = False
-        self._random: dict[str, Any] | None = None  # to be set before the first batch
-
-    def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        for name in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
-            self._before[name] = signal.signal(name, self._ask)
-
-    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        for early in trainer.early_stopping_callbacks:
-            if early.wait_count >= early.patience:  # it had ended; Lightning would go on
-                trainer.should_stop = True
-
-    def on_train_batch_start(
-        self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
-    ) -> None:
-        if self._random is None:
-            return
-        _set_random_state(self._random)
-        if self._random["between_epochs"]:
-            loader: Any = trainer.train_dataloader
-            iter(loader)  # opening it draws a number, which came too early here
-        self._random = None
-
-    def on_train_batch_end(
-        self,
-        trainer: L.Trainer,
-        module: L.LightningModule,
-        outputs: Any,
-        batch: TextBatch,
-        batch_idx: int,
-    ) -> None:
-        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            return  # validation comes first: a start from here would skip it
-        if self._asked is not None or time.monotonic() - self._saved >= self.seconds:
-            self._save(trainer)
-
-    def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._between_epochs = True
-        self._save(trainer)
-        self._between_epochs = False
-
-    def state_dict(self) -> dict[str, Any]:
-        return _random_state() | {"between_epochs": self._between_epochs}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._random = state_dict
-
-    def teardown(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
-        while self._before:
-            signal.signal(*self._before.popitem())
-
-    def on_save_checkpoint(
-        self, trainer: L.Trainer, module: L.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        checkpoint["identity"] = self.identity
-
-    def resumes(self) -> bool:
-        """Whether there is a checkpoint of this very run; that of another one is removed."""
-        if not self.file.exists():
-            return False
-        state = torch.load(self.file, map_location="cpu", weights_only=True, mmap=True)
-        if state.get("identity") == self.identity:
-            return True
-        self.file.unlink()
-        return False
-
-    def _ask(self, number: int, frame: Any) -> None:
-        if self._asked is signal.SIGINT and number == signal.SIGINT:
-            raise KeyboardInterrupt  # asked twice: do not wait for the batch
-        self._asked = signal.Signals(number)
-
-    def _save(self, trainer: L.Trainer) -> None:
-        temporary = self.file.with_name(f".{self.file.name}")
-        trainer.save_checkpoint(temporary)
-        temporary.rename(self.file)
-        self._saved = time.monotonic()
-        if self._asked is not None:
-            raise Stopped(f"{self._asked.name} at step {trainer.global_step}")
 
 
 class StopAfter(Callback):
@@ -255,24 +158,57 @@ class Progress(Callback):
         self.tell(what, (trainer.current_epoch + share) / epochs)
 
 
-def _random_state() -> dict[str, Any]:
-    """The states of all generators, in types that a checkpoint without pickle may hold."""
-    state: Any = np.random.get_state(legacy=True)
-    name, keys, *rest = state
-    return {
-        "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-    }
+class Finite(Callback):
+    """Stops a run whose loss is no finite number, and says at which step and learning rate.
 
+    On a card the losses stay there, and are looked at every so many steps and before a checkpoint
+    is written, so that none is written after the loss went astray.
 
-def _set_random_state(state: dict[str, Any]) -> None:
-    random.setstate(state["python"])
-    np.random.set_state(state["numpy"])
-    torch.set_rng_state(state["torch"])
-    if len(state["cuda"]) == torch.cuda.device_count():  # else it goes on on another machine
-        torch.cuda.set_rng_state_all(state["cuda"])
+    Args:
+        resumable: knows the last checkpoint.
+    """
+
+    def __init__(self, resumable: Resumable) -> None:
+        self.resumable = resumable
+        resumable.before_saving = self.check
+        self._seen: list[tuple[int, float, torch.Tensor]] = []  # step, learning rate, loss
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
+    ) -> None:
+        self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        module: L.LightningModule,
+        outputs: Any,
+        batch: TextBatch,
+        batch_idx: int,
+    ) -> None:
+        # On several processes this one's loss may be finite while another's is not.
+        loss: Any = module.step_loss if trainer.world_size > 1 else outputs["loss"]
+        self._seen.append((trainer.global_step, self._rate, loss))
+        if loss.device.type == "cpu" or len(self._seen) >= _CHECK_EVERY:
+            self.check()
+
+    def check(self) -> None:
+        """Looks at the losses since the last look.
+
+        Raises:
+            FloatingPointError: one of them is not finite.
+        """
+        seen, self._seen = self._seen, []
+        if not seen or bool(torch.isfinite(torch.stack([loss for _, _, loss in seen])).all()):
+            return
+        step, rate, loss = next(one for one in seen if not torch.isfinite(one[2]))
+        kept = self.resumable.last_step
+        good = f"the last good checkpoint is {self.resumable.file}, of step {kept}"
+        raise FloatingPointError(
+            f"train/loss is {float(loss)} at step {step} (learning rate {rate:.3g}); "
+            f"{good if kept is not None else 'no checkpoint was written before it'}; lower "
+            "--model.learning_rate or set --model.gradient_clip_norm"
+        )
 
 
 def _synchronise() -> None:

@@ -122,21 +122,57 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
     sub.add_argument("--retry", action="store_true", help="run failed runs again")
+    launchers = ("local", "slurm")
+    sub.add_argument("--launcher", choices=launchers, default="local", help="where runs go (local)")
+    sub.add_argument("--cluster", type=Path, help="with slurm: what each job has (YAML)")
+    sub.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (1)")
+
+    sub = command("sweep", commands.sweep, "settings tried on validation", epilog=epilog)
+    sub.add_argument("experiment", help="its name")
+    settings(sub, "full")
+    sub.add_argument("--space", type=Path, help="what varies (configs/sweeps/<experiment>.yaml)")
+    sub.add_argument("--trials", type=int, default=50, help="in all, over all starts (50)")
+    pruners = ("asha", "median", "none")
+    sub.add_argument("--pruner", choices=pruners, default="asha", help="ends trials early (asha)")
+    sub.add_argument("--jobs", type=int, default=1, help="trials at once on this machine (1)")
+    sub.add_argument("--seed", type=int, default=0, help="of every trial, and of proposals (0)")
+    sub.add_argument("--name", help="folder under --runs (sweep-<experiment>)")
+    sub.add_argument("--wandb-sweep", type=Path, help="write a W&B sweep here, and try nothing")
 
     sub = command("prepare", commands.prepare, "fetch and tokenise the corpus", epilog=epilog)
     sub.add_argument("experiments", nargs="*", metavar="NAME")
     settings(sub, "full")
     sub.set_defaults(name=None)
+    sub.add_argument(
+        "--weights", nargs="+", metavar="NAME", help="fetch these experiments' weights too"
+    )
 
     sub = command("report", commands.report, "table, report.md, report.html")
     sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
     sub.add_argument("--out", type=Path, help="where to write the files (the folder itself)")
+    sub.add_argument("--root", help="the official corpus, for the texts of reviews (the cache)")
     sub.add_argument(
         "--readme",
         type=Path,
         help="also write each published table NAME between the lines "
         "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
     )
+
+    sub.add_argument(
+        "--wandb",
+        nargs="*",
+        choices=("predictions", "checkpoints"),
+        help="also keep table, figures and report as a W&B run, with these files if named",
+    )
+    sub.add_argument(
+        "--wandb-texts", action="store_true", help="let the report that W&B gets show reviews"
+    )
+
+    sub = command("cost", commands.cost, "count FLOPs of published rows, nothing trained")
+    sub.add_argument(
+        "table", type=Path, help="a published table, such as experiments/results/imdb.jsonl"
+    )
+    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
 
     sub = command("compare", commands.compare, "what changed between two benchmarks")
     sub.add_argument("first", type=Path, metavar="A", help="benchmark, run or published table")

@@ -11,21 +11,19 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config import ConfigError, Registry, nearest, read_profile
+from experiments.config import CONFIGS, ConfigError, Registry, nearest, read_profile
 
 _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 
 
 def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`fit`: a benchmark of one, in this process."""
-    from experiments import benchmark
-    from experiments.launchers import LOG_FILE, carry_out
-    from experiments.results import collect, read_row
-    from experiments.run import test_run
+    from experiments import benchmark, one_run
 
     plan = benchmark.expand(
         _registry(options),
@@ -37,30 +35,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         overrides=_overrides(options, rest),
         test=False,  # test rows are looked at only on the user's word
     )
-    spec = plan.specs[0]
-    spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
-    if benchmark.pending(plan, retry=True, rerun=options.rerun):
-        benchmark.prepare([replace(spec, test=options.test)], console)
-        console.print(f"{spec.folder}: the log goes to {LOG_FILE} there", highlight=False)
-        # A copy of the terminal: the run's own output goes to its log.
-        terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with benchmark.alone(spec.folder), terminal.status("starting") as status:
-            benchmark.make_room(spec)
-            outcome = carry_out(
-                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
-            )
-        if outcome == "stopped":
-            raise KeyboardInterrupt
-    else:
-        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
-    if read_row(spec.folder).status != "ok":
-        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
-        return 1
-    if options.test:
-        test_run(spec.folder)
-    collect(plan.folder)
-    _show(spec.folder, console)
-    return 0
+    return one_run.carry_out(plan, console, test=options.test, rerun=options.rerun)
 
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -76,23 +51,45 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`benchmark`: every experiment of a profile, resumable, then the report."""
     from experiments import benchmark
+    from experiments.atomic import remove_leftovers
+    from experiments.launchers import alone
+    from experiments.plan import keep_plan
     from experiments.report import report
     from experiments.results import collect
 
     budget = benchmark.seconds(options.budget) if options.budget else None
     deadline = time.monotonic() + budget if budget else None
     plan = _plan(options, rest)
+    launcher = _launcher(options, plan)  # before looking for rows, which jobs may write meanwhile
     todo = benchmark.pending(plan, retry=options.retry)
     finished = True
     if todo:
         benchmark.prepare(todo, console)
-        with benchmark.alone(plan.folder):
-            finished = benchmark.run(plan, todo, console, deadline)
+        with alone(plan.folder):
+            remove_leftovers(plan.folder)
+            keep_plan(plan.folder, plan.specs)
+            try:
+                finished = benchmark.run(plan, todo, console, deadline, launcher)
+            except KeyboardInterrupt:
+                if options.launcher == "slurm":
+                    ending = f"scancel --name lit-sentiment-{plan.name}"
+                    console.print(f"the jobs go on; `{ending}` ends them", highlight=False)
+                raise
     rows = collect(plan.folder)
     if not rows:
         console.print("no run has ended yet; the same command goes on", highlight=False)
         return 0
     report(plan.folder, console=console)
+    if todo and finished:
+        settings = plan.specs[0].resolve().run
+        _summarise(
+            plan.folder,
+            console,
+            settings.wandb_texts,
+            mode=settings.wandb_mode,
+            project=settings.wandb_project,
+            entity=settings.wandb_entity,
+        )
     tracked = next((plan.folder.glob("*/*/wandb/offline-run-*")), None)
     if tracked is not None:
         console.print(
@@ -106,12 +103,71 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     return 1 if any(row.status == "failed" for row in rows) else 0
 
 
-def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`prepare`: fetches, reads and tokenises the corpus of a profile, and fits nothing."""
-    from experiments import benchmark
+def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`sweep`: tries settings of one experiment on validation and writes the best down."""
+    import yaml
 
-    benchmark.prepare(_plan(options, rest).specs, console)
+    from experiments import benchmark
+    from experiments.atomic import replace_bytes
+    from experiments.local import LocalLauncher
+    from experiments.space import check_space, read_space, wandb_sweep
+    from experiments.sweep import Sweep
+    from experiments.weights import variables
+
+    plan = benchmark.expand(
+        _registry(options),
+        read_profile(options.profile),
+        names=[options.experiment],
+        seeds=[options.seed],
+        name=options.name or f"sweep-{Path(options.experiment).stem}",
+        runs=options.runs,
+        overrides=_overrides(options, rest),
+        test=False,
+    )
+    spec = replace(plan.specs[0], folder=plan.folder)
+    run = spec.resolve().run
+    file = options.space or CONFIGS / "sweeps" / f"{spec.experiment}.yaml"
+    space = read_space(file)
+    check_space(file, space, spec)
+    if options.wandb_sweep:
+        content = wandb_sweep(
+            space, options.experiment, spec, run.monitor, run.mode, options.trials
+        )
+        replace_bytes(options.wandb_sweep, yaml.safe_dump(content, sort_keys=False).encode())
+        console.print(
+            f"`wandb sweep {options.wandb_sweep}` registers it, `wandb agent …` runs trials",
+            highlight=False,
+        )
+        return 0
+    launcher = LocalLauncher(options.jobs, variables([spec]))
+    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
+    benchmark.prepare([spec], console)
+    best = trials.run()
+    if best is None:
+        print("error: no trial came to an end; their rows say why", file=sys.stderr)
+        return 1
+    console.print(f"best settings: {best}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`prepare`: fetches corpus, vectors and weights, tokenises, and fits nothing."""
+    from experiments import benchmark, weights
+
+    # Weights first: without network that fails at once, and not after half an hour.
+    fetched = []
+    if options.weights:
+        named = argparse.Namespace(**vars(options) | {"experiments": options.weights})
+        fetched = [weights.fetch(spec) for spec in _plan(named, rest).specs]
+        options.experiments = options.experiments or options.weights
+    specs = _plan(options, rest).specs
+    for spec in specs:
+        weights.fetch_vectors(spec.resolve())
+    benchmark.prepare(specs, console)
     console.print("the corpus is ready")
+    if fetched:
+        names = ", ".join(sorted(set().union(*fetched)))
+        console.print(f"weights of {names} are ready; runs set HF_HUB_OFFLINE", highlight=False)
     return 0
 
 
@@ -119,7 +175,9 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     """`report`: the table and the page of a benchmark or of the published results."""
     from experiments.report import report as write_report
 
-    write_report(options.folder, options.out, console)
+    write_report(options.folder, options.out, console, options.root)
+    if options.wandb is not None:
+        _summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:
         from experiments.report.readme import write_readme
 
@@ -172,6 +230,20 @@ def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
     for file in write_subsets(options.folder, options.root, options.label_audit):
         console.print(f"{file}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`cost`: counts the operations of published models on fresh ones, and keeps the figures."""
+    from experiments.cost import cost_file, count_published
+    from experiments.results import read_table
+
+    def tell(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    rows = read_table(options.table)
+    figures = count_published(options.table, rows, _registry(options), options.root, tell)
+    tell(f"{cost_file(options.table)}: {figures} figures")
     return 0
 
 
@@ -277,6 +349,41 @@ def show_list(options: argparse.Namespace, rest: list[str], console: Console) ->
         table.add_row(name, registry.description(name), mark)
     console.print(table)
     return 0
+
+
+def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def]
+    from experiments.cluster import read_cluster
+    from experiments.local import LocalLauncher
+    from experiments.weights import variables
+
+    if options.launcher == "local":
+        if options.cluster:
+            raise ConfigError(f"--cluster {options.cluster} goes with --launcher slurm")
+        return LocalLauncher(options.jobs, variables(plan.specs))
+    from experiments.slurm import SlurmLauncher
+
+    if options.jobs != 1:
+        raise ConfigError(
+            f"--jobs {options.jobs} is for this machine; on Slurm, `at_once:` in the file given as "
+            "--cluster limits the jobs that run at a time"
+        )
+    cluster = read_cluster(options.cluster)
+    return SlurmLauncher(plan.folder, cluster, options.retry, variables(plan.specs))
+
+
+def _summarise(folder: Path, console: Console, texts: bool, **settings: Any) -> None:
+    """Sends a benchmark's report to W&B, without reviews' texts unless the user says so."""
+    import tempfile
+
+    from experiments.report import read_tables
+    from experiments.report import report as write_report
+    from experiments.tracking_summary import summarise_benchmark
+
+    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
+        files = write_report(folder, Path(place), Console(file=nowhere), texts=texts)
+        kept = summarise_benchmark(folder, read_tables(folder)[0], files, **settings)
+    if kept is not None:
+        console.print(f"W&B summary: {kept}", soft_wrap=True, highlight=False)
 
 
 def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]

@@ -7,9 +7,12 @@ import platform
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from experiments.shares import JOBS_VARIABLE, cores
 
 _PACKAGES = (
     "torch",
@@ -35,15 +38,15 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, threads, memory and card."""
+    """Processor, cores, threads, memory, card, and runs at once where there were several."""
     import torch
 
     card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
+    # Runs side by side slow one another down: whoever reads their times must know.
+    jobs = os.environ.get(JOBS_VARIABLE)
+    return ({"jobs": int(jobs)} if jobs else {}) | {
         "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        "cores": cores(),
         "threads": torch.get_num_threads(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "gpu": card,
@@ -70,6 +73,11 @@ def git_state() -> tuple[str | None, bool | None]:
     parts = ("datamodules", "lit_models", "experiments", ":(exclude)experiments/results")
     status = git("status", "--porcelain", "--", *parts)
     return git("rev-parse", "HEAD"), None if status is None else bool(status)
+
+
+def now() -> str:
+    """The time, as rows have it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def peak_memory_bytes() -> int:

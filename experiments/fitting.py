@@ -14,11 +14,14 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
 from datamodules.text import TextDataModule
+from experiments import ranks
 from experiments.atomic import replace_bytes
-from experiments.callbacks import Clock, Progress, Resumable, StopAfter
+from experiments.callbacks import Clock, Finite, Progress, StopAfter
 from experiments.config import ConfigError
 from experiments.measure import resolve_precision
 from experiments.parsing import Resolved
+from experiments.resuming import Resumable, WholeFiles
+from experiments.stopping import listening
 from lit_models.classifier import LitClassifier
 
 BEST_FILE = "best.ckpt"
@@ -72,8 +75,8 @@ def fit_and_choose(
 
     Raises:
         Stopped: a signal asked for a stop.
-        FloatingPointError: the metric that chooses is not finite.
-        ConfigError: that metric is never logged, or several processes were asked for.
+        FloatingPointError: the training loss or the metric that chooses is not finite.
+        ConfigError: that metric is never logged.
     """
     run, model = resolved.run, resolved.cli.model
     best = ModelCheckpoint(
@@ -123,13 +126,6 @@ def fit_again(
     # Only the number of epochs, which was chosen on validation, says when this fit ends.
     free = {"limit_val_batches": 0, "min_epochs": None, "min_steps": None, "max_time": None}
     clock, precision = _fit(resolved, folder, stop, logger, tell, epochs, **free)
-    for epoch in clock.history:
-        value = epoch.get("train/epoch_loss", 0.0)
-        if value is None or not math.isfinite(value):
-            raise FloatingPointError(
-                f"train/epoch_loss is {value} in the epoch counted {epoch['epoch']} (from 0) of "
-                "the second fit; lower --model.learning_rate or set --model.gradient_clip_norm"
-            )
     return Fit(clock, best_epoch, precision, resolved.cli.model.prepare_seconds)
 
 
@@ -142,7 +138,8 @@ def keep_choice(folder: Path, identity: str, fit: Fit) -> None:
         "prepare_seconds": fit.prepare_seconds,
         "clock": fit.clock.state_dict(),
     }
-    replace_bytes(folder / CHOICE_FILE, json.dumps(content).encode())
+    if ranks.first():
+        replace_bytes(folder / CHOICE_FILE, json.dumps(content).encode())
 
 
 def kept_choice(folder: Path, identity: str) -> Fit | None:
@@ -176,24 +173,26 @@ def _fit(
     """One fit, resumed where a checkpoint of it lies; `last_word` says when it ends."""
     cli, run = resolved.cli, resolved.run
     clock = Clock()
-    resumable = Resumable(folder, run.checkpoint_minutes, identity_of(resolved))
-    own = cli.config_init["trainer"].get("callbacks") or []
+    own = {name: _listed(cli.config_init["trainer"].get(name)) for name in ("callbacks", "plugins")}
     precision = cli.config["trainer"].get("precision") or resolve_precision(run.precision)
-    resume = resumable.file if resumable.resumes() else None
-    cli.trainer = trainer = cli.make_trainer(
-        callbacks=[clock, Progress(tell, epochs), *own, *last_word, resumable],
-        logger=logger or False,
-        precision=precision,
-        default_root_dir=folder,
-        **settings,
-    )
-    if trainer.world_size > 1:
-        raise ConfigError(
-            f"trainer.devices asks for {trainer.world_size} processes and a run has one so far; "
-            "leave --trainer.devices at 1"
+    with listening() as stop:
+        resumable = Resumable(folder, run.checkpoint_minutes, identity_of(resolved), stop)
+        resume = resumable.file if resumable.resumes() else None
+        watching = [clock, Finite(resumable), Progress(tell, epochs)]
+        cli.trainer = trainer = cli.make_trainer(
+            callbacks=[*watching, *own["callbacks"], *last_word, resumable],
+            plugins=[*own["plugins"], ranks.Processes(), WholeFiles()],
+            logger=logger or False,
+            precision=precision,
+            default_root_dir=folder,
+            **settings,
         )
-    trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
     return clock, str(trainer.precision)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _check_finite(clock: Clock, monitor: str, best: ModelCheckpoint) -> None:

@@ -1,100 +1,99 @@
-"""Where runs are carried out: here, each in a process of its own."""
+"""What all launchers share: how a run is carried out, and how its fate is told."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
+import shutil
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from experiments.config import Registry
+from filelock import FileLock, Timeout
+
+from experiments.atomic import remove_leftovers
+from experiments.callbacks import RESUME_FILE
+from experiments.config import ConfigError
 from experiments.fitting import Tell
+from experiments.results import ROW_FILE, read_row, write_row
 from experiments.run import RunSpec
+from experiments.stopping import Stopped
 
 LOG_FILE = "log.txt"
-_STOPPED = 75  # exit code of a run that left a checkpoint and wants to go on (EX_TEMPFAIL)
-_PRELOAD = ["experiments.run", "experiments.launchers"]
 
 
-class LocalLauncher:
-    """Runs one at a time in forked processes whose imports are loaded once.
+class Watch(Protocol):
+    """What is told how the runs of a launcher fare."""
 
-    A crash or an out-of-memory kill ends that process alone. If this process dies, its run ends
-    with it, so that no orphan writes into a folder that a second start has taken over.
-    """
+    def started(self, spec: RunSpec) -> None:
+        """A run begins, or goes on."""
 
-    def __init__(self) -> None:
-        self.context = multiprocessing.get_context("forkserver")
-        self.context.set_forkserver_preload(_PRELOAD)
+    def told(self, spec: RunSpec, what: str, share: float) -> None:
+        """How far it is: in words, and from 0 to 1."""
 
-    def run(
-        self, spec: RunSpec, tell: Tell, deadline: float | None = None, grace: float = 20
-    ) -> str:
-        """Carries one run out.
+    def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
+        """It is `done`, `stopped` (a later call goes on), or died for the reason given."""
+
+    def said(self, words: str) -> None:
+        """What concerns all of them."""
+
+
+class Launcher(Protocol):
+    """Where runs are carried out."""
+
+    def run(self, specs: Sequence[RunSpec], watch: Watch, deadline: float | None = None) -> bool:
+        """Carries runs out.
 
         Args:
-            spec: the run.
-            tell: told how far it is.
-            deadline: `time.monotonic()` by which the process must have ended.
-            grace: seconds before the deadline at which it is asked to stop.
+            specs: the runs.
+            watch: told of each.
+            deadline: `time.monotonic()` by which this call must have ended.
 
         Returns:
-            `done` (its row is written, whatever it says), `stopped` (a later call goes on), or the
-            reason why the process died.
+            Whether every run has ended; False where a later call is to go on.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C, after the run has left its checkpoint.
+            KeyboardInterrupt: Ctrl-C; what is under way goes on with a later call.
         """
-        ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=_child, args=(spec, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        asking = (signal.SIGTERM, signal.SIGUSR1)
-        before = {number: signal.signal(number, _interrupt) for number in asking}
-        asked = interrupted = False
-        while process.is_alive():
-            try:
-                for ready in wait([ours, process.sentinel], timeout=0.5):
-                    if ready is ours:
-                        tell(*ours.recv())
-                left = deadline - time.monotonic() if deadline is not None else float("inf")
-                if left <= 0:
-                    process.kill()
-                elif left <= grace and not asked:
-                    asked = True
-                    process.terminate()
-            except (EOFError, ConnectionResetError):
-                process.join(timeout=1)
-            except KeyboardInterrupt:
-                if interrupted:
-                    process.kill()
-                interrupted = True
-                process.terminate()
-                tell("stopping after this step (Ctrl-C again: at once)", 0.0)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        process.join()
-        ours.close()
-        if interrupted:
-            raise KeyboardInterrupt
-        code = process.exitcode
-        if code == 0:
-            return "done"
-        if code == _STOPPED or asked:
-            return "stopped"
-        if code is not None and code < 0:
-            name = signal.Signals(-code).name
-            hint = "; out of memory? lower --data.batch_size" if name == "SIGKILL" else ""
-            return f"its process was killed by {name}{hint}"
-        return f"its process ended with exit code {code}; see {spec.folder / LOG_FILE}"
+
+
+def make_room(spec: RunSpec) -> None:
+    """Removes what an earlier, ended run left; what an interrupted one left stays.
+
+    A run that failed for no fault of its own (its node was lost, its time was up) has left a
+    checkpoint, from which it goes on: the checkpoint itself knows what it belongs to.
+    """
+    remove_leftovers(spec.folder)
+    file = spec.folder / ROW_FILE
+    if not file.exists():
+        return
+    if read_row(spec.folder).status == "failed" and (spec.folder / RESUME_FILE).exists():
+        file.unlink()
+    else:
+        shutil.rmtree(spec.folder)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Holds a folder for this process.
+
+    Raises:
+        ConfigError: another process works in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.parent / f".{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ConfigError(
+            f"another start works in {folder}; wait for it, or choose another --name"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -121,22 +120,19 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
     """Executes a run in this process, its output in `log.txt`; an error becomes its row.
 
     Returns:
-        `done` or `stopped`, as `LocalLauncher.run` does.
+        `done` (its row is written, whatever it says), or `stopped` (a later call goes on).
     """
     from datamodules.errors import Unavailable
-    from experiments.callbacks import Stopped
-    from experiments.results import ROW_FILE, write_row
+    from experiments.rank_group import started as together
     from experiments.run import execute, failed_row, now
 
     started = now()
     with output_to(spec.folder / LOG_FILE):
         try:
-            execute(spec, tell)
+            with together(spec):
+                execute(spec, tell)
         except Stopped as stop:
             print(f"stopped by {stop}")
-            return "stopped"
-        except SystemExit:  # Lightning's answer to SIGTERM before the first step or in validation
-            print("stopped by SIGTERM; the last checkpoint stands")
             return "stopped"
         except Unavailable as error:
             print(f"skipped: {error}")
@@ -147,23 +143,3 @@ def carry_out(spec: RunSpec, tell: Tell) -> str:
                 reason = f"{type(error).__name__}: {error}"
                 write_row(spec.folder, failed_row(spec, reason, started))
     return "done"
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt  # a cluster's signal stops as cleanly as Ctrl-C does
-
-
-def _child(spec: RunSpec, channel: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is asked too, and tells us
-    threading.Thread(target=_end_with_parent, args=(channel,), daemon=True).start()
-    Registry(Path(folder) for folder in spec.config_folders)
-    outcome = carry_out(spec, lambda what, share: channel.send((what, share)))
-    sys.stdout.flush()
-    os._exit(0 if outcome == "done" else _STOPPED)
-
-
-def _end_with_parent(channel: Connection) -> None:
-    try:
-        channel.recv()  # nothing is ever sent: this returns when the parent is gone
-    except (EOFError, OSError):
-        os._exit(1)

@@ -18,6 +18,7 @@ from datamodules.pretrained import loading, locate
 from datamodules.subwords import SubwordTokenizer
 from datamodules.text import TextDataModule
 from datamodules.windows import random_windows
+from experiments import ranks
 from experiments.config import ConfigError, merge
 from experiments.environment import git_state, hardware, versions
 from experiments.fitting import Tell
@@ -157,6 +158,7 @@ def pretrain(
         enable_checkpointing=False,
         precision=precision,
         callbacks=[Told(tell)],
+        plugins=[ranks.Processes()],
     )
     before, clock = held_out_loss(model, masked), time.perf_counter()
     trainer.fit(model, datamodule=masked)

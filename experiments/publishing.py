@@ -77,7 +77,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
             extra = re.sub(r"[^\w.+-]", "_", f"{row.protocol}-{row.profile}-{row.corpus}")
             name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
         evidence = write_evidence(results_dir / name, test, val)
-        clean = row_from_dict(_without_paths(row_to_dict(row)), path.name)
+        clean = row_from_dict(without_paths(row_to_dict(row)), path.name)
         rows[key] = dataclasses.replace(
             clean,
             val=_evaluate(evidence.val),
@@ -176,10 +176,10 @@ def _difference(stored: Metrics | None, computed: Metrics) -> str:
     return ""
 
 
-def _without_paths(value: Any) -> Any:
+def without_paths(value: Any) -> Any:
     """Replace absolute paths, which tell about the machine and its user, by their last part."""
     if isinstance(value, str):
         return PATH.sub(lambda match: re.split(r"[\\/]", match[0].rstrip("\\/"))[-1], value)
     if isinstance(value, Mapping):
-        return {key: _without_paths(entry) for key, entry in value.items()}
-    return [_without_paths(entry) for entry in value] if isinstance(value, list) else value
+        return {key: without_paths(entry) for key, entry in value.items()}
+    return [without_paths(entry) for entry in value] if isinstance(value, list) else value

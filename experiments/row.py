@@ -10,7 +10,8 @@ from typing import Any, Literal
 from experiments.evaluation import Metrics
 
 SCHEMA = 1
-LATER = {"excluded", "train_rows", "checksums"}
+LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
+LATER |= {"excluded", "train_rows", "checksums"}
 """Fields that came after the first rows were written: where one is missing, its default holds."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
@@ -63,7 +64,12 @@ class Row:
         peak_gpu_memory_bytes: Largest memory allocated on the GPU; None without one.
         latency_ms_p50: Median milliseconds from one raw text to its probabilities.
         latency_ms_p95: The 95th percentile of the same.
-        reviews_per_second: Throughput of prediction from raw text.
+        reviews_per_second: Throughput of prediction from raw text at `best_batch_size`; where
+            that is None (older rows), from token arrays, in the config's own batches.
+        best_batch_size: The batch size, of a few, that predicts most reviews per second.
+        flops_per_review: Operations of the forward pass of a review, as torch counts them; None
+            for models that are not torch's.
+        energy_joules: What all cards took while the run was fitted; None without NVML.
         checkpoint_bytes: Size of all that prediction needs.
         precision: What was used, for example `32-true`.
         tuning: `trials` (how many settings were tried) and `chosen_on` (the split).
@@ -108,6 +114,9 @@ class Row:
     latency_ms_p50: float | None = None
     latency_ms_p95: float | None = None
     reviews_per_second: float | None = None
+    best_batch_size: int | None = None
+    flops_per_review: float | None = None
+    energy_joules: float | None = None
     checkpoint_bytes: int | None = None
     precision: str | None = None
     tuning: dict[str, Any] = field(default_factory=dict)

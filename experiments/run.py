@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import signal
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import torch
 import yaml
 
 from datamodules.errors import DataError
-from experiments import evaluation_log, tracking
+from experiments import evaluation_log, ranks, tracking
 from experiments.atomic import replace_bytes
-from experiments.callbacks import RESUME_FILE
 from experiments.config import ConfigError
-from experiments.environment import git_state, hardware, peak_memory_bytes, versions
-from experiments.evaluation import Metrics, evaluate
+from experiments.energy import EnergyMeter
+from experiments.environment import git_state, hardware, versions
+from experiments.environment import now as now
+from experiments.finishing import measured, metrics_of, write_metrics
 from experiments.fitting import (
     BEST_FILE,
     CHOICE_FILE,
@@ -32,12 +30,13 @@ from experiments.fitting import (
     kept_choice,
     ready,
 )
-from experiments.measure import latency, predict
+from experiments.measure import predict
 from experiments.parsing import Resolved
 from experiments.predictions import read_predictions, write_predictions
 from experiments.results import TEST_FILE, VAL_FILE, Row, checksums, read_row, write_row
-from experiments.row import row_to_dict
-from lit_models.classifier import LitClassifier
+from experiments.resuming import RESUME_FILE
+from experiments.shortage import explained
+from experiments.stopping import Stop, Stopped, listening, requeue
 
 CONFIG_FILE = "config.yaml"
 
@@ -73,26 +72,50 @@ class RunSpec:
         return Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)
 
 
-def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
+def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row | None:
     """Carries a run out, or goes on with it where it was stopped, and writes its row last.
 
+    Of several processes (`experiments.ranks`) all carry it out, and the first writes.
+
+    Returns:
+        The row; None in a process that is not the first.
+
     Raises:
-        Stopped: a signal asked for a stop; a later call goes on from the checkpoint.
+        Stopped: a signal asked for a stop; a later call goes on from the checkpoint. A job of Slurm
+            that was told by SIGUSR1 is in the queue again by then.
         ConfigError: a setting that cannot be used.
         DataError: a corpus that cannot be used.
+        OutOfMemory: what was held at its peak, and what takes less.
+        DiskFull: where, and that nothing half-written is left there.
     """
+    try:
+        with listening() as stop, explained(spec.folder):
+            return _execute(spec, tell, stop)
+    except Stopped as stopped:
+        if stopped.number == signal.SIGUSR1 and ranks.first():
+            requeue()  # last, when all that is kept is kept: Slurm ends this job now
+        raise
+
+
+def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
     started, resolved = now(), spec.resolve()
-    folder, config_hash = spec.folder, resolved.hash
-    folder.mkdir(parents=True, exist_ok=True)
-    replace_bytes(folder / CONFIG_FILE, yaml.safe_dump(resolved.config, sort_keys=False).encode())
+    folder, config_hash, first = spec.folder, resolved.hash, ranks.first()
+    if first:
+        folder.mkdir(parents=True, exist_ok=True)
+        content = yaml.safe_dump(resolved.config, sort_keys=False)
+        replace_bytes(folder / CONFIG_FILE, content.encode())
     tell("reading the corpus", 0.0)
     code = git_state()  # now: it may change while the run goes on
+    resumed = any((folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE))
     _, data = ready(resolved)
+    stop.check("before the first step")
     tags = [data.store.meta["corpus"], spec.profile]
-    logger = tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags)
-    exit_code = 1
+    logger = (
+        tracking.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
+    )
+    exit_code, meter = 1, EnergyMeter()
     try:
-        fits = [_choose(resolved, folder, logger, tell)]
+        fits = [_choose(resolved, folder, logger, tell, stop)]
         if resolved.run.protocol == "refit":
             resolved = resolved.refitted()
             _, data = ready(resolved)
@@ -100,9 +123,19 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row:
             epoch = fits[0].best_epoch
             fits.append(fit_again(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
         tell("predicting", 1.0)
-        row = _measure(spec, resolved, fits, config_hash, started, code)
+        resolved.cli.model.save(folder)  # by all processes together
+        part = "test" if spec.test else "val"
+        predicted = predict(resolved.cli.trainer, resolved.cli.model, data.loader(part))
+        tokens = sum(fit.clock.all_tokens() for fit in fits)
+        stop.check("before the row was written")
+        if not first:
+            return None
+        # What an interrupted start took before is not known: half a figure would mislead.
+        energy = None if resumed else meter.joules()
+        measures = predicted, tokens, energy
+        row = measured(spec, resolved, fits, *measures, config_hash, started, code)
         evaluation_log.record(row, folder, row.ended, code)
-        final = _write_metrics(folder, row, fits)
+        final = write_metrics(folder, row, fits)
         tracking.summarise(logger, row, final)
         if resolved.run.wandb_texts:
             tracking.log_mistakes(logger, read_predictions(folder / VAL_FILE), data)
@@ -139,14 +172,20 @@ def test_run(folder: Path) -> Row:
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "
             f"{data.store.meta['fingerprint']}; fit again, or give the old data"
         )
-    trainer = resolved.cli.make_trainer(
-        logger=False, default_root_dir=folder, precision=row.precision
-    )
-    model = type(fresh).load(folder)
-    predictions, rate = predict(trainer, model, data.loader("test"))
+    alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # whatever it was fitted on
+    with ranks.acting_as(ranks.Rank()):
+        trainer = resolved.cli.make_trainer(
+            plugins=[ranks.Processes()],
+            logger=False,
+            default_root_dir=folder,
+            precision=row.precision,
+            **alone,
+        )
+        model = type(fresh).load(folder)
+        predictions = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
-    row = dataclasses.replace(row, test=_metrics(folder / TEST_FILE), reviews_per_second=rate)
-    row = dataclasses.replace(row, checksums=checksums(folder))
+    test = metrics_of(folder / TEST_FILE)
+    row = dataclasses.replace(row, test=test, checksums=checksums(folder))
     evaluation_log.record(row, folder, now(), git_state())
     write_row(folder, row)
     return row
@@ -178,121 +217,23 @@ def failed_row(
     )
 
 
-def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell) -> Fit:
+def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell, stop: Stop) -> Fit:
     """The fit that chooses, and its validation predictions; those that lie there already stay."""
     identity = identity_of(resolved)
-    if (kept := kept_choice(folder, identity)) is not None:
+    if (kept := ranks.told(kept_choice(folder, identity))) is not None:
+        if not ranks.first():
+            kept.clock.tokens = 0  # the first counts those of all
         return kept
     fit = fit_and_choose(resolved, folder, logger, tell)
     cli = resolved.cli
-    predictions, _ = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
-    write_predictions(folder / VAL_FILE, predictions)
+    predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
+    stop.check("after the validation rows were predicted")
+    if ranks.first():
+        write_predictions(folder / VAL_FILE, predictions)
     if resolved.run.protocol == "refit":
         keep_choice(folder, identity, fit)
     return fit
 
 
-def _measure(
-    spec: RunSpec,
-    resolved: Resolved,
-    fits: list[Fit],
-    config_hash: str,
-    started: str,
-    code: tuple[str | None, bool | None],
-) -> Row:
-    """Keeps the model of the last fit, measures it, and says all in a row."""
-    folder, trainer = spec.folder, resolved.cli.trainer
-    model: LitClassifier = resolved.cli.model
-    data = resolved.cli.datamodule
-    model.save(folder)
-    data.encoder.save(folder)
-    part = "test" if spec.test else "val"
-    predictions, reviews_per_second = predict(trainer, model, data.loader(part))
-    test = None
-    if spec.test:
-        write_predictions(folder / TEST_FILE, predictions)
-        test = _metrics(folder / TEST_FILE)
-    milliseconds = latency(trainer, model, data)
-    meta, chosen = data.store.meta, fits[0]
-    seen = data.vectors.note(data.store.splits) if data.vectors else None
-    own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
-    steps, tokens = (sum(int(getattr(f.clock, n)) for f in fits) for n in ("steps", "tokens"))
-    stepping = sum(fit.clock.train_seconds for fit in fits)
-    history = chosen.clock.history
-    to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
-    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
-    names = ("encoder", "tokenizer", "model", "arrays")
-    kept = [file for name in names for file in folder.glob(f"{name}.*")]
-    return Row(
-        experiment=spec.experiment,
-        architecture=type(model).__name__,
-        corpus=meta["corpus"],
-        corpus_fingerprint=meta["fingerprint"],
-        protocol=resolved.run.protocol,
-        profile=spec.profile,
-        seed=spec.seed,
-        val=_metrics(folder / VAL_FILE),
-        test=test,
-        parameters=model.parameter_count,
-        train_seconds=sum(fit.seconds for fit in fits),
-        seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
-        epochs=len(history),
-        best_epoch=chosen.best_epoch,
-        train_tokens_per_second=tokens / stepping if steps else None,
-        peak_memory_bytes=peak_memory_bytes(),
-        peak_gpu_memory_bytes=gpu,
-        latency_ms_p50=float(np.percentile(milliseconds, 50)),
-        latency_ms_p95=float(np.percentile(milliseconds, 95)),
-        reviews_per_second=reviews_per_second,
-        checkpoint_bytes=sum(file.stat().st_size for file in kept),
-        precision=fits[-1].precision,
-        tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
-        git_commit=code[0],
-        git_dirty=code[1],
-        versions=versions(),
-        hardware=hardware(),
-        started=started,
-        ended=now(),
-        config_hash=config_hash,
-        wandb_run=_wandb_id(folder),
-        notes=[*meta["notes"], *own],
-        history=list(history),
-        checksums=checksums(folder),
-        excluded=data.exclude,
-        train_rows=len(data.learnt_rows()),
-    )
-
-
-def _write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
-    """Leaves `metrics.json` in the run folder and returns its final numbers, flat."""
-    final: dict[str, Any] = {
-        f"{part}/{name}": value
-        for part, metrics in (("val", row.val), ("test", row.test))
-        if metrics is not None
-        for name, value in vars(metrics).items()
-    }
-    steps, seconds = (sum(getattr(f.clock, n) for f in fits) for n in ("steps", "train_seconds"))
-    if steps:
-        final["data_wait_share"] = sum(fit.clock.wait_seconds for fit in fits) / seconds
-        final["milliseconds_per_step"] = 1000 * seconds / steps
-    content = {"history": row_to_dict(row)["history"], "final": final}
-    replace_bytes(folder / "metrics.json", (json.dumps(content, indent=1) + "\n").encode())
-    return final
-
-
-def _metrics(file: Path) -> Metrics:
-    predictions = read_predictions(file)
-    return evaluate(predictions.labels, predictions.probabilities)
-
-
 def _prefixed(prefix: str, tell: Tell) -> Tell:
     return lambda what, share: tell(prefix + what, share)
-
-
-def _wandb_id(folder: Path) -> str | None:
-    file = folder / tracking.ID_FILE
-    return file.read_text(encoding="utf-8") if file.exists() else None
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

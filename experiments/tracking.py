@@ -6,6 +6,8 @@ import netrc
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import wandb
 from lightning.pytorch.loggers import WandbLogger
+from wandb.sdk.lib.import_hooks import unregister_all_post_import_hooks
 
 from datamodules.text import TextDataModule
 from experiments.atomic import replace_bytes
@@ -22,9 +25,44 @@ from experiments.row import Row
 
 ID_FILE = "wandb_id.txt"
 PROJECT = "lit-sentiment"
+# Which end of a metric is the best.
+BEST = {"val/log_loss": "min", "val/accuracy": "max", "val/f1": "max", "val/auroc": "max"}
 
 
-class RefitLogger(WandbLogger):
+_lost = False
+
+
+@contextmanager
+def _at_no_cost() -> Iterator[None]:
+    """Lets W&B fail alone: its process may be killed or its disk full, and the run goes on."""
+    global _lost
+    try:
+        yield
+    except Exception as error:  # its client lets through whatever its connection raises
+        if not _lost:
+            print(
+                f"W&B is lost ({type(error).__name__}: {error}); the run goes on", file=sys.stderr
+            )
+        _lost = True
+
+
+class SafeLogger(WandbLogger):
+    """Lightning's logger, whose failures cost no run."""
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        with _at_no_cost():
+            super().log_metrics(metrics, step)
+
+    def log_hyperparams(self, params: Any) -> None:
+        with _at_no_cost():
+            super().log_hyperparams(params)
+
+    def finalize(self, status: str) -> None:
+        with _at_no_cost():
+            super().finalize(status)
+
+
+class RefitLogger(SafeLogger):
     """Files the metrics of a second fit under `refit/`, beside those of the first."""
 
     LOGGER_JOIN_CHAR = "/"
@@ -42,10 +80,48 @@ def start(
         benchmark: the group.
         tags: corpus and profile.
     """
-    mode: Any = _mode(resolved.run.wandb_mode)
+    run = open_run(
+        folder,
+        resolved.run.wandb_mode,
+        project=resolved.run.wandb_project,
+        entity=resolved.run.wandb_entity,
+        name=f"{experiment}-seed-{resolved.seed}",
+        group=benchmark,
+        job_type=experiment,
+        tags=tags,
+        config=resolved.config,
+    )
+    if run is None:
+        return None
+    # They tell its process of later imports, and where it is gone make these imports fail.
+    unregister_all_post_import_hooks()
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+    for name, best in BEST.items():  # the best of all epochs stands in the summary, too
+        for metric in (name, f"refit/{name}"):
+            run.define_metric(
+                metric, step_metric="trainer/global_step", step_sync=True, summary=f"{best},last"
+            )
+    return SafeLogger(experiment=run, save_dir=str(folder))
+
+
+def open_run(
+    folder: Path, mode: str, *, project: str | None, entity: str | None, **options: Any
+) -> Any:
+    """Opens a W&B run of a stable id; None where W&B is disabled.
+
+    A server out of reach means offline.
+
+    Args:
+        folder: `wandb/` and the id lie in it.
+        mode: as `run.wandb_mode`.
+        project: None is `$WANDB_PROJECT`, else `lit-sentiment`.
+        entity: None is `$WANDB_ENTITY`, else the account's own.
+        **options: of `wandb.init`.
+    """
+    mode = _mode(mode)
     if mode == "disabled":
         return None
-    identity = _stable_id(folder)
     settings = wandb.Settings(
         console="off",  # the log file has it already
         disable_git=True,
@@ -54,30 +130,22 @@ def start(
         x_disable_stats=True,
         init_timeout=20,
     )
-    options: dict[str, Any] = {
-        "project": resolved.run.wandb_project or os.environ.get("WANDB_PROJECT", PROJECT),
-        "entity": resolved.run.wandb_entity or os.environ.get("WANDB_ENTITY"),
-        "name": f"{experiment}-seed-{resolved.seed}",
-        "id": identity,
-        "group": benchmark,
-        "job_type": experiment,
-        "tags": tags,
+    options |= {
+        "project": project or os.environ.get("WANDB_PROJECT", PROJECT),
+        "entity": entity or os.environ.get("WANDB_ENTITY"),
+        "id": _stable_id(folder),
         "dir": str(folder),
-        "config": resolved.config,
         "settings": settings,
         "resume": "allow" if mode == "online" else None,
     }
     try:
-        run = wandb.init(mode=mode, **options)
+        return wandb.init(mode=mode, **options)  # type: ignore[arg-type]  # one of W&B's words
     except (wandb.Error, OSError) as error:
         if mode != "online":
             raise
         print(f"W&B out of reach ({error}); the run is kept offline", file=sys.stderr)
         wandb.teardown()  # its service still holds the run's id
-        run = wandb.init(mode="offline", **{**options, "resume": None})
-    run.define_metric("trainer/global_step")
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    return WandbLogger(experiment=run, save_dir=str(folder))
+        return wandb.init(mode="offline", **{**options, "resume": None})
 
 
 def refitting(logger: WandbLogger | None, folder: Path) -> WandbLogger | None:
@@ -91,20 +159,25 @@ def finish(logger: WandbLogger | None, exit_code: int) -> None:
     """Closes the run, whatever happened to it. What fails here must not fail a finished run."""
     if logger is None:
         return
-    try:
+    with _at_no_cost():
         logger.experiment.finish(exit_code=exit_code)
+    with _at_no_cost():
         wandb.teardown(exit_code)  # a forked run ends without the hooks that would do it
-    except (wandb.Error, OSError) as error:
-        print(f"W&B could not close the run ({error}); its row is complete", file=sys.stderr)
 
 
 def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> None:
-    """Puts the row's metrics and costs into the run's summary."""
+    """Puts the row's metrics and costs into the run's summary.
+
+    What epochs log has its best and last value there already; the row's figures, those of the
+    chosen epoch, stand beside them under `chosen/`.
+    """
     if logger is None:
         return
+    final = {f"chosen/{key}" if key in BEST else key: value for key, value in final.items()}
     costs = ("parameters", "train_seconds", "checkpoint_bytes", "latency_ms_p50", "best_epoch")
     summary = {**final, **{name: getattr(row, name) for name in costs}}
-    logger.experiment.summary.update({k: v for k, v in summary.items() if v is not None})
+    with _at_no_cost():
+        logger.experiment.summary.update({k: v for k, v in summary.items() if v is not None})
 
 
 def log_mistakes(
@@ -121,7 +194,8 @@ def log_mistakes(
     for row in wrong[np.argsort(-confidence[wrong])][:most]:
         label, said = names[found.labels[row]], names[chosen[row]]
         table.add_data(texts[found.ids[row]], label, said, float(confidence[row]))
-    logger.experiment.log({"val/mistakes": table})
+    with _at_no_cost():
+        logger.experiment.log({"val/mistakes": table})
 
 
 def _mode(asked: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import lightning as L
 import torch
@@ -20,6 +20,7 @@ from lit_models.averaging import Average, WeightAverage
 from lit_models.compiling import compile_net
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.optimizers import SparseAdam, clip_gradients
+from lit_models.processes import MeanOverRows, over_processes
 
 WEIGHTS_FILE = "model.ckpt"
 
@@ -71,6 +72,8 @@ class LitClassifier(L.LightningModule):
     net: nn.Module
     notes: tuple[str, ...] = ()
     """What a reader of the results must know of how this model was fitted."""
+    loss_is_sum: ClassVar[bool] = False
+    """Whether `loss` is a sum over the rows of a batch; else it is their mean."""
 
     def __init__(
         self,
@@ -114,6 +117,8 @@ class LitClassifier(L.LightningModule):
         self.vectors_rate, self.given_vectors = vectors_rate, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
+        self.step_loss = torch.zeros(())  # of the last training step, over all processes
+        self.train_loss, self.val_loss = MeanOverRows(), MeanOverRows()
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
         self.val_metrics = MetricCollection(
             {
@@ -172,23 +177,20 @@ class LitClassifier(L.LightningModule):
         """The loss of one batch."""
         logits, size = self(batch), len(batch.labels)
         loss = self.loss(logits, batch.labels)
+        world = 1 if self._trainer is None else self._trainer.world_size
+        ours, self.step_loss, rows = over_processes(loss, size, world, self.loss_is_sum)
         self.train_accuracy(logits, batch.labels)
-        self.log("train/loss", loss, prog_bar=True, batch_size=size)
-        self.log("train/epoch_loss", loss, on_step=False, on_epoch=True, batch_size=size)
-        self.log(
-            "train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, batch_size=size
-        )
-        return loss
+        self.train_loss.update(self.step_loss, rows)
+        self.log("train/loss", self.step_loss, prog_bar=True, batch_size=size)
+        for name, metric in (("epoch_loss", self.train_loss), ("accuracy", self.train_accuracy)):
+            self.log(f"train/{name}", metric, on_step=False, on_epoch=True, batch_size=size)
+        return ours
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
         """Logs `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
         logits, size = self(batch), len(batch.labels)
-        self.log(
-            "val/log_loss",
-            F.cross_entropy(logits, batch.labels),
-            batch_size=size,
-            sync_dist=True,
-        )
+        self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
+        self.log("val/log_loss", self.val_loss, batch_size=size)
         self.val_metrics.update(logits.softmax(dim=1), batch.labels)
         self.log_dict(self.val_metrics, batch_size=size)
 
@@ -286,8 +288,9 @@ class LitClassifier(L.LightningModule):
     def save(self, folder: Path) -> None:
         """Writes the fitted model into a run folder; `load` reads it back."""
         temporary = folder / f".{WEIGHTS_FILE}"
-        self.trainer.save_checkpoint(temporary, weights_only=True)
-        temporary.rename(folder / WEIGHTS_FILE)
+        self.trainer.save_checkpoint(temporary, weights_only=True)  # by all processes together
+        if self.trainer.is_global_zero:
+            temporary.rename(folder / WEIGHTS_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

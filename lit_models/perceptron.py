@@ -68,6 +68,7 @@ class Perceptron(LitClassifier):
     """
 
     net: PerceptronNet
+    loss_is_sum = True
 
     def __init__(
         self,

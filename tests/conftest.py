@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 # Workers share the cores: with threads of their own on top they would wait for one another.
@@ -47,3 +49,11 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
     from experiments import evaluation_log  # the one of the repository is not for tests
 
     patch.setattr(evaluation_log, "LOG", tmp_path_factory.mktemp("log") / "test_log.jsonl")
+
+
+@pytest.fixture(autouse=True)
+def own_wandb_process() -> Iterator[None]:
+    """Ends W&B's process with the test that began it: processes of later tests would inherit it."""
+    yield
+    if (wandb := sys.modules.get("wandb")) is not None:
+        wandb.teardown()

@@ -7,13 +7,18 @@ from rich.console import Console
 
 from experiments import evaluation_log
 from experiments.atomic import replace_bytes
-from experiments.report.html import render_html
+from experiments.cost import with_costs
+from experiments.plan import read_plan
+from experiments.report.evidence import statistics
+from experiments.report.html import Page, render_html
 from experiments.report.markdown import render_markdown
-from experiments.report.tables import build_tables
+from experiments.report.missing import Missing, missing
+from experiments.report.tables import Table, build_tables
 from experiments.report.terminal import WIDTH, print_tables
-from experiments.results import read_rows
+from experiments.report.texts import find
+from experiments.results import ROW_FILE, read_rows
 
-__all__ = ["ReportFiles", "report"]
+__all__ = ["ReportFiles", "read_tables", "report"]
 
 
 @dataclass(frozen=True)
@@ -29,35 +34,62 @@ class ReportFiles:
     html: Path
 
 
-def report(folder: Path, out: Path | None = None, console: Console | None = None) -> ReportFiles:
+def report(
+    folder: Path,
+    out: Path | None = None,
+    console: Console | None = None,
+    root: str | None = None,
+    texts: bool = True,
+) -> ReportFiles:
     """Read rows, print their table, and write `report.md` and `report.html`.
 
     Args:
-        folder: A benchmark folder, a run folder, a published folder or one published table.
+        folder: A benchmark folder, finished or not, a run folder, a published folder or one
+            published table.
         out: Where to write; `folder` itself when None.
         console: Where to print; the terminal when None.
+        root: The official corpus, for the texts of reviews; else they come from the cache, if
+            they are there.
+        texts: Whether the page may show reviews at all.
 
     Returns:
         The paths of both files.
 
     Raises:
-        ResultsError: No rows there, or rows that do not fit the schema.
+        ResultsError: Neither rows nor begun runs there, rows that do not fit the schema, or
+            predictions that do not fit their rows.
+        DataError: `root` is no corpus.
         OSError: As raised by the file system.
     """
     folder = Path(folder)
     home = folder.parent if folder.is_file() else folder
-    log = home / evaluation_log.LOG_FILE  # published rows have it beside them
-    tables = build_tables(read_rows(folder), evaluation_log.read(log))
+    tables, lost = read_tables(folder)
+    known = [find(t.fingerprint, root) if t.analysis and texts else None for t in tables]
     out = Path(out) if out is not None else home
     files = ReportFiles(out / "report.md", out / "report.html")
     # The name alone: a report is passed on, and the path would tell about the machine.
     title = folder.resolve().stem if folder.is_file() else folder.resolve().name
-    replace_bytes(files.markdown, render_markdown(title, tables).encode())
-    replace_bytes(files.html, render_html(title, tables).encode())
+    replace_bytes(files.markdown, render_markdown(title, tables, lost).encode())
+    page = Page(title, home, tables, known, lost, read_plan(home))
+    replace_bytes(files.html, render_html(page).encode())
     if console is None:
         console = Console()
         if not console.is_terminal:  # a log file has no width; rich would assume 80
             console = Console(width=WIDTH)
-    print_tables(console, tables)
+    print_tables(console, tables, lost)
     console.print(f"Report: {files.html}", soft_wrap=True, highlight=False, markup=False)
     return files
+
+
+def read_tables(folder: Path) -> tuple[list[Table], list[Missing]]:
+    """The tables of a folder with all that their predictions say, and the runs that are missing.
+
+    Raises:
+        ResultsError: as `report`.
+    """
+    home = folder.parent if folder.is_file() else folder
+    begun = not folder.is_file() and missing(folder, []) and not any(folder.glob(f"*/*/{ROW_FILE}"))
+    rows = [] if begun else read_rows(folder)
+    log = evaluation_log.read(home / evaluation_log.LOG_FILE)  # published rows have it beside them
+    tables = build_tables(with_costs(rows, home), log, lambda done: statistics(done, folder))
+    return tables, missing(folder, rows)

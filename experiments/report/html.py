@@ -1,13 +1,23 @@
 """The report as one HTML file that needs nothing else: no network, no further files."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from experiments.report.plots import Curve, Figure, curves, tradeoff
-from experiments.report.tables import Table
+from experiments.plan import Planned
+from experiments.report.comparison import intervals, pairs
+from experiments.report.costs import Cost, costs
+from experiments.report.curves import Curve, curves
+from experiments.report.figure import Figure
+from experiments.report.missing import Missing
+from experiments.report.provenance import Origin, origin
+from experiments.report.quality import Panel, by_length, confusion, errors, reliability
+from experiments.report.reviews import Reviews, reviews
+from experiments.report.tables import Column, Line, Table
+from experiments.report.texts import Texts
 from experiments.results import Row
 
 
@@ -29,36 +39,87 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """What is told about one experiment below the tables.
+
+    Attributes:
+        line: Its line.
+        origin: Command, settings, machines.
+        matrix: Its confusion, a row a class, as shares of the row and texts; empty without
+            predictions.
+        runs: One dict of heading to text for each seed.
+    """
+
+    line: Line
+    origin: Origin
+    matrix: list[list[tuple[float, str]]]
+    runs: list[dict[str, str]]
+
+
+@dataclass(frozen=True)
 class Section:
     """One table with its figures.
 
     Attributes:
         table: The table model.
+        columns: Of the table, the accuracy that is judged first.
         cells: For each line its cells, in the order of the columns.
-        tradeoff: Accuracy against training time.
+        families: Families that occur, in the order of the lines.
+        labels: Names of the classes.
+        costs: Accuracy against each cost.
+        intervals: Accuracies with intervals and seeds.
+        pairs: Differences of every two experiments.
+        reliability: One panel an experiment.
+        errors: Kinds of error, for two classes.
+        by_length: Accuracy by the length of the review; None where no texts are at hand.
         curves: Learning curves by experiment.
         without_curve: Experiments that have none.
-        runs: One dict of heading to text for each finished run.
+        reviews: The hardest and the most divisive.
+        texts: Whether the reviews' texts are at hand.
+        details: One for each experiment.
     """
 
     table: Table
+    columns: list[Column]
     cells: list[list[Cell]]
-    tradeoff: Figure | None
+    families: list[str]
+    labels: list[str]
+    costs: list[Cost]
+    intervals: Figure | None
+    pairs: Figure | None
+    reliability: list[Panel]
+    errors: Figure | None
+    by_length: Figure | None
     curves: list[Curve]
     without_curve: list[str]
-    runs: list[dict[str, str]]
+    reviews: Reviews | None
+    texts: bool
+    details: list[Detail]
 
 
-def render_html(title: str, tables: list[Table]) -> str:
-    """Render the page.
+@dataclass(frozen=True)
+class Page:
+    """All that the page shows.
 
-    Args:
+    Attributes:
         title: Name of the benchmark.
+        folder: That was read.
         tables: From `build_tables`.
-
-    Returns:
-        The document, about 5 MB: Plotly's script is inside, once.
+        texts: For each table the test reviews, where they are at hand.
+        missing: Runs without a row.
+        plan: Of the benchmark, for the commands.
     """
+
+    title: str
+    folder: Path
+    tables: list[Table]
+    texts: list[Texts | None]
+    missing: list[Missing]
+    plan: list[Planned]
+
+
+def render_html(page: Page) -> str:
+    """Render the page: a document of 5 to 8 MB, most of it Plotly's script."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("experiments.report"),
         autoescape=True,
@@ -66,37 +127,68 @@ def render_html(title: str, tables: list[Table]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    sections = [
+        _section(page, table, texts) for table, texts in zip(page.tables, page.texts, strict=True)
+    ]
     template = environment.get_template("report.html.j2")
-    return template.render(
-        title=title, sections=[_section(table) for table in tables], plotly=get_plotlyjs()
+    return template.render(page=page, sections=sections, plotly=get_plotlyjs())
+
+
+def _section(page: Page, table: Table, texts: Texts | None) -> Section:
+    analysis = table.analysis
+    lengths = labels = None
+    if analysis is not None:
+        classes = next(iter(analysis.probabilities.values())).shape[2]
+        labels = list(texts.labels) if texts else [f"class {n}" for n in range(classes)]
+        if texts and analysis.split == "test":
+            lengths = texts.lengths(analysis.ids)
+    drawn, without = curves(table)
+    columns = sorted(table.columns, key=lambda column: column.key != table.judged)
+    return Section(
+        table=table,
+        columns=columns,
+        cells=[[_cell(table, line, column) for column in columns] for line in table.lines],
+        families=list(dict.fromkeys(line.family for line in table.lines)),
+        labels=labels or [],
+        costs=costs(table),
+        intervals=intervals(table),
+        pairs=pairs(table),
+        reliability=reliability(table),
+        errors=errors(table, labels or []),
+        by_length=by_length(table, lengths),
+        curves=drawn,
+        without_curve=without,
+        reviews=reviews(table, texts),
+        texts=texts is not None,
+        details=[_detail(page, table, line) for line in table.lines],
     )
 
 
-def _section(table: Table) -> Section:
-    cells = []
-    for line in table.lines:
-        shown = []
-        for column in table.columns:
-            value = line.values[column.key]
-            main, _, spread = column.text(value, len(line.seeds)).partition(" ")
-            best = line.experiment in table.best[column.key]
-            shown.append(Cell(main, spread, value.mean if value else None, best))
-        cells.append(shown)
-    drawn, without = curves(table)
-    runs = [_run(row) for line in table.lines for row in line.rows]
-    return Section(table, cells, tradeoff(table), drawn, without, runs)
+def _cell(table: Table, line: Line, column: Column) -> Cell:
+    value = line.values[column.key]
+    main, _, spread = column.text(value, len(line.seeds)).partition(" ")
+    best = line.experiment in table.best[column.key]
+    return Cell(main, spread, value.mean if value else None, best)
+
+
+def _detail(page: Page, table: Table, line: Line) -> Detail:
+    counts = confusion(table, line.experiment)
+    matrix = []
+    for row in [] if counts is None else counts.tolist():
+        total = max(sum(row), 1)
+        matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
+    found = origin(line, table, page.title, page.folder, page.plan)
+    return Detail(line, found, matrix, [_run(row) for row in line.rows])
 
 
 def _run(row: Row) -> dict[str, str]:
-    """What the table of all runs says about one."""
+    """What the table of an experiment's runs says about one."""
 
     def text(value: Any, form: str = "") -> str:
         return "–" if value is None or value == "" else format(value, form)
 
     tuning = ", ".join(f"{name} {value}" for name, value in row.tuning.items())
     return {
-        "Experiment": row.experiment,
-        "Architecture": row.architecture,
         "Seed": str(row.seed),
         "Validation accuracy, %": text(row.val and row.val.accuracy * 100, ".2f"),
         "Test accuracy, %": text(row.test and row.test.accuracy * 100, ".2f"),
@@ -105,8 +197,10 @@ def _run(row: Row) -> dict[str, str]:
         "Training, s": text(row.train_seconds, ",.1f"),
         "Tokens/s": text(row.train_tokens_per_second, ",.0f"),
         "Latency p95, ms": text(row.latency_ms_p95, ".2f"),
+        "Best batch": text(row.best_batch_size),
         "Precision": text(row.precision),
         "Tuning": text(tuning),
         "Config": text(row.config_hash[:10]),
+        "Code": text(row.git_commit and row.git_commit[:10]),
         "W&B run": text(row.wandb_run),
     }

@@ -1,14 +1,19 @@
 """The report as Markdown, for a repository page or a message."""
 
+from collections.abc import Sequence
+
+from experiments.report.missing import Missing
 from experiments.report.tables import Table
+from experiments.statistics.intervals import Interval
 
 
-def render_markdown(title: str, tables: list[Table]) -> str:
+def render_markdown(title: str, tables: list[Table], missing: Sequence[Missing] = ()) -> str:
     """Write all tables as GitHub Markdown.
 
     Args:
         title: Name of the benchmark.
         tables: From `build_tables`.
+        missing: Runs without a row.
 
     Returns:
         The document; the best value of a column is bold.
@@ -22,7 +27,8 @@ def render_markdown(title: str, tables: list[Table]) -> str:
             parts.append(_grid(table))
             parts.append(
                 "Means over seeds, ± sample standard deviation where there are at least two. F1, "
-                "AUROC, log loss and ECE are on test. Bold: best of the column.\n"
+                "AUROC, log loss and ECE are on test. Bold: best of the column."
+                f"{explanation(table)}\n"
             )
         if table.without_result:
             parts.append("Runs without a result:\n")
@@ -33,13 +39,24 @@ def render_markdown(title: str, tables: list[Table]) -> str:
                     for row in table.without_result
                 )
             )
+    if missing:
+        parts.append(f"{len(missing)} runs are missing:\n")
+        parts.append(
+            "".join(f"- {escape(m.experiment)}, seed {m.seed}: {m.state}\n" for m in missing)
+        )
     return "\n".join(parts)
 
 
 def _grid(table: Table) -> str:
     heads = ["Experiment", "Architecture", "Seeds"]
-    heads += [c.title + (f" ({c.unit})" if c.unit else "") for c in table.columns]
-    lines = [heads, ["---", "---", "---", *("---:" for _ in table.columns)]]
+    rule = ["---", "---", "---"]
+    for column in table.columns:
+        heads.append(column.title + (f" ({column.unit})" if column.unit else ""))
+        rule.append("---:")
+        if column.key == table.judged:
+            heads += ["95% interval", "Group"]
+            rule += ["---", "---"]
+    lines = [heads, rule]
     for line in table.lines:
         cells = [line.experiment, line.architecture, ", ".join(map(str, line.seeds))]
         cells = [escape(cell) for cell in cells]
@@ -47,8 +64,30 @@ def _grid(table: Table) -> str:
             text = column.text(line.values[column.key], len(line.seeds))
             best = line.experiment in table.best[column.key]
             cells.append(f"**{text}**" if best else text)
+            if column.key == table.judged:
+                cells += [interval_text(line.interval), line.group or "–"]
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def explanation(table: Table) -> str:
+    """What intervals and letters mean, for the words below a table."""
+    known = [line.interval for line in table.lines if line.interval]
+    if not known:
+        return ""
+    text = " The interval holds the accuracy with 95% confidence, over reviews and seeds"
+    if any(one.reviews_only for one in known):
+        text += " (\\*: one seed, reviews only)"
+    text += ". Experiments that share a letter do not differ significantly (5%, Holm)."
+    return text
+
+
+def interval_text(interval: Interval | None) -> str:
+    """`[90.68, 91.39]` in percent; a star where one seed leaves the seeds' part out."""
+    if interval is None:
+        return "–"
+    star = "\\*" if interval.reviews_only else ""
+    return f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]{star}"
 
 
 def escape(text: str) -> str:

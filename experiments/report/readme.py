@@ -1,6 +1,5 @@
 """The results table of a README: written between two marks, the rest left as it is."""
 
-import math
 import re
 import textwrap
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from experiments import evaluation_log
 from experiments.atomic import replace_bytes
 from experiments.config import Registry
+from experiments.report.evidence import statistics
 from experiments.report.facts import PROTOCOLS
 from experiments.report.markdown import escape
 from experiments.report.tables import Line, Table, build_tables
@@ -18,8 +18,10 @@ WIDTH = 100
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 _MARK = re.compile(r"<!-- (/?)results:([\w.+-]+) -->")
 # Heading, key of `tables.COLUMNS`, digits.
+_GROUP = "group"
 _COLUMNS = (
     ("test accuracy %", "test_accuracy", 2),
+    (_GROUP, _GROUP, 0),
     ("F1 %", "f1", 2),
     ("log loss", "log_loss", 3),
     ("ECE %", "ece", 1),
@@ -70,7 +72,8 @@ def render(folder: Path, name: str, registry: Registry) -> str:
     if path not in tables_in(folder):
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
-    tables = build_tables(read_rows(path), evaluation_log.read(folder / evaluation_log.LOG_FILE))
+    log = evaluation_log.read(folder / evaluation_log.LOG_FILE)
+    tables = build_tables(read_rows(path), log, lambda done: statistics(done, path))
     return "\n\n".join(
         "\n\n".join([_fill(_about(table)), _grid(table, registry), _fill(_how(table, name))])
         for table in tables
@@ -119,7 +122,8 @@ def _about(table: Table) -> str:
 
 def _grid(table: Table, registry: Registry) -> str:
     heads = ["experiment", "what", "seeds", *(title for title, _, _ in _COLUMNS)]
-    lines = [heads, ["---", "---", "---", *("---:" for _ in _COLUMNS)]]
+    rules = ("---" if key == _GROUP else "---:" for _, key, _ in _COLUMNS)
+    lines = [heads, ["---", "---", "---", *rules]]
     for line in table.lines:
         what = registry.description(line.experiment) or line.architecture
         seeds = ", ".join(map(str, line.seeds))
@@ -129,13 +133,20 @@ def _grid(table: Table, registry: Registry) -> str:
 
 
 def _cell(line: Line, key: str, digits: int) -> str:
+    if key == _GROUP:
+        return line.group or "–"
     value = line.values[key]
     if value is None:
         return "–"
     if key == "parameters":
         return compact(value.mean)
     text = f"{value.mean:,.{digits}f}"
-    return text if key != "test_accuracy" or value.sd is None else f"{text} ± {value.sd:.{digits}f}"
+    if key != "test_accuracy":
+        return text
+    text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"
+    if line.interval:  # one digit: half a width is some tenths of a point
+        text += f" [{100 * line.interval.low:.1f}, {100 * line.interval.high:.1f}]"
+    return text
 
 
 def _how(table: Table, name: str) -> str:
@@ -143,11 +154,15 @@ def _how(table: Table, name: str) -> str:
     sentences = []
     if any(len(line.seeds) > 1 for line in table.lines):
         sentences.append("Means over the seeds, ± their sample standard deviation.")
-    tests = [row.test for line in table.lines for row in line.rows if row.test]
-    if tests:
-        errors = [math.sqrt(test.accuracy * (1 - test.accuracy) / test.n) for test in tests]
+    if intervals := [line.interval for line in table.lines if line.interval]:
+        over = "reviews and seeds"
+        if all(one.reviews_only for one in intervals):
+            over = "reviews; another seed would add to it"
+        elif any(one.reviews_only for one in intervals):
+            over += ", of reviews alone where there is one seed"
         sentences.append(
-            f"One standard error of a single test accuracy is {100 * max(errors):.1f} points."
+            f"In brackets the 95% interval over {over}. Experiments that share a letter do not "
+            "differ significantly (5%, Holm-corrected over all pairs)."
         )
     if told := dict(table.facts).get("Tested"):
         sentences.append(f"Tested: {escape(told)}.")

@@ -17,10 +17,10 @@ OPENING, CLOSING = "<!-- robustness -->", "<!-- /robustness -->"
 _COLUMNS = (
     ("contrast original", "contrast_original"),
     ("contrast revised", "contrast_revised"),
-    ("both", "contrast_consistency"),
+    ("contrast both", "contrast_consistency"),
     ("counterf. original", "counterfactual_original"),
     ("counterf. revised", "counterfactual_revised"),
-    ("both", "counterfactual_consistency"),
+    ("counterf. both", "counterfactual_consistency"),
     ("typos 1%", "typos_1"),
     ("typos 3%", "typos_3"),
     ("typos 5%", "typos_5"),
@@ -34,9 +34,9 @@ _WIDTH = 100
 def grid(judged: Sequence[Judged]) -> Grid:
     """The table for a terminal, accuracies in %, by falling consistency on contrast sets."""
     table = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("experiment", overflow="fold")
+    table.add_column("\nexperiment", no_wrap=True)
     for heading, _ in _COLUMNS:
-        table.add_column(heading, justify="right")
+        table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
     for one in _ordered(judged):
         figures = one.figures()
         cells = (f"{100 * figures[key]:.1f}" for _, key in _COLUMNS)

@@ -11,9 +11,13 @@ from typing import Literal
 from experiments.evaluation import Metrics
 from experiments.evaluation_log import Entry
 from experiments.report.facts import facts, warnings
+from experiments.report.families import OTHER, family
 from experiments.results import Row
+from experiments.statistics.intervals import Interval
+from experiments.statistics.table import Analysis
 
 MIB = 2**20
+Analyse = Callable[[list[Row]], tuple[Analysis | None, list[str]]]
 
 
 @dataclass(frozen=True)
@@ -95,8 +99,13 @@ COLUMNS = (
     Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
     Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
 )
-GPU_MEMORY = Column(
-    "gpu_memory", "Peak GPU memory", "MiB", _field("peak_gpu_memory_bytes", 1 / MIB), 0, "low"
+# Shown where a row has them.
+FURTHER = (
+    Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
+    Column(
+        "gpu_memory", "Peak GPU memory", "MiB", _field("peak_gpu_memory_bytes", 1 / MIB), 0, "low"
+    ),
+    Column("energy", "Energy", "kJ", _field("energy_joules", 1e-3), 1, "low"),
 )
 
 
@@ -110,6 +119,10 @@ class Line:
         seeds: The seeds with a result.
         values: Column key to the value over seeds; None where no seed has it.
         rows: The rows behind the line, by seed.
+        family: What its class belongs to, for example `recurrent`.
+        interval: Where the test accuracy of the method lies with 95% confidence; None where the
+            predictions are not at hand.
+        group: Letters; experiments that share one do not differ significantly.
     """
 
     experiment: str
@@ -117,6 +130,9 @@ class Line:
     seeds: tuple[int, ...]
     values: dict[str, Statistic | None]
     rows: tuple[Row, ...]
+    family: str = OTHER
+    interval: Interval | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,7 @@ class Table:
 
     Attributes:
         corpus: Name of the corpus.
+        fingerprint: Of the corpus; None where every run ended before it was read.
         protocol: `holdout` or `refit`.
         profile: For example `quick`.
         facts: Name and text of what holds for the whole table: corpus, machine, versions, …
@@ -133,9 +150,11 @@ class Table:
         lines: By falling test accuracy; without it, by validation accuracy, at the end.
         best: Column key to the experiments whose shown value is the best, if there are others.
         without_result: Failed and skipped runs.
+        analysis: What the predictions say beyond the rows; None where they are not at hand.
     """
 
     corpus: str
+    fingerprint: str | None
     protocol: str
     profile: str
     facts: tuple[tuple[str, str], ...]
@@ -144,14 +163,23 @@ class Table:
     lines: tuple[Line, ...]
     best: dict[str, frozenset[str]]
     without_result: tuple[Row, ...]
+    analysis: Analysis | None = None
+
+    @property
+    def judged(self) -> str | None:
+        """Key of the accuracy that intervals and groups speak of; None without an analysis."""
+        return f"{self.analysis.split}_accuracy" if self.analysis else None
 
 
-def build_tables(rows: list[Row], log: list[Entry] | None = None) -> list[Table]:
+def build_tables(
+    rows: list[Row], log: list[Entry] | None = None, analyse: Analyse | None = None
+) -> list[Table]:
     """Split rows into comparable groups and make the table of each.
 
     Args:
         rows: Rows of any corpora, protocols and profiles.
         log: The log of test evaluations, where there is one.
+        analyse: Reads the predictions of finished rows; without it there are no intervals.
 
     Returns:
         One table for each (corpus fingerprint, protocol, profile). A run that ended before it
@@ -164,7 +192,7 @@ def build_tables(rows: list[Row], log: list[Entry] | None = None) -> list[Table]
             key = next((known for known in groups if known[:3] == key[:3]), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
-    return [_table(group, log or []) for _, group in ordered]
+    return [_table(group, log or [], analyse) for _, group in ordered]
 
 
 def statistic(values: list[float | None]) -> Statistic | None:
@@ -176,12 +204,15 @@ def statistic(values: list[float | None]) -> Statistic | None:
     return Statistic(statistics.fmean(known), spread, len(known))
 
 
-def _table(rows: list[Row], log: list[Entry]) -> Table:
+def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
     done = [row for row in rows if row.status == "ok"]
-    gpu = any(row.peak_gpu_memory_bytes is not None for row in done)
-    columns = (*COLUMNS, GPU_MEMORY) if gpu else COLUMNS
+    analysis, left_out = analyse(done) if analyse else (None, [])
+    known = [c for c in FURTHER if any(c.value(row) is not None for row in done)]
+    columns = (*COLUMNS, *known)
     names = sorted({row.experiment for row in done})
-    lines = [_line([row for row in done if row.experiment == name], columns) for name in names]
+    lines = [
+        _line([row for row in done if row.experiment == name], columns, analysis) for name in names
+    ]
     lines.sort(key=_rank)
     lost = sorted(
         (row for row in rows if row.status != "ok"), key=lambda row: (row.experiment, row.seed)
@@ -189,25 +220,31 @@ def _table(rows: list[Row], log: list[Entry]) -> Table:
     first = (done or rows)[0]
     return Table(
         corpus=first.corpus,
+        fingerprint=first.corpus_fingerprint,
         protocol=first.protocol,
         profile=first.profile,
         facts=tuple(facts(rows, log)),
-        notes=tuple(warnings(rows)),
+        notes=(*warnings(rows), *left_out),
         columns=columns,
         lines=tuple(lines),
         best={column.key: _best(column, lines) for column in columns},
         without_result=tuple(lost),
+        analysis=analysis,
     )
 
 
-def _line(rows: list[Row], columns: tuple[Column, ...]) -> Line:
+def _line(rows: list[Row], columns: tuple[Column, ...], analysis: Analysis | None) -> Line:
     rows = sorted(rows, key=lambda row: row.seed)
+    name = rows[0].experiment
     return Line(
-        experiment=rows[0].experiment,
+        experiment=name,
         architecture=" / ".join(dict.fromkeys(row.architecture for row in rows)),
         seeds=tuple(row.seed for row in rows),
         values={column.key: statistic([column.value(row) for row in rows]) for column in columns},
         rows=tuple(rows),
+        family=family(rows[0].architecture),
+        interval=analysis.intervals.get(name) if analysis else None,
+        group=analysis.letters.get(name, "") if analysis else "",
     )
 
 

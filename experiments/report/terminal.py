@@ -1,10 +1,13 @@
 """The report in the terminal, at most 100 columns wide."""
 
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from experiments.report.missing import Missing
 from experiments.report.tables import Column, Line, Table
 
 WIDTH = 100
@@ -23,12 +26,13 @@ SHORT = {
 WITH_SPREAD = ("val_accuracy", "test_accuracy")
 
 
-def print_tables(console: Console, tables: list[Table]) -> None:
+def print_tables(console: Console, tables: list[Table], missing: Sequence[Missing] = ()) -> None:
     """Print the leading columns of every table, and the runs without a result.
 
     Args:
         console: Where to print.
         tables: From `build_tables`.
+        missing: Runs without a row.
     """
     for table in tables:
         console.print()
@@ -47,6 +51,10 @@ def print_tables(console: Console, tables: list[Table]) -> None:
             console.print(text)
         for note in table.notes:
             console.print(Text(note, style="dim"))
+    if missing:
+        console.print(Text(f"\n{len(missing)} runs are missing:", style="bold"))
+    for run in missing:
+        console.print(Text(f"{run.experiment}, seed {run.seed}: {run.state}"))
 
 
 def _grid(table: Table) -> Grid:

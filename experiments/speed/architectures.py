@@ -17,21 +17,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
-from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules.batching import TextBatch
 from datamodules.errors import Unavailable
 from experiments.callbacks import Clock
 from experiments.config import Registry, merge
+from experiments.flops import count
 from experiments.parsing import Resolved
 from experiments.speed.record import Origin, write
+from lit_models.classifier import LitClassifier
 from lit_models.estimator import LitEstimator
-from lit_models.layers.recurrent import Direction
 
 REFERENCE = "lstm"
 
@@ -81,22 +80,9 @@ def measure(resolved: Resolved) -> dict[str, float]:
     }
 
 
-def flops_per_token(model: L.LightningModule, batch: TextBatch) -> float:
-    """Multiplications and additions of a forward pass for each real token.
-
-    Fused kernels tell nothing of what they do, so cells and attention are counted on slow paths.
-    """
-    cells = [module for module in model.modules() if isinstance(module, Direction)]
-    before = [cell.recurrent_dropout for cell in cells]
-    for cell in cells:
-        cell.recurrent_dropout = cell.recurrent_dropout or 1e-9
-    model.train()
-    unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
-    with torch.no_grad(), unfused, FlopCounterMode(display=False) as counter:
-        model(batch)
-    for cell, dropout in zip(cells, before, strict=True):
-        cell.recurrent_dropout = dropout
-    return counter.get_total_flops() / int(batch.lengths.sum())
+def flops_per_token(model: LitClassifier, batch: TextBatch) -> float:
+    """Multiplications and additions of a forward pass for each real token."""
+    return count(model, [batch]) / int(batch.lengths.sum())
 
 
 def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str, dict[str, Any]]:

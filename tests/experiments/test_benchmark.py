@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -13,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from sklearn.metrics import accuracy_score
 
 from experiments import benchmark, run
-from experiments.config import ConfigError, Registry, read_profile
-from experiments.launchers import LocalLauncher, carry_out
+from experiments.config import ConfigError, Registry, layered, read_profile
+from experiments.launchers import carry_out
+from experiments.local import LocalLauncher
 from experiments.results import read_row
+from experiments.stopping import Stopped
 from tests.experiments.conftest import REPOSITORY, TOY, Command
 
 SLOW = """
@@ -140,7 +142,7 @@ def test_crashes_become_rows_and_the_rest_goes_on(slow: Path, lit: Command, tmp_
     reasons = {name: read_row(tmp_path / "b" / name / "seed-0").reason for name in names}
     assert reasons["slow_error"] == "RuntimeError: made to fail"
     assert "killed by SIGKILL" in str(reasons["slow_killed"])
-    assert "val/log_loss is " in str(reasons["slow_nan"])
+    assert "train/loss is nan at step 1" in str(reasons["slow_nan"])
     assert reasons["bag"] is None
     assert "made to fail" in done.stdout and "SIGKILL" in done.stdout
     log = (tmp_path / "b" / "slow_error" / "seed-0" / "log.txt").read_text()
@@ -195,11 +197,25 @@ def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
         overrides=["--data=tests.toys.ToyData", "--data.rows=2000", "--trainer.max_epochs=50"],
     )
     told: list[str] = []
+
+    class Watch:
+        def started(self, spec: run.RunSpec) -> None:
+            told.append("started")
+
+        def told(self, spec: run.RunSpec, what: str, share: float) -> None:
+            told.append(what)
+
+        def ended(self, spec: run.RunSpec, outcome: str, seconds: float) -> None:
+            told.append(outcome)
+
+        def said(self, words: str) -> None:
+            raise AssertionError(words)
+
     started = time.monotonic()
-    outcome = LocalLauncher().run(
-        plan.specs[0], lambda what, share: told.append(what), started + 60, grace=40
-    )
-    assert outcome == "stopped" and time.monotonic() - started < 60
+    specs = [plan.specs[0], dataclasses.replace(plan.specs[0], folder=tmp_path / "other")]
+    assert not LocalLauncher().run(specs, Watch(), started + 60, grace=40)
+    assert time.monotonic() - started < 60
+    assert told[0] == "started" and told[-1] == "stopped" and told.count("started") == 1
     assert (plan.specs[0].folder / "resume.ckpt").exists()
     assert any(what.startswith("epoch 1/") for what in told)
 
@@ -208,10 +224,11 @@ def test_sigterm_between_steps_leaves_a_run_that_goes_on_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(*words: object) -> None:
-        raise SIGTERMException  # as Lightning does in validation: no row, and no failure either
+        raise Stopped(signal.SIGTERM, "between steps")  # no row, and no failure either
 
     monkeypatch.setattr(run, "execute", answer)
-    spec = run.RunSpec("bag", "b", "smoke", 0, tmp_path, {})
+    settings = layered(Registry(), "bag", read_profile("smoke"))
+    spec = run.RunSpec("bag", "b", "smoke", 0, tmp_path, settings)
     assert carry_out(spec, lambda what, share: None) == "stopped"
     assert not (tmp_path / "row.json").exists()
 

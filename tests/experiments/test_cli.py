@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import benchmark
 from experiments.cli import main
 from experiments.config import Registry
+from experiments.launchers import alone
 from experiments.publishing import verify_published
 from experiments.results import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
@@ -40,7 +40,7 @@ OWN = ["--data", "datamodules.files.TextFiles"]
         (["benchmark", "cnn", "--model.dropuot", "0.3"], "'dropuot', did you mean 'dropout'"),
         (["fit", "-c", "bag", "--profile", "smoke", "--data.max_length", "0"], "max_length is 0"),
         (["fit", "-c", "bag", "--data.refit", "true", *SMALL], "data.refit is true"),
-        (["fit", "-c", "bag", "--trainer.devices", "2", *SMALL], "trainer.devices asks for 2"),
+        (["fit", "-c", "bag", "--trainer.num_nodes", "2", *SMALL], "trainer.num_nodes is 2"),
         (["fit", "-c", "bag", *OWN, "--data.train", "no.csv"], "no.csv"),
         (["test", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
@@ -102,7 +102,7 @@ def test_a_corpus_without_test_rows_is_refused_before_anything_is_trained(
 def test_one_folder_has_one_benchmark_at_a_time(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    with benchmark.alone(tmp_path / "b"):
+    with alone(tmp_path / "b"):
         words = ["--name", "b", "--runs", str(tmp_path), *SMALL]
         assert main(["benchmark", "tfidf_logreg", *words]) == 1
     assert "another start works in" in capsys.readouterr().err

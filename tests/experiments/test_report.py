@@ -10,10 +10,14 @@ import plotly.graph_objects as go
 import pytest
 from rich.console import Console
 
+from experiments.config import Registry
 from experiments.publishing import publish
 from experiments.report import report
+from experiments.report.costs import costs, place_names
+from experiments.report.curves import curves
+from experiments.report.families import OTHER, family
 from experiments.report.markdown import render_markdown
-from experiments.report.plots import curves, place_names, tradeoff
+from experiments.report.pareto import front
 from experiments.report.tables import Table, build_tables, statistic
 from experiments.report.terminal import compact, print_tables
 from experiments.results import ResultsError, Row, write_row
@@ -130,9 +134,15 @@ def test_facts_and_notes() -> None:
 
 
 def test_gpu_memory_has_a_column_where_there_is_a_gpu() -> None:
-    assert "gpu_memory" not in [column.key for column in only(rows_of("a", [0.9])).columns]
-    table = only(rows_of("a", [0.9], peak_gpu_memory_bytes=3 * 2**20))
-    assert shown(table, "a", "gpu_memory") == "3"
+    for key in ("gpu_memory", "energy", "flops"):
+        assert key not in [column.key for column in only(rows_of("a", [0.9])).columns]
+    further = {"peak_gpu_memory_bytes": 3 * 2**20, "energy_joules": 2500.0}
+    table = only(rows_of("a", [0.9], **further, flops_per_review=4.56e6))
+    assert [shown(table, "a", key) for key in ("gpu_memory", "energy", "flops")] == [
+        "3",
+        "2.5",
+        "4.6",
+    ]
 
 
 def test_terminal_table_fits_100_columns() -> None:
@@ -177,28 +187,40 @@ def test_markdown() -> None:
     assert r"- bert, seed 0: failed: a\|b \<script\> \# c" in text
 
 
-def test_tradeoff_has_error_bars_from_two_seeds_on() -> None:
-    single = only(rows_of("a", [0.9], train_seconds=10.0) + rows_of("b", [0.8], train_seconds=90.0))
-    figure = tradeoff(single)
-    assert figure
-    go.Figure(figure)  # Plotly's own check of every name and value
-    assert figure["layout"]["xaxis"]["type"] == "log"
-    assert not any("error_y" in trace for trace in figure["data"])
-    names = {trace["meta"]: trace["hovertext"] for trace in figure["data"][1:]}
-    assert names == {"accent": ["a"], "muted": ["b"]}  # b is slower and worse
+def test_accuracy_against_each_cost() -> None:
+    table = only(
+        rows_of("a", [0.9], train_seconds=10.0, latency_ms_p50=None)
+        + rows_of("b", [0.8], train_seconds=90.0, flops_per_review=2e6)
+        + rows_of("c", [0.85], train_seconds=20.0, checkpoint_bytes=2**20, flops_per_review=0.0)
+    )
+    found = {cost.key: cost for cost in costs(table)}
+    # Latency of two, operations of one alone above 0: a log axis has no 0.
+    assert list(found) == ["train_seconds", "latency", "size"]
+    for cost in found.values():
+        go.Figure(cost.figure)  # Plotly's own check of every name and value
+        assert cost.figure["layout"]["xaxis"]["type"] == "log"
+    assert found["train_seconds"].leaders == ["a"] and found["size"].leaders == ["c", "a"]
+    traces = found["train_seconds"].figure["data"]
+    names = {trace["meta"]["role"]: trace["hovertext"] for trace in traces[1:]}
+    assert names == {"accent": ["a"], "muted": ["c", "b"]}
+    assert not any("error_y" in trace for trace in traces)  # no predictions, no intervals
+    assert costs(only(rows_of("a", [0.9]))) == []
 
-    figure = tradeoff(only(rows_of("a", [0.9, 0.88]) + rows_of("b", [0.8], train_seconds=1.0)))
-    assert figure
-    go.Figure(figure)
-    (trace,) = [trace for trace in figure["data"] if "hovertext" in trace]
-    assert trace["hovertext"] == ["b", "a"]
-    assert trace["error_y"]["array"] == [0, pytest.approx(1.41, abs=0.01)]
+
+def test_costs_without_test_draw_validation() -> None:
+    figure = costs(only(rows_of("a", [None]) + rows_of("b", [None])))[0].figure
+    assert figure["layout"]["yaxis"]["title"]["text"] == "Validation accuracy, %"
 
 
-def test_tradeoff_without_test_draws_validation() -> None:
-    figure = tradeoff(only(rows_of("a", [None]) + rows_of("b", [None])))
-    assert figure and figure["layout"]["yaxis"]["title"]["text"] == "Validation accuracy, %"
-    assert tradeoff(only(rows_of("a", [0.9]))) is None
+def test_the_front() -> None:
+    points = [(2.0, 0.8), (1.0, 0.7), (3.0, 0.8), (4.0, 0.9), (2.0, 0.75), (1.0, 0.7)]
+    assert front(points) == [1, 5, 0, 3]
+    assert front([]) == []
+
+
+def test_every_architecture_has_a_family(experiment: str, registry: Registry) -> None:
+    path = registry.settings(experiment)["model"]["class_path"]
+    assert family(path.rpartition(".")[2]) != OTHER, f"add {path} to report/families.py"
 
 
 def test_names_do_not_cover_each_other() -> None:
@@ -287,7 +309,7 @@ def test_report_writes_one_self_contained_page(benchmark: Path) -> None:
     assert str(benchmark.parent) not in own
 
     figures = [json.loads(s) for s in page.scripts if s.startswith("{")]
-    assert len(figures) == 1 + 5  # the trade-off, and curves of five experiments
+    assert len(figures) == 3 + 5  # three costs, and curves of five experiments
     for figure in figures:
         go.Figure(figure)
     for needed in ("failed", "25,000 reviews", "0123456789abcdef", "Example CPU", "torch 2.13.0"):
@@ -296,15 +318,15 @@ def test_report_writes_one_self_contained_page(benchmark: Path) -> None:
 
 def test_the_table_is_ready_to_sort(benchmark: Path) -> None:
     text = report(benchmark, console=Console(file=io.StringIO())).html.read_text()
-    head = re.search(r"<table class=\"results\">.*?</thead>", text, re.S)
+    head = re.search(r"<table class=\"results\".*?</thead>", text, re.S)
     assert head
     tags = Page(head[0]).tags
     headings = [attrs for tag, attrs in tags if tag == "th"]
-    assert len(headings) == len([tag for tag, _ in tags if tag == "button"]) == 16
-    assert [number for number, th in enumerate(headings) if "aria-sort" in th] == [4]
-    rows = re.findall(r"<tr>\s*<th scope=\"row\">(\w+).*?</tr>", text, re.S)
+    assert len(headings) == len([tag for tag, _ in tags if tag == "button"]) == 17
+    assert [number for number, th in enumerate(headings) if "aria-sort" in th] == [5]
+    rows = re.findall(r"<th scope=\"row\"><a href=\"#experiment-1-(\w+)\">", text)
     assert rows == ["evil", "bag", "cnn", "fit"]
-    empty = re.search(r"<th scope=\"row\">fit</th>.*?</tr>", text, re.S)
+    empty = re.search(r"<th scope=\"row\"><a [^>]*>fit</a></th>.*?</tr>", text, re.S)
     assert empty
     values = re.findall(r"data-value=\"(.*?)\">(.*?)</td>", empty[0])
     assert values[2] == ("", "–")
@@ -338,3 +360,4 @@ def test_published_rows_give_the_same_report(tmp_path: Path) -> None:
         except ValueError:
             assert one == two
     assert after.html.read_text().count('class="chart curve"') == 1
+    assert after.html.read_text().count('class="interval"') == 2  # the heading, and cnn's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,9 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     what = Registry().description("cnn").rstrip(".")
     assert cnn.startswith(f"| `cnn` | {what} | 0, 1, 2 | ") and " ± " in cnn.split(" | ")[3]
     assert cnn.count("±") == 1 and "| 2.61M | 41 | 1.6 |" in cnn
+    accuracy, group = cnn.split(" | ")[3:5]
+    assert re.fullmatch(r"\d\d\.\d\d ± \d+\.\d\d \[\d\d\.\d, \d\d\.\d\]", accuracy)
+    assert re.fullmatch(r"[a-c]+", group)
     assert "| `gone_now` | CNN | 0 |" in grids[0]  # no experiment of this name any more
     assert "Protocol `holdout`" in text and "Protocol `refit`" in text
     command = "lit-sentiment benchmark NAME --profile full --root DIR --seeds"
@@ -67,8 +71,8 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     assert "Example CPU, 2 cores, 2 threads; precision 32-true." in words
     assert f"`{command} 0 1 2 --name imdb --run.protocol holdout`" in words
     assert f"`{command} 0 --name imdb --run.protocol refit`" in words
-    # 200 made test rows of accuracy around 0.88.
-    assert "One standard error of a single test accuracy is 2." in words
+    reviews = "95% interval over reviews and seeds, of reviews alone where there is one seed."
+    assert reviews in words and "95% interval over reviews; another seed would" in words
     assert "sample standard deviation" in words
     assert all(len(line) <= 100 for line in text.splitlines() if not line.startswith("|"))
 

@@ -29,9 +29,9 @@ def test_the_schema_is_the_written_one() -> None:
     expected = """experiment architecture corpus corpus_fingerprint protocol profile seed status
         reason val test parameters train_seconds seconds_to_best epochs best_epoch
         train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
-        latency_ms_p95 reviews_per_second checkpoint_bytes precision tuning git_commit git_dirty
-        versions hardware started ended config_hash wandb_run notes history evidence excluded
-        train_rows checksums schema"""
+        latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
+        checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
+        config_hash wandb_run notes history evidence excluded train_rows checksums schema"""
     assert names == expected.split()
 
 

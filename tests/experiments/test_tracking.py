@@ -16,18 +16,19 @@ from experiments.results import read_row
 from tests.experiments.conftest import TOY, Command
 
 
-def inspect(folder: Path, *words: str) -> str:
-    """What `wandb leet inspect --json` prints of the run in a folder."""
+def inspect(place: Path, *words: str) -> str:
+    """What `wandb leet inspect --json` prints: of a run folder's last start, or of one start."""
+    place = place / "wandb" if (place / "wandb").is_dir() else place
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *words]
     done = subprocess.run(
-        [*command, str(folder / "wandb")], capture_output=True, text=True, check=True, timeout=60
+        [*command, str(place)], capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout
 
 
-def records(folder: Path, kind: str) -> list[dict[str, Any]]:
+def records(place: Path, kind: str) -> list[dict[str, Any]]:
     """All records of one type, in the order they were written."""
-    lines = [json.loads(line) for line in inspect(folder).splitlines()]
+    lines = [json.loads(line) for line in inspect(place).splitlines()]
     return [line[kind] for line in lines if line["type"] == kind]
 
 
@@ -44,7 +45,8 @@ def test_summary_has_the_rows_metrics_costs_and_a_clean_end(bag: Path) -> None:
     told = json.loads(inspect(bag, "--summary"))
     summary = told["summary"]
     assert summary["test/accuracy"] == pytest.approx(row.test.accuracy)
-    assert summary["val/log_loss"] == pytest.approx(row.val.log_loss)
+    assert summary["chosen/val/log_loss"] == pytest.approx(row.val.log_loss)
+    assert summary["val/log_loss"]["min"] == pytest.approx(row.val.log_loss, rel=1e-4)
     assert summary["parameters"] == row.parameters
     assert summary["train_seconds"] == pytest.approx(row.train_seconds)
     assert summary["checkpoint_bytes"] == row.checkpoint_bytes

@@ -1,0 +1,79 @@
+"""Learning curves: validation accuracy and log loss after each epoch, a panel an experiment."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.report.figure import Figure, span
+from experiments.report.tables import Line, Table
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Learning curves of one experiment.
+
+    Attributes:
+        experiment: Its name.
+        figure: Validation accuracy above validation log loss, one trace for each seed.
+    """
+
+    experiment: str
+    figure: Figure
+
+
+def curves(table: Table) -> tuple[list[Curve], list[str]]:
+    """Learning curves of every experiment that has them, on axes that all share.
+
+    Returns:
+        The curves in the table's order, and the experiments without (fitted in one pass, or not
+        watched by epoch).
+    """
+    found: list[tuple[Line, list[dict[str, Any]]]] = []
+    without = []
+    for line in table.lines:
+        traces = [
+            trace
+            for row in line.rows
+            for key, axis, scale in (("val/accuracy", "", 100), ("val/log_loss", "2", 1))
+            if (trace := _trace(row.history, key, axis, scale, row.seed, row.best_epoch))
+        ]
+        if traces:
+            found.append((line, traces))
+        else:
+            without.append(line.experiment)
+    everything = [trace for _, traces in found for trace in traces]
+    ranges = {
+        axis: span([y for trace in everything if trace["yaxis"] == axis for y in trace["y"]])
+        for axis in ("y", "y2")
+    }
+    layout = {
+        "xaxis": {"anchor": "y2", "title": {"text": "epoch"}, "tickformat": "d"},
+        "yaxis": {"domain": [0.56, 1], "range": ranges["y"], "title": {"text": "accuracy, %"}},
+        "yaxis2": {"domain": [0, 0.44], "range": ranges["y2"], "title": {"text": "log loss"}},
+        "showlegend": False,
+    }
+    return [Curve(line.experiment, {"data": t, "layout": layout}) for line, t in found], without
+
+
+def _trace(
+    history: list[dict[str, float | None]],
+    key: str,
+    axis: str,
+    scale: float,
+    seed: int,
+    best_epoch: int | None,
+) -> dict[str, Any] | None:
+    """One seed's curve, or None below two epochs; the chosen epoch has the larger marker."""
+    points = [(epoch["epoch"], value) for epoch in history if (value := epoch.get(key)) is not None]
+    if len(points) < 2:
+        return None
+    return {
+        "x": [(epoch or 0) + 1 for epoch, _ in points],
+        "y": [value * scale for _, value in points],
+        "xaxis": "x",
+        "yaxis": f"y{axis}",
+        "mode": "lines+markers",
+        "line": {"width": 1.5},
+        "marker": {"size": [9 if epoch == best_epoch else 4 for epoch, _ in points]},
+        "hovertemplate": f"seed {seed}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+        "meta": {"role": "accent"},
+    }

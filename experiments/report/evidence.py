@@ -1,0 +1,34 @@
+"""The statistics of a table's rows, as far as their predictions are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.report.provenance import run_folder
+from experiments.results import VAL_FILE, Row
+from experiments.statistics.table import Analysis, analyse
+
+
+def statistics(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[str]]:
+    """What the predictions of finished rows say, and sentences on the rows that are left out.
+
+    Args:
+        rows: of one table.
+        folder: that they were read from.
+
+    Raises:
+        ResultsError: predictions that were changed, or of different reviews.
+    """
+    home = folder.parent if folder.is_file() else folder
+    kept, names = [], []
+    for row in rows:
+        run = run_folder(home, row)
+        if row.evidence or (run is not None and (run / VAL_FILE).is_file()):
+            kept.append(row)
+        else:
+            names.append(f"{row.experiment}, seed {row.seed}")
+    analysis = analyse(kept, folder)
+    notes = [f"No predictions are kept of {'; '.join(names)}: not in the statistics."]
+    if analysis and analysis.left_out:
+        notes += [f"Not in the statistics: {'; '.join(analysis.left_out)}."]
+    return analysis, notes if names else notes[1:]

@@ -1,0 +1,148 @@
+"""How a line of the table came about: its command, its settings, its machines."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from experiments.config import CONFIGS, ConfigError, Registry, read_yaml
+from experiments.plan import Planned
+from experiments.publishing import without_paths
+from experiments.report.facts import machine
+from experiments.report.tables import Line, Table
+from experiments.results import Row
+
+OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
+WORDS = ("good", "terrible", "funny", "boring", "not")
+_LARGEST = 100e6  # bytes
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What stands behind one line.
+
+    Attributes:
+        what: What the experiment is; empty where its file is not at hand.
+        commands: What makes it again, line by line.
+        config: The resolved settings as YAML; empty where only their hash is kept.
+        machines: Machine, precision and versions, each different one once.
+        neighbours: Some words and those nearest to them in the run's word vectors.
+    """
+
+    what: str
+    commands: list[str]
+    config: str
+    machines: list[str]
+    neighbours: list[tuple[str, str]]
+
+
+def origin(line: Line, table: Table, name: str, folder: Path, plan: list[Planned]) -> Origin:
+    """Finds it out.
+
+    Args:
+        line: of the table.
+        table: the table.
+        name: of the benchmark.
+        folder: that was read.
+        plan: of the benchmark (`experiments.plan`); empty where there is none.
+    """
+    run = run_folder(folder, line.rows[0])
+    return Origin(
+        what=(Registry().description(line.experiment) or "").rstrip("."),
+        commands=_commands(line, table, name, plan),
+        config=_config(run),
+        machines=list(dict.fromkeys(map(_made, line.rows))),
+        neighbours=_neighbours(run),
+    )
+
+
+def run_folder(folder: Path, row: Row) -> Path | None:
+    """The run's own folder under what was read; None for a published row."""
+    if row.evidence is not None:
+        return None
+    places = (folder / row.experiment / f"seed-{row.seed}", folder)
+    return next((place for place in places if (place / "row.json").is_file()), None)
+
+
+def _commands(line: Line, table: Table, name: str, plan: list[Planned]) -> list[str]:
+    rows = line.rows
+    words = ["lit-sentiment"]
+    seeds = [str(row.seed) for row in rows]
+    tested = any(row.test for row in rows)
+    words += ["benchmark", line.experiment] if tested else ["fit", "-c", line.experiment]
+    words += ["--profile", table.profile]
+    words += [] if table.profile in OFFLINE else ["--root", "DIR"]
+    words += ["--seeds", *seeds] if tested else ["--seed", seeds[0]]
+    evidence = rows[0].evidence
+    words += ["--name", evidence.file.partition("/")[0] if evidence else name]
+    planned = next((run for run in plan if run.experiment == line.experiment), None)
+    variants = sorted(CONFIGS.glob(f"*/{line.experiment}.yaml"))
+    if planned and planned.configs:
+        words += [w for folder in planned.configs for w in ("--configs", _plain(folder))]
+    elif variants:
+        words += ["--configs", f"experiments/configs/{variants[0].parent.name}"]
+    said = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
+    own = [f"--run.protocol {table.protocol}"]
+    precision = rows[0].precision
+    if precision != "32-true" and not rows[0].hardware.get("gpu"):
+        own.append(f"--run.precision {precision}")  # not what `auto` is on a processor
+    spoken = " ".join(said)
+    tail = [word for word in own if word.split()[0] not in spoken]
+    text = " ".join([shlex.join(words), *tail, *(shlex.quote(_plain(word)) for word in said)])
+    commits = list(dict.fromkeys(row.git_commit for row in rows if row.git_commit))
+    dirty = "  # with changes that were not committed" if any(r.git_dirty for r in rows) else ""
+    return [*(f"git checkout {commit}{dirty}" for commit in commits[:1]), text]
+
+
+def _plain(text: str) -> str:
+    """Without paths that tell about the machine."""
+    return str(without_paths(text))
+
+
+def _config(run: Path | None) -> str:
+    if run is None:
+        return ""
+    try:
+        config = without_paths(read_yaml(run / "config.yaml"))
+    except ConfigError:
+        return ""
+    return yaml.safe_dump(config, sort_keys=False).rstrip()
+
+
+def _made(row: Row) -> str:
+    versions = ", ".join(
+        f"{name} {row.versions[name]}"
+        for name in ("python", "torch", "lightning", "scikit-learn", "transformers")
+        if name in row.versions
+    )
+    return "; ".join(part for part in (machine(row), row.precision or "", versions) if part)
+
+
+def _neighbours(run: Path | None) -> list[tuple[str, str]]:
+    """Words and their nearest; nothing where the run keeps no word vectors."""
+    if run is None or not _is_small(run):
+        return []
+    from experiments.word_table import read_table
+
+    try:
+        table = read_table(run)
+    # Whatever it is (no word vectors, a class that has changed since, a damaged file): the report
+    # is of rows and predictions, and must not fail for what stands beside them.
+    except Exception:
+        return []
+    known = set(table.words)
+    return [
+        (word, ", ".join(near for near, _ in table.neighbours(word, 8)))
+        for word in WORDS
+        if word in known
+    ]
+
+
+def _is_small(run: Path) -> bool:
+    """Reading a large encoder, which has no words, would take seconds."""
+    files = [run / name for name in ("model.ckpt", "arrays.safetensors")]
+    sizes = [file.stat().st_size for file in files if file.is_file()]
+    return bool(sizes) and max(sizes) < _LARGEST

@@ -1,0 +1,190 @@
+"""Figures of how models are right and wrong: reliability, kinds of error, length of the text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.report.comparison import EDGES, NAMES, ROW
+from experiments.report.figure import Figure
+from experiments.report.tables import Table
+
+_LENGTH_BINS = 8
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One small figure of a series.
+
+    Attributes:
+        title: An experiment.
+        note: A few words beside it.
+        figure: What is drawn.
+    """
+
+    title: str
+    note: str
+    figure: Figure
+
+
+def reliability(table: Table) -> list[Panel]:
+    """Share of right answers against the confidence they were given with, one panel each."""
+    analysis = table.analysis
+    if analysis is None:
+        return []
+    panels = []
+    for line in table.lines:
+        found = analysis.calibration.get(line.experiment)
+        if found is None:
+            continue
+        states = (
+            ("muted", "as it is", found.diagram_before),
+            ("accent", "after scaling", found.diagram_after),
+        )
+        least = min(one.confidence for _, _, bins in states for one in bins)
+        traces: list[dict[str, Any]] = [
+            {
+                "x": [0, 100],
+                "y": [0, 100],
+                "mode": "lines",
+                "line": {"dash": "dot", "width": 1},
+                "hoverinfo": "skip",
+                "meta": {"role": "rule"},
+            }
+        ]
+        for role, name, bins in states:
+            traces.append(
+                {
+                    "x": [round(100 * one.confidence, 2) for one in bins],
+                    "y": [round(100 * one.accuracy, 2) for one in bins],
+                    "mode": "lines+markers",
+                    "line": {"width": 1.5},
+                    "marker": {"size": 4},
+                    "hovertemplate": f"{name}: of answers at %{{x:.1f}} % confidence %{{y:.1f}} % "
+                    "are right<extra></extra>",
+                    "meta": {"role": role},
+                }
+            )
+        low = np.floor(least * 10) * 10
+        layout = {
+            "xaxis": {"range": [low, 101], "title": {"text": "confidence, %"}},
+            "yaxis": {"range": [low - 2, 102], "title": {"text": "right, %"}},
+            "showlegend": False,
+        }
+        note = (
+            f"ECE {100 * found.before.ece:.1f} → {100 * found.after.ece:.1f} %, "
+            f"T = {np.mean(found.temperatures):.2f}"
+        )
+        panels.append(Panel(line.experiment, note, {"data": traces, "layout": layout}))
+    return panels
+
+
+def confusion(table: Table, experiment: str) -> NDArray[np.float64] | None:
+    """float[C, C]: how many reviews of class row were called column, the mean over the seeds."""
+    analysis = table.analysis
+    if analysis is None or experiment not in analysis.probabilities:
+        return None
+    probabilities = analysis.probabilities[experiment]
+    classes = probabilities.shape[2]
+    called = probabilities.argmax(axis=2)
+    cells = (analysis.labels[None] * classes + called).ravel()
+    counts = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+    return counts / len(probabilities)
+
+
+def errors(table: Table, labels: Sequence[str]) -> Figure | None:
+    """What is taken for what: for two classes bars to either side, else None.
+
+    Args:
+        table: with its analysis.
+        labels: names of the classes.
+    """
+    found = {
+        line.experiment: matrix
+        for line in table.lines
+        if (matrix := confusion(table, line.experiment)) is not None
+    }
+    if not found or len(labels) != 2:
+        return None
+    traces = []
+    for role, sign, label, called in (("warm", -1, 0, 1), ("accent", 1, 1, 0)):
+        shares = [100 * m[label, called] / max(m[label].sum(), 1) for m in found.values()]
+        traces.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "x": [sign * round(share, 3) for share in shares],
+                "y": list(found),
+                "customdata": [round(share, 2) for share in shares],
+                "name": f"{labels[label]} called {labels[called]}",
+                "hovertemplate": f"<b>%{{y}}</b>: %{{customdata:.1f}} % of {labels[label]} called "
+                f"{labels[called]}<extra></extra>",
+                "meta": {"role": role},
+            }
+        )
+    most = max(abs(x) for trace in traces for x in trace["x"]) * 1.08 or 1.0
+    step = next(step for step in (1, 2, 5, 10, 20, 50) if most / step <= 3 or step == 50)
+    ticks = [step * at for at in range(-int(most // step), int(most // step) + 1)]
+    return {
+        "data": traces,
+        "layout": {
+            "barmode": "overlay",
+            "bargap": 0.35,
+            "xaxis": {
+                "range": [-most, most],
+                "tickvals": ticks,
+                "ticktext": [f"{abs(tick)}%" for tick in ticks],
+                "tickangle": 0,
+                "title": {"text": "share of a class"},
+            },
+            "yaxis": NAMES,
+            "height": EDGES + 24 + ROW * len(found),
+            "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        },
+    }
+
+
+def by_length(table: Table, lengths: NDArray[np.int64] | None) -> Figure | None:
+    """Accuracy in parts of equal size, from the shortest reviews to the longest.
+
+    Args:
+        table: with its analysis.
+        lengths: words of each review, in the order of the analysis; None where no text is at hand.
+    """
+    analysis = table.analysis
+    if analysis is None or lengths is None or not analysis.correct:
+        return None
+    parts = [p for p in np.array_split(np.argsort(lengths, kind="stable"), _LENGTH_BINS) if len(p)]
+    heads = [f"{lengths[part].min():,}–{lengths[part].max():,}" for part in parts]
+    names = [line.experiment for line in table.lines if line.experiment in analysis.correct]
+    right = [analysis.correct[name].mean(axis=0) for name in names]
+    values = [[round(100 * float(row[part].mean()), 1) for part in parts] for row in right]
+    trace = {
+        "type": "heatmap",
+        "x": heads,
+        "y": names,
+        "z": values,
+        "texttemplate": "%{z:.1f}",
+        "hovertemplate": "<b>%{y}</b>, reviews of %{x} words: %{z:.1f} %<extra></extra>",
+        "xgap": 1,
+        "ygap": 1,
+        "showscale": False,
+        "meta": {"role": "sequential"},
+    }
+    return {
+        "data": [trace],
+        "layout": {
+            "xaxis": {
+                "type": "category",
+                "tickmode": "linear",
+                "tickangle": 0,
+                "tickfont": {"size": 10},
+                "title": {"text": "words in the review"},
+                "showgrid": False,
+            },
+            "yaxis": NAMES,
+            "height": EDGES + ROW * len(names),
+        },
+    }

@@ -1,0 +1,112 @@
+"""The reviews that models stumble over: wrong in all of them, or dividing them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.report.tables import Table
+from experiments.report.texts import Texts
+
+SHOWN, LONGEST, BRIEF = 10, 3000, 220
+_MARKUP = re.compile(r"<br\s*/?>", re.I)
+
+
+@dataclass(frozen=True)
+class Review:
+    """One review and what the models make of it.
+
+    Attributes:
+        name: The source's name, or its number in the test split.
+        label: Name of its class.
+        right: Experiments that are right in most seeds, best first.
+        wrong: The others.
+        chance: Mean probability that all gave to the label, in 0..1.
+        brief: The beginning of its text; None where the text is not at hand.
+        rest: What follows, up to 3,000 characters.
+    """
+
+    name: str
+    label: str
+    right: list[str]
+    wrong: list[str]
+    chance: float
+    brief: str | None
+    rest: str
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Both lists.
+
+    Attributes:
+        all_wrong: How many test reviews no experiment has right in most seeds.
+        all_right: How many all have right.
+        total: How many test reviews there are.
+        hardest: Those that all have wrong, by the least probability for the label.
+        divisive: Those that divide the experiments in halves, by how sure both sides are.
+    """
+
+    all_wrong: int
+    all_right: int
+    total: int
+    hardest: list[Review]
+    divisive: list[Review]
+
+
+def reviews(table: Table, texts: Texts | None) -> Reviews | None:
+    """Finds them; None below three experiments, of which no review says much.
+
+    Args:
+        table: with its analysis.
+        texts: the test reviews, where they are at hand.
+    """
+    analysis = table.analysis
+    names = [line.experiment for line in table.lines if line.interval]
+    if analysis is None or analysis.split != "test" or len(names) < 3:
+        return None
+    right = np.stack([analysis.correct[name].mean(axis=0) > 0.5 for name in names])  # [M, N]
+    columns = np.arange(len(analysis.labels))
+    chances = np.stack(
+        [analysis.probabilities[name].mean(axis=0)[columns, analysis.labels] for name in names]
+    )
+    share, mean = right.mean(axis=0), chances.mean(axis=0)
+    # Sure on both sides: the distance between those that are right and those that are wrong.
+    sure = np.abs(chances - 0.5).mean(axis=0)
+    hardest = np.lexsort((mean, share))[:SHOWN]
+    divisive = np.lexsort((-sure, np.abs(share - 0.5).round(2)))[:SHOWN]
+
+    def show(at: int) -> Review:
+        number = int(analysis.ids[at])
+        brief, rest = (None, "") if texts is None else _cut(texts.texts[number])
+        label = int(analysis.labels[at])
+        return Review(
+            name=f"test review {number}" if texts is None else texts.keys[number],
+            label=str(label) if texts is None else texts.labels[label],
+            right=[name for name, good in zip(names, right[:, at], strict=True) if good],
+            wrong=[name for name, good in zip(names, right[:, at], strict=True) if not good],
+            chance=float(mean[at]),
+            brief=brief,
+            rest=rest,
+        )
+
+    return Reviews(
+        all_wrong=int((share == 0).sum()),
+        all_right=int((share == 1).sum()),
+        total=len(share),
+        hardest=[show(at) for at in hardest if share[at] == 0],
+        divisive=[show(at) for at in divisive if 0 < share[at] < 1],
+    )
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """The beginning of a text, up to a word's end, and the rest, without markup."""
+    plain = " ".join(_MARKUP.sub(" ", text).split())
+    if len(plain) <= BRIEF:
+        return plain, ""
+    edge = plain.rfind(" ", 0, BRIEF)
+    edge = edge if edge > 0 else BRIEF
+    rest = plain[edge:LONGEST]
+    return plain[:edge], rest + ("…" if len(plain) > LONGEST else "")

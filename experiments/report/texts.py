@@ -1,0 +1,87 @@
+"""The reviews behind the ids, where the corpus is at hand. Nothing here is ever published."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datamodules.cache import default_cache_dir
+from datamodules.errors import DataError
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The test reviews of a corpus.
+
+    Attributes:
+        labels: Names of the classes.
+        texts: By id.
+        keys: The source's name of each.
+    """
+
+    labels: tuple[str, ...]
+    texts: list[str]
+    keys: list[str]
+
+    def lengths(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Words of some reviews, as white space parts them."""
+        return np.array([len(self.texts[number].split()) for number in ids.tolist()])
+
+
+def find(fingerprint: str | None, root: str | None = None) -> Texts | None:
+    """The test reviews of a corpus in the cache, or of the official one under `root`.
+
+    Args:
+        fingerprint: of the corpus that was tested on.
+        root: as in `benchmark --root`: read into the cache first, if it is not there.
+
+    Returns:
+        None where no corpus of that fingerprint is at hand.
+
+    Raises:
+        DataError: `root` is no corpus, or the cached one is damaged.
+    """
+    if fingerprint is None:
+        return None
+    found = _cached(fingerprint)
+    if found is None and root is not None:
+        from datamodules.corpus import Corpus
+        from datamodules.imdb import IMDB
+
+        data = IMDB(root=root)
+        if not data.corpus_folder.exists():
+            data.read().save(data.corpus_folder)
+        if Corpus.load(data.corpus_folder).fingerprint == fingerprint:
+            found = data.corpus_folder
+    return None if found is None else _read(found)
+
+
+def _cached(fingerprint: str) -> Path | None:
+    for head in sorted((default_cache_dir() / "corpora").glob("*/corpus.json")):
+        try:
+            if json.loads(head.read_text(encoding="utf-8"))["fingerprint"] == fingerprint:
+                return head.parent
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # another corpus, damaged: whoever needs it will say so
+    return None
+
+
+def _read(folder: Path) -> Texts | None:
+    import pyarrow.parquet as pq
+
+    file = folder / "test.parquet"
+    if not file.is_file():
+        return None
+    try:
+        head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        table = pq.read_table(file, columns=["text", "key"], page_checksum_verification=True)
+        names = tuple(head["label_names"])
+        return Texts(names, table["text"].to_pylist(), table["key"].to_pylist())
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are these two
+        raise DataError(
+            f"{folder}: the cached corpus is damaged ({error}); delete the folder and run again"
+        ) from error

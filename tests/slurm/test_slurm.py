@@ -1,0 +1,240 @@
+"""The Slurm launcher on a real Slurm: an array collected, cut, cancelled, timed out, reopened."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.results import read_row
+from experiments.row import Row
+from tests.experiments.conftest import REPOSITORY, TOY
+from tests.slurm.cluster import cluster, missing
+
+pytestmark = [pytest.mark.slurm, pytest.mark.timeout(900)]
+
+SLEEPY = """
+import time
+from lit_models.bag import Bag
+
+class Sleepy(Bag):
+    \"\"\"A bag that waits in every step.\"\"\"
+    def training_step(self, batch, batch_idx):
+        time.sleep(0.4)
+        return super().training_step(batch, batch_idx)
+"""
+CLUSTER = "time: 10m\ncpus: 1\nmemory: 1G\nsignal_seconds: 0\n"
+
+Head = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture(scope="module")
+def slurm() -> Iterator[dict[str, str]]:
+    if reason := missing():
+        pytest.skip(f"no Slurm here: {reason}")
+    with cluster() as environment:
+        yield environment
+
+
+@pytest.fixture
+def head(slurm: dict[str, str], tmp_path: Path) -> Iterator[Head]:
+    """Starts a benchmark of some experiments on the cluster."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "sleepy.py").write_text(SLEEPY)
+    for name in ("sleepy_a", "sleepy_b"):
+        (outside / f"{name}.yaml").write_text("# Sleepy.\nmodel: {class_path: sleepy.Sleepy}\n")
+    started = []
+
+    def start(*words: str, resources: str = CLUSTER, name: str = "b") -> subprocess.Popen[str]:
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(resources)
+        places = ["--configs", outside, "--runs", tmp_path, "--name", name, "--cluster", file]
+        command = [sys.executable, "-m", "experiments", "benchmark", "--launcher", "slurm"]
+        started.append(
+            subprocess.Popen(
+                [*command, *map(str, places), *TOY, *words],
+                cwd=REPOSITORY,
+                env=slurm | {"PYTHONPATH": str(REPOSITORY), "SLURM_NTASKS": "7"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+    subprocess.run(["scancel", "--me"], env=slurm, check=True)
+
+
+def wait_for(file: Path, process: subprocess.Popen[str], seconds: float = 400) -> None:
+    end = time.monotonic() + seconds
+    while not file.exists():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end, f"{file} did not appear"
+        time.sleep(0.1)
+
+
+def end(process: subprocess.Popen[str], seconds: float = 300) -> str:
+    output, _ = process.communicate(timeout=seconds)
+    return output
+
+
+def job_of(folder: Path) -> str:
+    """Slurm's name of the job that was last submitted for a run."""
+    submissions = json.loads((folder.parents[1] / "slurm" / "submissions.json").read_text())
+    found = [s for s in submissions if str(folder) in s["runs"]][-1]
+    place = found["runs"].index(str(folder))
+    return found["job"] if len(found["runs"]) == 1 else f"{found['job']}_{place}"
+
+
+def outcome(row: Row) -> tuple:
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
+    return row.status, row.val, row.test, row.best_epoch, history
+
+
+def test_an_array_gives_the_rows_that_runs_here_give(
+    head: Head, slurm: dict[str, str], tmp_path: Path
+) -> None:
+    process = head("bag", "tfidf_logreg", "--seeds", "0", "1")
+    assert process.wait(300) == 0, end(process)
+    words = ["benchmark", "bag", "tfidf_logreg", "--seeds", "0", "1", "--name", "here", *TOY]
+    here = [sys.executable, "-m", "experiments", *words, "--runs", str(tmp_path)]
+    subprocess.run(here, cwd=REPOSITORY, check=True, capture_output=True)
+    for name in ("bag", "tfidf_logreg"):
+        for seed in (0, 1):
+            part = Path(name) / f"seed-{seed}"
+            there = read_row(tmp_path / "b" / part)
+            assert outcome(there) == outcome(read_row(tmp_path / "here" / part))
+            assert there.status == "ok" and there.hardware["threads"] == 1
+    submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
+    assert len(submissions) == 1 and len(submissions[0]["runs"]) == 4
+    assert stat.S_IMODE((tmp_path / "b" / "slurm").stat().st_mode) == 0o700
+    assert len((tmp_path / "b" / "results.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_head_that_dies_is_reopened_and_submits_nothing_twice(head: Head, tmp_path: Path) -> None:
+    folder = tmp_path / "b" / "sleepy_a" / "seed-0"
+    process = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=5")
+    wait_for(folder / "resume.ckpt", process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    file = tmp_path / "b" / "slurm" / "submissions.json"
+    submissions = json.loads(file.read_text())
+    # As if it had died right after sbatch: the job is found by its comment.
+    file.write_text(json.dumps([submissions[0] | {"job": None}]))
+    again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=5")
+    assert again.wait(300) == 0, end(again)
+    assert json.loads(file.read_text()) == submissions
+    assert len(read_row(folder).history) == 5
+    assert read_row(folder.parents[1] / "tfidf_logreg" / "seed-0").status == "ok"
+
+
+def test_ctrl_c_leaves_the_jobs_and_says_so(
+    head: Head, slurm: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "b" / "sleepy_a" / "seed-0"
+    process = head("sleepy_a", "--trainer.max_epochs=9")
+    wait_for(folder / "resume.ckpt", process)
+    process.send_signal(signal.SIGINT)
+    output = end(process)
+    assert process.returncode == 130 and "the jobs go on" in output, output
+    states = subprocess.run(
+        ["squeue", "--noheader", "--format=%T"], env=slurm, capture_output=True, text=True
+    )
+    assert "RUNNING" in states.stdout
+    other = head("sleepy_a", "--trainer.max_epochs=3")  # while it runs with nine
+    output = end(other)
+    assert other.returncode == 1 and "runs it with other settings" in output, output
+
+
+def test_requeued_in_mid_epoch_a_run_ends_as_an_uncut_one(
+    head: Head, slurm: dict[str, str], tmp_path: Path
+) -> None:
+    cut, whole = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "sleepy_b"))
+    process = head("sleepy_a", "sleepy_b", "--trainer.max_epochs=4")
+    wait_for(cut / "resume.ckpt", process)
+    time.sleep(0.6)
+    subprocess.run(["scontrol", "requeue", job_of(cut)], env=slurm, check=True)
+    assert process.wait(300) == 0, end(process)
+    assert outcome(read_row(cut)) == outcome(read_row(whole))
+    assert "stopped by SIGTERM at step" in (cut / "log.txt").read_text()
+    log = (cut / "log.txt").read_text()
+    assert "Restored all states" in log, log
+
+
+def test_a_job_that_is_cancelled_or_runs_out_of_time_becomes_a_row_and_goes_on_with_retry(
+    head: Head, slurm: dict[str, str], tmp_path: Path
+) -> None:
+    cancelled, kept = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "tfidf_logreg"))
+    late = tmp_path / "late" / "sleepy_b" / "seed-0"
+    process = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=4")
+    short = CLUSTER.replace("10m", "1m")
+    timed = head("sleepy_b", "--trainer.max_epochs=300", resources=short, name="late")
+    wait_for(cancelled / "resume.ckpt", process)
+    subprocess.run(["scancel", job_of(cancelled)], env=slurm, check=True)
+    assert process.wait(300) == 1
+    row = read_row(cancelled)
+    assert row.status == "failed" and "CANCELLED" in str(row.reason), row.reason
+    assert read_row(kept).status == "ok"
+    again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=4", "--retry")
+    assert again.wait(300) == 0, end(again)
+    assert read_row(cancelled).status == "ok" and len(read_row(cancelled).history) == 4
+    assert "Restored all states" in (cancelled / "log.txt").read_text()
+    assert timed.wait(300) == 1
+    row = read_row(late)
+    assert row.status == "failed" and "TIMEOUT" in str(row.reason), row.reason
+    assert (late / "resume.ckpt").exists()
+
+
+def test_what_slurm_refuses_is_one_clear_line(head: Head, tmp_path: Path) -> None:
+    process = head("tfidf_logreg", resources="partition: nowhere\n")
+    output = end(process)
+    assert process.returncode == 1 and "error: Slurm does not take the jobs" in output
+    assert "partition" in output.lower() and "Traceback" not in output
+    assert not list(tmp_path.rglob("row.json"))
+
+
+def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
+    head: Head, tmp_path: Path
+) -> None:
+    folder = tmp_path / "b" / "sleepy_a" / "seed-0"
+    resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
+    process = head("sleepy_a", "--trainer.max_epochs=70", resources=resources)
+    assert process.wait(500) == 0, end(process)
+    assert len(read_row(folder).history) == 70
+    log = (folder / "log.txt").read_text()
+    assert "SIGUSR1 at step" in log and "requeued" in log and "Restored all states" in log
+    submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
+    assert len(submissions) == 1, "Slurm queued it again, and the head did not submit another"
+
+
+def test_two_ranks_under_srun_give_the_row_of_one(slurm: dict[str, str], tmp_path: Path) -> None:
+    words = [
+        "-c",
+        "cnn",
+        "--data.vectors=null",
+        *TOY,
+        "--runs",
+        str(tmp_path),
+        "--data.batch_size=8",
+    ]
+    words += ["--model.word_dropout=0", "--model.embedding_dropout=0", "--model.dropout=0"]
+    fit = [sys.executable, "-m", "experiments", "fit", *words]
+    environment = slurm | {"PYTHONPATH": str(REPOSITORY)}
+    subprocess.run([*fit, "--name", "one"], cwd=REPOSITORY, env=environment, check=True)
+    ranks = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp"]
+    command = ["srun", "--ntasks=2", *fit, "--name", "two", *ranks]
+    subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, timeout=300)
+    one, two = (read_row(tmp_path / name / "cnn" / "seed-0") for name in ("one", "two"))
+    assert one.val is not None and two.val is not None
+    assert two.val.n == one.val.n and abs(two.val.log_loss - one.val.log_loss) < 1e-4

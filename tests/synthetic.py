@@ -1,0 +1,96 @@
+"""A made benchmark of any size: run folders with rows and predictions, and nothing trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from experiments.evaluation import evaluate
+from experiments.predictions import Predictions, write_predictions
+from experiments.results import checksums, write_row
+from tests.rows import make_row
+
+CLASSES = (
+    *("NBLogReg", "TfidfLogReg", "LinearSVM", "VectorAverageLogReg", "Bag", "FastText", "MLP"),
+    *("LSTM", "GRU", "BidirectionalLSTM", "CNN", "DPCNN", "Capsule", "Transformer", "BERT"),
+)
+
+
+def make_benchmark(
+    folder: Path,
+    experiments: int = 20,
+    seeds: int = 3,
+    rows: int = 25_000,
+    val: int = 2_500,
+    step: float = 0.03,
+) -> Path:
+    """Experiments of rising skill over the same reviews, some of which are hard for all.
+
+    Returns:
+        The benchmark folder.
+    """
+    for number in range(experiments):
+        for seed in range(seeds):
+            name = f"experiment_{number:02d}" + ("_with_a_long_name" if number % 5 == 0 else "")
+            architecture = CLASSES[number % len(CLASSES)]
+            _make_run(folder, name, architecture, number, seed, (rows, val), 1.15 + step * number)
+    return folder
+
+
+def _make_run(
+    folder: Path,
+    name: str,
+    architecture: str,
+    number: int,
+    seed: int,
+    sizes: tuple[int, int],
+    skill: float,
+) -> None:
+    drawn = np.random.default_rng([number, seed])
+    parts = [
+        _predict(drawn, np.random.default_rng(split), size, skill)
+        for split, size in enumerate(sizes)
+    ]
+    test, validation = parts
+    metrics = [evaluate(part.labels, part.probabilities) for part in parts]
+    run = folder / name / f"seed-{seed}"
+    write_predictions(run / "predictions.parquet", test)
+    write_predictions(run / "val_predictions.parquet", validation)
+    config = {"data": {"class_path": "tests.toys.ToyData"}, "model": {"init_args": {"size": 8}}}
+    (run / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+    history = [
+        {
+            "epoch": epoch,
+            "val/log_loss": 0.3 + 0.3 / (epoch + 1) + 0.01 * float(drawn.normal()),
+            "val/accuracy": metrics[1].accuracy - 0.1 / (epoch + 1) ** 2,
+        }
+        for epoch in range(6)
+    ]
+    row = make_row(
+        experiment=name,
+        architecture=architecture,
+        seed=seed,
+        test=metrics[0],
+        val=metrics[1],
+        train_seconds=float(10 ** (0.5 + 0.12 * number + 0.05 * drawn.normal())),
+        latency_ms_p50=float(10 ** (0.1 * (number % 7) + 0.02 * drawn.normal())),
+        checkpoint_bytes=int(1e6 * (1 + (number * 7) % 20)),
+        flops_per_review=1e6 * (1 + (number * 11) % 20),
+        history=history if number % 4 else [],
+        checksums=checksums(run),
+    )
+    write_row(run, row)
+
+
+def _predict(
+    drawn: np.random.Generator, common: np.random.Generator, rows: int, skill: float
+) -> Predictions:
+    """Logits of a review's own difficulty, the same for every run, and of chance."""
+    labels = common.integers(0, 2, rows)
+    hardness = common.normal(0, 1, rows)
+    logits = (2 * labels - 1) * (skill - hardness) + drawn.normal(0, 0.5, rows)
+    positive = 1 / (1 + np.exp(-1.7 * logits))
+    probabilities = np.stack([1 - positive, positive], axis=1).astype(np.float32)
+    return Predictions(np.arange(rows), labels, probabilities)
