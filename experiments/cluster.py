@@ -76,7 +76,8 @@ class Cluster:
             # Not submitit's SIGUSR2, on which it would act itself and in mid-step. Without `B:`,
             # since it is the step that has the handler, and its shell would die of it.
             "additional_parameters": {"requeue": True}
-            | ({"signal": f"USR1@{self.signal_seconds}"} if self.signal_seconds else {})
+            # With 0 seconds, which is never, too: submitit would else send one of its own.
+            | {"signal": f"USR1@{self.signal_seconds}"}
             | self.extra,
         }
         return {key: value for key, value in found.items() if value is not None}
