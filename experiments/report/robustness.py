@@ -21,13 +21,14 @@ _COLUMNS = (
     ("counterf. original", "counterfactual_original"),
     ("counterf. revised", "counterfactual_revised"),
     ("counterf. both", "counterfactual_consistency"),
-    ("typos 1%", "typos_1"),
-    ("typos 3%", "typos_3"),
-    ("typos 5%", "typos_5"),
+    ("1% typos", "typos_1"),
+    ("3% typos", "typos_3"),
+    ("5% typos", "typos_5"),
     ("no marks", "no_punctuation"),
     ("lower case", "lower_case"),
     ("Rotten Tomatoes", "rotten_tomatoes"),
 )
+_WIDE = ("typos_3", "lower_case")  # columns that a terminal has no room for
 _WIDTH = 100
 
 
@@ -35,11 +36,12 @@ def grid(judged: Sequence[Judged]) -> Grid:
     """The table for a terminal, accuracies in %, by falling consistency on contrast sets."""
     table = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("\nexperiment", no_wrap=True)
-    for heading, _ in _COLUMNS:
+    columns = [(heading, key) for heading, key in _COLUMNS if key not in _WIDE]
+    for heading, _ in columns:
         table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
     for one in _ordered(judged):
         figures = one.figures()
-        cells = (f"{100 * figures[key]:.1f}" for _, key in _COLUMNS)
+        cells = (f"{100 * figures[key]:.1f}" for _, key in columns)
         seed = one.run["seed"]
         table.add_row(one.run["experiment"] + (f", seed {seed}" if seed else ""), *cells)
     return table
@@ -56,7 +58,12 @@ def markdown(judged: Sequence[Judged]) -> str:
             "0 runs are published with `lit-sentiment robustness BENCHMARK --publish`; the table "
             "needs one"
         )
-    heads = ["experiment", "seed", "val %", *(f"{heading} %" for heading, _ in _COLUMNS)]
+    heads = [
+        "experiment",
+        "seed",
+        "val %",
+        *(f"{heading.removesuffix('%')} %" for heading, _ in _COLUMNS),
+    ]
     lines = [heads, ["---", *("---:" for _ in heads[1:])]]
     for one in _ordered(judged):
         figures, run = one.figures(), one.run

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import experiments
 from datamodules.corpus import TextSplit
 from experiments import challenges as made
 from experiments.challenges import challenges, with_typos, without_punctuation
@@ -19,6 +20,7 @@ from experiments.results import ResultsError, read_row, write_row
 from experiments.robustness import FILE, Judged, read_judged, read_published
 from tests.corpora import make_robustness, review, revise
 
+RESULTS = Path(experiments.__path__[0]) / "results"
 TEXT = "A wonderful film, <br /><br />and it's well-made: 10/10! " * 20
 
 
@@ -147,6 +149,18 @@ def test_a_changed_file_is_refused(benchmark: Path) -> None:
     file.write_bytes(b"PK")
     with pytest.raises(ResultsError, match="not a sound robustness file"):
         read_judged(file)
+
+
+def test_the_published_table_stands_in_the_readme_and_follows_from_its_evidence() -> None:
+    published = read_published(RESULTS)
+    names = {one.run["experiment"] for one in published}
+    assert names >= {"nb_logreg", "bag", "cnn", "bidirectional_lstm", "attention_lstm", "capsule"}
+    assert names >= {"transformer", "minilm"}
+    for one in published:
+        assert one.run["train_rows"] == 20_270 and one.run["protocol"] == "holdout"
+        assert len(one.labels["counterfactual_revised"]) == 2439
+        assert len(one.labels["contrast_revised"]) == 588
+    assert markdown(published) in (RESULTS.parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def test_marks_that_do_not_pair_up_are_refused(tmp_path: Path) -> None:
