@@ -101,10 +101,8 @@ class _Tanh(torch.autograd.Function):
     def forward(ctx: Any, words: Tensor, weights: Tensor, order: Tensor, back: Tensor) -> Tensor:
         k = words.index_select(0, order.flatten()).view(*order.shape, -1)  # w_t first
         transposed, state = weights.mT.contiguous(), torch.full_like(k[:, 0], 0.5)
-        product = torch.empty_like(state, memory_format=torch.contiguous_format)
         for here in k.unbind(dim=1):
-            torch.bmm(state, transposed, out=product)
-            state = here.add_(product).sigmoid_()
+            state = here.baddbmm_(state, transposed).sigmoid_()
         ctx.save_for_backward(weights, order, back, k)
         ctx.rows = len(words)
         return _h(k, back)

@@ -204,7 +204,7 @@ def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
     first, second = (fit.clock.steps for fit in refit.fits)
     batch = {"first": 3, "first's end": first, "second": first + 3, "second's end": first + second}
     spec = spec_of(tmp_path / "run")
-    with monkeypatch.context() as patch, pytest.raises(Stopped, match="SIGINT at step"):
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match="SIGINT"):
         stop_after(batch[phase], patch)
         execute(spec)
     assert (spec.folder / RESUME_FILE).exists() and not (spec.folder / "row.json").exists()
