@@ -209,9 +209,9 @@ def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
 ) -> None:
     folder = tmp_path / "b" / "sleepy_a" / "seed-0"
     resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
-    process = head("sleepy_a", "--trainer.max_epochs=45", resources=resources)
+    process = head("sleepy_a", "--trainer.max_epochs=40", resources=resources)
     assert process.wait(500) == 0, end(process)
-    assert len(read_row(folder).history) == 45
+    assert len(read_row(folder).history) == 40
     log = (folder / "log.txt").read_text()
     assert "SIGUSR1 at step" in log and "requeued" in log and "Restored all states" in log
     submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
