@@ -154,7 +154,7 @@ def test_the_cost_axis_switches(page: Any) -> None:
     title.wait_for()
     assert title.text_content().startswith("Training time")
     front = page.locator("[id^=front]").inner_text()
-    button = page.get_by_role("button", name="size")
+    button = page.get_by_role("button", name="size", exact=True)
     button.focus()
     page.keyboard.press("Enter")
     page.wait_for_function(
