@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments import commands
+from experiments import commands, result_commands
 from experiments.config import ConfigError
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parent / "results"
@@ -147,7 +147,7 @@ def parser() -> argparse.ArgumentParser:
         "--weights", nargs="+", metavar="NAME", help="fetch these experiments' weights too"
     )
 
-    sub = command("report", commands.report, "table, report.md, report.html")
+    sub = command("report", result_commands.report, "table, report.md, report.html")
     sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
     sub.add_argument("--out", type=Path, help="where to write the files (the folder itself)")
     sub.add_argument("--root", help="the official corpus, for the texts of reviews (the cache)")
@@ -168,18 +168,20 @@ def parser() -> argparse.ArgumentParser:
         "--wandb-texts", action="store_true", help="let the report that W&B gets show reviews"
     )
 
-    sub = command("cost", commands.cost, "count FLOPs of published rows, nothing trained")
+    sub = command("cost", result_commands.cost, "count FLOPs of published rows, nothing trained")
     sub.add_argument(
         "table", type=Path, help="a published table, such as experiments/results/imdb.jsonl"
     )
     sub.add_argument("--root", help="the official corpus: its folder, or its archive")
 
-    sub = command("compare", commands.compare, "what changed between two benchmarks")
+    sub = command("compare", result_commands.compare, "what changed between two benchmarks")
     sub.add_argument("first", type=Path, metavar="A", help="benchmark, run or published table")
     sub.add_argument("second", type=Path, metavar="B", help="the one to hold against A")
     sub.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
 
-    sub = command("subsets", commands.subsets, "accuracy without copies, with audited labels")
+    sub = command(
+        "subsets", result_commands.subsets, "accuracy without copies, with audited labels"
+    )
     sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
     sub.add_argument("--root", help="the official corpus: its folder, or its archive")
     sub.add_argument(
@@ -189,26 +191,26 @@ def parser() -> argparse.ArgumentParser:
         help="imdb_mturk.json of repository cleanlab/label-errors, folder mturk",
     )
 
-    sub = command("publish", commands.publish, "keep finished runs with their evidence")
+    sub = command("publish", result_commands.publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")
     sub.add_argument("--table", required=True, help="name of the table")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
-    sub = command("robustness", commands.robustness, "contrast sets, typos, other sentences")
+    sub = command("robustness", result_commands.robustness, "contrast sets, typos, other sentences")
     sub.add_argument("benchmark", type=Path, help="a benchmark folder, or a run's")
     sub.add_argument("--publish", action="store_true", help="keep what was found under --results")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
-    sub = command("predict", commands.predict, "labels for new texts")
+    sub = command("predict", result_commands.predict, "labels for new texts")
     sub.add_argument("run", type=Path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
 
-    sub = command("vectors", commands.vectors, "neighbours and analogies of words")
+    sub = command("vectors", result_commands.vectors, "neighbours and analogies of words")
     sub.add_argument("what", choices=("neighbours", "analogy", "clusters"))
     sub.add_argument("place", type=Path, help="a run folder, or a folder of kept vectors")
     sub.add_argument("word", nargs="*", help="words; for an analogy three, as in: man king woman")
 
-    sub = command("submit", commands.submit, "a submission to the Kaggle contest")
+    sub = command("submit", result_commands.submit, "a submission to the Kaggle contest")
     sub.add_argument("run", type=Path, help="the folder of a run on Kaggle's data")
     sub.add_argument("--out", type=Path, help="the file to write (submission.csv in the run)")
     sub.add_argument("--hard", action="store_true", help="0 or 1, not the probability")
