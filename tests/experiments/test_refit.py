@@ -203,8 +203,11 @@ def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
 ) -> None:
     first, second = (fit.clock.steps for fit in refit.fits)
     batch = {"first": 3, "first's end": first, "second": first + 3, "second's end": first + second}
+    # After the last step there is none to stop before: the run stops between its parts.
+    where = {"first's end": "after the validation", "second's end": "before the row"}
+    said = f"SIGINT {where.get(phase, 'at step 3')}"
     spec = spec_of(tmp_path / "run")
-    with monkeypatch.context() as patch, pytest.raises(Stopped, match="SIGINT"):
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match=said):
         stop_after(batch[phase], patch)
         execute(spec)
     assert (spec.folder / RESUME_FILE).exists() and not (spec.folder / "row.json").exists()

@@ -53,6 +53,13 @@ def test_a_cluster_that_cannot_be_meant_is_refused(
         read_cluster(file)
 
 
+def test_a_job_that_is_not_asked_gets_no_signal_of_submitit_either(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("time: 10m\nsignal_seconds: 0\n")
+    script = _make_sbatch_string("python", "x", **read_cluster(file).parameters("n", "t", []))
+    assert "#SBATCH --signal=USR1@0\n" in script and "USR2" not in script
+
+
 def test_shipped_clusters_become_the_options_of_sbatch() -> None:
     files = sorted((CONFIGS / "slurm").glob("*.yaml"))
     assert [file.stem for file in files] == ["cpu", "gpu"]
