@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
@@ -21,6 +23,7 @@ from experiments.fitting import fit_and_choose
 from experiments.run import RunSpec
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of
+from lit_models.optimizers import clip_gradients
 from lit_models.sharding import STRATEGY, shard, whole
 from tests.batches import make_batch
 from tests.experiments import rank_checks
@@ -28,6 +31,7 @@ from tests.experiments.rank_checks import cut, cut_and_resumed, fitted, resolved
 from tests.tiny_encoders import TINY, tiny
 
 ROWS = [[5, 6, 7, 8, 9], [5, 9, 4], [7, 7], [30, 2, 8, 41]]
+LIMIT = 0.05  # of the gradient's norm, which is above it
 STILL = {"dropout": 0.0, "head_dropout": 0.0, "learning_rate": 1e-2}
 
 
@@ -63,10 +67,15 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 class Share(Callback):
-    """Writes down which share of all weights this process keeps, at every step and validation."""
+    """Writes down which share of the weights this process keeps: of all at every step and
+    validation, of the first layer also while the last one is computed."""
 
     def __init__(self) -> None:
         self.seen: list[float] = []
+
+    def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        layers = layers_of(module.net.encoder)  # type: ignore[union-attr, arg-type]
+        layers[-1].register_forward_pre_hook(lambda *_: self.seen.append(share(layers[0])))
 
     def on_train_batch_start(self, trainer: L.Trainer, module: L.LightningModule, *o: Any) -> None:
         self.seen.append(share(module))
@@ -81,7 +90,7 @@ def share(module: torch.nn.Module) -> float:
 
 
 def gradients(kind: str) -> float:
-    """The largest difference of a gradient of parts from one of the whole model, both on all rows.
+    """The largest difference of a clipped gradient of parts from that of the whole model.
 
     Half of them are computed here, half by the other process.
     """
@@ -96,9 +105,11 @@ def gradients(kind: str) -> float:
             shard(model.net, layers_of(model.net.encoder), mesh, "32-true")
             batch = type(batch)(*(value[number::world] for value in batch))
         model.loss(model(batch), batch.labels).backward()
+        clip_gradients(model.parameters(), LIMIT)
         found.append({name: p.grad for name, p in model.named_parameters()})
     one, other = (ranks.told(whole(gradient)) for gradient in found)
-    assert one.keys() == other.keys() and any(float(g.abs().max()) > 0.01 for g in one.values())
+    norm = nn.utils.get_total_norm(list(one.values()))
+    assert one.keys() == other.keys() and float(norm) == pytest.approx(LIMIT)
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
