@@ -176,10 +176,9 @@ def called_on_all(net: nn.Module, calls: list[tuple[Tensor, ...]]) -> list[Tenso
     Where its weights lie in parts, every process must call it as often as that with the most
     inputs: the others call it on their last once more, for nobody.
     """
-    found = [net(*call) for call in calls]
-    if is_sharded(net):
+    more = 0
+    if is_sharded(net):  # asked first: every call is a talk among the processes too
         most = torch.tensor(len(calls), device=calls[0][0].device)
         dist.all_reduce(most, op=dist.ReduceOp.MAX)
-        for _ in range(int(most) - len(calls)):
-            net(*calls[-1])
-    return found
+        more = int(most) - len(calls)
+    return [net(*call) for call in calls + calls[-1:] * more][: len(calls)]

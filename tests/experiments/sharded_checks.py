@@ -18,6 +18,7 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
+from datamodules.batching import TextBatch
 from experiments import rank_group, ranks
 from experiments.fitting import fit_and_choose
 from experiments.run import RunSpec
@@ -25,7 +26,7 @@ from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of
 from lit_models.optimizers import clip_gradients
 from lit_models.sharding import STRATEGY, shard, whole
-from tests.batches import make_batch
+from tests.batches import make_batch, random_rows
 from tests.experiments import rank_checks
 from tests.experiments.rank_checks import cut, cut_and_resumed, fitted, resolved
 from tests.tiny_encoders import TINY, tiny
@@ -89,21 +90,26 @@ def share(module: torch.nn.Module) -> float:
     return own / sum(w.numel() for w in weights)
 
 
+def encoder_of(kind: str, parted: bool, **values: Any) -> BERT:
+    """The same tiny encoder, whole or in parts."""
+    torch.manual_seed(0)
+    model = BERT(config=tiny(kind), dropout=0.0, head_dropout=0.0, **values)
+    if parted:
+        mesh = init_device_mesh("cpu", (2,), mesh_dim_names=("data_parallel",))
+        shard(model.net, layers_of(model.net.encoder), mesh, "32-true")
+    return model
+
+
 def gradients(kind: str) -> float:
     """The largest difference of a clipped gradient of parts from that of the whole model.
 
     Half of them are computed here, half by the other process.
     """
-    batch, world, number = make_batch(ROWS), ranks.current().world, ranks.current().number
-    found = []
+    batch, found = make_batch(ROWS), []
     for parted in (False, True):
-        torch.manual_seed(0)
-        last = "last" if kind == "gpt2" else "cls"
-        model = BERT(config=tiny(kind), dropout=0.0, head_dropout=0.0, pooling=last)
+        model = encoder_of(kind, parted, pooling="last" if kind == "gpt2" else "cls")
         if parted:
-            mesh = init_device_mesh("cpu", (world,), mesh_dim_names=("data_parallel",))
-            shard(model.net, layers_of(model.net.encoder), mesh, "32-true")
-            batch = type(batch)(*(value[number::world] for value in batch))
+            batch = TextBatch(*(value[ranks.current().number :: 2] for value in batch))
         model.loss(model(batch), batch.labels).backward()
         clip_gradients(model.parameters(), LIMIT)
         found.append({name: p.grad for name, p in model.named_parameters()})
@@ -111,6 +117,16 @@ def gradients(kind: str) -> float:
     norm = nn.utils.get_total_norm(list(one.values()))
     assert one.keys() == other.keys() and float(norm) == pytest.approx(LIMIT)
     return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+def windowed() -> float:
+    """The largest difference of logits where one process has windows and the other has none."""
+    rows = random_rows((20, 9, 30) if ranks.first() else (3, 2, 4), 700)
+    with torch.no_grad():
+        one, other = (
+            encoder_of("bert", p, window=8).eval()(make_batch(rows)) for p in (False, True)
+        )
+    return max(ranks.gathered(float((one - other).abs().max())))
 
 
 def refusal(name: str, cache: Path, **settings: Any) -> str:
@@ -134,6 +150,7 @@ def main(folder: Path) -> None:
             one.cli.model.save(folder / name)
             found[name]["shares"] = ranks.gathered([min(shares.seen), max(shares.seen)])
         found["gradients"] = {kind: gradients(kind) for kind in TINY}
+        found["windows"] = windowed()
         cut(resolved("rates", cache, 2, strategy=STRATEGY), folder / "moved")
         found["resumed"] = cut_and_resumed(folder, cache, strategy=STRATEGY)
         found["refused"] = [

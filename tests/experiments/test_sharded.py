@@ -74,6 +74,10 @@ def test_gradients_of_parts_are_those_of_the_whole(kind: str, together: dict[str
     assert together["gradients"][kind] < 1e-6
 
 
+def test_a_process_without_windows_waits_for_one_that_has_some(together: dict[str, Any]) -> None:
+    assert together["windows"] < 1e-6
+
+
 def test_a_cut_run_ends_as_an_uncut_one_bit_for_bit(together: dict[str, Any]) -> None:
     assert together["resumed"] is True
 
