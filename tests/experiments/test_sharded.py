@@ -108,6 +108,7 @@ def test_the_command_line_from_a_fit_to_the_test_rows(
     rows = []
     for name, more in (("two", TWO), ("one", [])):
         words = ["fit", "-c", small_file, "--profile", "smoke", "--runs", tmp_path, *TOY, *more]
+        words += ["--run.protocol=refit"]
         done = lit(*words, "--name", name)
         assert done.returncode == 0, done.stdout + done.stderr
         run = tmp_path / name / "small" / "seed-0"
@@ -123,20 +124,13 @@ def test_the_command_line_from_a_fit_to_the_test_rows(
     assert vars(two.test) == pytest.approx(vars(one.test), abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (["--trainer.devices=1"], "'fsdp2'.*--trainer.devices 1 asks for one; .*devices 2"),
-    ],
-)
-def test_what_one_process_cannot_start_is_refused(
-    words: list[str], message: str, tmp_path: Path
-) -> None:
+def test_one_process_is_refused(tmp_path: Path) -> None:
     settings = {
         "model": sharded_checks.MODELS["rates"],
         "data": {"class_path": "tests.toys.ToyData"},
     }
-    spec = RunSpec("bert", "b", "smoke", 0, tmp_path, settings, (*TWO, *words))
+    spec = RunSpec("bert", "b", "smoke", 0, tmp_path, settings, (*TWO, "--trainer.devices=1"))
+    message = "'fsdp2'.*--trainer.devices 1 asks for one; say --trainer.devices 2 or more"
     with pytest.raises(ConfigError, match=message), rank_group.started(spec):
         pass
 
