@@ -32,7 +32,7 @@ test-all: lint ## every test that needs no further machine, the slow ones too
 	$(BIN)python -m pytest -n 2 --dist loadfile -m "not slurm and not faults and not browser" $(ARGS)
 
 test-slurm: $(STAMP) ## the Slurm launcher on a real Slurm of one node (root; apt-get install slurm-wlm munge)
-	$(BIN)python -m pytest -m slurm tests/slurm $(ARGS)
+	$(BIN)python -m pytest -m slurm -n 2 --dist load tests/slurm $(ARGS)
 
 test-faults: $(STAMP) ## a hundred times kill -9, each followed by a resume (about 15 minutes)
 	$(BIN)python -m pytest -m faults tests/faults -s $(ARGS)

@@ -142,7 +142,7 @@ class LitGloVe(L.LightningModule):
         return self.loss(batch)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.Adagrad(self.parameters(), lr=self.learning_rate)
+        return torch.optim.Adagrad(self.parameters(), lr=self.learning_rate, fused=True)
 
     def vectors(self) -> np.ndarray:
         """float32[V, d]: w + c."""

@@ -11,6 +11,7 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
@@ -143,6 +144,8 @@ class LitClassifier(L.LightningModule):
             if self.compiled:
                 compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
             view = self.trainer.datamodule.train_view()  # type: ignore[attr-defined]
+            if view.vectors_covered is not None:
+                rank_zero_info(f"word vectors cover {view.vectors_covered}")
             started = time.perf_counter()
             self._take_vectors(view)
             self.prepare(view)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -12,12 +12,15 @@ from datamodules.batching import TrainView
 from datamodules.ragged import Ragged
 from lit_models.word_vectors import WordVectorEstimator
 
+Weighting = Literal["mean", "tfidf"]
+Counting = Literal["all", "sublinear", "distinct"]
+
 
 class VectorAverage(WordVectorEstimator):
     """The mean, or the weighted mean, of a text's word vectors, under any estimator.
 
     x(t) = Σ_w a(w, t) v(w) / Σ_w a(w, t) over the words of the text that have a vector v(w). For
-    `mean` a is the number of times that w stands in t; for `tfidf` that times
+    `mean` a is tf, the number of times that w stands in t; for `tfidf` that times
     ln((1 + N) / (1 + df(w))) + 1, where df(w) of the N train texts have w. A text without a word
     that has a vector is the zero vector.
 
@@ -25,8 +28,11 @@ class VectorAverage(WordVectorEstimator):
 
     Args:
         weighting: of words, `mean` or `tfidf`.
-        distinct: count a word once however often it stands in a text.
+        counting: what stands for tf: `all` that times; `sublinear`, 1 + ln(tf); `distinct`, 1.
         **kwargs: of `LitClassifier`.
+
+    Raises:
+        ValueError: an unknown word.
     """
 
     vectors: np.ndarray
@@ -35,12 +41,18 @@ class VectorAverage(WordVectorEstimator):
     def __init__(
         self,
         *,
-        weighting: Literal["mean", "tfidf"] = "mean",
-        distinct: bool = False,
+        weighting: Weighting = "mean",
+        counting: Counting = "all",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.weighting, self.distinct = weighting, distinct
+        for name, value, choices in (
+            ("weighting", weighting, get_args(Weighting)),
+            ("counting", counting, get_args(Counting)),
+        ):
+            if value not in choices:
+                raise ValueError(f"model.{name} is {value!r}; choose of {', '.join(choices)}")
+        self.weighting, self.counting = weighting, counting
 
     def learn_features(self, view: TrainView) -> np.ndarray:
         self.vectors = self.learn_words(view)
@@ -55,8 +67,10 @@ class VectorAverage(WordVectorEstimator):
 
     def _average(self, counts: sp.csr_matrix) -> np.ndarray:
         """float64[N, d] from counts [N, W]."""
-        if self.distinct:
+        if self.counting == "distinct":
             counts.data[:] = 1
+        elif self.counting == "sublinear":
+            counts.data = 1 + np.log(counts.data)
         used = np.unique(counts.indices)
         weighted = counts[:, used] @ sp.diags(self.weights[used])
         total = np.asarray(weighted.sum(axis=1))  # [N, 1]

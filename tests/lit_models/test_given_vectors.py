@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,16 @@ def test_a_rate_of_zero_keeps_them_and_the_rest_learns(tmp_path: Path) -> None:
     assert vectors.any(dim=1).sum() > 20
     assert torch.equal(model.net.embedding.table.weight[: len(vectors)], vectors)
     assert not torch.equal(model.net.output.weight, before)
+
+
+def test_the_log_says_how_much_they_cover(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
+    with caplog.at_level(logging.INFO):
+        _, data = fit(cnn(), tmp_path)
+    covered = data.train_view().vectors_covered
+    assert f"word vectors cover {covered}" in caplog.text and "of the running words" in caplog.text
 
 
 def test_they_learn_at_their_own_rate_and_the_schedule_is_common(tmp_path: Path) -> None:

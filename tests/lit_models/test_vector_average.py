@@ -42,8 +42,21 @@ def test_the_mean_is_over_the_words_that_have_a_vector() -> None:
 
 
 def test_distinct_words_count_once() -> None:
-    _, features = fitted(distinct=True)
+    _, features = fitted(counting="distinct")
     assert np.allclose(features, [[1 / 2, 1], [5 / 2, 2], [0, 0]], atol=1e-12)
+
+
+def test_sublinear_counts_grow_with_the_logarithm() -> None:
+    _, features = fitted(counting="sublinear")
+    twice = 1 + math.log(2)
+    first = np.array([twice, 2]) / (twice + 1)
+    assert np.allclose(features, [first, [5 / 2, 2], [0, 0]], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["weighting", "counting"])
+def test_an_unknown_word_is_refused_with_the_choices(name: str) -> None:
+    with pytest.raises(ValueError, match=f"model.{name} is 'bm25'; choose of (mean|all), "):
+        fitted(**{name: "bm25"})
 
 
 def test_tfidf_weights_rare_words_more() -> None:

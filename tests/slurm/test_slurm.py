@@ -102,6 +102,20 @@ def outcome(row: Row) -> tuple:
     return row.status, row.val, row.test, row.best_epoch, history
 
 
+def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
+    head: Head, tmp_path: Path
+) -> None:
+    folder = tmp_path / "b" / "sleepy_a" / "seed-0"
+    resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
+    process = head("sleepy_a", "--trainer.max_epochs=40", resources=resources)
+    assert process.wait(500) == 0, end(process)
+    assert len(read_row(folder).history) == 40
+    log = (folder / "log.txt").read_text()
+    assert "SIGUSR1 at step" in log and "requeued" in log and "Restored all states" in log
+    submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
+    assert len(submissions) == 1, "Slurm queued it again, and the head did not submit another"
+
+
 def test_an_array_gives_the_rows_that_runs_here_give(
     head: Head, slurm: dict[str, str], tmp_path: Path
 ) -> None:
@@ -202,20 +216,6 @@ def test_what_slurm_refuses_is_one_clear_line(head: Head, tmp_path: Path) -> Non
     assert process.returncode == 1 and "error: Slurm does not take the jobs" in output
     assert "partition" in output.lower() and "Traceback" not in output
     assert not list(tmp_path.rglob("row.json"))
-
-
-def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
-    head: Head, tmp_path: Path
-) -> None:
-    folder = tmp_path / "b" / "sleepy_a" / "seed-0"
-    resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
-    process = head("sleepy_a", "--trainer.max_epochs=40", resources=resources)
-    assert process.wait(500) == 0, end(process)
-    assert len(read_row(folder).history) == 40
-    log = (folder / "log.txt").read_text()
-    assert "SIGUSR1 at step" in log and "requeued" in log and "Restored all states" in log
-    submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
-    assert len(submissions) == 1, "Slurm queued it again, and the head did not submit another"
 
 
 def test_two_ranks_under_srun_give_the_row_of_one(slurm: dict[str, str], tmp_path: Path) -> None:
