@@ -21,6 +21,7 @@ from experiments.predictions import Predictions, read_predictions, write_predict
 from experiments.results import TEST_FILE, VAL_FILE, Row, checksums
 from experiments.row import row_to_dict
 from lit_models.classifier import LitClassifier
+from lit_models.sharding import is_sharded
 
 if TYPE_CHECKING:
     from experiments.run import RunSpec
@@ -40,6 +41,8 @@ def measured(
     """Keeps what was predicted, measures the model of the last fit, and says all in a row."""
     folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
     model: LitClassifier = resolved.cli.model
+    if is_sharded(model):
+        model = type(model).load(folder)  # this process measures alone
     data = resolved.cli.datamodule
     data.encoder.save(folder)
     test = None

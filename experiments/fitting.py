@@ -23,6 +23,7 @@ from experiments.parsing import Resolved
 from experiments.resuming import Resumable, WholeFiles
 from experiments.stopping import listening
 from lit_models.classifier import LitClassifier
+from lit_models.sharding import load_whole
 
 BEST_FILE = "best.ckpt"
 CHOICE_FILE = "choice.json"
@@ -93,7 +94,7 @@ def fit_and_choose(
     best_epoch = None
     if best.best_model_path:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        model.load_state_dict(state["state_dict"])
+        load_whole(model, state["state_dict"])
         best_epoch = int(state["epoch"])
     return Fit(clock, best_epoch, precision, model.prepare_seconds)
 

@@ -27,6 +27,7 @@ from experiments import ranks
 from experiments.config import ConfigError
 from experiments.ranks import Rank, RankFailed
 from experiments.stopping import Stopped
+from lit_models.sharding import STRATEGY
 
 if TYPE_CHECKING:
     from experiments.run import RunSpec
@@ -128,21 +129,27 @@ def _asked(spec: RunSpec) -> int:
             f"trainer.num_nodes is {nodes}, and one process was started; start one process per "
             "device on every node with srun or torchrun"
         )
-    if devices in (1, "1"):
-        return 1
-    from lightning import Trainer
+    world = 1
+    if devices not in (1, "1"):
+        from lightning import Trainer
 
-    names = ("accelerator", "devices")
-    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False}
-    asked = Trainer(**{name: trainer[name] for name in names}, **quiet)
-    return int(asked.num_devices)
+        names = ("accelerator", "devices")
+        quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False}
+        world = int(Trainer(**{name: trainer[name] for name in names}, **quiet).num_devices)
+    if world == 1 and trainer["strategy"] == STRATEGY:
+        raise ConfigError(
+            f"trainer.strategy is {STRATEGY!r}, which shares a model out among several processes, "
+            f"and --trainer.devices {devices} asks for one; say --trainer.devices 2 or more"
+        )
+    return world
 
 
 def _check_strategy(strategy: str) -> None:
-    if re.search("fsdp|deepspeed|model_parallel", strategy, re.IGNORECASE):
+    parted = re.search("fsdp|deepspeed|model_?parallel", strategy, re.IGNORECASE)
+    if parted and strategy != STRATEGY:
         raise ConfigError(
-            f"trainer.strategy is {strategy!r}, which keeps parts of a weight on each device; "
-            "clipping, averages and checkpoints here need whole ones: say --trainer.strategy ddp"
+            f"trainer.strategy is {strategy!r}; the one that keeps a part of each weight on each "
+            f"device is called {STRATEGY} here: say --trainer.strategy {STRATEGY}, or ddp"
         )
     if re.search("spawn|fork|notebook", strategy):
         raise ConfigError(

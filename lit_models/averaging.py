@@ -9,6 +9,8 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from lit_models.sharding import part_like
+
 Average = Literal["ema", "asgd"]
 
 
@@ -43,7 +45,7 @@ class WeightAverage(Callback):
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         own = [p.detach().clone() for p in module.parameters()]
         for mine, loaded in zip(own, self.other, strict=False):  # of a checkpoint, if there was one
-            mine.copy_(loaded)
+            mine.copy_(part_like(loaded, mine))
         self.other = own
 
     def on_train_batch_start(

@@ -22,6 +22,7 @@ from lit_models.layers.pretrained import (
     resolve_config,
 )
 from lit_models.layers.windows import mean_by_row, split_rows
+from lit_models.sharding import called_on_all, is_sharded, shard
 
 EncoderPooling = Literal["cls", "mean", "last"]
 Head = Literal["linear", "tanh", "relu", "gelu"]
@@ -264,15 +265,24 @@ class BERT(LitClassifier):
                 "it leaves the fast attention kernel; set --model.attention_dropout 0"
             )
 
+    def configure_model(self) -> None:
+        """Under the strategy `fsdp2` leaves each process its part of every weight, once."""
+        encoder = self.net.encoder
+        if self.device_mesh is not None and not is_sharded(self.net):
+            shard(self.net, layers_of(encoder), self.device_mesh, self.trainer.precision)
+            self.depths = depths_of(encoder)
+            self.thawing = [p for p in encoder.parameters() if p.requires_grad]
+
     def forward(self, batch: TextBatch) -> Tensor:
         """float32[B, C] logits; outside training the means over the windows of longer rows."""
         size = self.window
-        if self.training or size is None or int(batch.lengths.max()) <= size:
+        alone = not is_sharded(self.net)
+        if self.training or size is None or (alone and int(batch.lengths.max()) <= size):
             return super().forward(batch)
         prefix, suffix = self.specials.tolist()
         tokens, lengths, row = split_rows(batch.tokens, batch.lengths, size, prefix, suffix)
         parts = zip(tokens.split(len(batch.ids)), lengths.split(len(batch.ids)), strict=True)
-        logits = torch.cat([self.net(*part) for part in parts]).float()
+        logits = torch.cat(called_on_all(self.net, list(parts))).float()
         return mean_by_row(logits, row, len(batch.ids))
 
     def parameter_groups(self) -> list[dict[str, Any]]:

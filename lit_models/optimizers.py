@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 
@@ -18,6 +19,8 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
     """
     parameters = [p for p in parameters if p.grad is not None]
     norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if isinstance(norm, DTensor):
+        norm = norm.full_tensor()  # over the parts of all processes
     if norm.device.type != "cpu" or not norm <= limit:  # not: a NaN spreads, to be found
         nn.utils.clip_grads_with_norm_(parameters, limit, norm)
 

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from experiments import callbacks, rank_group, ranks
+from experiments.config import merge
 from experiments.fitting import Fit, fit_again, fit_and_choose
 from experiments.measure import predict
 from experiments.parsing import Resolved
@@ -52,16 +54,23 @@ class Losses(Callback):
         self.seen.append(float(module.step_loss))
 
 
-def resolved(name: str, cache: Path, world: int, window: int | None = None) -> Resolved:
+def resolved(
+    name: str,
+    cache: Path,
+    world: int,
+    window: int | None = None,
+    strategy: str = "ddp",
+    settings: dict[str, Any] | None = None,
+) -> Resolved:
     """A toy run on some processes, built from its seed and prepared."""
     data = {"rows": ROWS, "batch_size": BATCH, "cache_dir": str(cache), "train_window": window}
     trainer = {"devices": world, "accelerator": "cpu", "max_epochs": EPOCHS}
-    settings = {
+    base = {
         "model": MODELS[name],
         "data": {"class_path": "tests.toys.ToyData", "init_args": data},
-        "trainer": trainer | {"strategy": "ddp" if world > 1 else "auto"},
+        "trainer": trainer | {"strategy": strategy if world > 1 else "auto"},
     }
-    found = Resolved(settings)
+    found = Resolved(merge(base, settings or {}))
     L.seed_everything(0, verbose=False)
     found.build()
     found.cli.datamodule.prepare_data()
@@ -69,10 +78,12 @@ def resolved(name: str, cache: Path, world: int, window: int | None = None) -> R
     return found
 
 
-def fitted(one: Resolved, folder: Path, again: bool = False) -> tuple[Fit, dict[str, Any]]:
+def fitted(
+    one: Resolved, folder: Path, again: bool = False, watching: Sequence[Callback] = ()
+) -> tuple[Fit, dict[str, Any]]:
     """Fits, and returns what must not depend on the number of processes."""
     losses = Losses()
-    one.cli.config_init["trainer"]["callbacks"] = [losses]
+    one.cli.config_init["trainer"]["callbacks"] = [losses, *watching]
     fit = fit_again(one, folder, EPOCHS - 1) if again else fit_and_choose(one, folder)
     found = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in fit.clock.history]
@@ -86,11 +97,8 @@ def fitted(one: Resolved, folder: Path, again: bool = False) -> tuple[Fit, dict[
     }
 
 
-def cut_and_resumed(folder: Path, cache: Path) -> bool:
-    """Whether a run that one rank was told to stop ends as one that nobody stopped."""
-    whole = resolved("random", cache, 2, window=6)
-    fit_and_choose(whole, folder / "whole")
-    first = resolved("random", cache, 2, window=6)
+def cut(one: Resolved, folder: Path) -> None:
+    """Fits until one rank is told to stop."""
 
     def after(self: Any, trainer: L.Trainer, *others: Any) -> None:
         if trainer.global_step == CUT and ranks.current().number == 1:
@@ -98,14 +106,21 @@ def cut_and_resumed(folder: Path, cache: Path) -> bool:
 
     kept, callbacks.Progress.on_train_batch_end = callbacks.Progress.on_train_batch_end, after
     try:
-        fit_and_choose(first, folder / "cut")
+        fit_and_choose(one, folder)
         raise AssertionError("it was not stopped")
     except Stopped as stopped:
         assert str(stopped) == f"SIGUSR1 at step {CUT}", stopped
     finally:
         callbacks.Progress.on_train_batch_end = kept  # type: ignore[method-assign]
+
+
+def cut_and_resumed(folder: Path, cache: Path, strategy: str = "ddp") -> bool:
+    """Whether a run that one rank was told to stop ends as one that nobody stopped."""
+    whole = resolved("random", cache, 2, 6, strategy)
+    fit_and_choose(whole, folder / "whole")
+    cut(resolved("random", cache, 2, 6, strategy), folder / "cut")
     torch.manual_seed(99 + ranks.current().number)  # whatever was drawn since must not matter
-    second = resolved("random", cache, 2, window=6)
+    second = resolved("random", cache, 2, 6, strategy)
     fit_and_choose(second, folder / "cut")
     pairs = zip(whole.cli.model.parameters(), second.cli.model.parameters(), strict=True)
     return all(torch.equal(one, other) for one, other in pairs)

@@ -161,7 +161,7 @@ def test_a_batch_that_the_ranks_cannot_share_is_refused(tmp_path: Path) -> None:
     "words, message",
     [
         (["--trainer.strategy=ddp_spawn"], "'ddp_spawn'.*say --trainer.strategy ddp"),
-        (["--trainer.strategy=fsdp"], "'fsdp'.*say --trainer.strategy ddp"),
+        (["--trainer.strategy=fsdp"], "'fsdp'.*say --trainer.strategy fsdp2, or ddp"),
         (["--trainer.num_nodes=2"], "num_nodes is 2.*srun or torchrun"),
     ],
 )
