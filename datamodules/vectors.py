@@ -273,8 +273,10 @@ class TokenRows:
         highest = int(texts.values.max()) if len(texts.values) else 0
         self.names = names or [str(token) for token in range(highest + 1)]
 
-    def __iter__(self) -> Iterator[list[str]]:
+    def __getitem__(self, row: int) -> list[str]:
         values, offsets = self.texts
-        name = self.names.__getitem__
+        return list(map(self.names.__getitem__, values[offsets[row] : offsets[row + 1]].tolist()))
+
+    def __iter__(self) -> Iterator[list[str]]:
         for row in range(len(self.texts)):
-            yield list(map(name, values[offsets[row] : offsets[row + 1]].tolist()))
+            yield self[row]

@@ -46,7 +46,7 @@ class ParagraphVectors:
         workers: int,
         seed: int,
     ) -> None:
-        self.dim, self.epochs, self.min_count = dim, epochs, min_count
+        self.dim, self.epochs, self.min_count, self.seed = dim, epochs, min_count, seed
         self.settings = {
             "vector_size": dim,
             "dm": int(architecture == "dm"),
@@ -67,7 +67,7 @@ class ParagraphVectors:
         Raises:
             DataError: no word is frequent enough.
         """
-        model, rows = self._new(), _Tagged(texts)
+        model, rows = self._new(), Tagged(texts, self.seed)
         model.build_vocab(rows)
         if not model.wv.index_to_key:
             raise too_rare(self.min_count, len(texts))
@@ -130,14 +130,23 @@ class ParagraphVectors:
         return self.gensim
 
 
-class _Tagged:
-    """Rows as gensim wants them, each with its number."""
+class Tagged:
+    """Rows as gensim wants them, each with its number, in an order drawn once.
 
-    def __init__(self, texts: Ragged) -> None:
+    A corpus stands sorted by class. Read in that order, the words' layer would follow the class of
+    the texts that it meets, and leave less of it for their vectors to tell.
+
+    Args:
+        texts: rows of word numbers.
+        seed: of the order.
+    """
+
+    def __init__(self, texts: Ragged, seed: int) -> None:
         self.rows = TokenRows(texts)
+        self.order = np.random.RandomState(seed).permutation(len(texts)).tolist()
 
     def __iter__(self) -> Any:
         from gensim.models.doc2vec import TaggedDocument
 
-        for number, words in enumerate(self.rows):
-            yield TaggedDocument(words, [number])
+        for number in self.order:
+            yield TaggedDocument(self.rows[number], [number])

@@ -14,6 +14,7 @@ import pytest
 from datamodules.errors import DataError
 from datamodules.ragged import Ragged
 from lit_models.doc2vec_logreg import Doc2VecLogReg
+from lit_models.paragraph_vectors import Tagged
 from tests.batches import make_view
 from tests.lit_models.test_vector_average import ragged
 
@@ -83,6 +84,17 @@ def test_the_same_in_another_process_from_what_was_kept(architecture: str, tmp_p
 def test_the_seed_decides_the_vectors() -> None:
     first, again = fitted().arrays(), fitted().arrays()
     assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_texts_are_met_in_an_order_drawn_by_the_seed() -> None:
+    rows, _ = topics(60, 0)
+    tagged = Tagged(ragged(rows), seed=3)
+    first, again = list(tagged), list(tagged)
+    numbers = [text.tags[0] for text in first]
+    assert sorted(numbers) == list(range(60)) != numbers
+    assert [text.tags[0] for text in again] == numbers
+    assert [text.tags[0] for text in Tagged(ragged(rows), seed=4)] != numbers
+    assert all(text.words == [str(word) for word in rows[text.tags[0]]] for text in first)
 
 
 def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
