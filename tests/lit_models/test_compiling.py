@@ -9,10 +9,12 @@ import lightning as L
 import pytest
 import torch
 
+from lit_models.bert import BERT
 from lit_models.compiling import compile_net
 from lit_models.lstm import LSTM
 from lit_models.transformer import Transformer
 from tests.batches import make_batch, random_rows
+from tests.tiny_encoders import tiny
 from tests.toys import ToyData
 
 SIZES: dict[str, Any] = {"vocab_size": 60, "embedding_dim": 8, "heads": 2, "feedforward": 8}
@@ -36,11 +38,21 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+def network(kind: str) -> torch.nn.Module:
+    if kind == "transformer":
+        return Transformer(**SIZES).net
+    pooling: Any = "last" if kind == "gpt2" else "mean"
+    return BERT(config=tiny(kind), pooling=pooling).net
+
+
+@pytest.mark.parametrize(
+    "kind", ["transformer", "bert", "distilbert", "modernbert", "deberta-v2", "gpt2"]
+)
 def test_a_compiled_network_computes_the_same_in_one_graph_for_all_widths(
-    graphs: list[str],
+    kind: str, graphs: list[str]
 ) -> None:
     torch.manual_seed(0)
-    net = Transformer(**SIZES).net.eval()
+    net = network(kind).eval()
     batches = [make_batch(random_rows([3, width], 60)) for width in (5, 9, 14)]
     names = list(net.state_dict())
     with torch.no_grad():
