@@ -66,6 +66,7 @@ def head(slurm: dict[str, str], tmp_path: Path) -> Iterator[Head]:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
+                preexec_fn=heed_ctrl_c,
             )
         )
         return started[-1]
@@ -74,6 +75,11 @@ def head(slurm: dict[str, str], tmp_path: Path) -> Iterator[Head]:
     for process in started:
         process.kill()
     subprocess.run(["scancel", "--me"], env=slurm, check=True)
+
+
+def heed_ctrl_c() -> None:
+    """In a new process: SIGINT is ignored by what a shell starts in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(file: Path, process: subprocess.Popen[str], seconds: float = 400) -> None:
