@@ -144,18 +144,18 @@ def test_an_array_gives_the_rows_that_runs_here_give(
 
 def test_a_head_that_dies_is_reopened_and_submits_nothing_twice(head: Head, tmp_path: Path) -> None:
     folder = tmp_path / "b" / "sleepy_a" / "seed-0"
-    process = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=5")
+    process = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=30")
     wait_for(folder / "resume.ckpt", process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     file = tmp_path / "b" / "slurm" / "submissions.json"
     submissions = json.loads(file.read_text())
-    # As if it had died right after sbatch: the job is found by its comment.
+    # As if it had died right after sbatch: the job, which still runs, is found by its comment.
     file.write_text(json.dumps([submissions[0] | {"job": None}]))
-    again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=5")
+    again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=30")
     assert again.wait(300) == 0, end(again)
     assert json.loads(file.read_text()) == submissions
-    assert len(read_row(folder).history) == 5
+    assert len(read_row(folder).history) == 30
     assert read_row(folder.parents[1] / "tfidf_logreg" / "seed-0").status == "ok"
 
 
@@ -163,7 +163,7 @@ def test_ctrl_c_leaves_the_jobs_and_says_so(
     head: Head, slurm: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "b" / "sleepy_a" / "seed-0"
-    process = head("sleepy_a", "--trainer.max_epochs=9")
+    process = head("sleepy_a", "--trainer.max_epochs=60")
     wait_for(folder / "resume.ckpt", process)
     process.send_signal(signal.SIGINT)
     output = end(process)
@@ -172,7 +172,7 @@ def test_ctrl_c_leaves_the_jobs_and_says_so(
         ["squeue", "--noheader", "--format=%T"], env=slurm, capture_output=True, text=True
     )
     assert "RUNNING" in states.stdout
-    other = head("sleepy_a", "--trainer.max_epochs=3")  # while it runs with nine
+    other = head("sleepy_a", "--trainer.max_epochs=3")  # while it runs with sixty
     output = end(other)
     assert other.returncode == 1 and "runs it with other settings" in output, output
 
@@ -197,7 +197,7 @@ def test_a_job_that_is_cancelled_or_runs_out_of_time_becomes_a_row_and_goes_on_w
 ) -> None:
     cancelled, kept = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "tfidf_logreg"))
     late = tmp_path / "late" / "sleepy_b" / "seed-0"
-    process = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=4")
+    process = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=9")
     short = CLUSTER.replace("10m", "1m")
     timed = head("sleepy_b", "--trainer.max_epochs=300", resources=short, name="late")
     wait_for(cancelled / "resume.ckpt", process)
@@ -206,9 +206,9 @@ def test_a_job_that_is_cancelled_or_runs_out_of_time_becomes_a_row_and_goes_on_w
     row = read_row(cancelled)
     assert row.status == "failed" and "CANCELLED" in str(row.reason), row.reason
     assert read_row(kept).status == "ok"
-    again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=4", "--retry")
+    again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=9", "--retry")
     assert again.wait(300) == 0, end(again)
-    assert read_row(cancelled).status == "ok" and len(read_row(cancelled).history) == 4
+    assert read_row(cancelled).status == "ok" and len(read_row(cancelled).history) == 9
     assert "Restored all states" in (cancelled / "log.txt").read_text()
     assert timed.wait(300) == 1
     row = read_row(late)
