@@ -39,7 +39,7 @@ test-faults: $(STAMP) ## a hundred times kill -9, each followed by a resume (abo
 
 test-browser: $(STAMP) ## the report in a real browser (needs Chromium, or CHROMIUM=PROGRAM)
 	$(BIN)python -c "import playwright" 2>/dev/null || $(BIN)python -m pip install --quiet -c constraints.txt 'playwright>=1.50'
-	$(BIN)python -m pytest -m browser tests/experiments/test_browser.py $(ARGS)
+	$(BIN)python -m pytest -m browser tests/experiments/report/test_browser.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)ruff check .

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.errors import DataError
+from datamodules.reading.tables import Table
 from datamodules.splits import drop_copies, grouped_split, merge_groups, text_key
-from datamodules.tables import Table
+from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
 
 READER_VERSION = 1

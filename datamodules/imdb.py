@@ -11,11 +11,11 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from datamodules.archive import MEMBER_LIMIT, check_md5, download, read_tar
-from datamodules.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.errors import DataError
+from datamodules.reading.archive import MEMBER_LIMIT, check_md5, download, read_tar
 from datamodules.robustness import find_folder, leave_out
 from datamodules.splits import drop_copies, grouped_split, merge_groups
+from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
 
 URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datamodules.archive import TOTAL_LIMIT
-from datamodules.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.errors import DataError
-from datamodules.rows import undecodable
+from datamodules.reading.archive import TOTAL_LIMIT
+from datamodules.reading.rows import undecodable
 from datamodules.splits import drop_copies, grouped_split, merge_groups
+from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
 
 READER_VERSION = 1

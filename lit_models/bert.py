@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from datamodules.batching import TextBatch, TrainView
-from lit_models.classifier import LitClassifier
+from datamodules.store.batching import TextBatch, TrainView
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.sharding import called_on_all, is_sharded, shard
 from lit_models.layers.adapters import add_adapters
 from lit_models.layers.masking import mask_of, pool
 from lit_models.layers.packed import encode_packed, pack, packs_fast, unpack
@@ -22,7 +23,6 @@ from lit_models.layers.pretrained import (
     resolve_config,
 )
 from lit_models.layers.windows import mean_by_row, split_rows
-from lit_models.sharding import called_on_all, is_sharded, shard
 
 EncoderPooling = Literal["cls", "mean", "last"]
 Head = Literal["linear", "tanh", "relu", "gelu"]

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from lit_models.classifier import LitClassifier
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.capsule import Capsules, length_of, margin_loss, squash
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding

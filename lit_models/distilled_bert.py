@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch, TrainView
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of
 

@@ -10,11 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from datamodules.batching import TrainView
-from datamodules.ragged import Ragged, joined, without
-from datamodules.vectors import Text
-from lit_models.estimator import LitEstimator
-from lit_models.paragraph_vectors import ParagraphVectors
+from datamodules.store.batching import TrainView
+from datamodules.store.ragged import Ragged, joined, without
+from datamodules.vectors.base import Text
+from lit_models.base.estimator import LitEstimator
+from lit_models.base.paragraph_vectors import ParagraphVectors
 
 Architecture = Literal["dbow", "dm", "dbow+dm"]
 

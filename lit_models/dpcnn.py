@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lit_models.classifier import LitClassifier
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.convolution import WordConvolution, max_pool
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import masked_max, zero_padding

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lit_models.classifier import LitClassifier
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.bags import distinct, occurrences, row_ngrams
 
 # A polynomial rolling hash modulo the Mersenne prime 2^31 - 1, in which no product leaves 63 bits:

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datamodules.batching import TrainView
-from lit_models.classifier import LitClassifier
+from datamodules.store.batching import TrainView
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.attention import ContextAttention
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding

@@ -12,8 +12,8 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from datamodules.batching import TrainView
-from lit_models.ngram_estimator import NgramEstimator
+from datamodules.store.batching import TrainView
+from lit_models.base.ngram_estimator import NgramEstimator
 
 
 class LinearSVM(NgramEstimator):

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datamodules.batching import TrainView
-from lit_models.classifier import LitClassifier
+from datamodules.store.batching import TrainView
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.ngram_vocabulary import TfidfBag
 
 

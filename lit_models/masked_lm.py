@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datamodules.batching import TextBatch
+from datamodules.store.batching import TextBatch
 from lit_models.layers.masking import mask_of
 from lit_models.layers.pretrained import build_encoder, first_position, resolve_config
 from lit_models.layers.segments import PairObjective, pair_segments

@@ -9,8 +9,9 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.naive_bayes import MultinomialNB
 
-from datamodules.batching import Ragged, TrainView
-from lit_models.ngram_estimator import NgramEstimator
+from datamodules.store.batching import TrainView
+from datamodules.store.ragged import Ragged
+from lit_models.base.ngram_estimator import NgramEstimator
 
 
 class NaiveBayes(NgramEstimator):

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from datamodules.batching import TrainView
-from lit_models.classifier import LitClassifier
+from datamodules.store.batching import TrainView
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.ngrams import log_count_ratios
 from lit_models.layers.ngram_vocabulary import NgramVocabulary
-from lit_models.ngrams import log_count_ratios
 
 
 class NBBagNet(nn.Module):

@@ -10,9 +10,10 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from datamodules.batching import Ragged, TrainView
-from lit_models.ngram_estimator import NgramEstimator
-from lit_models.ngrams import log_count_ratios
+from datamodules.store.batching import TrainView
+from datamodules.store.ragged import Ragged
+from lit_models.base.ngram_estimator import NgramEstimator
+from lit_models.base.ngrams import log_count_ratios
 
 
 class NBLogReg(NgramEstimator):

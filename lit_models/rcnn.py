@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_models.classifier import LitClassifier
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import masked_max
 from lit_models.layers.recurrent import Cell, Recurrent

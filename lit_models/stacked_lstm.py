@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from lit_models.base.recurrent import RecurrentClassifier
 from lit_models.layers.recurrent import Cell
-from lit_models.recurrent import RecurrentClassifier
 
 
 class StackedLSTM(RecurrentClassifier):

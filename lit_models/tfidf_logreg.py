@@ -10,10 +10,11 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
-from datamodules.batching import Ragged, TrainView
-from lit_models.characters import CharacterCounter
-from lit_models.fitted_values import fitted_values
-from lit_models.ngram_estimator import NgramEstimator
+from datamodules.store.batching import TrainView
+from datamodules.store.ragged import Ragged
+from lit_models.base.characters import CharacterCounter
+from lit_models.base.fitted_values import fitted_values
+from lit_models.base.ngram_estimator import NgramEstimator
 
 _IDF_NAMES = ("idf", "character_idf")
 

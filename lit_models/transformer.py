@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from datamodules.batching import TrainView
-from lit_models.classifier import LitClassifier
+from datamodules.store.batching import TrainView
+from lit_models.base.classifier import LitClassifier
 from lit_models.layers.dropout import leave_words_out
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import pool, pooled_size

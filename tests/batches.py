@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from datamodules.batching import Ragged, TextBatch, TrainView
+from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.ragged import Ragged
 
 PAD, UNK = 0, 1
 SENTENCE_ENDS = (2, 3, 4)

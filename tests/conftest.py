@@ -13,7 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
 
-from experiments.config import Registry  # noqa: E402
+from experiments.config.registry import Registry  # noqa: E402
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,9 +46,9 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in ("WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY"):
         patch.delenv(name, raising=False)
     patch.setenv("WANDB_MODE", "offline")
-    from experiments import evaluation_log  # the one of the repository is not for tests
+    from experiments.records import test_log  # the one of the repository is not for tests
 
-    patch.setattr(evaluation_log, "LOG", tmp_path_factory.mktemp("log") / "test_log.jsonl")
+    patch.setattr(test_log, "LOG", tmp_path_factory.mktemp("log") / "test_log.jsonl")
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.evaluation import Metrics, evaluate
-from experiments.predictions import Predictions, write_predictions
-from experiments.results import write_row
-from experiments.row import Row
+from experiments.records.metrics import Metrics, evaluate
+from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.row import Row
+from experiments.records.run_files import write_row
 
 
 def make_metrics(**changes: Any) -> Metrics:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.evaluation import evaluate
-from experiments.predictions import Predictions, write_predictions
-from experiments.results import checksums, write_row
+from experiments.records.metrics import evaluate
+from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.run_files import checksums, write_row
 from tests.rows import make_row
 
 CLASSES = (

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import main, parser
-from experiments.results import read_row
+from experiments.cli.main import main, parser
+from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from datamodules.corpus import UNLABELLED, Corpus, TextSplit
+from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
 
 SIGNALS = 5  # words that give a class away

@@ -5,10 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments import evaluation_log
-from experiments.atomic import replace_bytes
-from experiments.cost import with_costs
-from experiments.plan import read_plan
+from experiments.records import test_log
+from experiments.records.atomic import replace_bytes
+from experiments.records.costs import with_costs
+from experiments.records.plan import read_plan
+from experiments.records.run_files import ROW_FILE, read_rows
 from experiments.report.evidence import statistics
 from experiments.report.html import Page, render_html
 from experiments.report.markdown import render_markdown
@@ -16,7 +17,6 @@ from experiments.report.missing import Missing, missing
 from experiments.report.tables import Table, build_tables
 from experiments.report.terminal import WIDTH, print_tables
 from experiments.report.texts import find
-from experiments.results import ROW_FILE, read_rows
 
 __all__ = ["ReportFiles", "read_tables", "report"]
 
@@ -90,6 +90,6 @@ def read_tables(folder: Path) -> tuple[list[Table], list[Missing]]:
     home = folder.parent if folder.is_file() else folder
     begun = not folder.is_file() and missing(folder, []) and not any(folder.glob(f"*/*/{ROW_FILE}"))
     rows = [] if begun else read_rows(folder)
-    log = evaluation_log.read(home / evaluation_log.LOG_FILE)  # published rows have it beside them
+    log = test_log.read(home / test_log.LOG_FILE)  # published rows have it beside them
     tables = build_tables(with_costs(rows, home), log, lambda done: statistics(done, folder))
     return tables, missing(folder, rows)

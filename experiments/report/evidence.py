@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from experiments.records.row import Row
+from experiments.records.run_files import VAL_FILE
 from experiments.report.provenance import run_folder
-from experiments.results import VAL_FILE, Row
 from experiments.statistics.table import Analysis, analyse
 
 

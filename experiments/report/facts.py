@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from experiments.evaluation_log import Entry, told
-from experiments.results import Row
+from experiments.records.row import Row
+from experiments.records.test_log import Entry, told
 
 PROTOCOLS = {
     "holdout": "trained on the train part, every choice made on validation",

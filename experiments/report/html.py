@@ -7,7 +7,8 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from experiments.plan import Planned
+from experiments.records.plan import Planned
+from experiments.records.row import Row
 from experiments.report.comparison import intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
@@ -18,7 +19,6 @@ from experiments.report.quality import Panel, by_length, confusion, errors, reli
 from experiments.report.reviews import Reviews, reviews
 from experiments.report.tables import Column, Line, Table
 from experiments.report.texts import Texts
-from experiments.results import Row
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.plan import read_plan
-from experiments.results import ROW_FILE, Row
+from experiments.records.plan import read_plan
+from experiments.records.row import Row
+from experiments.records.run_files import ROW_FILE
 
 # Left by a run that can go on: the checkpoint of its fit, or the choice of a first fit under refit.
 _RESUMABLE = ("resume.ckpt", "choice.json")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from experiments.config import CONFIGS, ConfigError, Registry, read_yaml
-from experiments.plan import Planned
-from experiments.publishing import without_paths
+from experiments.config.registry import CONFIGS, ConfigError, Registry, read_yaml
+from experiments.records.plan import Planned
+from experiments.records.publishing import without_paths
+from experiments.records.row import Row
 from experiments.report.facts import machine
 from experiments.report.tables import Line, Table
-from experiments.results import Row
 
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 WORDS = ("good", "terrible", "funny", "boring", "not")
@@ -47,7 +47,7 @@ def origin(line: Line, table: Table, name: str, folder: Path, plan: list[Planned
         table: the table.
         name: of the benchmark.
         folder: that was read.
-        plan: of the benchmark (`experiments.plan`); empty where there is none.
+        plan: of the benchmark (`experiments.records.plan`); empty where there is none.
     """
     run = run_folder(folder, line.rows[0])
     return Origin(
@@ -125,7 +125,7 @@ def _neighbours(run: Path | None) -> list[tuple[str, str]]:
     """Words and their nearest; nothing where the run keeps no word vectors."""
     if run is None or not _is_small(run):
         return []
-    from experiments.word_table import read_table
+    from experiments.inference.word_table import read_table
 
     try:
         table = read_table(run)

@@ -4,15 +4,16 @@ import re
 import textwrap
 from pathlib import Path
 
-from experiments import evaluation_log
-from experiments.atomic import replace_bytes
-from experiments.config import Registry
+from experiments.config.registry import Registry
+from experiments.records import test_log
+from experiments.records.atomic import replace_bytes
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_rows, tables_in
 from experiments.report.evidence import statistics
 from experiments.report.facts import PROTOCOLS
 from experiments.report.markdown import escape
 from experiments.report.tables import Line, Table, build_tables
 from experiments.report.terminal import compact
-from experiments.results import ResultsError, read_rows, tables_in
 
 WIDTH = 100
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
@@ -72,7 +73,7 @@ def render(folder: Path, name: str, registry: Registry) -> str:
     if path not in tables_in(folder):
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
-    log = evaluation_log.read(folder / evaluation_log.LOG_FILE)
+    log = test_log.read(folder / test_log.LOG_FILE)
     tables = build_tables(read_rows(path), log, lambda done: statistics(done, path))
     return "\n\n".join(
         "\n\n".join([_fill(_about(table)), _grid(table, registry), _fill(_how(table, name))])

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich import box
 from rich.table import Table as Grid
 
-from experiments.atomic import replace_bytes
-from experiments.results import ResultsError
-from experiments.robustness import Judged, read_published
+from experiments.inference.robustness import Judged, read_published
+from experiments.records.atomic import replace_bytes
+from experiments.records.row import ResultsError
 
 OPENING, CLOSING = "<!-- robustness -->", "<!-- /robustness -->"
 _COLUMNS = (

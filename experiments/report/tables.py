@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from experiments.evaluation import Metrics
-from experiments.evaluation_log import Entry
+from experiments.records.metrics import Metrics
+from experiments.records.row import Row
+from experiments.records.test_log import Entry
 from experiments.report.facts import facts, warnings
 from experiments.report.families import OTHER, family
-from experiments.results import Row
 from experiments.statistics.intervals import Interval
 from experiments.statistics.table import Analysis
 

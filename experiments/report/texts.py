@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.cache import default_cache_dir
 from datamodules.errors import DataError
+from datamodules.store.cache import default_cache_dir
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def find(fingerprint: str | None, root: str | None = None) -> Texts | None:
         return None
     found = _cached(fingerprint)
     if found is None and root is not None:
-        from datamodules.corpus import Corpus
         from datamodules.imdb import IMDB
+        from datamodules.store.corpus import Corpus
 
         data = IMDB(root=root)
         if not data.corpus_folder.exists():

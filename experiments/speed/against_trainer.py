@@ -27,12 +27,12 @@ from rich.table import Table
 from torch import nn
 from torch.utils.data import Dataset
 
-from experiments.config import Registry
-from experiments.environment import versions
-from experiments.measure import resolve_precision
-from experiments.parsing import Resolved
+from experiments.config.registry import Registry
+from experiments.config.resolved import Resolved
+from experiments.machine.environment import versions
 from experiments.speed.encoders import configure
 from experiments.speed.record import Origin, write
+from experiments.training.measure import resolve_precision
 from lit_models.bert import BERT
 
 SIDES = ("ours", "trainer", "group_by_length")

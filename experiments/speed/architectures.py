@@ -22,15 +22,15 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
-from datamodules.batching import TextBatch
 from datamodules.errors import Unavailable
-from experiments.callbacks import Clock
-from experiments.config import Registry, merge
-from experiments.flops import count
-from experiments.parsing import Resolved
+from datamodules.store.batching import TextBatch
+from experiments.config.registry import Registry, merge
+from experiments.config.resolved import Resolved
 from experiments.speed.record import Origin, write
-from lit_models.classifier import LitClassifier
-from lit_models.estimator import LitEstimator
+from experiments.training.callbacks import Clock
+from experiments.training.flops import count
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.estimator import LitEstimator
 
 REFERENCE = "lstm"
 

@@ -12,14 +12,14 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from rich.table import Table
 
-from datamodules.batching import TextBatch, TextLoader
+from datamodules.store.batching import TextBatch, TextLoader
 from datamodules.text import TextDataModule
-from experiments.callbacks import Clock
-from experiments.config import ConfigError, Registry, merge
-from experiments.environment import peak_memory_bytes, versions
-from experiments.measure import resolve_precision
-from experiments.parsing import Resolved
+from experiments.config.registry import ConfigError, Registry, merge
+from experiments.config.resolved import Resolved
+from experiments.machine.environment import peak_memory_bytes, versions
 from experiments.speed.record import Origin
+from experiments.training.callbacks import Clock
+from experiments.training.measure import resolve_precision
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of, resolve_config
 

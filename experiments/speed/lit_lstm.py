@@ -11,11 +11,11 @@ from typing import Any
 import lightning as L
 import torch
 
-from experiments import tracking
-from experiments.callbacks import Clock, Progress
-from experiments.environment import versions
-from experiments.parsing import Resolved
+from experiments.config.resolved import Resolved
+from experiments.machine.environment import versions
 from experiments.speed.sample import configure
+from experiments.training import wandb_run
+from experiments.training.callbacks import Clock, Progress
 
 
 def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
     model, data = resolved.cli.model, resolved.cli.datamodule
     data.prepare_data()
     data.setup()
-    logger = tracking.start(resolved, folder, "lstm", "speed", ["speed"])
+    logger = wandb_run.start(resolved, folder, "lstm", "speed", ["speed"])
     exit_code = 1
     try:
         for length in ({"max_steps": warmup}, {"max_epochs": 1}):
@@ -54,7 +54,7 @@ def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
             trainer.fit(model, datamodule=data)
         exit_code = 0
     finally:
-        tracking.finish(logger, exit_code)
+        wandb_run.finish(logger, exit_code)
     reviews = len(data.train_dataloader().dataset)
     return {
         "reviews_per_second": reviews / clock.train_seconds,

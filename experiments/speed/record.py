@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.atomic import replace_bytes
-from experiments.environment import git_state, hardware
-from experiments.run import now
+from experiments.machine.environment import git_state, hardware, now
+from experiments.records.atomic import replace_bytes
 
 
 class Origin:

@@ -11,9 +11,9 @@ import numpy as np
 from datamodules.errors import DataError
 from datamodules.imdb import IMDB
 from datamodules.text import TextDataModule
-from experiments.atomic import replace_bytes
-from experiments.config import Registry, merge
-from experiments.parsing import Resolved
+from experiments.config.registry import Registry, merge
+from experiments.config.resolved import Resolved
+from experiments.records.atomic import replace_bytes
 
 
 class SampledIMDB(IMDB):

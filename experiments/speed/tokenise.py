@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 from datamodules.imdb import IMDB
-from datamodules.token_store import TokenStore
+from datamodules.store.token_store import TokenStore
 from datamodules.tokenizers import WordTokenizer
-from experiments.environment import hardware, peak_memory_bytes
+from experiments.machine.environment import hardware, peak_memory_bytes
 
 
 def measure(root: str | None, cache_dir: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.evaluation import ECE_BINS, LOG_LOSS_FLOOR, calibration_error
+from experiments.records.metrics import ECE_BINS, LOG_LOSS_FLOOR, calibration_error
 
 TEMPERATURES = (0.05, 20.0)
 

@@ -13,11 +13,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments.atomic import replace_bytes
-from experiments.config import ConfigError, comparable, read_yaml
-from experiments.predictions import Predictions
-from experiments.results import ROW_FILE, read_rows
-from experiments.row import ResultsError, Row
+from experiments.config.registry import ConfigError, comparable, read_yaml
+from experiments.records.atomic import replace_bytes
+from experiments.records.predictions import Predictions
+from experiments.records.row import ResultsError, Row
+from experiments.records.run_files import ROW_FILE, read_rows
 from experiments.statistics.pairs import Difference, differences, holm
 from experiments.statistics.reading import predictions_of
 from experiments.statistics.table import check_same

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.evaluation import LOG_LOSS_FLOOR, Metrics
-from experiments.predictions import Predictions, read_predictions
-from experiments.publishing import read_published_evidence
-from experiments.results import ROW_FILE, TEST_FILE, VAL_FILE, checksums
-from experiments.row import ResultsError, Row
+from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics
+from experiments.records.predictions import Predictions, read_predictions
+from experiments.records.publishing import read_published_evidence
+from experiments.records.row import ResultsError, Row
+from experiments.records.run_files import ROW_FILE, TEST_FILE, VAL_FILE, checksums
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datamodules.corpus import Corpus
 from datamodules.errors import DataError
 from datamodules.imdb import IMDB
 from datamodules.splits import text_key
-from experiments.atomic import replace_bytes
-from experiments.predictions import Predictions
-from experiments.results import ROW_FILE, read_rows, tables_in
-from experiments.row import ResultsError, Row
+from datamodules.store.corpus import Corpus
+from experiments.records.atomic import replace_bytes
+from experiments.records.predictions import Predictions
+from experiments.records.row import ResultsError, Row
+from experiments.records.run_files import ROW_FILE, read_rows, tables_in
 from experiments.statistics.reading import predictions_of, rows_fingerprint
 
 VOTES = ("given", "guessed", "neutral", "off-topic")

@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.predictions import Predictions
-from experiments.row import ResultsError, Row
+from experiments.records.predictions import Predictions
+from experiments.records.row import ResultsError, Row
 from experiments.statistics.calibration import Bin, Scores, reliability, scaled, scores, temperature
 from experiments.statistics.groups import letters
 from experiments.statistics.intervals import Interval, accuracy_interval

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from lit_models.base.ngrams import ngram_keys
 from lit_models.layers.masking import mask_of
-from lit_models.ngrams import ngram_keys
 
 _LAST = torch.iinfo(torch.int64).max
 

@@ -6,9 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datamodules.batching import Ragged, TrainView
+from datamodules.store.batching import TrainView
+from datamodules.store.ragged import Ragged
+from lit_models.base.ngrams import check_orders
 from lit_models.layers.bags import Items, distinct, row_ngrams
-from lit_models.ngrams import check_orders
 
 _LAST = torch.iinfo(torch.int64).max
 _ROWS_AT_ONCE = 256

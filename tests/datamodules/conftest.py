@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.archive import read_tar
-from datamodules.corpus import Corpus
 from datamodules.imdb import IMDB, find_corpus, parse_movies
+from datamodules.reading.archive import read_tar
+from datamodules.store.corpus import Corpus
 from tests.corpora import make_aclimdb
 
 REPOSITORY = Path(__file__).parents[2]

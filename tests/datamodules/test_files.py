@@ -13,10 +13,10 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from datamodules.corpus import UNLABELLED
 from datamodules.errors import DataError
 from datamodules.files import TextFiles
 from datamodules.splits import text_key
+from datamodules.store.corpus import UNLABELLED
 
 ROWS = [(f"review {i}, a {'fine' if i % 2 else 'poor'} one", "pos" if i % 2 else "neg")
         for i in range(40)]  # fmt: skip

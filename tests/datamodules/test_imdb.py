@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from datamodules import imdb
-from datamodules.corpus import UNLABELLED, Corpus
 from datamodules.errors import DataError
 from datamodules.imdb import IMDB, find_corpus, parse_movies
 from datamodules.splits import text_key
+from datamodules.store.corpus import UNLABELLED, Corpus
 from tests.corpora import SmallIMDB
 
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from datamodules import movie_reviews
-from datamodules.corpus import Corpus
 from datamodules.errors import DataError
 from datamodules.movie_reviews import (
     MovieReviews,
@@ -22,6 +21,7 @@ from datamodules.movie_reviews import (
     read_runs,
 )
 from datamodules.splits import text_key
+from datamodules.store.corpus import Corpus
 
 QUICK: dict[str, Any] = {"train_size": 4_000, "validation_size": 1_000, "test_size": 2_000}
 

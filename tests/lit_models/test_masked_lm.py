@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from datamodules.batching import TextBatch
+from datamodules.store.batching import TextBatch
 from lit_models.layers.segments import PairObjective, pair_segments
 from lit_models.masked_lm import MaskedLM, mask_words
 from tests.batches import make_batch, random_rows

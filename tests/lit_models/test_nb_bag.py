@@ -9,8 +9,8 @@ import pytest
 import torch
 from sklearn.naive_bayes import MultinomialNB
 
+from lit_models.base.ngrams import log_count_ratios
 from lit_models.nb_bag import NBBagNet
-from lit_models.ngrams import log_count_ratios
 from tests.batches import make_batch, make_view, random_rows
 
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.preprocessing import normalize
 
-from datamodules.batching import Ragged
+from datamodules.store.ragged import Ragged
 from lit_models.nb_logreg import NBLogReg
 from tests.batches import make_view, random_rows
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lit_models.averaging import Average
+from lit_models.base.averaging import Average
 from lit_models.perceptron import Perceptron
 from tests.batches import make_batch
 from tests.toys import ToyData

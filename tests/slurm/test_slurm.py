@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.results import read_row
-from experiments.row import Row
+from experiments.records.row import Row
+from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY
 from tests.slurm.cluster import cluster, missing
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
-from experiments.evaluation import evaluate
+from experiments.records.metrics import evaluate
 from experiments.statistics.calibration import brier, reliability, scaled, scores, temperature
 
 

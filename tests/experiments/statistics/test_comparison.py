@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cli import main
-from experiments.row import ResultsError
+from experiments.cli.main import main
+from experiments.records.row import ResultsError
 from experiments.statistics.comparison import compare
 from tests.experiments.statistics.made import LABELS, made_run
 

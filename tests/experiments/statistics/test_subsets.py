@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments.predictions import Predictions
-from experiments.results import read_table
-from experiments.row import ResultsError
+from experiments.records.predictions import Predictions
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_table
 from experiments.statistics import subsets
 from experiments.statistics.subsets import accuracy, copies, read_audit
 from tests.corpora import SmallIMDB, make_aclimdb

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import experiments
-from experiments.predictions import read_predictions, write_predictions
-from experiments.publishing import publish
-from experiments.results import read_row, read_rows, read_table, write_row
-from experiments.row import ResultsError
+from experiments.records.predictions import read_predictions, write_predictions
+from experiments.records.publishing import publish
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_row, read_rows, read_table, write_row
 from experiments.statistics.reading import predictions_of
 from experiments.statistics.table import Analysis, analyse
 from tests.experiments.statistics.made import LABELS, made_run

@@ -1,0 +1,1 @@
+"""Read files and archives: tables of texts, tar archives, downloads."""

@@ -1,0 +1,1 @@
+"""Keep a corpus as token arrays and cut batches from them."""

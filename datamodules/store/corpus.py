@@ -1,0 +1,205 @@
+"""A corpus in memory and in the cache: texts, labels and source names, split by split."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from datamodules.errors import DataError
+from datamodules.store.cache import new_folder
+
+UNLABELLED = -1
+
+# What reading a damaged file raises, by where the damage is.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException)
+
+
+@dataclass(frozen=True)
+class TextSplit:
+    """The rows of one split in their fixed order; a row's number is its id.
+
+    Attributes:
+        texts: N raw texts, exactly as the source has them.
+        labels: int64[N], class numbers; `UNLABELLED` where the source gives none.
+        keys: N source names, such as `test/neg/10003_3` or `reviews.csv:17`.
+    """
+
+    texts: list[str]
+    labels: np.ndarray
+    keys: list[str]
+
+    def __post_init__(self) -> None:
+        if not len(self.texts) == len(self.labels) == len(self.keys):
+            raise ValueError(
+                f"a split needs one label and one key per text, got {len(self.texts)} texts, "
+                f"{len(self.labels)} labels, {len(self.keys)} keys"
+            )
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """One corpus with its official splits and the validation rows carved from train.
+
+    Attributes:
+        name: short name that goes into the result rows, such as `imdb`.
+        label_names: the name of class 0, 1, …
+        train: all labelled rows that are not test, those of validation among them.
+        train_rows: int64, ascending row numbers of `train` that are learnt from.
+        val_rows: int64, ascending row numbers of `train` that choose; disjoint from `train_rows`.
+        test: the rows of the final evaluation, or None where the corpus has none.
+        unlabelled: texts without labels, free of copies of test texts, or None.
+        notes: sentences that must stand wherever numbers on this corpus are shown.
+    """
+
+    name: str
+    label_names: tuple[str, ...]
+    train: TextSplit
+    train_rows: np.ndarray
+    val_rows: np.ndarray
+    test: TextSplit | None = None
+    unlabelled: TextSplit | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def splits(self) -> dict[str, TextSplit]:
+        """The splits that exist, by name: `train`, `test`, `unlabelled`."""
+        named = {"train": self.train, "test": self.test, "unlabelled": self.unlabelled}
+        return {name: split for name, split in named.items() if split is not None}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits over every text, label and split: equal if and only if comparable."""
+        digest = hashlib.sha256(repr(self.label_names).encode())
+        for name, split in self.splits.items():
+            digest.update(f"\0{name}\0{len(split)}\0".encode())
+            digest.update(np.ascontiguousarray(split.labels, dtype="<i8").tobytes())
+            for text in split.texts:
+                encoded = text.encode("utf-8", "surrogatepass")
+                digest.update(len(encoded).to_bytes(8, "little"))
+                digest.update(encoded)
+        for rows in (self.train_rows, self.val_rows):
+            digest.update(np.ascontiguousarray(rows, dtype="<i8").tobytes() + b"\0")
+        return digest.hexdigest()[:16]
+
+    def save(self, folder: Path) -> None:
+        """Writes one Parquet file per split and `corpus.json` into `folder`, all or nothing.
+
+        Raises:
+            DataError: the disk is full or not writable.
+        """
+        with new_folder(folder) as temporary:
+            for name, split in self.splits.items():
+                columns = {"text": split.texts, "label": split.labels, "key": split.keys}
+                pq.write_table(
+                    pa.table(columns),
+                    temporary / f"{name}.parquet",
+                    compression="zstd",
+                    write_page_checksum=True,
+                )
+            head = {
+                "name": self.name,
+                "label_names": list(self.label_names),
+                "notes": list(self.notes),
+                "train_rows": self.train_rows.tolist(),
+                "val_rows": self.val_rows.tolist(),
+                "fingerprint": self.fingerprint,
+            }
+            (temporary / "corpus.json").write_text(json.dumps(head), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Corpus:
+        """Reads what `save` wrote.
+
+        Raises:
+            DataError: a file is missing or damaged.
+        """
+        try:
+            head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+            splits = {
+                name: _read_split(folder / f"{name}.parquet")
+                for name in ("train", "test", "unlabelled")
+                if (folder / f"{name}.parquet").exists()
+            }
+            corpus = cls(
+                name=head["name"],
+                label_names=tuple(head["label_names"]),
+                train=splits["train"],
+                train_rows=np.array(head["train_rows"], dtype=np.int64),
+                val_rows=np.array(head["val_rows"], dtype=np.int64),
+                test=splits.get("test"),
+                unlabelled=splits.get("unlabelled"),
+                notes=tuple(head["notes"]),
+            )
+            found, expected = corpus.fingerprint, head["fingerprint"]
+        except _UNREADABLE as error:
+            raise _damaged(folder, str(error)) from error
+        if found != expected:
+            raise _damaged(folder, f"fingerprint {found}, not {expected}")
+        return corpus
+
+
+def read_texts(folder: Path, split: str) -> list[str]:
+    """The raw texts of one split of a cached corpus, by id.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return _read_table(folder / f"{split}.parquet", ["text"])["text"].to_pylist()
+    except _UNREADABLE as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def read_split(folder: Path, split: str) -> TextSplit:
+    """One split of a cached corpus: texts, labels and keys.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        return _read_split(folder / f"{split}.parquet")
+    except _UNREADABLE as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def read_fingerprint(folder: Path) -> str:
+    """The fingerprint of a cached corpus.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        return str(head["fingerprint"])
+    except _UNREADABLE as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def _read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
+    return pq.read_table(file, columns=columns, page_checksum_verification=True)
+
+
+def _read_split(file: Path) -> TextSplit:
+    table = _read_table(file)
+    return TextSplit(
+        texts=table["text"].to_pylist(),
+        labels=table["label"].to_numpy().astype(np.int64),
+        keys=table["key"].to_pylist(),
+    )
+
+
+def _damaged(folder: Path, why: str) -> DataError:
+    return DataError(
+        f"{folder}: the cached corpus is damaged ({why}); delete the folder and run again: "
+        "it is read anew from its source"
+    )

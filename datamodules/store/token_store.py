@@ -1,0 +1,190 @@
+"""Token arrays on disk: written once per (corpus, tokenizer), memory-mapped ever after."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from datamodules.errors import DataError
+from datamodules.faults import fault_point
+from datamodules.store.cache import new_folder
+from datamodules.store.corpus import Corpus
+from datamodules.store.ragged import Ragged
+from datamodules.tokenizers import Tokenizer
+
+FORMAT = 1
+"""Part of a store's address: raise it whenever the files change."""
+_META = "meta.json"
+_ONE_LINE = str.maketrans("\r\n", "  ")
+
+
+@dataclass(frozen=True)
+class TokenStore:
+    """An opened store. Its folder holds, per split, `tokens`, `offsets` and `labels` as `.npy`.
+
+    Beside them stand `keys-<split>.txt` (source names by id), `rows-train.npy`, `rows-val.npy`,
+    `tokenizer.json`, and `meta.json` with the checksum of every file.
+
+    Attributes:
+        folder: where it lies.
+    """
+
+    folder: Path
+
+    @classmethod
+    def write(
+        cls, folder: Path, corpus: Corpus, tokenizer: Tokenizer, learn_from: np.ndarray
+    ) -> None:
+        """Learns the vocabulary on some train rows, tokenises every split, and moves all in place.
+
+        Args:
+            folder: the store's place; must not exist.
+            corpus: the texts.
+            tokenizer: not yet learnt.
+            learn_from: int64 rows of `corpus.train` that the vocabulary may see.
+
+        Raises:
+            DataError: the disk is full or not writable; nothing is left behind.
+        """
+        with new_folder(folder) as temporary:
+            _write_files(temporary, corpus, tokenizer, learn_from)
+
+    @classmethod
+    def open(cls, folder: Path) -> TokenStore:
+        """Opens a store after checking every file against its checksum.
+
+        Raises:
+            DataError: a file is missing or differs from what was written.
+        """
+        meta_file = folder / _META
+        try:
+            meta = json.loads(meta_file.read_text(encoding="utf-8"))
+            checksums, own = meta["crc32"].items(), meta["own_crc32"]
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise _corrupt(meta_file, str(error)) from error
+        if own != _own_crc32(meta):
+            raise _corrupt(meta_file, f"its own checksum is not {own}")
+        for name, expected in checksums:
+            try:
+                found = _crc32(folder / name)
+            except OSError as error:
+                raise _corrupt(folder / name, str(error)) from error
+            if found != expected:
+                raise _corrupt(folder / name, f"checksum {found:08x} instead of {expected:08x}")
+        return cls(folder)
+
+    @cached_property
+    def meta(self) -> dict:
+        """Corpus name and fingerprint, label names, notes, splits."""
+        return json.loads((self.folder / _META).read_text(encoding="utf-8"))
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that the corpus has, of `train`, `test`, `unlabelled`."""
+        return self.meta["splits"]
+
+    def tokens(self, split: str) -> Ragged:
+        """All rows of a split, memory-mapped."""
+        return Ragged(self._array(f"tokens-{split}", mapped=True), self._array(f"offsets-{split}"))
+
+    def labels(self, split: str) -> np.ndarray:
+        """int64[N]; -1 where unlabelled."""
+        return self._array(f"labels-{split}")
+
+    def rows(self, part: str) -> np.ndarray:
+        """int64 row numbers of split `train` that are learnt from (`train`) or choose (`val`)."""
+        return self._array(f"rows-{part}")
+
+    def keys(self, split: str) -> list[str]:
+        """The source's name of each row, by id."""
+        return (self.folder / f"keys-{split}.txt").read_text(encoding="utf-8").split("\n")[:-1]
+
+    def counts(self) -> np.ndarray:
+        """int64[V]: how often each token stands in the rows that the vocabulary was learnt from."""
+        return self._array("counts")
+
+    @property
+    def tokenizer_file(self) -> Path:
+        """The learnt tokenizer."""
+        return self.folder / "tokenizer.json"
+
+    def _array(self, name: str, mapped: bool = False) -> np.ndarray:
+        return np.load(
+            self.folder / f"{name}.npy", mmap_mode="r" if mapped else None, allow_pickle=False
+        )
+
+
+def _write_files(
+    folder: Path, corpus: Corpus, tokenizer: Tokenizer, learn_from: np.ndarray
+) -> None:
+    texts = corpus.train.texts
+    tokenizer.fit((texts[row] for row in learn_from), len(learn_from))
+    tokenizer.save(folder / "tokenizer.json")
+    for name, split in corpus.splits.items():
+        _write_tokens(folder, name, tokenizer.encode(split.texts))
+        np.save(folder / f"labels-{name}.npy", split.labels.astype(np.int64))
+        with open(folder / f"keys-{name}.txt", "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(key.translate(_ONE_LINE) + "\n" for key in split.keys)
+    np.save(folder / "rows-train.npy", corpus.train_rows.astype(np.int64))
+    np.save(folder / "rows-val.npy", corpus.val_rows.astype(np.int64))
+    np.save(folder / "counts.npy", _counts(folder, learn_from, tokenizer))
+    meta = {
+        "format": FORMAT,
+        "corpus": corpus.name,
+        "fingerprint": corpus.fingerprint,
+        "label_names": list(corpus.label_names),
+        "notes": list(corpus.notes),
+        "splits": list(corpus.splits),
+        "tokenizer": tokenizer.settings(),
+        "crc32": {file.name: _crc32(file) for file in sorted(folder.iterdir())},
+    }
+    meta["own_crc32"] = _own_crc32(meta)
+    (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
+
+
+def _write_tokens(folder: Path, split: str, rows: Iterable[np.ndarray]) -> None:
+    fault_point("store")
+    values, offsets = array("i"), [0]  # array: grows in place, 4 bytes a token
+    for row in rows:
+        values.frombytes(row.astype(np.int32, copy=False).tobytes())
+        offsets.append(len(values))
+    np.save(folder / f"tokens-{split}.npy", np.frombuffer(values, dtype=np.int32))
+    np.save(folder / f"offsets-{split}.npy", np.array(offsets, dtype=np.int64))
+
+
+def _counts(folder: Path, learn_from: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
+    tokens = np.load(folder / "tokens-train.npy", mmap_mode="r", allow_pickle=False)
+    offsets = np.load(folder / "offsets-train.npy", allow_pickle=False)
+    learnt = np.zeros(len(offsets) - 1, dtype=bool)
+    learnt[learn_from] = True
+    return np.bincount(
+        tokens[np.repeat(learnt, np.diff(offsets))], minlength=len(tokenizer.vocabulary())
+    ).astype(np.int64)
+
+
+def _crc32(file: Path) -> int:
+    checksum = 0
+    with open(file, "rb") as stream:
+        while block := stream.read(1 << 22):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
+
+
+def _own_crc32(meta: dict) -> int:
+    """Of everything in `meta.json` but this number itself."""
+    rest = {name: value for name, value in meta.items() if name != "own_crc32"}
+    return zlib.crc32(json.dumps(rest, sort_keys=True).encode())
+
+
+def _corrupt(file: Path, why: str) -> DataError:
+    return DataError(
+        f"{file}: the token store is damaged ({why}); delete the folder {file.parent} and run "
+        "again: it is made anew from the corpus"
+    )

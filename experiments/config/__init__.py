@@ -1,0 +1,1 @@
+"""Experiments, profiles and settings: found, resolved and checked."""

@@ -1,0 +1,1 @@
+"""A finished run at work: predict, judge, submit, look into its words."""

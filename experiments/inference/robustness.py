@@ -1,0 +1,208 @@
+"""How saved runs fare beyond the test split: `lit-sentiment robustness`.
+
+Each run leaves `robustness.npz` in its folder: the probabilities of every challenge, as published
+rows keep theirs, and what the run is. Every figure is computed from such files alone; published,
+they lie under `experiments/results/robustness/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from datamodules.imdb import IMDB
+from datamodules.splits import text_key
+from datamodules.store.corpus import read_split
+from experiments.config.resolved import Resolved
+from experiments.inference.predictor import Predictor
+from experiments.inference.robustness_sets import Challenge, challenges
+from experiments.records.atomic import replace_bytes
+from experiments.records.evidence import SCALE, quantise
+from experiments.records.row import ResultsError, Row
+from experiments.records.run_files import check_name, read_rows
+
+FILE = "robustness.npz"
+PUBLISHED = "robustness"
+_REMEDY = "run `lit-sentiment robustness` again"
+_TOLD = ("experiment", "seed", "protocol", "profile", "train_rows", "config_hash", "git_commit")
+
+
+class Refused(Exception):
+    """A run that robustness sets cannot judge. The message gives the reason and the remedy."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One run's predictions on all challenges.
+
+    Attributes:
+        run: what the run is: experiment, seed, protocol, profile, train_rows, config_hash,
+            git_commit and val_accuracy.
+        labels: challenge to int64[N].
+        predicted: challenge to int64[N], the class of the larger probability.
+    """
+
+    run: dict[str, Any]
+    labels: dict[str, np.ndarray]
+    predicted: dict[str, np.ndarray]
+
+    def accuracy(self, name: str) -> float:
+        """Share of right answers to one challenge, in 0..1."""
+        return float((self.labels[name] == self.predicted[name]).mean())
+
+    def consistency(self, pairs: str) -> float:
+        """Share of pairs of which both texts were classified right, in 0..1."""
+        original, revised = (
+            self.labels[f"{pairs}_{half}"] == self.predicted[f"{pairs}_{half}"]
+            for half in ("original", "revised")
+        )
+        return float((original & revised).mean())
+
+    def figures(self) -> dict[str, float]:
+        """All that the tables show, in 0..1."""
+        found = {name: self.accuracy(name) for name in self.labels}
+        for pairs in ("contrast", "counterfactual"):
+            found[f"{pairs}_consistency"] = self.consistency(pairs)
+        return found
+
+
+def judge(folder: Path, row: Row) -> Judged:
+    """Predicts every challenge with a saved run and keeps the probabilities beside it.
+
+    Args:
+        folder: the run folder.
+        row: its row.
+
+    Raises:
+        Refused: the run is no finished one, or learnt from what it would be judged by.
+        DataError: the corpus or the robustness sets cannot be read.
+    """
+    name = f"{row.experiment}, seed {row.seed}"
+    if row.status != "ok":
+        raise Refused(f"{name} {row.status}: {row.reason}")
+    data = Resolved.of_run(folder).build()[1]
+    if not isinstance(data, IMDB) or row.excluded != "robustness":
+        raise Refused(
+            f"{name} was fitted on {row.corpus} with the reviews that the robustness sets were "
+            "written from, so that their accuracy would be that of training; fit it on the "
+            "official corpus with --data.exclude robustness"
+        )
+    data.prepare_data()
+    data.setup()
+    train = read_split(data.corpus_folder, "train")
+    asked = challenges(data.robustness_folder(), train)
+    _check_unseen(name, data, train.texts, asked)
+    predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu")
+    arrays: dict[str, np.ndarray] = {}
+    for challenge in asked:
+        counts = quantise(predictor(challenge.texts))[:, 1]
+        arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
+        arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
+    told = {key: getattr(row, key) for key in _TOLD}
+    told["val_accuracy"] = row.val.accuracy if row.val else None
+    arrays["run"] = np.array(json.dumps(told))
+    arrays["checksum"] = np.array(_checksum(arrays))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    replace_bytes(folder / FILE, buffer.getvalue())
+    return read_judged(folder / FILE)
+
+
+def _check_unseen(name: str, data: IMDB, texts: list[str], asked: list[Challenge]) -> None:
+    """The row says that the originals were left out; the rows themselves must say so, too."""
+    used = np.union1d(data.learnt_rows(), data.store.rows("val"))
+    keys = {text_key(text) for c in asked if c.name.endswith("_original") for text in c.texts}
+    seen = sum(text_key(texts[row]) in keys for row in used)
+    if seen:
+        raise Refused(f"{name}: {seen:,} originals are among the rows that it used; fit it again")
+
+
+def judge_all(benchmark: Path, tell: Callable[[str], None]) -> list[tuple[Path, Judged]]:
+    """Judges every run of a benchmark that can be; what was judged before is read.
+
+    Args:
+        benchmark: a benchmark folder, or one run's.
+        tell: takes a sentence about each run that is refused, or was just judged.
+
+    Returns:
+        The folder of each run, and its predictions.
+
+    Raises:
+        ResultsError: there are no runs.
+        DataError: the corpus or the robustness sets cannot be read.
+    """
+    found: list[tuple[Path, Judged]] = []
+    for row in read_rows(benchmark):
+        own = benchmark / row.experiment / f"seed-{row.seed}"
+        folder = own if own.is_dir() else benchmark
+        try:
+            kept = read_judged(folder / FILE) if (folder / FILE).is_file() else None
+            if kept is None or any(kept.run[key] != getattr(row, key) for key in _TOLD):
+                kept = judge(folder, row)
+                tell(f"{row.experiment}, seed {row.seed}: judged")
+            found.append((folder, kept))
+        except Refused as reason:
+            tell(f"refused: {reason}")
+    return found
+
+
+def publish(judged: Judged, folder: Path, results: Path) -> Path:
+    """Copies a run's file to the published ones and returns its place there.
+
+    Raises:
+        OSError: as raised by the file system.
+    """
+    name = judged.run["experiment"]
+    check_name(name, "experiment")
+    place = results / PUBLISHED / f"{name}-seed-{judged.run['seed']}.npz"
+    replace_bytes(place, (folder / FILE).read_bytes())
+    return place
+
+
+def read_published(results: Path) -> list[Judged]:
+    """All published runs, in the order of their files' names."""
+    return [read_judged(file) for file in sorted((results / PUBLISHED).glob("*.npz"))]
+
+
+def read_judged(file: Path) -> Judged:
+    """Reads one `robustness.npz`.
+
+    Raises:
+        ResultsError: it is damaged, or was changed by hand.
+    """
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        stored = str(arrays.pop("checksum"))
+        if stored != _checksum(arrays):
+            raise ValueError("its checksum is another one: it was changed after it was written")
+        run = json.loads(str(arrays.pop("run")))
+        names = [key.removesuffix("_labels") for key in arrays if key.endswith("_labels")]
+        labels = {name: arrays[f"{name}_labels"].astype(np.int64) for name in names}
+        # A tie is class 0, as in `evaluation`.
+        predicted = {
+            name: (2 * arrays[f"{name}_counts"].astype(np.int64) > SCALE).astype(np.int64)
+            for name in names
+        }
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ResultsError(f"{file}: not a sound robustness file ({error}); {_REMEDY}") from error
+    return Judged(run, labels, predicted)
+
+
+def _checksum(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        content = arrays[name]
+        digest.update(f"{name} {content.shape}".encode())
+        digest.update(str(content).encode() if content.ndim == 0 else content.tobytes())
+    return digest.hexdigest()

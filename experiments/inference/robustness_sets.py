@@ -1,0 +1,111 @@
+"""The texts that a model is challenged with, beyond the test split: each with its label."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from datamodules.movie_reviews import find_file, read_sentences
+from datamodules.robustness import contrast_sets, counterfactuals
+from datamodules.store.corpus import TextSplit
+
+TYPO_PERCENT = (1, 2, 3, 4, 5)
+_PUNCTUATION = re.compile(r"[^\w\s]|_")
+_MARKUP = re.compile(r"<br\s*/?>")
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_NEIGHBOURS = {
+    key: row[max(at - 1, 0) : at] + row[at + 1 : at + 2]
+    for row in _ROWS
+    for at, key in enumerate(row)
+}
+"""The keys beside each letter in its row of an English keyboard."""
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """Texts to classify.
+
+    Attributes:
+        name: as in the evidence, for example `counterfactual_revised`.
+        texts: N raw texts.
+        labels: int64[N], 0 negative, 1 positive.
+    """
+
+    name: str
+    texts: list[str]
+    labels: np.ndarray
+
+
+def challenges(folder: Path, train: TextSplit) -> list[Challenge]:
+    """All challenges, in a fixed order.
+
+    The i-th text of `…_revised` was made of the i-th of `…_original`. Typos and removals are made
+    of the originals of the counterfactual pairs: reviews that the model never saw, on which an
+    experiment with the test split is not spent.
+
+    Args:
+        folder: the robustness sets, from `datamodules.robustness.find_folder`.
+        train: the official train split, whole.
+
+    Raises:
+        DataError: a file is missing, or not as published.
+    """
+    found = []
+    pairs = counterfactuals(folder, train)
+    for name, two in (("contrast", contrast_sets(folder)), ("counterfactual", pairs)):
+        found.append(Challenge(f"{name}_original", two.originals, two.original_labels))
+        found.append(Challenge(f"{name}_revised", two.revised, two.revised_labels))
+    texts, labels = pairs.originals, pairs.original_labels
+    for percent in TYPO_PERCENT:
+        typed = [with_typos(text, percent / 100, seed) for seed, text in enumerate(texts)]
+        found.append(Challenge(f"typos_{percent}", typed, labels))
+    found.append(Challenge("lower_case", [text.lower() for text in texts], labels))
+    found.append(Challenge("no_punctuation", [without_punctuation(t) for t in texts], labels))
+    sentences, own = read_sentences(find_file())
+    found.append(Challenge("rotten_tomatoes", sentences, own))
+    return found
+
+
+def with_typos(text: str, rate: float, seed: int) -> str:
+    """The text as a hasty hand types it.
+
+    Each letter is hit with probability `rate`, and then, with equal chances, left out, doubled,
+    swapped with the character after it, or replaced by a key beside it. The letters that a small
+    rate hits are hit by a larger one, too.
+
+    Args:
+        text: any text; only a to z in either case are hit.
+        rate: share of letters, 0 to 1.
+        seed: of the draws.
+    """
+    rng = np.random.Generator(np.random.PCG64(seed))
+    draws, kinds, sides = (
+        rng.random(len(text)),
+        rng.integers(4, size=len(text)),
+        rng.random(len(text)),
+    )
+    out: list[str] = []
+    at = 0
+    while at < len(text):
+        letter = text[at]
+        beside = _NEIGHBOURS.get(letter.lower())
+        if beside is None or draws[at] >= rate:
+            out.append(letter)
+        elif kinds[at] == 1:
+            out.append(letter * 2)
+        elif kinds[at] == 2 and at + 1 < len(text):
+            out.append(text[at + 1] + letter)
+            at += 1
+        elif kinds[at] == 3:
+            other = beside[int(sides[at] * len(beside))]
+            out.append(other.upper() if letter.isupper() else other)
+        at += 1  # kind 0: left out
+    return "".join(out)
+
+
+def without_punctuation(text: str) -> str:
+    """The words alone: line breaks in markup and every mark become spaces."""
+    return " ".join(_PUNCTUATION.sub(" ", _MARKUP.sub(" ", text)).split())

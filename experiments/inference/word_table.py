@@ -1,0 +1,155 @@
+"""What word vectors say: neighbours, analogies, and the clusters of a bag of centroids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from datamodules.tokenizers import WordTokenizer
+from experiments.config.registry import ConfigError, nearest
+from experiments.inference.predictor import Predictor
+from lit_models.base.centroids import Centroids
+from lit_models.base.vector_average import VectorAverage
+from lit_models.layers.embedding import WordEmbedding
+
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """Words and their vectors.
+
+    Attributes:
+        words: N words, frequent ones first.
+        vectors: float32[N, d], none of them zero.
+    """
+
+    words: list[str]
+    vectors: np.ndarray
+
+    def neighbours(self, word: str, count: int = _SHOWN) -> list[tuple[str, float]]:
+        """The words whose vectors make the smallest angles with the word's, and the cosines."""
+        return self._nearest(self._unit()[self._row(word)], {word}, count)
+
+    def analogy(self, a: str, b: str, c: str, count: int = _SHOWN) -> list[tuple[str, float]]:
+        """What is to c as b is to a: nearest to b - a + c, all of length 1 (Mikolov et al. 2013).
+
+        The three words themselves are no answers.
+        """
+        unit = self._unit()
+        wanted = unit[self._row(b)] - unit[self._row(a)] + unit[self._row(c)]
+        return self._nearest(wanted / np.linalg.norm(wanted), {a, b, c}, count)
+
+    def _nearest(self, wanted: np.ndarray, out: set[str], count: int) -> list[tuple[str, float]]:
+        cosines = self._unit() @ wanted
+        order = np.argsort(-cosines, kind="stable")[: count + len(out)].tolist()
+        found = [(self.words[row], float(cosines[row])) for row in order]
+        return [(word, cosine) for word, cosine in found if word not in out][:count]
+
+    def _unit(self) -> np.ndarray:
+        return self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
+
+    def _row(self, word: str) -> int:
+        if word not in self.words:
+            raise ConfigError(
+                f"{word!r} has no vector there{nearest(word, self.words)}; {len(self.words):,} "
+                "words have one, as the tokenizer writes them"
+            )
+        return self.words.index(word)
+
+
+def answer(
+    what: Literal["neighbours", "analogy", "clusters"], place: Path, words: Sequence[str]
+) -> list[str]:
+    """The lines that answer a question.
+
+    Args:
+        what: is asked.
+        place: a run folder, or a folder of kept vectors.
+        words: about which; three for an analogy; for clusters those to look for, or none for all.
+
+    Raises:
+        ConfigError: nothing with word vectors is there, or a word has none.
+    """
+    if what == "clusters":
+        lists = clusters(place)
+        asked = [group for group in lists if set(words) & set(group)] if words else lists
+        return [" ".join(group) for group in asked]
+    if what == "analogy" and len(words) != 3 or not words:
+        rule = "three words, as in: man king woman" if what == "analogy" else "a word or more"
+        raise ConfigError(f"{what} needs {rule}; got {len(words)}")
+    table = read_table(place)
+    if what == "analogy":
+        return [
+            f"{word}\t{cosine:.3f}" for word, cosine in table.analogy(words[0], words[1], words[2])
+        ]
+    return [
+        f"{word}: " + ", ".join(f"{near} {cosine:.3f}" for near, cosine in table.neighbours(word))
+        for word in words
+    ]
+
+
+def read_table(place: Path) -> WordTable:
+    """The word vectors of a run, as it ended, or of a folder in the cache's `vectors`.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if (place / "vectors.safetensors").is_file():
+        return _kept(place)
+    predictor = Predictor(place)
+    vocabulary, model = predictor.encoder.tokenizer.vocabulary(), predictor.model
+    if isinstance(model, VectorAverage):
+        return _table(vocabulary, model.words, model.vectors)
+    for module in model.modules():
+        if isinstance(module, WordEmbedding):
+            table = module.table.weight.detach().numpy()
+            tokens = np.arange(2, min(len(table), len(vocabulary)))  # past <pad> and <unk>
+            return _table(vocabulary, tokens, table[tokens])
+    raise ConfigError(
+        f"{place}: {type(model).__name__} keeps no word vectors; name the run of a network with "
+        "word embeddings, of a vector average, or a folder in the cache's vectors/"
+    )
+
+
+def clusters(place: Path) -> list[list[str]]:
+    """The word clusters of a run with a bag of centroids.
+
+    Raises:
+        ConfigError: the run has none.
+    """
+    predictor = Predictor(place)
+    if not isinstance(predictor.model, Centroids):
+        raise ConfigError(
+            f"{place}: {type(predictor.model).__name__} has no clusters; name a run of "
+            "centroids_logreg or centroids_forest"
+        )
+    return predictor.model.word_lists(predictor.encoder.tokenizer.vocabulary())
+
+
+def _kept(folder: Path) -> WordTable:
+    try:
+        arrays = load_file(folder / "vectors.safetensors")
+        if "words" in arrays:  # of a whole file
+            words = arrays["words"].tobytes().decode().split("\n")
+            return _table(words, np.arange(len(words)), arrays["values"])
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        store = folder.parent.parent / "stores" / meta["source"]["store"]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise ConfigError(f"{folder}: these word vectors cannot be read ({error})") from error
+    tokenizer = WordTokenizer()
+    tokenizer.load(store / "tokenizer.json")
+    return _table(tokenizer.vocabulary(), arrays["tokens"], arrays["values"])
+
+
+def _table(vocabulary: Sequence[str], tokens: np.ndarray, vectors: np.ndarray) -> WordTable:
+    order = np.argsort(tokens, kind="stable")
+    order = order[vectors[order].any(axis=1)]
+    return WordTable([vocabulary[token] for token in tokens[order].tolist()], vectors[order])

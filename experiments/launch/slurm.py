@@ -1,0 +1,242 @@
+"""Runs as jobs of a Slurm cluster: submitted by submitit, one job a run, collected here."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.config.registry import ConfigError, Registry
+from experiments.launch import squeue
+from experiments.launch.launcher import Watch, alone, carry_out, make_room
+from experiments.launch.slurm_config import Cluster
+from experiments.machine.resources import limit_threads, outside_allocation
+from experiments.records.atomic import remove_leftovers, replace_bytes
+from experiments.records.run_files import ROW_FILE
+from experiments.training.spec import RunSpec
+
+_STOPPED = 75  # exit code of a job whose run left a checkpoint and wants to go on
+_ARRAY = 1000  # tasks of one array; Slurm's own limit is 1,001
+_SETTLE = 30.0  # seconds in which a file written on a node may not be seen here yet (NFS)
+_RESUBMISSIONS = 3  # of one run under --retry
+
+
+@dataclass
+class Submission:
+    """One array of jobs that was submitted, or was about to be.
+
+    Attributes:
+        tag: the jobs' comment.
+        job: Slurm's number; None: the head died before it wrote it down.
+        runs: the run folders, in the order of the array's tasks.
+        hashes: what each run computes.
+    """
+
+    tag: str
+    job: str | None
+    runs: list[str]
+    hashes: list[str]
+
+    def task(self, place: int) -> str:
+        """Slurm's name of the job of a run."""
+        return str(self.job) if len(self.runs) == 1 else f"{self.job}_{place}"
+
+
+class SlurmLauncher:
+    """Submits what is not submitted yet, and waits for the rows.
+
+    It may be ended at any time: the jobs go on, and the next start finds them by what it wrote down
+    beside the benchmark. Jobs are named in the file before they are submitted, so that none is
+    submitted twice, whenever the head dies.
+
+    submitit's part is the submission alone. Its signal is another than ours, and `work` takes its
+    handlers away, since they would requeue in mid-step.
+
+    Args:
+        folder: the benchmark's folder, which the nodes must see too.
+        cluster: what each job has.
+        retry: submit a run again, up to three times, when its job died.
+        variables: of the environment of every run.
+        poll: seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cluster: Cluster,
+        retry: bool = False,
+        variables: dict[str, str] | None = None,
+        poll: float = 3.0,
+    ) -> None:
+        squeue.check_slurm()
+        self.folder, self.cluster, self.retry, self.poll = folder, cluster, retry, poll
+        self.setup = [f"export {name}={value}" for name, value in (variables or {}).items()]
+        self.place = folder / "slurm"
+        self.submissions = self._read()
+        self.before = {
+            file.parent: _written(file) for file in folder.glob(f"*/*/{ROW_FILE}")
+        }  # jobs write rows while this start looks for what is left to do
+
+    def run(self, specs: Sequence[RunSpec], watch: Watch, deadline: float | None = None) -> bool:
+        """Submits and collects, as `Launcher.run` says; Ctrl-C leaves the jobs running."""
+        for spec in specs:
+            watch.started(spec)
+        ended = {spec.folder for spec in specs if self._is_new(spec)}
+        jobs = self._adopt([spec for spec in specs if spec.folder not in ended])
+        rest = [spec for spec in specs if spec.folder not in jobs.keys() | ended]
+        for spec in rest:
+            make_room(spec)
+        jobs |= self._submit(rest)
+        self._write()
+        left = {spec.folder: spec for spec in specs}
+        since, missed = dict.fromkeys(left, time.monotonic()), dict[Path, float]()
+        tries = dict.fromkeys(left, 0)
+        while True:
+            try:
+                found = squeue.states(jobs[folder] for folder in left.keys() - ended)
+            except OSError as error:  # a controller that restarts is no reason to lose jobs
+                watch.said(str(error))
+                found = {}
+            for folder, spec in list(left.items()):
+                job = jobs.get(folder, "")
+                state = found.get(job, "PENDING")
+                settle = _SETTLE if state == "COMPLETED" else self.poll
+                if (folder / ROW_FILE).exists():
+                    watch.ended(spec, "done", time.monotonic() - since[folder])
+                    del left[folder]
+                elif squeue.alive(state):
+                    missed.pop(folder, None)
+                    watch.told(spec, f"job {job} {state.lower()}", 0.0)
+                elif time.monotonic() - missed.setdefault(folder, time.monotonic()) < settle:
+                    continue  # its row may be on its way
+                elif self.retry and tries[folder] < _RESUBMISSIONS:
+                    tries[folder] += 1
+                    watch.said(f"job {job} {state.lower()}: submitted again")
+                    jobs |= self._submit([spec])
+                    del missed[folder]
+                else:
+                    reason = f"Slurm job {job} ended without a row: {state}; its output is in "
+                    reason += f"{self.place}; --retry goes on from the last checkpoint"
+                    watch.ended(spec, reason, time.monotonic() - since[folder])
+                    del left[folder]
+            if not left:
+                return True
+            if deadline is not None and time.monotonic() + self.poll > deadline:
+                return False
+            time.sleep(self.poll)
+
+    def _is_new(self, spec: RunSpec) -> bool:
+        """Whether a job wrote the run's row since this start looked for rows."""
+        return _written(spec.folder / ROW_FILE) not in (None, self.before.get(spec.folder))
+
+    def _adopt(self, specs: Sequence[RunSpec]) -> dict[Path, str]:
+        """The jobs of an earlier start that are not over, or of whose end was not told yet."""
+        known = {
+            run: (submission.task(place), submission.hashes[place])
+            for submission in self.submissions
+            if submission.job is not None
+            for place, run in enumerate(submission.runs)
+        }
+        found = squeue.states(job for job, _ in known.values())
+        jobs = {}
+        for spec in specs:
+            job, computed = known.get(str(spec.folder.resolve()), ("", ""))
+            lives, row = squeue.alive(found.get(job, "")), spec.folder / ROW_FILE
+            if not job or (not lives and (self.retry or row.exists())):
+                continue
+            if computed == spec.resolve().hash:
+                jobs[spec.folder] = job
+                row.unlink(missing_ok=True)  # an old one; the job is to write it
+            elif lives:
+                raise ConfigError(
+                    f"{spec.folder}: Slurm job {job} runs it with other settings; wait for it, or "
+                    f"end it with `scancel {job}`, or choose another --name"
+                )
+        return jobs
+
+    def _submit(self, specs: Sequence[RunSpec]) -> dict[Path, str]:
+        jobs: dict[Path, str] = {}
+        for start in range(0, len(specs), _ARRAY):
+            some = specs[start : start + _ARRAY]
+            runs = [str(spec.folder.resolve()) for spec in some]
+            hashes = [spec.resolve().hash for spec in some]
+            submission = Submission(f"lit-sentiment {secrets.token_hex(6)}", None, runs, hashes)
+            self.submissions.append(submission)
+            self._write()
+            submission.job = self._send(some, submission.tag)
+            self._write()
+            jobs |= {spec.folder: submission.task(place) for place, spec in enumerate(some)}
+        return jobs
+
+    def _send(self, specs: Sequence[RunSpec], tag: str) -> str:
+        import submitit
+
+        self.place.mkdir(parents=True, exist_ok=True)
+        self.place.chmod(0o700)  # what is pickled there is run by whoever reads it
+        executor = submitit.SlurmExecutor(self.place, max_num_timeout=0, python=self.cluster.python)
+        name = f"lit-sentiment-{self.folder.name}"
+        executor.update_parameters(**self.cluster.parameters(name, tag, self.setup))
+        absolute = [replace(spec, folder=spec.folder.resolve()) for spec in specs]
+        with outside_allocation():
+            try:
+                jobs = executor.map_array(work, absolute)
+            except Exception as error:
+                raise ConfigError(
+                    f"Slurm does not take the jobs ({str(error).strip()}); correct the file given "
+                    "as --cluster"
+                ) from error
+        return jobs[0].job_id.partition("_")[0]
+
+    def _read(self) -> list[Submission]:
+        file = self.place / "submissions.json"
+        if not file.exists():
+            return []
+        found = [Submission(**entry) for entry in json.loads(file.read_bytes())]
+        for submission in found:
+            if submission.job is None:
+                submission.job = squeue.tagged(submission.tag)
+        return [submission for submission in found if submission.job is not None]
+
+    def _write(self) -> None:
+        self.place.mkdir(parents=True, exist_ok=True)
+        self.place.chmod(0o700)
+        content = [asdict(submission) for submission in self.submissions]
+        replace_bytes(self.place / "submissions.json", json.dumps(content, indent=1).encode())
+
+
+def work(spec: RunSpec) -> str:
+    """What a job does: one run, in a process that submitit started; ends it where it stopped."""
+    for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGUSR1, _between_steps)  # in its steps the run has its own handler
+    signal.signal(signal.SIGTERM, _between_steps)
+    cpus = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if cpus.isdecimal():
+        limit_threads(int(cpus))
+    Registry(Path(folder) for folder in spec.config_folders)
+    with alone(spec.folder):
+        if (spec.folder / ROW_FILE).exists():  # requeued after it had ended
+            return "done"
+        remove_leftovers(spec.folder)
+        outcome = carry_out(spec, lambda what, share: None)
+    if outcome == "stopped":
+        sys.exit(_STOPPED)
+    return outcome
+
+
+def _between_steps(number: int, frame: Any) -> None:
+    raise SystemExit(_STOPPED)
+
+
+def _written(row: Path) -> int | None:
+    try:
+        return row.stat().st_mtime_ns
+    except OSError:
+        return None

@@ -1,0 +1,1 @@
+"""The machine that a run uses: hardware, versions, cores, cards, energy."""

@@ -1,0 +1,1 @@
+"""What a run leaves: row, predictions, evidence, test log, published tables."""

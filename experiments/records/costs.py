@@ -1,0 +1,47 @@
+"""FLOPs counted after publication, kept beside the published table in `<table>.cost.json`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from experiments.records.row import ResultsError, Row
+
+
+def cost_file(table: Path) -> Path:
+    """Where the costs of a published table lie."""
+    return table.with_suffix(".cost.json")
+
+
+def with_costs(rows: Iterable[Row], folder: Path) -> list[Row]:
+    """The rows, with the FLOPs that were counted for them later.
+
+    Args:
+        rows: from `folder`, or from one table in it.
+        folder: a published folder, or any other, which changes nothing.
+
+    Raises:
+        ResultsError: a file of costs that is none.
+    """
+    found: dict[str, float] = {}
+    home = folder.parent if folder.is_file() else folder
+    for path in sorted(home.glob("*.cost.json")):
+        found |= read_costs(path)
+    return [
+        dataclasses.replace(row, flops_per_review=found[row.config_hash])
+        if row.flops_per_review is None and row.config_hash in found
+        else row
+        for row in rows
+    ]
+
+
+def read_costs(path: Path) -> dict[str, float]:
+    try:
+        content = json.loads(path.read_bytes())
+        return {str(key): float(value) for key, value in content.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ResultsError(
+            f"{path}: no file of costs ({error}); delete it and run `lit-sentiment cost` again"
+        ) from error

@@ -1,0 +1,185 @@
+"""Publishing rows with the predictions that prove them, and proving published tables again."""
+
+import dataclasses
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.records import test_log
+from experiments.records.evidence import Evidence, read_evidence, write_evidence
+from experiments.records.metrics import Metrics, evaluate
+from experiments.records.predictions import Predictions, read_predictions
+from experiments.records.row import EvidenceFile, ResultsError, Row, row_from_dict, row_to_dict
+from experiments.records.run_files import (
+    TEST_FILE,
+    VAL_FILE,
+    check_name,
+    key_of,
+    read_row,
+    read_table,
+    tables_in,
+    write_table,
+)
+
+# An absolute path of two or more parts, on Linux, macOS or Windows, but not the tail of a URL.
+PATH = re.compile(r"(?<![\w:/\\.~])(?:file://|~|[A-Za-z]:)?(?:[\\/][^\\/\s\"'<>|:;,()]+){2,}[\\/]?")
+
+
+def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[Row]:
+    """Copy runs into a published table, with the predictions that prove them.
+
+    A published row's metrics are computed from the stored 16-bit probabilities. A run that is in
+    the table already (same experiment, seed, protocol, corpus and profile) is replaced. All runs
+    are checked before anything is written. File-system paths are cut down to their last part.
+
+    Args:
+        run_folders: Finished run folders, each with test and validation predictions.
+        table: Name of the table, a plain file name.
+        results_dir: The published folder.
+
+    Returns:
+        The rows that were published now.
+
+    Raises:
+        ResultsError: A run that failed, is not complete, was not tested, whose predictions do not
+            give the metrics in its row, or whose evaluation on an official test split was not
+            logged; two runs with one key; a name that is no file name.
+        OSError: As raised by the file system.
+    """
+    check_name(table, "table")
+    if f"{table}.jsonl" == test_log.LOG_FILE:
+        raise ResultsError(f"table is {table!r}, the log of evaluations; choose another")
+    fresh: dict[tuple, tuple[Row, Predictions, Predictions]] = {}
+    for folder in map(Path, run_folders):
+        row = read_row(folder)
+        if key_of(row) in fresh:
+            raise ResultsError(
+                f"{folder}: a second run of {row.experiment}, seed {row.seed} on {row.corpus} "
+                f"({row.protocol}, {row.profile}); publish one of them"
+            )
+        fresh[key_of(row)] = (row, *_proof(folder, row))
+    if not fresh:
+        raise ResultsError("0 runs were given; name at least one finished run folder")
+
+    path = results_dir / f"{table}.jsonl"
+    rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
+    replaced = [rows[key].evidence for key in fresh if key in rows]
+    for key, (row, test, val) in fresh.items():
+        taken = {
+            other.evidence.file
+            for other in rows.values()
+            if other.evidence and key_of(other) != key
+        }
+        name = f"{table}/{row.experiment}-seed-{row.seed}.npz"
+        if name in taken:  # the same experiment under another protocol, corpus or profile
+            extra = re.sub(r"[^\w.+-]", "_", f"{row.protocol}-{row.profile}-{row.corpus}")
+            name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
+        evidence = write_evidence(results_dir / name, test, val)
+        clean = row_from_dict(without_paths(row_to_dict(row)), path.name)
+        rows[key] = dataclasses.replace(
+            clean,
+            val=_evaluate(evidence.val),
+            test=_evaluate(evidence.test),
+            evidence=EvidenceFile(name, evidence.checksum),
+            checksums={},  # of the files in the run folder, which stay there
+        )
+    write_table(path, rows.values())
+    named = {row.evidence.file for row in rows.values() if row.evidence}
+    for old in replaced:
+        if old and old.file not in named:  # its name had told it apart from a row that has gone
+            (results_dir / old.file).unlink()
+    return [rows[key] for key in fresh]
+
+
+def read_published_evidence(results_dir: Path, row: Row) -> Evidence:
+    """Read the predictions behind a published row, checked against the row's checksum.
+
+    Raises:
+        ResultsError: The row is not a published one, or its file is missing or was changed.
+    """
+    name = f"{row.experiment}, seed {row.seed}"
+    if row.evidence is None:
+        raise ResultsError(f"{results_dir}: {name} carries no evidence; publish the run")
+    return read_evidence(results_dir / row.evidence.file, row.evidence.checksum)
+
+
+def verify_published(results_dir: Path) -> list[Row]:
+    """Recompute every metric of every published table from its evidence.
+
+    Returns:
+        All rows, in the order of the files; empty where nothing is published yet.
+
+    Raises:
+        ResultsError: A metric that differs, evidence missing or changed, or an evidence file that
+            no row names.
+    """
+    verified = []
+    for table in tables_in(Path(results_dir)):
+        rows = read_table(table)
+        for row in rows:
+            evidence = read_published_evidence(table.parent, row)
+            for split, stored in (("val", row.val), ("test", row.test)):
+                difference = _difference(stored, _evaluate(getattr(evidence, split)))
+                if difference:
+                    raise ResultsError(
+                        f"{table}: {row.experiment}, seed {row.seed}: {split} {difference} "
+                        "(row, evidence); restore the table or publish the run again"
+                    )
+        named = {row.evidence.file for row in rows if row.evidence}
+        for path in sorted(table.with_suffix("").glob("*.npz")):
+            if f"{table.stem}/{path.name}" not in named:
+                raise ResultsError(f"{path}: no row of {table.name} names it; remove the file")
+        verified += rows
+    return verified
+
+
+def _proof(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
+    """The run's predictions, after checking that its row follows from them."""
+    if row.status != "ok":
+        raise ResultsError(f"{folder}: the run {row.status} ({row.reason}); only ok runs publish")
+    check_name(row.experiment, "experiment")
+    if row.test is None:
+        raise ResultsError(
+            f"{folder}: the run has no test metrics; run `lit-sentiment test {folder}` first"
+        )
+    proof = []
+    for name, stored in ((TEST_FILE, row.test), (VAL_FILE, row.val)):
+        predictions = read_predictions(folder / name)
+        difference = _difference(stored, _evaluate(predictions))
+        if difference:
+            raise ResultsError(
+                f"{folder / name}: {difference} (row.json, predictions); they come from different "
+                "runs: run the experiment again"
+            )
+        proof.append(predictions)
+    test_log.check(row, folder)
+    return proof[0], proof[1]
+
+
+def _evaluate(predictions: Predictions) -> Metrics:
+    return evaluate(predictions.labels, predictions.probabilities)
+
+
+def _difference(stored: Metrics | None, computed: Metrics) -> str:
+    """Name the first metric that differs beyond the last digits of the arithmetic, or ''."""
+    for field in dataclasses.fields(Metrics):
+        one, two = getattr(stored, field.name, None), getattr(computed, field.name)
+        close = (
+            one is not None
+            and two is not None
+            and math.isclose(one, two, rel_tol=1e-9, abs_tol=1e-12)
+        )
+        if not close and one != two:
+            return f"{field.name} is {one} and {two}"
+    return ""
+
+
+def without_paths(value: Any) -> Any:
+    """Replace absolute paths, which tell about the machine and its user, by their last part."""
+    if isinstance(value, str):
+        return PATH.sub(lambda match: re.split(r"[\\/]", match[0].rstrip("\\/"))[-1], value)
+    if isinstance(value, Mapping):
+        return {key: without_paths(entry) for key, entry in value.items()}
+    return [without_paths(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,179 @@
+"""Rows on disk: a run's `row.json`, a benchmark's `results.jsonl`, and the published tables.
+
+The schema is in `experiments.records.row`. Layouts:
+
+    runs/<benchmark>/<experiment>/seed-<n>/row.json     one run; its presence means completion
+    runs/<benchmark>/results.jsonl                      all of them, derived by `collect`
+    <published>/<table>.jsonl                           published rows
+    <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
+    <published>/test_log.jsonl                          every test evaluation (`evaluation_log`)
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from experiments.records import test_log
+from experiments.records.atomic import replace_bytes
+from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
+
+__all__ = [
+    "ResultsError",
+    "Row",
+    "check_name",
+    "checksums",
+    "collect",
+    "key_of",
+    "read_row",
+    "read_rows",
+    "read_table",
+    "tables_in",
+    "write_row",
+    "write_table",
+]
+
+ROW_FILE = "row.json"
+TEST_FILE = "predictions.parquet"
+VAL_FILE = "val_predictions.parquet"
+NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
+
+
+def write_row(folder: Path, row: Row) -> Path:
+    """Write `row.json` into a run folder: last of all files, because it marks completion.
+
+    Raises:
+        ResultsError: The row could not be read back (a NaN, a wrong type).
+        OSError: As raised by the file system.
+    """
+    path = folder / ROW_FILE
+    replace_bytes(path, (json.dumps(row_to_dict(row), indent=2) + "\n").encode())
+    return path
+
+
+def read_row(folder: Path) -> Row:
+    """Read the row of a run folder (or the `row.json` itself).
+
+    Raises:
+        ResultsError: No such file, not JSON, or not of this schema.
+    """
+    path = folder if folder.is_file() else folder / ROW_FILE
+    if not path.is_file():
+        raise ResultsError(
+            f"{path}: no such file; a run without it is not complete. Start the run again: it "
+            "goes on where it stopped"
+        )
+    return row_from_dict(_decode(path.read_bytes(), str(path)), str(path))
+
+
+def read_rows(folder: Path) -> list[Row]:
+    """Read all rows of a run folder, a benchmark folder, a published folder or a .jsonl file.
+
+    Args:
+        folder: Where to look; runs without `row.json` are not complete and left out.
+
+    Returns:
+        Rows by corpus, protocol, profile, experiment and seed.
+
+    Raises:
+        ResultsError: No rows there, a row that does not fit the schema, or a published row whose
+            evidence file is missing.
+    """
+    folder = Path(folder)
+    runs = sorted(folder.glob(f"*/seed-*/{ROW_FILE}"))
+    tables = [folder] if folder.is_file() else tables_in(folder)
+    if (folder / ROW_FILE).is_file():
+        rows = [read_row(folder)]
+    elif runs:
+        rows = [read_row(path) for path in runs]
+    elif tables:
+        rows = [row for table in tables for row in read_table(table)]
+    else:
+        inside = sorted({str(path.parents[2]) for path in folder.glob(f"*/*/seed-*/{ROW_FILE}")})
+        hint = f"; give one of its benchmarks: {', '.join(inside)}" if inside else ""
+        raise ResultsError(
+            f"{folder}: no finished runs here. A benchmark folder holds <experiment>/seed-<n>/"
+            f"{ROW_FILE}, a published folder <table>.jsonl{hint}"
+        )
+    return sorted(rows, key=key_of)
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The files with rows in a folder; the log of test evaluations lies beside them."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.name != test_log.LOG_FILE)
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of predictions in a run folder: its row keeps them."""
+    files = (folder / name for name in (TEST_FILE, VAL_FILE))
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()}
+
+
+def collect(benchmark_folder: Path) -> list[Row]:
+    """Derive `results.jsonl` from the `row.json` files of a benchmark and return its rows.
+
+    No run that has ended: no rows, and no file of an earlier state either.
+
+    Raises:
+        ResultsError: As `read_rows`.
+        OSError: As raised by the file system.
+    """
+    derived = benchmark_folder / "results.jsonl"
+    if not any(benchmark_folder.glob(f"*/*/{ROW_FILE}")):
+        derived.unlink(missing_ok=True)
+        return []
+    rows = read_rows(benchmark_folder)
+    write_table(derived, rows)
+    return rows
+
+
+def read_table(path: Path) -> list[Row]:
+    """The rows of a published table.
+
+    Raises:
+        ResultsError: A line that is no row, or whose evidence is missing.
+    """
+    rows = []
+    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+        source = f"{path}:{number}"
+        row = row_from_dict(_decode(line, source), source)
+        if row.evidence:
+            parts = row.evidence.file.split("/")
+            if len(parts) != 2 or not all(map(NAME.fullmatch, parts)):
+                raise ResultsError(
+                    f"{source}: evidence file is {row.evidence.file!r}; it must be <table>/<name>"
+                )
+            if not (path.parent / row.evidence.file).is_file():
+                raise ResultsError(
+                    f"{source}: evidence {path.parent / row.evidence.file} is missing; restore it "
+                    "from version control, or publish the run again"
+                )
+        rows.append(row)
+    return rows
+
+
+def write_table(path: Path, rows: Iterable[Row]) -> None:
+    """Write a table, sorted, in one go."""
+    lines = [json.dumps(row_to_dict(row)) + "\n" for row in sorted(rows, key=key_of)]
+    replace_bytes(path, "".join(lines).encode())
+
+
+def _decode(data: bytes, source: str) -> Any:
+    try:
+        return json.loads(data)
+    except ValueError as error:  # JSON and UTF-8 errors are both ValueErrors
+        raise ResultsError(f"{source}: not JSON ({error}); run the experiment again") from error
+
+
+def check_name(name: str, what: str) -> None:
+    """Raise a ResultsError unless a name can be that of a file."""
+    if not NAME.fullmatch(name):
+        raise ResultsError(f"{what} is {name!r}; it becomes a file name: letters, digits, _ . + -")
+
+
+def key_of(row: Row) -> tuple:
+    """What no two rows of a table share."""
+    kept_out = row.excluded or ""
+    return (row.corpus, row.protocol, row.profile, kept_out, row.experiment, row.seed)

@@ -1,0 +1,80 @@
+"""FLOPs of rows that were published before rows had them: counted again on fresh models.
+
+The weights' values do not matter, so nothing is trained: an untrained model of the same settings
+does the same operations. What was counted lies beside the table, in `<table>.cost.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from experiments.config.registry import Registry, layered, read_profile
+from experiments.records.atomic import replace_bytes
+from experiments.records.costs import cost_file, read_costs
+from experiments.records.row import Row
+
+
+def count_published(
+    table: Path, rows: Iterable[Row], registry: Registry, root: str | None, tell: Callable
+) -> int:
+    """Counts what no row and no earlier call has counted, and keeps it beside the table.
+
+    Args:
+        table: the published table.
+        rows: its rows.
+        registry: the experiments.
+        root: the official corpus, as in `benchmark --root`.
+        tell: told of each row in a sentence.
+
+    Returns:
+        How many figures there are now.
+
+    Raises:
+        DataError: a corpus that cannot be used.
+        ResultsError: a file of costs that is none.
+    """
+    path = cost_file(table)
+    known = read_costs(path) if path.is_file() else {}
+    for row in rows:
+        if row.status != "ok" or row.flops_per_review is not None or row.config_hash in known:
+            continue
+        if row.experiment not in registry.files:
+            tell(f"{row.experiment}: no such experiment; name its folder with --configs DIR")
+            continue
+        flops, why = _count(row, registry, root)
+        tell(f"{row.experiment}: {why}" if flops is None else f"{row.experiment}: {flops:,.0f}")
+        if flops is not None:
+            known[row.config_hash] = flops
+            ordered = dict(sorted(known.items()))
+            replace_bytes(path, (json.dumps(ordered, indent=1) + "\n").encode())
+    return len(known)
+
+
+def _count(row: Row, registry: Registry, root: str | None) -> tuple[float | None, str]:
+    """FLOPs per review of a row's settings, or why there are none."""
+    from experiments.config.resolved import Resolved
+    from experiments.training.fitting import ready
+    from experiments.training.flops import flops_per_review
+    from lit_models.base.estimator import LitEstimator
+
+    settings = layered(registry, row.experiment, read_profile(row.profile))
+    words = [f"--run.protocol={row.protocol}", "--trainer.accelerator=cpu"]
+    words += [f"--data.root={root}"] if root else []
+    resolved = Resolved({**settings, "seed_everything": row.seed}, words)
+    # Vectors are given, not computed with, and learning them takes minutes.
+    if resolved.config["data"].get("init_args", {}).get("vectors"):
+        resolved = Resolved(resolved.config, ["--data.vectors=null"])
+    if row.protocol == "refit":
+        resolved = resolved.refitted()
+    model, data = ready(resolved)
+    if isinstance(model, LitEstimator):
+        return None, "no model of torch's"
+    model.prepare(data.train_view())
+    if model.parameter_count != row.parameters:
+        return None, (
+            f"its settings make {model.parameter_count:,} parameters now and the row has "
+            f"{row.parameters:,}: they have changed since, and nothing is said of it"
+        )
+    return flops_per_review(model, data), ""

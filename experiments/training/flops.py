@@ -1,0 +1,76 @@
+"""Operations of a forward pass, counted by torch on real reviews."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from datamodules.store.batching import TextBatch
+from datamodules.text import TextDataModule
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.estimator import LitEstimator
+from lit_models.layers.recurrent import Direction
+
+_REVIEWS = 32
+_NEXT_TO_NONE = 1e-9  # a recurrent dropout that drops nothing, and leaves the fused kernel
+
+
+def count(model: LitClassifier, batches: Iterable[TextBatch]) -> int:
+    """Multiplications and additions of the forward passes over some batches.
+
+    Matrix products, convolutions and attention count; looking vectors up, sums and element-wise
+    work do not. Fused kernels tell nothing of what they do, so cells and attention are counted on
+    slow paths.
+    """
+    unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
+    counter = FlopCounterMode(display=False)
+    eager = torch.compiler.set_stance("force_eager")
+    with torch.no_grad(), _written_out(model), eager, unfused, counter:
+        for batch in batches:
+            model(batch)
+    return int(counter.get_total_flops())
+
+
+def flops_per_review(model: LitClassifier, data: TextDataModule) -> float | None:
+    """The mean over validation reviews of all lengths, each alone, so without padding.
+
+    Args:
+        model: fitted or not: the weights' values do not matter.
+        data: set up.
+
+    Returns:
+        The mean of 32 reviews at equal steps of length; None for scikit-learn models, whose work
+        is not torch's.
+    """
+    if isinstance(model, LitEstimator):
+        return None
+    dataset = data.loader("val").dataset
+    order = np.argsort(dataset.lengths, kind="stable")  # type: ignore[attr-defined]
+    steps = np.linspace(0, len(order) - 1, min(_REVIEWS, len(order))).round().astype(int)
+    batches = [
+        model.transfer_batch_to_device(dataset[order[step : step + 1]], model.device, 0)
+        for step in steps
+    ]
+    return count(model, batches) / len(batches)
+
+
+@contextmanager
+def _written_out(model: nn.Module) -> Iterator[None]:
+    """Evaluates with recurrent layers in the loop that stands for their fused kernels."""
+    cells = [module for module in model.modules() if isinstance(module, Direction)]
+    before, training = [cell.recurrent_dropout for cell in cells], model.training
+    model.eval()
+    for cell in cells:
+        cell.recurrent_dropout = cell.recurrent_dropout or _NEXT_TO_NONE
+        cell.train()
+    try:
+        yield
+    finally:
+        for cell, dropout in zip(cells, before, strict=True):
+            cell.recurrent_dropout = dropout
+        model.train(training)

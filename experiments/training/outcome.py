@@ -1,0 +1,156 @@
+"""Outcome of a run: its row, measured or failed with a reason, and `metrics.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from experiments.config.resolved import Resolved
+from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
+from experiments.records.atomic import replace_bytes
+from experiments.records.metrics import Metrics, evaluate
+from experiments.records.predictions import Predictions, read_predictions, write_predictions
+from experiments.records.row import Row, row_to_dict
+from experiments.records.run_files import TEST_FILE, VAL_FILE, checksums
+from experiments.training import ranks, wandb_run
+from experiments.training.fitting import Fit
+from experiments.training.flops import flops_per_review
+from experiments.training.measure import latency, throughput
+from experiments.training.spec import RunSpec
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.sharding import is_sharded
+
+
+def measured(
+    spec: RunSpec,
+    resolved: Resolved,
+    fits: list[Fit],
+    predictions: Predictions,
+    tokens: int,
+    energy: float | None,
+    config_hash: str,
+    started: str,
+    code: tuple[str | None, bool | None],
+) -> Row:
+    """Keeps what was predicted, measures the model of the last fit, and says all in a row."""
+    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
+    model: LitClassifier = resolved.cli.model
+    if is_sharded(model):
+        model = type(model).load(folder)  # this process measures alone
+    data = resolved.cli.datamodule
+    data.encoder.save(folder)
+    test = None
+    if spec.test:
+        write_predictions(folder / TEST_FILE, predictions)
+        test = metrics_of(folder / TEST_FILE)
+    memory = peak_memory_bytes()  # before prediction in batches of any size
+    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    milliseconds = latency(trainer, model, data)
+    reviews_per_second, best_batch_size = throughput(trainer, model, data)
+    meta, chosen = data.store.meta, fits[0]
+    seen = data.vectors.note(data.store.splits) if data.vectors else None
+    own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
+    steps = sum(fit.clock.steps for fit in fits)
+    stepping = sum(fit.clock.train_seconds for fit in fits)
+    history = chosen.clock.history
+    to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
+    names = ("encoder", "tokenizer", "model", "arrays")
+    kept = [file for name in names for file in folder.glob(f"{name}.*")]
+    return Row(
+        experiment=spec.experiment,
+        architecture=type(model).__name__,
+        corpus=meta["corpus"],
+        corpus_fingerprint=meta["fingerprint"],
+        protocol=resolved.run.protocol,
+        profile=spec.profile,
+        seed=spec.seed,
+        val=metrics_of(folder / VAL_FILE),
+        test=test,
+        parameters=model.parameter_count,
+        train_seconds=sum(fit.seconds for fit in fits),
+        seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
+        epochs=len(history),
+        best_epoch=chosen.best_epoch,
+        train_tokens_per_second=tokens / stepping if steps else None,
+        peak_memory_bytes=memory,
+        peak_gpu_memory_bytes=gpu,
+        latency_ms_p50=float(np.percentile(milliseconds, 50)),
+        latency_ms_p95=float(np.percentile(milliseconds, 95)),
+        reviews_per_second=reviews_per_second,
+        best_batch_size=best_batch_size,
+        flops_per_review=flops_per_review(model, data),
+        energy_joules=energy,
+        checkpoint_bytes=sum(file.stat().st_size for file in kept),
+        precision=fits[-1].precision,
+        tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
+        git_commit=code[0],
+        git_dirty=code[1],
+        versions=versions(),
+        hardware=hardware() | ({"processes": world} if world > 1 else {}),
+        started=started,
+        ended=now(),
+        config_hash=config_hash,
+        wandb_run=_wandb_id(folder),
+        notes=[*meta["notes"], *own],
+        history=list(history),
+        excluded=data.exclude,
+        train_rows=len(data.learnt_rows()),
+        checksums=checksums(folder),
+    )
+
+
+def failed_row(
+    spec: RunSpec, reason: str, started: str, status: Literal["failed", "skipped"] = "failed"
+) -> Row:
+    """The row of a run that gave no result."""
+    resolved = spec.resolve()
+    commit, dirty = git_state()
+    return Row(
+        experiment=spec.experiment,
+        architecture=resolved.config["model"]["class_path"].rpartition(".")[2],
+        corpus=resolved.config["data"]["class_path"].rpartition(".")[2],
+        corpus_fingerprint=None,
+        protocol=resolved.run.protocol,
+        profile=spec.profile,
+        seed=spec.seed,
+        status=status,
+        reason=reason,
+        git_commit=commit,
+        git_dirty=dirty,
+        versions=versions(),
+        hardware=hardware(),
+        started=started,
+        ended=now(),
+        config_hash=resolved.hash,
+    )
+
+
+def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
+    """Leaves `metrics.json` in the run folder and returns its final numbers, flat."""
+    final: dict[str, Any] = {
+        f"{part}/{name}": value
+        for part, metrics in (("val", row.val), ("test", row.test))
+        if metrics is not None
+        for name, value in vars(metrics).items()
+    }
+    steps, seconds = (sum(getattr(f.clock, n) for f in fits) for n in ("steps", "train_seconds"))
+    if steps:
+        final["data_wait_share"] = sum(fit.clock.wait_seconds for fit in fits) / seconds
+        final["milliseconds_per_step"] = 1000 * seconds / steps
+    content = {"history": row_to_dict(row)["history"], "final": final}
+    replace_bytes(folder / "metrics.json", (json.dumps(content, indent=1) + "\n").encode())
+    return final
+
+
+def metrics_of(file: Path) -> Metrics:
+    predictions = read_predictions(file)
+    return evaluate(predictions.labels, predictions.probabilities)
+
+
+def _wandb_id(folder: Path) -> str | None:
+    file = folder / wandb_run.ID_FILE
+    return file.read_text(encoding="utf-8") if file.exists() else None

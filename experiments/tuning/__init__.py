@@ -1,0 +1,1 @@
+"""Sweeps: settings tried on validation."""

@@ -1,0 +1,109 @@
+"""A sweep's study, which many machines share through one file, and the end of hopeless trials."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import optuna
+from lightning.pytorch.callbacks import Callback
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from datamodules.errors import Unavailable
+from experiments.tuning.search_space import Space
+
+JOURNAL = "study.journal"
+
+Pruner = Literal["asha", "median", "none"]
+
+
+class Pruned(Unavailable):
+    """A trial that does worse than others did at its age."""
+
+
+def make_pruner(kind: str) -> optuna.pruners.BasePruner:
+    """How trials are ended early.
+
+    `asha` (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning") lets the best
+    third go on at epochs 1, 3, 9, …; `median` ends what is worse than half of the others were.
+    """
+    if kind == "asha":
+        return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
+    if kind == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=5)
+    return optuna.pruners.NopPruner()
+
+
+def open_study(file: Path, name: str, mode: str, pruner: str) -> optuna.Study:
+    """The study in a journal, begun if there is none.
+
+    The journal needs no server: machines append to it under a lock, which a killed one loses after
+    half a minute.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna.create_study(
+        study_name=name,
+        storage=JournalStorage(JournalFileBackend(str(file))),
+        direction="minimize" if mode == "min" else "maximize",
+        pruner=make_pruner(pruner),
+        load_if_exists=True,
+    )
+
+
+def trial_of(study: optuna.Study, number: int) -> optuna.Trial:
+    """A trial that is under way, whichever process began it."""
+    return optuna.trial.Trial(study, study.trials[number]._trial_id)
+
+
+def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
+    """A value for each setting; what was suggested before stays."""
+    values: dict[str, Any] = {}
+    for name, kind in space.items():
+        if isinstance(kind, CategoricalDistribution):
+            values[name] = trial.suggest_categorical(name, kind.choices)
+        elif isinstance(kind, IntDistribution):
+            values[name] = trial.suggest_int(
+                name, kind.low, kind.high, step=kind.step, log=kind.log
+            )
+        elif isinstance(kind, FloatDistribution):
+            low, high = kind.low, kind.high
+            values[name] = trial.suggest_float(name, low, high, step=kind.step, log=kind.log)
+    return values
+
+
+class Prune(Callback):
+    """Tells the study each epoch's validation metric and ends the run where it has no hope.
+
+    Args:
+        journal: the study's file.
+        study: its name.
+        trial: the number of the trial that the run is.
+        monitor: the metric.
+        mode: whether less (`min`) or more (`max`) of it is better.
+        pruner: `asha`, `median` or `none`.
+    """
+
+    def __init__(
+        self,
+        journal: str,
+        study: str,
+        trial: int,
+        monitor: str,
+        mode: Literal["min", "max"],
+        pruner: Pruner,
+    ) -> None:
+        self.monitor = monitor
+        self.study, self.number = open_study(Path(journal), study, mode, pruner), trial
+
+    def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        value = float(trainer.callback_metrics.get(self.monitor, math.nan))
+        epoch, trial = trainer.current_epoch, trial_of(self.study, self.number)
+        known = self.study.trials[self.number].intermediate_values
+        if epoch not in known and math.isfinite(value):  # a resumed run may come here again
+            trial.report(value, epoch)
+        if trial.should_prune():
+            raise Pruned(f"pruned after epoch {epoch}: {self.monitor} {value:.4f}")

@@ -1,0 +1,1 @@
+"""What architectures share: the training loop, estimators, optimizers, averaging."""

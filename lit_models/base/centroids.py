@@ -1,0 +1,85 @@
+"""Centroids: a text as counts of the word clusters that its words fall into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.cluster import KMeans
+
+from datamodules.store.batching import TrainView
+from datamodules.store.ragged import Ragged
+from lit_models.base.word_vectors import WordVectorEstimator
+
+_SHOWN = 8  # words of a cluster that are listed
+
+
+class Centroids(WordVectorEstimator):
+    """Bag of centroids: k-means over the word vectors, and how many words each cluster has.
+
+    The W words that have a vector are put into k clusters by Lloyd's algorithm (1982); column j of
+    a text's features is how many of its words are in cluster j, so that words of one meaning count
+    as one. As in the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
+
+    Shapes: counts [N, W] · membership [W, k] -> [N, k].
+
+    Args:
+        words_per_cluster: k is W divided by this.
+        normalize: bring vectors to length 1 first, so that words are near by their angle.
+        kmeans_iterations: at most.
+        **kwargs: of `LitClassifier`.
+
+    Raises:
+        ValueError: a size below 1.
+    """
+
+    clusters: np.ndarray
+    """int64[W], the cluster of each word."""
+
+    def __init__(
+        self,
+        *,
+        words_per_cluster: int = 5,
+        normalize: bool = False,
+        kmeans_iterations: int = 50,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        sizes = {"words_per_cluster": words_per_cluster, "kmeans_iterations": kmeans_iterations}
+        for name, value in sizes.items():
+            if value < 1:
+                raise ValueError(f"model.{name} is {value}; it must be at least 1")
+        self.words_per_cluster, self.normalize = words_per_cluster, normalize
+        self.kmeans_iterations = kmeans_iterations
+
+    def learn_features(self, view: TrainView) -> sp.csr_matrix:
+        vectors = self.learn_words(view)
+        if self.normalize:
+            vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        k = max(len(vectors) // self.words_per_cluster, 1)
+        # The first centroids are drawn by NumPy's own generator, which the run's seed sets.
+        kmeans = KMeans(k, init="random", n_init=1, max_iter=self.kmeans_iterations)
+        self.clusters = kmeans.fit_predict(vectors).astype(np.int64)
+        return self.features(view.tokens)
+
+    def features(self, tokens: Ragged) -> sp.csr_matrix:
+        counts = self.count_words(tokens)
+        ones = (np.ones(len(self.clusters)), (np.arange(len(self.clusters)), self.clusters))
+        shape = len(self.clusters), int(self.clusters.max()) + 1
+        return (counts @ sp.csr_matrix(ones, shape=shape)).tocsr()
+
+    def word_lists(self, vocabulary: Sequence[str]) -> list[list[str]]:
+        """The words of each cluster, frequent ones first."""
+        lists: list[list[str]] = [[] for _ in range(int(self.clusters.max()) + 1)]
+        for word, cluster in zip(self.words.tolist(), self.clusters.tolist(), strict=True):
+            lists[cluster].append(vocabulary[word])
+        return lists
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"words": self.words, "clusters": self.clusters}
+
+    def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        self.set_words(arrays["words"])
+        self.clusters = arrays["clusters"]

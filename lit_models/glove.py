@@ -1,0 +1,181 @@
+"""GloVe: word vectors whose products are the logarithms of how often words stand together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, IterableDataset
+
+from datamodules.store.ragged import Ragged
+from datamodules.vectors.base import Text, Vectors, too_rare
+from datamodules.vectors.cooccurrence import cooccurrences
+
+
+class Pairs(NamedTuple):
+    """Some pairs of words that stand together.
+
+    Attributes:
+        first: int64[B], word numbers.
+        second: int64[B], the words near those.
+        counts: float32[B], X_ij above 0.
+    """
+
+    first: Tensor
+    second: Tensor
+    counts: Tensor
+
+
+class GloVe(Vectors):
+    """GloVe (Pennington et al. 2014), trained on the rows that are learnt from.
+
+    A word's vector is the sum of the two that are learnt for it, as word and as neighbour.
+    The same text, settings and seed give the same vectors on one machine and one thread.
+
+    Args:
+        dim: d, width of a vector.
+        window: largest distance of a pair; one at distance n counts 1/n.
+        min_count: a word seen less often gets no vector.
+        min_pair: pairs that count less are left out: most of them, and little of the loss.
+        ceiling: x_max: pairs that count more than this weigh no more; the paper's 100 is for texts
+            a thousand times as long.
+        epochs: passes over the pairs.
+        batch_size: pairs of one step.
+        learning_rate: of AdaGrad.
+        text: learn from the train texts, or also from those without labels where there are any.
+
+    Raises:
+        ValueError: a size below 1, or no such text.
+    """
+
+    def __init__(
+        self,
+        dim: int = 128,
+        window: int = 10,
+        min_count: int = 5,
+        min_pair: float = 0.5,
+        ceiling: float = 10.0,
+        epochs: int = 15,
+        batch_size: int = 32_768,
+        learning_rate: float = 0.05,
+        text: Text = "train",
+    ) -> None:
+        super().__init__(text)
+        sizes = {"dim": dim, "window": window, "min_count": min_count}
+        for name, value in (sizes | {"epochs": epochs, "batch_size": batch_size}).items():
+            if value < 1:
+                raise ValueError(f"{name} is {value}; it must be at least 1")
+        self.dim, self.window, self.min_count = dim, window, min_count
+        self.min_pair, self.ceiling = min_pair, ceiling
+        self.epochs, self.batch_size, self.learning_rate = epochs, batch_size, learning_rate
+
+    def learn(
+        self, texts: Ragged, vocabulary: Sequence[str], seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """int64[N] token numbers and float32[N, d] vectors.
+
+        Raises:
+            DataError: no word is frequent enough.
+        """
+        tokens = np.flatnonzero(np.bincount(texts.values) >= self.min_count)
+        if not len(tokens):
+            raise too_rare(self.min_count, len(texts))
+        counts = cooccurrences(_renumbered(texts, tokens), len(tokens), self.window).tocoo()
+        enough = counts.data >= self.min_pair
+        pairs = Pairs(
+            torch.from_numpy(counts.row[enough].astype(np.int64)),
+            torch.from_numpy(counts.col[enough].astype(np.int64)),
+            torch.from_numpy(counts.data[enough]),
+        )
+        with torch.random.fork_rng(devices=[]):  # what is drawn here moves nothing elsewhere
+            torch.manual_seed(seed)
+            model = LitGloVe(len(tokens), self.dim, self.ceiling, self.learning_rate)
+            trainer = L.Trainer(
+                max_epochs=self.epochs,
+                accelerator="cpu",
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+            )
+            batches = PairBatches(pairs, self.batch_size, seed)
+            trainer.fit(model, DataLoader(batches, batch_size=None))
+        return tokens.astype(np.int64), model.vectors()
+
+
+class LitGloVe(L.LightningModule):
+    """Weighted least squares on the logarithms of the counts.
+
+    J = Σ f(X_ij) (w_i · c_j + b_i + e_j - ln X_ij)² with f(x) = min(1, (x / x_max)^0.75), by
+    AdaGrad; J of a batch is the sum over its pairs.
+
+    Args:
+        words: V.
+        dim: d.
+        ceiling: x_max.
+        learning_rate: of AdaGrad.
+    """
+
+    _POWER = 0.75
+
+    def __init__(self, words: int, dim: int, ceiling: float, learning_rate: float) -> None:
+        super().__init__()
+        self.word, self.near = nn.Embedding(words, dim), nn.Embedding(words, dim)
+        self.word_bias, self.near_bias = nn.Embedding(words, 1), nn.Embedding(words, 1)
+        for table in (self.word, self.near, self.word_bias, self.near_bias):
+            nn.init.uniform_(table.weight, -0.5 / dim, 0.5 / dim)
+        self.ceiling, self.learning_rate = ceiling, learning_rate
+
+    def loss(self, pairs: Pairs) -> Tensor:
+        """J of some pairs."""
+        products = (self.word(pairs.first) * self.near(pairs.second)).sum(dim=1)  # [B]
+        biases = (self.word_bias(pairs.first) + self.near_bias(pairs.second)).squeeze(1)
+        weights = (pairs.counts / self.ceiling).clamp(max=1) ** self._POWER
+        return (weights * (products + biases - pairs.counts.log()) ** 2).sum()
+
+    def training_step(self, batch: Pairs, batch_idx: int) -> Tensor:
+        return self.loss(batch)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adagrad(self.parameters(), lr=self.learning_rate, fused=True)
+
+    def vectors(self) -> np.ndarray:
+        """float32[V, d]: w + c."""
+        summed: np.ndarray = (self.word.weight + self.near.weight).detach().cpu().numpy()
+        return summed
+
+
+class PairBatches(IterableDataset[Pairs]):
+    """All pairs once an epoch, in a new order each time.
+
+    Args:
+        pairs: all of them.
+        batch_size: of how many a batch is.
+        seed: of the orders.
+    """
+
+    def __init__(self, pairs: Pairs, batch_size: int, seed: int) -> None:
+        self.pairs, self.batch_size = pairs, batch_size
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __iter__(self) -> Iterator[Pairs]:
+        order = torch.randperm(len(self.pairs.counts), generator=self.generator)
+        for rows in order.split(self.batch_size):
+            yield Pairs(*(part[rows] for part in self.pairs))
+
+    def __len__(self) -> int:
+        return -(-len(self.pairs.counts) // self.batch_size)
+
+
+def _renumbered(texts: Ragged, tokens: np.ndarray) -> Ragged:
+    """The same rows with the ascending `tokens` numbered from 0, and all others left out."""
+    place = np.full(int(texts.values.max(initial=0)) + 1, -1, dtype=np.int32)
+    place[tokens] = np.arange(len(tokens))
+    values = place[texts.values]
+    before = np.concatenate([[0], np.cumsum(values >= 0)])
+    return Ragged(values[values >= 0], before[texts.offsets])

@@ -1,0 +1,421 @@
+"""Batches: the sampler's order, the cut, and both through a real Trainer."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from datamodules.store.batching import (
+    BucketSampler,
+    Cut,
+    TextBatch,
+    TextLoader,
+    TokenDataset,
+    Truncation,
+)
+from datamodules.store.ragged import Ragged
+
+TRUNCATIONS: tuple[Truncation, ...] = ("head", "tail", "head+tail")
+
+
+def skewed_lengths(rows: int, seed: int = 0) -> np.ndarray:
+    """Lengths as reviews have them: many short, few very long."""
+    lengths = np.random.default_rng(seed).lognormal(5.2, 0.7, rows)
+    return np.clip(lengths, 1, 2000).astype(np.int64)
+
+
+def make_ragged(lengths: np.ndarray, vocabulary: int = 50, seed: int = 0) -> Ragged:
+    """Random tokens from 2 up."""
+    values = np.random.default_rng(seed).integers(2, vocabulary, lengths.sum(), dtype=np.int32)
+    return Ragged(values, np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+
+
+def make_sampler(rows: int = 103, batch_size: int = 8, **options: Any) -> BucketSampler:
+    options = {"shuffle": True} | options
+    return BucketSampler(skewed_lengths(rows), batch_size, **options)
+
+
+def order(sampler: BucketSampler) -> list[list[int]]:
+    """One epoch's batches."""
+    return [batch.tolist() for batch in sampler]
+
+
+def flat(batches: list[list[int]]) -> list[int]:
+    return [position for batch in batches for position in batch]
+
+
+# The sampler
+
+SIZES = [
+    (rows, batch_size, world)
+    for world in (1, 2, 3, 4)
+    for batch_size in (world, 4 * world)
+    for rows in (*range(world, 4 * world + 2), 8 * world + 1, 9 * world - 1, 97)
+]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_every_position_comes_once_an_epoch(shuffle: bool) -> None:
+    sampler = make_sampler(rows=1003, shuffle=shuffle, pool=5)
+    for _ in range(3):
+        assert sorted(flat(order(sampler))) == list(range(1003))
+
+
+def test_two_epochs_differ_in_order_and_in_company() -> None:
+    sampler = make_sampler(rows=400)
+    first, second = order(sampler), order(sampler)
+    assert sampler.epoch == 2
+    assert flat(first) != flat(second)
+    assert {frozenset(batch) for batch in first} != {frozenset(batch) for batch in second}
+
+
+def test_training_mixes_short_and_long_batches() -> None:
+    sampler = make_sampler(rows=400)
+    longest = [int(sampler.lengths[batch].max()) for batch in sampler]
+    assert longest not in (sorted(longest), sorted(longest, reverse=True))
+
+
+def test_seed_and_epoch_decide_the_order() -> None:
+    one, other = make_sampler(seed=3), make_sampler(seed=3)
+    assert order(one) == order(other)
+    one.set_epoch(7)
+    other.set_epoch(7)
+    assert order(one) == order(other)
+    assert order(make_sampler(seed=3)) != order(make_sampler(seed=4))
+
+
+def test_evaluation_has_one_order_longest_first() -> None:
+    sampler = make_sampler(shuffle=False)
+    first = order(sampler)
+    assert first == order(sampler)
+    assert flat(first)[0] == int(np.argmax(sampler.lengths))
+    assert (np.diff(sampler.lengths[flat(first)]) <= 0).all()
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_ranks_share_every_batch_for_all_sizes(shuffle: bool) -> None:
+    for rows, batch_size, world in SIZES:
+        lengths, options = skewed_lengths(rows), {"shuffle": shuffle, "pool": 2}
+        whole = order(BucketSampler(lengths, batch_size, **options))
+        samplers = [
+            BucketSampler(lengths, batch_size, rank=rank, world=world, **options)
+            for rank in range(world)
+        ]
+        ranks = [order(sampler) for sampler in samplers]
+        sizes = f"{rows} rows, batches of {batch_size}, {world} ranks"
+        assert {len(rank) for rank in ranks} == {len(samplers[0])}, sizes
+        assert all(len(batch) for rank in ranks for batch in rank), sizes
+        assert sorted(flat(flat(ranks))) == list(range(rows)), sizes
+        together = [set(flat(list(parts))) for parts in zip(*ranks, strict=True)]
+        if rows % batch_size == 0 or rows % batch_size >= world:  # else the rest is joined
+            assert together == [set(batch) for batch in whole], sizes
+        for parts in zip(*ranks, strict=True):
+            counts = [len(part) for part in parts]
+            assert max(counts) - min(counts) <= 1, sizes
+
+
+def test_a_rest_smaller_than_world_joins_the_last_batch() -> None:
+    sampler = make_sampler(rows=33, batch_size=8, world=4, rank=0, shuffle=False)
+    assert [len(batch) for batch in sampler.batches()] == [8, 8, 8, 9]
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_padding_is_less_than_a_tenth(shuffle: bool) -> None:
+    sampler = BucketSampler(skewed_lengths(5000), 32, shuffle=shuffle)
+    kept = [sampler.lengths[batch] for batch in sampler]
+    padded = sum(int(lengths.max()) * len(lengths) for lengths in kept)
+    assert sum(int(lengths.sum()) for lengths in kept) / padded >= 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size 0 cannot be shared by 1 processes"),
+        ({"batch_size": 10, "world": 4}, "batch_size 10 .* by 4 processes; choose a multiple of 4"),
+        ({"rows": 3, "world": 4}, "3 rows cannot be shared by 4 processes"),
+        ({"rows": 0}, "0 rows cannot be shared by 1 processes"),
+        ({"rank": 2, "world": 2}, "rank 2 is outside 0…1"),
+        ({"rank": -1}, "rank -1 is outside 0…0"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_named(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make_sampler(**options)
+
+
+def test_an_abandoned_epoch_starts_afresh() -> None:
+    sampler, fresh = make_sampler(), make_sampler()
+    iterator = iter(sampler)
+    assert len(list(islice(iterator, 3))) == 3
+    assert sampler.position == 3
+    assert order(sampler) == order(fresh)
+    assert sampler.epoch == 1
+
+
+def test_resume_goes_on_where_it_was_and_then_with_the_next_epoch() -> None:
+    uncut = make_sampler()
+    epochs = [order(uncut) for _ in range(3)]
+    sampler = make_sampler()
+    sampler.resume(1, 4)
+    sampler.set_epoch(1)  # Lightning says the epoch again; the position must survive
+    assert order(sampler) == epochs[1][4:]
+    sampler.set_epoch(2)
+    assert order(sampler) == epochs[2]
+
+
+def test_a_loader_hands_its_place_over() -> None:
+    data = Data()
+    data.setup("fit")
+    first, second, uncut = (data.train_dataloader() for _ in range(3))
+    assert len(first) == 8
+    head = [batch.ids.tolist() for batch in islice(first, 3)]
+    assert first.state_dict() == {"epoch": 0, "position": 3}
+    second.load_state_dict(first.state_dict())
+    rest = [batch.ids.tolist() for batch in second]
+    assert head + rest == [batch.ids.tolist() for batch in uncut]
+
+
+def test_a_loader_takes_its_sampler_by_name() -> None:
+    data = Data()
+    data.setup("fit")
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3"):
+        TextLoader(data.rows, make_sampler())  # type: ignore[misc]
+
+
+# The cut
+
+
+def reference(row: list[int], cut: Cut) -> list[int]:
+    """What a model sees of one row, in plain Python."""
+    longest = cut.max_length or len(row)
+    if len(row) > longest:
+        head = longest // 4 if cut.truncation == "head+tail" else 0
+        if cut.truncation == "head":
+            head = longest
+        row = row[:head] + row[len(row) - (longest - head) :]
+    cap = cut.vocab_size or 2**31
+    return [token if token < cap else cut.unk_id for token in row]
+
+
+@pytest.mark.parametrize(
+    ("truncation", "expected"),
+    [
+        ("head", [10, 11, 12, 13, 14, 15, 16, 17]),
+        ("tail", [12, 13, 14, 15, 16, 17, 18, 19]),
+        ("head+tail", [10, 11, 14, 15, 16, 17, 18, 19]),
+    ],
+)
+def test_a_long_row_keeps_the_wanted_end(truncation: Truncation, expected: list[int]) -> None:
+    tokens = Ragged(np.arange(10, 20, dtype=np.int32), np.array([0, 10]))
+    matrix, lengths = Cut(None, 8, truncation, 0, 1).rows(tokens, np.array([0]))
+    assert matrix.tolist() == [expected]
+    assert lengths.tolist() == [8]
+
+
+def test_capped_words_become_unk_and_short_rows_are_filled_with_the_pad_id() -> None:
+    tokens = Ragged(np.array([5, 6, 7, 9, 8], dtype=np.int32), np.array([0, 3, 4, 5]))
+    matrix, lengths = Cut(8, None, "head", 1, 3).rows(tokens, np.array([2, 0, 1]))
+    assert matrix.tolist() == [[3, 1, 1], [5, 6, 7], [3, 1, 1]]
+    assert lengths.tolist() == [1, 3, 1]
+
+
+@pytest.mark.parametrize("truncation", TRUNCATIONS)
+@pytest.mark.parametrize("seed", range(15))
+def test_random_rows_equal_the_plain_reference(truncation: Truncation, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    tokens = make_ragged(rng.integers(1, 40, 30), seed=seed)
+    max_length = None if seed % 5 == 0 else int(rng.integers(1, 45))
+    vocab_size = None if seed % 3 == 0 else int(rng.integers(5, 50))
+    pad_id, unk_id = (0, 1) if seed % 2 else (1, 3)
+    cut = Cut(vocab_size, max_length, truncation, pad_id, unk_id)
+    rows = rng.choice(30, 12, replace=False)
+    full = [tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]].tolist() for row in rows]
+    expected = [reference(row, cut) for row in full]
+
+    matrix, lengths = cut.rows(tokens, rows)
+    assert matrix.dtype == np.int64
+    assert lengths.tolist() == [len(row) for row in expected]
+    assert matrix.shape == (12, lengths.max())
+    width = matrix.shape[1]
+    assert matrix.tolist() == [row + [pad_id] * (width - len(row)) for row in expected]
+
+    ragged = cut.ragged(tokens, rows)
+    assert len(ragged) == 12
+    assert (ragged.values.dtype, ragged.offsets.dtype) == (np.int32, np.int64)
+    assert ragged.lengths.tolist() == lengths.tolist()
+    assert ragged.values.tolist() == [token for row in expected for token in row]
+
+
+def test_ragged_takes_no_rows_too() -> None:
+    tokens = make_ragged(np.array([3, 4]))
+    assert len(Cut(9, 2, "head+tail", 0, 1).ragged(tokens, np.arange(0))) == 0
+
+
+def test_a_batch_keeps_its_contract() -> None:
+    lengths = skewed_lengths(80) // 10 + 1
+    rows = np.arange(80)[::-2].copy()
+    labels = (np.arange(80) % 3).astype(np.int32)
+    dataset = TokenDataset(make_ragged(lengths), labels, rows, Cut(30, 25, "tail", 1, 3))
+    sampler = BucketSampler(dataset.lengths, 8, shuffle=True)
+    assert dataset.lengths.tolist() == np.minimum(lengths[rows], 25).tolist()
+    seen = 0
+    for batch in TextLoader(dataset, sampler=sampler):
+        assert isinstance(batch, TextBatch)
+        assert {field.dtype for field in batch} == {torch.int64}
+        seen += len(batch.ids)
+        longest = int(batch.lengths.max())
+        rounded = min(-(-longest // 8) * 8, 25)  # a multiple of 8, or the longest there may be
+        assert batch.tokens.shape == (len(batch.ids), rounded)
+        assert int(batch.lengths.min()) >= 1
+        assert torch.equal(batch.lengths, torch.from_numpy(lengths)[batch.ids].clamp(max=25))
+        beyond = torch.arange(batch.tokens.shape[1]) >= batch.lengths[:, None]
+        assert (batch.tokens[beyond] == 1).all()
+        assert (batch.tokens[~beyond] != 1).all()
+        assert torch.equal(batch.labels, batch.ids % 3)
+        assert (batch.ids % 2 == 1).all()
+    assert seen == len(dataset) == 40
+
+
+# Through a real Trainer
+
+ROWS, BATCH = 61, 8  # 8 batches an epoch, the last one short
+
+
+def make_loader(rows: TokenDataset, shuffle: bool) -> TextLoader:
+    return TextLoader(rows, sampler=BucketSampler(rows.lengths, BATCH, shuffle=shuffle))
+
+
+class Data(L.LightningDataModule):
+    """Random rows, without any file."""
+
+    def setup(self, stage: str) -> None:
+        tokens = make_ragged(skewed_lengths(ROWS) // 20 + 1)
+        cut = Cut(None, None, "head", 0, 1)
+        self.rows = TokenDataset(tokens, np.zeros(ROWS), np.arange(ROWS), cut)
+
+    def train_dataloader(self) -> TextLoader:
+        return make_loader(self.rows, shuffle=True)
+
+    def val_dataloader(self) -> TextLoader:
+        return make_loader(self.rows, shuffle=False)
+
+    predict_dataloader = val_dataloader
+
+
+class Recorder(L.LightningModule):
+    """Notes the ids that it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.seen: list[list[int]] = []
+
+    def training_step(self, batch: TextBatch, batch_idx: int) -> torch.Tensor:
+        self.seen.append(batch.ids.tolist())
+        return self.weight.sum()
+
+    def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
+        pass
+
+    def predict_step(self, batch: TextBatch, batch_idx: int) -> torch.Tensor:
+        return batch.ids
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def make_trainer(*callbacks: Callback, **options: Any) -> L.Trainer:
+    quiet = {
+        "logger": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": bool(callbacks),
+        "use_distributed_sampler": False,
+    }
+    return L.Trainer(accelerator="cpu", callbacks=list(callbacks), **(quiet | options))
+
+
+def resume(file: Path, keep: ModelCheckpoint, **options: Any) -> list[list[int]]:
+    """The batches that a run sees which goes on from a checkpoint to the end of epoch 3."""
+    model = Recorder()
+    trainer = make_trainer(keep, max_epochs=3, **options)
+    trainer.fit(model, Data(), ckpt_path=file, weights_only=True)
+    return model.seen
+
+
+@pytest.fixture(scope="module")
+def uncut() -> list[list[int]]:
+    """The batches of three whole epochs."""
+    model = Recorder()
+    make_trainer(max_epochs=3, limit_val_batches=0).fit(model, Data())
+    return model.seen
+
+
+def test_a_trainer_sees_each_row_once_an_epoch_in_a_new_order(uncut: list[list[int]]) -> None:
+    assert len(uncut) == 24
+    first, second, third = (flat(uncut[start : start + 8]) for start in (0, 8, 16))
+    assert sorted(first) == sorted(second) == sorted(third) == list(range(ROWS))
+    assert first != second != third != first
+
+
+@pytest.mark.parametrize("step", [1, 5, 8, 11, 16])
+def test_a_resumed_run_sees_the_rest_and_then_the_next_epoch(
+    step: int, uncut: list[list[int]], tmp_path: Path
+) -> None:
+    keep = ModelCheckpoint(tmp_path, every_n_train_steps=step, save_top_k=-1, filename="{step}")
+    make_trainer(keep, max_steps=step).fit(Recorder(), Data())
+    assert resume(tmp_path / f"step={step}.ckpt", keep) == uncut[step:]
+
+
+@pytest.mark.parametrize("at_train_end", [True, False])
+def test_a_run_resumed_between_epochs_starts_with_the_next_one(
+    at_train_end: bool, uncut: list[list[int]], tmp_path: Path
+) -> None:
+    keep = ModelCheckpoint(tmp_path, filename="end", save_on_train_epoch_end=at_train_end)
+    make_trainer(keep, max_epochs=1).fit(Recorder(), Data())
+    assert resume(tmp_path / "end.ckpt", keep) == uncut[8:]
+
+
+def test_a_run_resumed_from_a_validation_within_the_epoch_goes_on(
+    uncut: list[list[int]], tmp_path: Path
+) -> None:
+    keep = ModelCheckpoint(tmp_path, filename="{step}", save_top_k=-1)
+    make_trainer(keep, max_epochs=1, val_check_interval=3).fit(Recorder(), Data())
+    assert resume(tmp_path / "step=3.ckpt", keep, val_check_interval=3) == uncut[3:]
+
+
+def test_a_shortened_epoch_is_followed_by_the_next_one(uncut: list[list[int]]) -> None:
+    model = Recorder()
+    make_trainer(max_epochs=2, limit_train_batches=3).fit(model, Data())
+    assert model.seen == uncut[:3] + uncut[8:11]
+
+
+def test_predict_gives_every_id_once_and_again() -> None:
+    model, data = Recorder(), Data()
+    trainer = make_trainer(max_epochs=1, limit_val_batches=2)
+    trainer.fit(model, data)
+    loader = data.val_dataloader()
+    for given in (loader, loader):
+        outputs = trainer.predict(model, given)
+        assert outputs is not None
+        assert sorted(torch.cat(outputs).tolist()) == list(range(ROWS))
+    outputs = trainer.predict(model, datamodule=data)
+    assert outputs is not None
+    assert sorted(torch.cat(outputs).tolist()) == list(range(ROWS))
+
+
+def test_predict_is_whole_after_a_validation_of_the_same_loader_was_cut_short() -> None:
+    model, data = Recorder(), Data()
+    data.setup("validate")
+    loader = data.val_dataloader()
+    make_trainer(limit_val_batches=2).validate(model, loader, verbose=False)
+    outputs = make_trainer().predict(model, loader)
+    assert outputs is not None
+    assert sorted(torch.cat(outputs).tolist()) == list(range(ROWS))

@@ -1,0 +1,206 @@
+"""Several runs at once on one machine: equal to one after the other, and none lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.config.registry import ConfigError
+from experiments.launch.local import LocalLauncher
+from experiments.machine.resources import Share, outside_allocation, shares
+from experiments.records.row import Row
+from experiments.records.run_files import read_row
+from tests.experiments.conftest import REPOSITORY, TOY, Command
+
+SLEEPY = """
+import time
+from lit_models.bag import Bag
+
+class Sleepy(Bag):
+    \"\"\"A bag that waits in every step.\"\"\"
+    def training_step(self, batch, batch_idx):
+        time.sleep(0.3)
+        return super().training_step(batch, batch_idx)
+"""
+ALLOCATION = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_NTASKS": "4",
+    "SLURM_PROCID": "1",
+    "SLURM_LOCALID": "1",
+    "SLURM_NODEID": "0",
+    "SLURM_JOB_NAME": "batch",
+    "WORLD_SIZE": "4",
+    "RANK": "1",
+}
+
+
+@pytest.fixture
+def sleepy(tmp_path: Path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "sleepy.py").write_text(SLEEPY)
+    for name in ("sleepy_a", "sleepy_b"):
+        (folder / f"{name}.yaml").write_text("# Sleepy.\nmodel: {class_path: sleepy.Sleepy}\n")
+    return folder
+
+
+@pytest.fixture
+def at_once(sleepy: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts a benchmark of the two sleepy experiments and `tfidf_logreg`, two at once."""
+    started = []
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        names = ["sleepy_a", "sleepy_b", "tfidf_logreg"]
+        settings = ["--configs", str(sleepy), "--runs", str(tmp_path), "--name", "b", "--jobs", "2"]
+        command = [
+            sys.executable,
+            "-m",
+            "experiments",
+            "benchmark",
+            *names,
+            *settings,
+            *TOY,
+            *words,
+        ]
+        started.append(
+            subprocess.Popen(
+                command,
+                cwd=REPOSITORY,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_for(files: list[Path], process: subprocess.Popen[str], seconds: float = 200) -> None:
+    end = time.monotonic() + seconds
+    while not all(file.exists() for file in files):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < end, f"{files} did not appear"
+        time.sleep(0.05)
+
+
+def children_in(folder: Path) -> list[psutil.Process]:
+    """The processes whose output goes to a run's log."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            target = os.readlink(f"/proc/{process.pid}/fd/1")
+        except OSError:
+            continue
+        if target == str(folder / "log.txt") and "wandb" not in process.name():
+            found.append(process)
+    return found
+
+
+def result(row: Row) -> tuple:
+    """What two runs of one configuration must agree on."""
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
+    return row.val, row.test, row.best_epoch, row.parameters, row.config_hash, history
+
+
+def test_runs_at_once_give_what_one_after_the_other_gives_inside_an_allocation_too(
+    finished: Path, lit: Command, tmp_path: Path
+) -> None:
+    words = ["benchmark", "bag", "tfidf_logreg", "--name", "b", "--runs", tmp_path, "--jobs", 2]
+    done = lit(*words, *TOY, **ALLOCATION)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = []
+    for name in ("bag", "tfidf_logreg"):
+        alone, beside = finished / name / "seed-0", tmp_path / "b" / name / "seed-0"
+        rows.append(read_row(beside))
+        assert result(rows[-1]) == result(read_row(alone))
+        assert "jobs" not in read_row(alone).hardware and rows[-1].hardware["jobs"] == 2
+        for file in ("predictions.parquet", "val_predictions.parquet"):
+            assert pq.read_table(alone / file).equals(pq.read_table(beside / file))
+    first, second = rows
+    assert first.started <= second.ended and second.started <= first.ended, "one after the other"
+    assert "2 runs at once" in (tmp_path / "b" / "report.md").read_text()
+
+
+def test_ctrl_c_stops_every_run_and_the_same_command_goes_on(
+    at_once: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = at_once("--trainer.max_epochs=6")
+    folders = [tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "sleepy_b")]
+    wait_for([folder / "resume.ckpt" for folder in folders], process)
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in output
+    for folder in folders:
+        assert "stopped by SIG" in (folder / "log.txt").read_text()
+        assert not (folder / "row.json").exists() and not children_in(folder)
+    assert not (tmp_path / "b" / "tfidf_logreg").exists()
+    again = at_once("--trainer.max_epochs=6")
+    output, _ = again.communicate(timeout=200)
+    assert again.returncode == 0, output
+    assert [len(read_row(folder).history) for folder in folders] == [6, 6]
+
+
+def test_a_run_that_is_lost_costs_no_other_row(
+    at_once: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = at_once()
+    lost, kept = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "sleepy_b"))
+    wait_for([lost / "resume.ckpt", kept / "resume.ckpt"], process)
+    [child] = children_in(lost)
+    child.kill()
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 1, output
+    assert "killed by SIGKILL" in str(read_row(lost).reason)
+    assert read_row(kept).status == read_row(kept.parents[1] / "tfidf_logreg/seed-0").status == "ok"
+
+    retried = at_once("--retry")
+    output, _ = retried.communicate(timeout=200)
+    assert retried.returncode == 0, output
+    row = read_row(lost)
+    assert result(row) == (*result(read_row(kept))[:4], row.config_hash, result(read_row(kept))[5])
+
+
+def test_cards_are_dealt_out_in_turn_and_threads_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr("experiments.machine.resources.cores", lambda: 7)
+    found = shares(3)
+    assert [share.variables["CUDA_VISIBLE_DEVICES"] for share in found] == ["2", "5", "2"]
+    assert [share.threads for share in found] == [2, 2, 2]
+    assert {share.variables["OMP_NUM_THREADS"] for share in found} == {"2"}
+    assert shares(50)[0].threads == 1
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES" not in shares(2)[0].variables
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert shares(2)[0].threads == 5
+    assert shares(1) == [Share({}, None)]
+
+
+def test_what_is_started_sees_nothing_of_the_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ALLOCATION.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")  # where the cluster is, from anywhere
+    before = dict(os.environ)
+    with outside_allocation():
+        inside = dict(os.environ)
+    assert inside == {name: v for name, v in before.items() if name not in ALLOCATION}
+    assert dict(os.environ) == before
+
+
+def test_no_runs_at_once_is_an_error() -> None:
+    with pytest.raises(ConfigError, match="--jobs is 0; it must be at least 1"):
+        LocalLauncher(0)

@@ -1,0 +1,142 @@
+"""What the Slurm launcher says to Slurm and reads from it, on a machine without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from submitit.slurm.slurm import _make_sbatch_string
+
+from experiments.cli.main import main
+from experiments.config.registry import CONFIGS, ConfigError
+from experiments.launch import squeue
+from experiments.launch.slurm_config import Cluster, read_cluster
+from tests.experiments.conftest import REPOSITORY
+
+SMALL = ["--profile", "smoke", "--data=tests.toys.ToyData"]
+FAKE = {
+    "squeue": "12_0|RUNNING\n12_1|COMPLETED\n13|PENDING\n",
+    "sacct": "9|CANCELLED by 0\n10|TIMEOUT\n",
+}
+
+
+@pytest.fixture
+def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH on which Slurm's programs give fixed answers."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "srun", *FAKE):
+        (folder / name).write_text(f"#!/bin/sh\ncat <<'END'\n{FAKE.get(name, '')}END\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("partitoin: gpu", "unknown key 'partitoin', did you mean 'partition'"),
+        ("time: soon", "time is 'soon'; write 90m, 4h"),
+        ("time: 0", "time is 0; write 90m, 4h"),
+        ("cpus: 0", "cpus is 0; it must be a number from 1 up"),
+        ("gpus: one", "gpus is 'one'; it must be a number from 0 up"),
+        ("setup: module load cuda", "setup is 'module load cuda'; it must be a YAML list"),
+        ("{time: 1m, signal_seconds: 60}", "signal_seconds is 60 and a job ends after 60 s"),
+    ],
+)
+def test_a_cluster_that_cannot_be_meant_is_refused(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=message):
+        read_cluster(file)
+
+
+def test_a_job_that_is_not_asked_gets_no_signal_of_submitit_either(tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text("time: 10m\nsignal_seconds: 0\n")
+    script = _make_sbatch_string("python", "x", **read_cluster(file).parameters("n", "t", []))
+    assert "#SBATCH --signal=USR1@0\n" in script and "USR2" not in script
+
+
+def test_shipped_clusters_become_the_options_of_sbatch() -> None:
+    files = sorted((CONFIGS / "slurm").glob("*.yaml"))
+    assert [file.stem for file in files] == ["cpu", "gpu"]
+    for file in files:
+        assert f"--cluster experiments/configs/slurm/{file.name}" in file.read_text()
+        script = _make_sbatch_string("python", "x", **read_cluster(file).parameters("n", "t", []))
+        assert "#SBATCH --signal=USR1@120" in script and "#SBATCH --requeue" in script
+        assert "USR2" not in script, "submitit would act on it, and in mid-step"
+    assert "#SBATCH --gpus-per-node=1" in script and "#SBATCH --time=240" in script
+
+
+def test_every_key_reaches_sbatch() -> None:
+    cluster = Cluster(
+        partition="p",
+        memory="3G",
+        cpus=5,
+        account="a",
+        qos="q",
+        nodelist="n1",
+        exclude="n2",
+        constraint="c",
+        setup=["module load x"],
+        extra={"mail-type": "FAIL"},
+    )
+    script = _make_sbatch_string("run", "x", map_count=4, **cluster.parameters("n", "t", ["y"]))
+    for option in ("partition=p", "mem=3G", "cpus-per-task=5", "account=a", "qos=q", "nodelist=n1"):
+        assert f"#SBATCH --{option}\n" in script
+    for option in ("exclude=n2", "constraint=c", "mail-type=FAIL", "comment=t", "job-name=n"):
+        assert f"#SBATCH --{option}\n" in script
+    assert "module load x\ny\n" in script and "--cpus-per-task=5 run" in script
+
+
+def test_states_come_from_the_queue_and_older_ones_from_the_accounting(fake: Path) -> None:
+    found = squeue.states(["12_0", "12_1", "13", "9", "10", "11"])
+    assert found == {
+        "12_0": "RUNNING",
+        "12_1": "COMPLETED",
+        "13": "PENDING",
+        "9": "CANCELLED",
+        "10": "TIMEOUT",
+        "11": squeue.GONE,
+    }
+    alive = {job for job, state in found.items() if squeue.alive(state)}
+    assert alive == {"12_0", "13"}
+    (fake / "sacct").write_text("#!/bin/sh\necho no accounting is kept >&2; exit 1\n")
+    assert squeue.states(["9"]) == {"9": squeue.GONE}
+    (fake / "squeue").write_text("#!/bin/sh\necho no answer >&2; exit 1\n")
+    with pytest.raises(OSError, match="squeue: no answer"):
+        squeue.states(["9"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--launcher", "slurm"], "--launcher slurm needs sbatch, which is not on this machine's"),
+        (["--launcher", "slurm", "--jobs", "2"], "--jobs 2 is for this machine"),
+        (["--cluster", "x.yaml"], "--cluster x.yaml goes with --launcher slurm"),
+        (["--jobs", "0"], "--jobs is 0; it must be at least 1"),
+    ],
+)
+def test_launchers_refuse_what_they_cannot_do(
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["benchmark", "bag", *words, "--runs", str(tmp_path), *SMALL]) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["fit_ddp.sh", "benchmark_one_node.sh"])
+def test_job_scripts_are_shell_and_ask_to_come_back(name: str) -> None:
+    import subprocess
+
+    file = REPOSITORY / "experiments" / "configs" / "slurm" / name
+    assert subprocess.run(["bash", "-n", file]).returncode == 0
+    text = file.read_text()
+    assert "#SBATCH --requeue" in text and "#SBATCH --signal=" in text

@@ -1,0 +1,192 @@
+"""Predictions on disk: the Parquet file of a run and the small file of a published row."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from experiments.records.evidence import quantise, read_evidence, write_evidence
+from experiments.records.metrics import evaluate
+from experiments.records.predictions import Predictions, read_predictions, write_predictions
+from experiments.records.row import ResultsError
+from tests.rows import make_predictions
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_parquet_round_trip_in_id_order(tmp_path: Path, classes: int, dtype: type) -> None:
+    p = make_predictions(50, classes)
+    shuffled = np.random.default_rng(0).permutation(50)
+    mixed = Predictions(
+        p.ids[shuffled], p.labels[shuffled], p.probabilities[shuffled].astype(dtype)
+    )
+    path = tmp_path / "seed=0" / "predictions.parquet"
+    write_predictions(path, mixed)
+    back = read_predictions(path)
+    np.testing.assert_array_equal(back.ids, np.arange(50))
+    np.testing.assert_array_equal(back.labels, p.labels)
+    np.testing.assert_array_equal(back.probabilities, p.probabilities.astype(dtype))
+    assert back.probabilities.dtype == dtype
+    with path.open("rb") as stream:
+        stored = pq.read_table(stream)
+    assert stored.column_names == ["id", "label", *(f"prob_{k}" for k in range(classes))]
+    assert stored["id"].to_pylist() == list(range(50))
+    assert [file.name for file in path.parent.iterdir()] == ["predictions.parquet"]
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "predictions.parquet"
+    write_predictions(path, make_predictions(5))
+
+    def full_disk(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_predictions(path, make_predictions(9))
+    assert len(read_predictions(path).ids) == 5
+    assert [file.name for file in tmp_path.iterdir()] == ["predictions.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": [0], "prob_0": [0.5], "prob_1": [0.5]}, "column 'label' is missing"),
+        ({"id": [0], "label": [1], "prob_0": [0.5]}, "column 'prob_1' is missing"),
+        ({"id": [3, 3], "label": [0, 1], "prob_0": [0.5, 1], "prob_1": [0.5, 0]}, "id 3 occurs 2"),
+        ({"id": [-2], "label": [0], "prob_0": [0.5], "prob_1": [0.5]}, "id -2 is negative"),
+        (
+            {"id": [1, None], "label": [0, 1], "prob_0": [0.5, 1], "prob_1": [0.5, 0]},
+            "'id' has emp",
+        ),
+        ({"id": [1], "label": ["a"], "prob_0": [0.5], "prob_1": [0.5]}, "labels have dtype object"),
+    ],
+)
+def test_unsound_parquet_is_named(tmp_path: Path, columns: dict, message: str) -> None:
+    path = tmp_path / "predictions.parquet"
+    pq.write_table(pa.table(columns), path)
+    with pytest.raises(ResultsError, match=message) as raised:
+        read_predictions(path)
+    assert str(path) in str(raised.value)
+
+
+def test_missing_and_truncated_parquet(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.parquet"
+    with pytest.raises(ResultsError, match=f"{path}: no such file"):
+        read_predictions(path)
+    write_predictions(path, make_predictions(50))
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(ResultsError, match=f"{path}: not a readable Parquet file"):
+        read_predictions(path)
+
+
+def test_shapes_must_fit() -> None:
+    p = make_predictions(5)
+    with pytest.raises(ResultsError, match=r"shapes \(\(5,\), \(4,\), \(5, 2\)\)"):
+        Predictions(p.ids, p.labels[:4], p.probabilities)
+    with pytest.raises(ResultsError, match="ids have dtype int32"):
+        Predictions(p.ids.astype(np.int32), p.labels, p.probabilities)
+
+
+def test_quantising_two_classes_rounds_half_down() -> None:
+    one = np.array([0.5, 0.0, 1.0, 0.5 + 1e-12, 0.5 - 1e-12, 1.5 / 65535, 0.25])
+    counts = quantise(np.stack([1 - one, one], axis=1))
+    assert counts[:, 1].tolist() == [32767, 0, 65535, 32768, 32767, 1, 16384]
+    assert (counts.sum(axis=1, dtype=int) == 65535).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_quantising_never_changes_the_predicted_class(classes: int) -> None:
+    generator = np.random.default_rng(classes)
+    # Classes closer to each other than a step, and exact ties, are where rounding could bite.
+    close = 1 / classes + generator.normal(0, 4e-6, (20_000, classes))
+    close[:2000] = close[:2000].round(5)
+    close[2000:2100] = 1 / classes
+    close[2100:2110] = np.eye(classes)[0]
+    close /= close.sum(axis=1, keepdims=True)
+    counts = quantise(close)
+    np.testing.assert_array_equal(counts.argmax(axis=1), close.argmax(axis=1))
+    assert (counts.sum(axis=1, dtype=int) == 65535).all()
+    assert np.abs(counts / 65535 - close).max() <= 2 / 65535
+
+
+def test_evidence_round_trip(tmp_path: Path) -> None:
+    test = make_predictions(300, classes=3)
+    val = make_predictions(30, classes=3, seed=1, ids=np.arange(30) * 7 + 4)
+    path = tmp_path / "cnn-seed-0.npz"
+    written = write_evidence(path, test, val)
+    read = read_evidence(path, written.checksum)
+    for before, after in ((test, read.test), (val, read.val)):
+        np.testing.assert_array_equal(after.ids, before.ids)
+        np.testing.assert_array_equal(after.labels, before.labels)
+        np.testing.assert_allclose(after.probabilities, before.probabilities, atol=2 / 65535)
+        assert evaluate(after.labels, after.probabilities).accuracy == (
+            evaluate(before.labels, before.probabilities).accuracy
+        )
+    with np.load(path, allow_pickle=False) as archive:
+        assert archive["test_counts"].shape == (2, 300)
+        assert archive["test_counts"].dtype == np.uint16
+        assert archive["test_labels"].dtype == np.uint8
+
+
+def test_evidence_is_small(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    ids = np.sort(generator.choice(25_000, 2_500, replace=False))
+    one = generator.random(27_500)  # the worst case: no two bytes alike
+    both = np.stack([1 - one, one], axis=1)
+    labels = generator.integers(0, 2, 27_500)
+    test = Predictions(np.arange(25_000), labels[:25_000], both[:25_000])
+    path = tmp_path / "cnn-seed-0.npz"
+    write_evidence(path, test, Predictions(ids, labels[25_000:], both[25_000:]))
+    assert path.stat().st_size <= 100_000
+
+
+@pytest.mark.parametrize("name", ["test_labels", "val_id_steps", "test_counts", "checksum"])
+def test_edited_evidence_is_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "cnn-seed-0.npz"
+    write_evidence(path, make_predictions(20), make_predictions(10))
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {key: archive[key] for key in archive.files}
+    if name == "checksum":
+        arrays[name] = np.array("0" * 64)
+    else:
+        arrays[name] = arrays[name].copy()
+        arrays[name].flat[3] += 1
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(ResultsError, match=f"{path}: the content has checksum .* changed after"):
+        read_evidence(path)
+
+
+def test_evidence_of_another_run_does_not_fit_the_row(tmp_path: Path) -> None:
+    path = tmp_path / "cnn-seed-0.npz"
+    first = write_evidence(path, make_predictions(20), make_predictions(10))
+    write_evidence(path, make_predictions(20, seed=5), make_predictions(10))
+    with pytest.raises(ResultsError, match=f"its row says {first.checksum[:12]}"):
+        read_evidence(path, first.checksum)
+
+
+@pytest.mark.parametrize("damage", ["absent", "truncated", "garbage", "pickle", "incomplete"])
+def test_damaged_evidence_is_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "cnn-seed-0.npz"
+    if damage != "absent":
+        write_evidence(path, make_predictions(20), make_predictions(10))
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:200])
+    if damage == "garbage":
+        path.write_bytes(b"not an archive")
+    if damage == "pickle":
+        np.savez(path, format=np.array([{"an": "object"}], dtype=object))
+    if damage == "incomplete":
+        np.savez(path, format=np.array(1))
+    with pytest.raises(ResultsError, match=f"{path}: "):
+        read_evidence(path)
+
+
+def test_predictions_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        make_predictions(3).ids = np.arange(3)  # type: ignore[misc]

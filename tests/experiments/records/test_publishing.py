@@ -1,0 +1,184 @@
+"""Publishing, and the published tables themselves."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+import experiments
+from experiments.records.metrics import evaluate
+from experiments.records.predictions import write_predictions
+from experiments.records.publishing import publish, read_published_evidence, verify_published
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_row, read_rows, tables_in, write_row
+from tests.rows import make_predictions, make_row, make_run
+
+PUBLISHED = Path(experiments.__path__[0]) / "results"
+
+
+def test_publish_computes_metrics_from_what_it_stores(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "runs", seed, data=seed) for seed in (0, 1)]
+    home = tmp_path / "published"
+    rows = publish(runs, "imdb", home)
+    assert read_rows(home) == rows == verify_published(home)
+    assert sorted(str(path.relative_to(home)) for path in home.rglob("*.*")) == [
+        "imdb.jsonl",
+        "imdb/cnn-seed-0.npz",
+        "imdb/cnn-seed-1.npz",
+    ]
+    for run, row in zip(runs, rows, strict=True):
+        before = read_row(run)
+        evidence = read_published_evidence(home, row)
+        assert row.test == evaluate(evidence.test.labels, evidence.test.probabilities)
+        assert row.val == evaluate(evidence.val.labels, evidence.val.probabilities)
+        assert before.test and row.test
+        assert row.test.accuracy == before.test.accuracy
+        assert row.test.log_loss != before.test.log_loss
+        assert row.test.log_loss == pytest.approx(before.test.log_loss, abs=1e-4)
+        assert row.history == before.history
+
+
+def test_publishing_again_replaces_the_row(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "one", data=0), make_run(tmp_path / "one", 1)], "imdb", home)
+    publish([make_run(tmp_path / "two", data=7, epochs=3)], "imdb", home)
+    rows = verify_published(home)
+    assert [(row.seed, row.epochs) for row in rows] == [(0, 3), (1, 5)]
+
+
+def test_protocols_share_a_table_but_no_file(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "one")], "imdb", home)
+    refit = make_run(tmp_path / "two", data=3, protocol="refit", corpus="IMDB / own")
+    publish([refit], "imdb", home)
+    publish([refit], "imdb", home)
+    files = sorted(row.evidence.file for row in verify_published(home) if row.evidence)
+    assert files == ["imdb/cnn-seed-0-refit-quick-IMDB___own.npz", "imdb/cnn-seed-0.npz"]
+
+
+def test_a_replaced_rows_evidence_goes_with_it(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "one")], "imdb", home)
+    refit = make_run(tmp_path / "two", data=3, protocol="refit")
+    publish([refit], "imdb", home)
+    [gone, left] = (home / "imdb.jsonl").read_text().splitlines()
+    assert json.loads(gone)["protocol"] == "holdout"
+    (home / "imdb.jsonl").write_text(left + "\n")  # the row without a further name is withdrawn
+    (home / "imdb" / "cnn-seed-0.npz").unlink()
+    publish([make_run(tmp_path / "three", data=5, protocol="refit")], "imdb", home)
+    assert [path.name for path in (home / "imdb").iterdir()] == ["cnn-seed-0.npz"]
+    assert [row.protocol for row in verify_published(home)] == ["refit"]
+
+
+def test_no_machine_path_is_published(tmp_path: Path) -> None:
+    run = make_run(
+        tmp_path,
+        wandb_run="/home/ada/runs/cnn/wandb/offline-run-1",
+        notes=[
+            "Read from '/data/ada/aclImdb.tar.xz' and C:\\Users\\ada\\more.csv.",
+            "See https://ai.stanford.edu/~amaas/data/sentiment/ for and/or terms; 90/10 split.",
+        ],
+        hardware={"cpu": "Example CPU", "cache": ["~/.cache/lit/store", "file:///tmp/ada/x"]},
+    )
+    (row,) = publish([run], "imdb", tmp_path / "published")
+    text = (tmp_path / "published" / "imdb.jsonl").read_text()
+    assert "ada" not in text
+    assert "/tmp" not in text
+    assert row.wandb_run == "offline-run-1"
+    assert row.notes == [
+        "Read from 'aclImdb.tar.xz' and more.csv.",
+        "See https://ai.stanford.edu/~amaas/data/sentiment/ for and/or terms; 90/10 split.",
+    ]
+    assert row.hardware == {"cpu": "Example CPU", "cache": ["store", "x"]}
+
+
+def test_publish_refuses_what_it_cannot_prove(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    good = make_run(tmp_path / "good", seed=9)
+
+    failed = tmp_path / "failed"
+    write_row(failed, make_row(status="failed", reason="out of memory at 4 GiB"))
+    untested = make_run(tmp_path / "untested")
+    write_row(untested, dataclasses.replace(read_row(untested), test=None))
+    incomplete = tmp_path / "incomplete"
+    incomplete.mkdir()
+    unproven = make_run(tmp_path / "unproven")
+    (unproven / "predictions.parquet").unlink()
+    foreign = make_run(tmp_path / "foreign")
+    write_predictions(foreign / "val_predictions.parquet", make_predictions(40, seed=55))
+
+    for run, message in (
+        (failed, "the run failed .out of memory at 4 GiB.; only ok runs publish"),
+        (untested, f"no test metrics; run `lit-sentiment test {untested}`"),
+        (incomplete, "a run without it is not complete"),
+        (unproven, "predictions.parquet: no such file"),
+        (foreign, r"val_predictions.parquet: \w+ is [\d.]+ and [\d.]+ .* different runs"),
+        (good, "a second run of cnn, seed 9"),
+    ):
+        with pytest.raises(ResultsError, match=message) as raised:
+            publish([good, run], "imdb", home)
+        assert str(run) in str(raised.value)
+    with pytest.raises(ResultsError, match="table is '../imdb'"):
+        publish([good], "../imdb", home)
+    with pytest.raises(ResultsError, match="0 runs were given"):
+        publish([], "imdb", home)
+    assert not home.exists()  # all runs are checked before anything is written
+
+
+def test_verify_finds_what_was_changed(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    publish([make_run(tmp_path / "runs")], "imdb", home)
+    table, evidence = home / "imdb.jsonl", home / "imdb" / "cnn-seed-0.npz"
+    line = json.loads(table.read_text())
+
+    better = line | {"test": line["test"] | {"accuracy": 0.99}}
+    table.write_text(json.dumps(better) + "\n")
+    with pytest.raises(ResultsError, match="cnn, seed 0: test accuracy is 0.99 and 0.") as raised:
+        verify_published(home)
+    assert str(table) in str(raised.value)
+
+    outside = line | {"evidence": line["evidence"] | {"file": "../cnn-seed-0.npz"}}
+    table.write_text(json.dumps(outside) + "\n")
+    with pytest.raises(ResultsError, match="imdb.jsonl:1: evidence file is '../cnn-seed-0.npz'"):
+        read_rows(home)
+
+    table.write_text(json.dumps(line | {"evidence": None}) + "\n")
+    with pytest.raises(ResultsError, match="cnn, seed 0 carries no evidence"):
+        verify_published(home)
+
+    table.write_text(json.dumps(line) + "\n")
+    assert len(verify_published(home)) == 1
+    stray = evidence.with_name("lstm-seed-0.npz")
+    stray.write_bytes(evidence.read_bytes())
+    with pytest.raises(ResultsError, match=f"{stray}: no row of imdb.jsonl names it"):
+        verify_published(home)
+    stray.unlink()
+
+    data = bytearray(evidence.read_bytes())
+    data[len(data) // 2] ^= 1
+    evidence.write_bytes(data)
+    with pytest.raises(ResultsError, match=str(evidence)):
+        verify_published(home)
+    evidence.unlink()
+    with pytest.raises(ResultsError, match=f"imdb.jsonl:1: evidence {evidence} is missing"):
+        read_rows(home)
+
+
+def test_nothing_published_verifies_as_nothing(tmp_path: Path) -> None:
+    assert verify_published(tmp_path) == []
+
+
+@pytest.mark.parametrize("table", tables_in(PUBLISHED), ids=lambda path: path.stem)
+def test_committed_tables_follow_from_their_evidence(table: Path) -> None:
+    rows = read_rows(table)
+    assert rows
+    verified = {(row.experiment, row.seed, row.protocol) for row in verify_published(PUBLISHED)}
+    for row in rows:
+        assert (row.experiment, row.seed, row.protocol) in verified
+        assert row.evidence and row.test
+        assert (PUBLISHED / row.evidence.file).stat().st_size <= 100_000
+        evidence = read_published_evidence(PUBLISHED, row)
+        assert row.test.n == len(evidence.test.ids)
+        predicted = evidence.test.probabilities.argmax(axis=1)
+        assert row.test.accuracy == (predicted == evidence.test.labels).mean()

@@ -1,0 +1,150 @@
+"""Rows on disk: strict reading, collecting."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import experiments
+from experiments.records.row import LATER, ResultsError, Row, row_from_dict, row_to_dict
+from experiments.records.run_files import collect, read_row, read_rows, write_row
+from tests.rows import make_metrics, make_row
+
+PUBLISHED = Path(experiments.__path__[0]) / "results"
+
+
+def test_the_schema_is_the_written_one() -> None:
+    names = [field.name for field in dataclasses.fields(Row)]
+    expected = """experiment architecture corpus corpus_fingerprint protocol profile seed status
+        reason val test parameters train_seconds seconds_to_best epochs best_epoch
+        train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
+        latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
+        checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
+        config_hash wandb_run notes history evidence excluded train_rows checksums schema"""
+    assert names == expected.split()
+
+
+def test_importing_results_does_not_import_torch() -> None:
+    code = "import sys, experiments.records.run_files; print('torch' in sys.modules)"
+    root = PUBLISHED.parents[1]
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        make_row(),
+        make_row(test=None, seconds_to_best=None, git_commit=None, git_dirty=None),
+        make_row(test=make_metrics(auroc=None)),
+        make_row(status="failed", reason="out of memory", corpus_fingerprint=None),
+        make_row(status="skipped", reason="no vectors"),
+    ],
+)
+def test_round_trip(tmp_path: Path, row: Row) -> None:
+    path = write_row(tmp_path, row)
+    assert path == tmp_path / "row.json"
+    assert read_row(tmp_path) == row
+    assert [file.name for file in tmp_path.iterdir()] == ["row.json"]
+
+
+def test_a_diverged_epoch_becomes_null(tmp_path: Path) -> None:
+    history = [{"epoch": 0, "train/loss": float("nan"), "val/log_loss": float("inf")}]
+    write_row(tmp_path, make_row(history=history))
+    assert "NaN" not in (tmp_path / "row.json").read_text()
+    assert read_row(tmp_path).history == [{"epoch": 0, "train/loss": None, "val/log_loss": None}]
+
+
+def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="field 'train_seconds' is nan"):
+        write_row(tmp_path, make_row(train_seconds=float("nan")))
+    with pytest.raises(ResultsError, match="field 'seed' is '0'; it must be int"):
+        write_row(tmp_path, make_row(seed="0"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reason": "why"}, "cnn, seed 0: reason is 'why'"),
+        ({"val": None}, "cnn, seed 0: val is None; an ok row must have it"),
+        ({"parameters": None}, "parameters is None"),
+        ({"status": "failed"}, "status is 'failed' without a reason"),
+        ({"status": "failed", "reason": "x", "val": make_metrics()}, "metrics are given"),
+    ],
+)
+def test_rows_do_not_contradict_themselves(changes: dict, message: str) -> None:
+    with pytest.raises(ResultsError, match=message):
+        make_row(**changes)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda row: row | {"acuracy": 1}, "unknown field 'acuracy'. rows are written by"),
+        (lambda row: row | {"val": row["val"] | {"x": 1}}, "unknown field 'val.x'"),
+        (lambda row: {k: v for k, v in row.items() if k != "epochs"}, "missing field 'epochs'"),
+        (lambda row: row | {"schema": 2}, "field 'schema' is 2; this program reads 1"),
+        (lambda row: {k: v for k, v in row.items() if k != "schema"}, "field 'schema' is None"),
+        (lambda row: row | {"seed": True}, "field 'seed' is True; it must be int"),
+        (lambda row: row | {"status": "fine"}, "field 'status' is 'fine'"),
+        (lambda row: row | {"val": 0.9}, "field 'val' is 0.9; it must be an object"),
+        (lambda row: row | {"versions": {"torch": 2}}, r"field \"versions\['torch'\]\" is 2"),
+        (lambda row: row | {"notes": "one"}, "field 'notes' is 'one'"),
+        (lambda row: [row], "holds list; a row is an object"),
+    ],
+)
+def test_strict_reading_names_file_and_field(tmp_path: Path, edit: Any, message: str) -> None:
+    path = write_row(tmp_path, make_row())
+    path.write_text(json.dumps(edit(json.loads(path.read_text()))))
+    with pytest.raises(ResultsError, match=message) as raised:
+        read_row(tmp_path)
+    assert str(raised.value).startswith(f"{path}: ")
+
+
+def test_half_a_row_and_no_row(tmp_path: Path) -> None:
+    path = write_row(tmp_path, make_row())
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(ResultsError, match=f"{path}: not JSON"):
+        read_row(tmp_path)
+    path.unlink()
+    with pytest.raises(ResultsError, match=f"{path}: no such file; a run without it is not comp"):
+        read_row(tmp_path)
+
+
+def test_read_rows_of_each_kind_of_folder(tmp_path: Path) -> None:
+    quick = tmp_path / "runs" / "quick"
+    for experiment, seed in (("lstm", 1), ("cnn", 2), ("cnn", 10)):
+        folder = quick / experiment / f"seed-{seed}"
+        write_row(folder, make_row(experiment=experiment, seed=seed))
+    (quick / "bag" / "seed-0").mkdir(parents=True)  # still running: no row.json
+    keys = [("cnn", 2), ("cnn", 10), ("lstm", 1)]
+    assert [(row.experiment, row.seed) for row in read_rows(quick)] == keys
+    assert [row.seed for row in read_rows(quick / "lstm" / "seed-1")] == [1]
+    assert collect(quick) == read_rows(quick)
+    assert read_rows(quick / "results.jsonl") == read_rows(quick)
+    # The row files are the truth, not the file derived from them.
+    write_row(quick / "lstm" / "seed-1", make_row(experiment="lstm", seed=1, epochs=9))
+    assert read_rows(quick)[2].epochs == 9
+    with pytest.raises(
+        ResultsError, match=f"no finished runs here.*one of its benchmarks: {quick}"
+    ):
+        read_rows(tmp_path / "runs")
+    with pytest.raises(ResultsError, match=f"{tmp_path / 'none'}: no finished runs here"):
+        read_rows(tmp_path / "none")
+
+
+def test_a_row_from_before_a_field_came_reads_with_its_default() -> None:
+    data = row_to_dict(make_row())
+    for name in LATER:
+        del data[name]
+    assert row_from_dict(data, "old.jsonl") == make_row()
+    del data["epochs"]
+    with pytest.raises(ResultsError, match="missing field 'epochs'"):
+        row_from_dict(data, "old.jsonl")

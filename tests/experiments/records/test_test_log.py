@@ -1,0 +1,181 @@
+"""The log of test evaluations: nothing is tested or published without a line in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamodules.files import TextFiles
+from datamodules.imdb import IMDB
+from datamodules.movie_reviews import MovieReviews
+from experiments.cli.main import main
+from experiments.records import test_log
+from experiments.records.publishing import publish
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_row, read_rows, write_row
+from experiments.records.test_log import Entry, holds, read, record, told
+from experiments.report import report
+from tests.experiments.records.test_run_files import PUBLISHED
+from tests.rows import make_row, make_run
+
+CODE = ("b" * 40, True)
+TIME = "2026-04-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A log of this test's own."""
+    monkeypatch.setattr(test_log, "LOG", tmp_path / "test_log.jsonl")
+    monkeypatch.setattr(test_log, "_told", False)
+    return tmp_path / "test_log.jsonl"
+
+
+def official(run: Path) -> Path:
+    """The same run, as if of a corpus with an official test split."""
+    data = {"class_path": "tests.toys.OfficialToy"}
+    (run / "config.yaml").write_text(json.dumps({"data": data}))
+    return run
+
+
+def entry(**changes: Any) -> Entry:
+    row = make_row()
+    values = {field.name: getattr(row, field.name, None) for field in dataclasses.fields(Entry)}
+    values |= {"time": TIME, "accuracy": 0.8812, "log_loss": 0.3, "n": 2000, "run": "b/cnn/seed-0"}
+    return Entry(**(values | changes))
+
+
+def fit(tmp_path: Path, *words: str, data: str = "OfficialToy") -> Path:
+    """Fits on the command line, in this process, and returns the run's folder."""
+    fixed = ["fit", "-c", "tfidf_logreg", "--profile", "smoke", "--runs", str(tmp_path / "runs")]
+    fixed += [f"--data=tests.toys.{data}", "--run.wandb_mode=disabled"]
+    assert main([*fixed, *words]) == 0
+    return tmp_path / "runs" / "fit" / "tfidf_logreg" / "seed-0"
+
+
+def test_only_the_official_corpus_is_logged() -> None:
+    assert IMDB.official_test
+    assert not MovieReviews.official_test and not TextFiles.official_test
+
+
+def test_fit_and_test_log_each_evaluation_once(log: Path, tmp_path: Path) -> None:
+    folder = fit(tmp_path)
+    assert not log.exists()  # validation only
+    assert main(["test", str(folder)]) == 0
+    assert main(["test", str(folder)]) == 0  # shows what is there, evaluates nothing
+    row = read_row(folder)
+    assert row.test is not None
+    [line] = log.read_text().splitlines()
+    assert json.loads(line) == {
+        "time": json.loads(line)["time"],
+        "experiment": "tfidf_logreg",
+        "architecture": "TfidfLogReg",
+        "corpus": "toy",
+        "corpus_fingerprint": row.corpus_fingerprint,
+        "protocol": "refit",
+        "profile": "smoke",
+        "seed": 0,
+        "config_hash": row.config_hash,
+        "git_commit": row.git_commit,
+        "git_dirty": row.git_dirty,
+        "accuracy": row.test.accuracy,
+        "log_loss": row.test.log_loss,
+        "n": row.test.n,
+        "run": "fit/tfidf_logreg/seed-0",
+    }
+    fit(tmp_path, "--test", "--rerun")
+    assert [one.seed for one in read()] == [0, 0]
+    log.unlink()  # a figure without its line is evaluated again
+    assert main(["test", str(folder)]) == 0
+    assert holds(read(), read_row(folder)) and len(read()) == 1
+
+
+def test_a_benchmark_logs_too(log: Path, tmp_path: Path) -> None:
+    from experiments.config.registry import Registry, layered, read_profile
+    from experiments.training.run import execute
+    from experiments.training.spec import RunSpec
+
+    settings = layered(Registry(), "tfidf_logreg", read_profile("smoke"))
+    words = ("--data=tests.toys.OfficialToy", "--run.wandb_mode=disabled")
+    spec = RunSpec("tfidf_logreg", "b", "smoke", 3, tmp_path / "run", settings, words)
+    row = execute(spec)
+    assert [(one.seed, one.time) for one in read()] == [(3, row.ended)] and holds(read(), row)
+
+
+def test_other_corpora_leave_no_line(log: Path, tmp_path: Path) -> None:
+    folder = fit(tmp_path, "--test", data="ToyData")
+    assert read_row(folder).test is not None and not log.exists()
+
+
+def test_what_stands_in_the_log_stays(log: Path, tmp_path: Path) -> None:
+    log.write_text(json.dumps(dataclasses.asdict(entry())) + "\n")
+    before = log.read_bytes()
+    run = official(make_run(tmp_path))
+    record(read_row(run), run, TIME, CODE)
+    assert log.read_bytes().startswith(before) and log.read_bytes().endswith(b"\n")
+    assert [(one.git_commit, one.git_dirty) for one in read()] == [("a" * 40, False), CODE]
+    assert oct(log.stat().st_mode & 0o777) == "0o644"
+
+
+def test_a_log_out_of_reach_is_told_once_and_fails_nothing(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = official(make_run(tmp_path))
+    monkeypatch.setattr(test_log, "LOG", tmp_path / "none" / "test_log.jsonl")
+    for _ in range(2):
+        record(read_row(run), run, TIME, CODE)
+    assert capsys.readouterr().err.count("is not in the log of evaluations") == 1
+    monkeypatch.setattr(test_log, "LOG", log)
+    monkeypatch.setattr(test_log, "_CHECKOUT", False)
+    record(read_row(run), run, TIME, CODE)
+    assert not log.exists()
+
+
+def test_a_damaged_line_is_named(log: Path) -> None:
+    log.write_text(json.dumps(dataclasses.asdict(entry())) + "\n{}\n")
+    with pytest.raises(ResultsError, match=f"{log}:2: no entry"):
+        read()
+
+
+def test_an_unlogged_test_figure_is_not_published(log: Path, tmp_path: Path) -> None:
+    run, home = official(make_run(tmp_path)), tmp_path / "published"
+    row = read_row(run)
+    with pytest.raises(ResultsError, match=rf"not in {log}; run `lit-sentiment test {run}`"):
+        publish([run], "imdb", home)
+    assert row.test is not None
+    better = dataclasses.replace(row.test, accuracy=row.test.accuracy + 0.01)
+    record(dataclasses.replace(row, test=better), run, TIME, CODE)  # another outcome
+    record(dataclasses.replace(row, seed=1), run, TIME, CODE)  # another seed
+    with pytest.raises(ResultsError, match="not in"):
+        publish([run], "imdb", home)
+    record(row, run, TIME, CODE)
+    publish([run], "imdb", home)
+    assert publish([make_run(tmp_path, 5)], "own", home)  # no official test split
+    with pytest.raises(ResultsError, match="'test_log', the log"):
+        publish([run], "test_log", home)
+    (run / "config.yaml").unlink()
+    with pytest.raises(ResultsError, match="does not say what the run was tested on"):
+        publish([run], "imdb", home)
+
+
+def test_the_report_says_how_often_each_was_tested(tmp_path: Path) -> None:
+    rows = [make_row(), make_row(experiment="bag", seed=1), make_row(test=None, seed=9)]
+    once, other = entry(), entry(seed=1)
+    assert told(rows, []) == ""
+    assert told(rows, [once, other]) == "each configuration and seed once"
+    assert told(rows, [once]) == "bag, seed 1: not logged; every other configuration and seed once"
+    assert told(rows[:1], [once, once]) == "cnn, seed 0: 2 times"
+
+    write_row(tmp_path / "cnn" / "seed-0", make_row())
+    (tmp_path / "test_log.jsonl").write_text(json.dumps(dataclasses.asdict(once)) + "\n")
+    files = report(tmp_path)
+    assert "- Tested: each configuration and seed once\n" in files.markdown.read_text()
+
+
+def test_every_published_official_figure_is_in_the_committed_log() -> None:
+    rows = [row for row in read_rows(PUBLISHED) if row.corpus == "imdb"]
+    entries = read(PUBLISHED / "test_log.jsonl")
+    assert rows and all(holds(entries, row) for row in rows)

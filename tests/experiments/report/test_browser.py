@@ -1,0 +1,175 @@
+"""The page in a real browser: `make test-browser`, with Playwright and the system's Chromium.
+
+`CHROMIUM` names the program where it is not `chromium` or `google-chrome`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from experiments.records.plan import Planned, keep_plan
+from experiments.records.run_files import write_row
+from experiments.report import report
+from tests.rows import make_row
+from tests.synthetic import make_benchmark
+
+pytestmark = pytest.mark.browser
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="pip install 'lit-sentiment[browser]'"
+)
+SCREENS = [(width, theme) for width in (1400, 400) for theme in ("light", "dark")]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A benchmark with everything a page can show: a failed run, a missing one, a lonely one."""
+    folder = make_benchmark(tmp_path_factory.mktemp("runs") / "made", 12, 2, 2000, 300, step=0.08)
+    failed = make_row(experiment="lstm", status="failed", reason="out of memory")
+    write_row(folder / "lstm" / "seed-0", failed)
+    keep_plan(folder, [Planned("gru", 0, (), ())])
+    return report(folder, console=Console(file=io.StringIO())).html.resolve().as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    named = os.environ.get("CHROMIUM")
+    program = named or shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium; install one, or name it in CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page at the width and in the theme of the test; nothing may stand in its console."""
+    width, theme = getattr(request, "param", (1400, "light"))
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
+    )
+    opened = context.new_page()
+    said: list[str] = []
+    opened.on("console", lambda message: said.append(message.text))
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.goto(url)
+    yield opened
+    context.close()
+    assert said == []
+
+
+def names(page: Any) -> list[str]:
+    """The experiments that the table shows, from the top."""
+    found: list[str] = page.locator("table.results tbody tr:visible th").all_inner_texts()
+    return found
+
+
+def column(page: Any, title: str) -> Any:
+    return page.locator("table.results thead th").filter(has_text=title)
+
+
+@pytest.mark.parametrize("page", SCREENS, indirect=True)
+def test_every_plot_is_drawn_and_nothing_reaches_beyond_the_page(page: Any) -> None:
+    charts = page.locator(".chart")
+    assert charts.count() == 4 + 12 + 9  # cost, uncertainty, pairs, errors; reliability; curves
+    for at in range(charts.count()):
+        charts.nth(at).scroll_into_view_if_needed()
+        charts.nth(at).locator(".main-svg").first.wait_for()
+        marks = charts.nth(at).locator(
+            ".scatterlayer .trace, .barlayer .trace, .heatmaplayer image"
+        )
+        assert marks.count() > 0
+        # Each stays within what it is given: the page's width, or what it scrolls in.
+        inside = "e => [e.querySelector('.main-svg').getBoundingClientRect().width, e.clientWidth]"
+        drawn, given = charts.nth(at).evaluate(inside)
+        assert drawn <= given + 1
+    widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1]
+
+
+def colours(page: Any) -> list[str]:
+    """Of the ground, and of the first mark on the first figure."""
+    page.locator(".tradeoff .point").first.wait_for()
+    return page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor,"
+        " getComputedStyle(document.querySelector('.tradeoff .point')).fill]"
+    )
+
+
+def test_figures_follow_the_theme(page: Any) -> None:
+    light = colours(page)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "old => getComputedStyle(document.querySelector('.tradeoff .point')).fill !== old",
+        arg=light[1],
+    )
+    assert colours(page)[0] != light[0]
+
+
+def test_the_table_sorts_by_click_and_by_keyboard(page: Any) -> None:
+    first = names(page)
+    head = column(page, "Test accuracy")
+    assert head.get_attribute("aria-sort") == "descending"
+    head.get_by_role("button").click()
+    assert head.get_attribute("aria-sort") == "ascending" and names(page) == first[::-1]
+    by_time = column(page, "Training")
+    by_time.get_by_role("button").focus()
+    page.keyboard.press("Enter")
+    assert by_time.get_attribute("aria-sort") == "ascending"
+    assert head.get_attribute("aria-sort") is None
+    fastest = names(page)
+    assert fastest != first and fastest[0].startswith("experiment_00")
+    page.keyboard.press("Space")
+    assert by_time.get_attribute("aria-sort") == "descending" and names(page) == fastest[::-1]
+    column(page, "Experiment").get_by_role("button").click()
+    assert names(page) == sorted(first)
+
+
+def test_the_table_filters_by_words_and_by_family(page: Any) -> None:
+    every = names(page)
+    page.get_by_label("Filter experiments").press_sequentially("with_a long")
+    found = names(page)
+    assert found == [name for name in every if "with_a_long_name" in name] and len(found) == 3
+    assert page.locator("output").inner_text() == "3 of 12"
+    page.get_by_label("Filter experiments").fill("")
+    assert names(page) == every and page.locator("output").inner_text() == ""
+    family = page.get_by_label("Family", exact=True)
+    family.focus()
+    page.keyboard.type("recurrent")
+    page.keyboard.press("Enter")
+    assert family.input_value() == "recurrent" and len(names(page)) == 3
+
+
+def test_the_cost_axis_switches(page: Any) -> None:
+    title = page.locator(".tradeoff .xtitle")
+    title.wait_for()
+    assert title.text_content().startswith("Training time")
+    front = page.locator("[id^=front]").inner_text()
+    button = page.get_by_role("button", name="size", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function(
+        "document.querySelector('.tradeoff .xtitle').textContent.startsWith('Size')"
+    )
+    assert button.get_attribute("aria-pressed") == "true"
+    assert page.locator("[id^=front]").inner_text() != front
+
+
+def test_a_name_leads_to_its_command_with_the_keyboard(page: Any) -> None:
+    link = page.locator("table.results tbody th a").first
+    detail = page.locator(".experiment").filter(has_text=link.inner_text()).first
+    assert detail.get_attribute("open") is None
+    link.focus()
+    page.keyboard.press("Enter")
+    detail.locator("pre").first.wait_for(state="visible")
+    assert "lit-sentiment benchmark experiment_11" in detail.locator("pre").first.inner_text()
+    assert page.get_by_text("gru, seed 0: not started").count() == 1
+    assert page.get_by_text("out of memory").count() == 1

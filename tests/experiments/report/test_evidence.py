@@ -1,0 +1,280 @@
+"""What the report makes of predictions: pairs, reliability, errors, lengths, reviews, origin."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from rich.console import Console
+
+from datamodules.store.corpus import Corpus, TextSplit
+from experiments.cli.main import main
+from experiments.records.plan import Planned, keep_plan, read_plan
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_rows, write_row
+from experiments.report import read_tables, report
+from experiments.report.comparison import intervals, pairs
+from experiments.report.missing import missing
+from experiments.report.provenance import origin
+from experiments.report.quality import by_length, confusion, errors, reliability
+from experiments.report.reviews import BRIEF, reviews
+from experiments.report.tables import Table
+from experiments.report.texts import find
+from tests.rows import make_row
+from tests.synthetic import make_benchmark
+
+FINGERPRINT = "0123456789abcdef" * 4  # of `make_row`
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six experiments, two seeds each, over 1,000 made reviews."""
+    return make_benchmark(tmp_path_factory.mktemp("runs") / "made", 6, 2, 1000, 200, step=0.2)
+
+
+@pytest.fixture
+def table(made: Path) -> Table:
+    [only], lost = read_tables(made)
+    assert not lost
+    return only
+
+
+def quiet() -> Console:
+    return Console(width=100, file=io.StringIO())
+
+
+def test_intervals_and_seeds_are_those_of_the_analysis(table: Table) -> None:
+    figure = intervals(table)
+    assert figure and table.analysis
+    go.Figure(figure)
+    mean, seeds = figure["data"]
+    best = table.lines[0]
+    assert best.interval and mean["y"][0] == best.experiment
+    assert mean["x"][0] + mean["error_x"]["array"][0] == pytest.approx(100 * best.interval.high)
+    assert len(seeds["x"]) == 12
+    assert seeds["x"][1] == pytest.approx(100 * best.rows[1].test.accuracy)  # type: ignore[union-attr]
+
+
+def test_a_pair_is_blank_unless_it_differs_and_mirrors_itself(table: Table) -> None:
+    figure = pairs(table)
+    assert figure and table.analysis
+    go.Figure(figure)
+    trace = figure["data"][0]
+    names, shown = trace["x"], 0
+    for one in table.analysis.differences:
+        here, there = names.index(one.first), names.index(one.second)
+        value = trace["z"][here][there]
+        assert (value is not None) == one.different
+        if value is not None:
+            shown += 1
+            assert value == pytest.approx(100 * one.difference, abs=1e-3)
+            assert trace["z"][there][here] == -value
+        assert f"{100 * one.difference:+.2f} points" in trace["text"][here][there]
+    assert 0 < shown < len(table.analysis.differences)
+
+
+def test_confusion_and_the_bars_count_the_same_errors(table: Table) -> None:
+    assert table.analysis
+    name = table.lines[0].experiment
+    counts = confusion(table, name)
+    assert counts is not None
+    accuracy = table.analysis.intervals[name].mean
+    assert counts.sum() == 1000 and np.trace(counts) / 1000 == pytest.approx(accuracy)
+    assert counts.sum(axis=1).tolist() == np.bincount(table.analysis.labels).tolist()
+    figure = errors(table, ["bad", "good"])
+    assert figure
+    go.Figure(figure)
+    left, right = figure["data"]
+    assert left["name"] == "bad called good"
+    assert -left["x"][0] == pytest.approx(100 * counts[0, 1] / counts[0].sum(), abs=1e-3)
+    assert right["x"][0] == pytest.approx(100 * counts[1, 0] / counts[1].sum(), abs=1e-3)
+    assert errors(table, ["a", "b", "c"]) is None
+
+
+def test_reliability_is_told_before_and_after(table: Table) -> None:
+    panels = reliability(table)
+    assert [panel.title for panel in panels] == [line.experiment for line in table.lines]
+    go.Figure(panels[0].figure)
+    diagonal, before, after = panels[0].figure["data"]
+    assert diagonal["x"] == diagonal["y"] == [0, 100] and len(before["x"]) == 15
+    assert before["x"] != after["x"] and before["y"] == pytest.approx(after["y"], abs=15)
+
+
+def test_accuracy_by_length_is_of_equal_parts(table: Table) -> None:
+    assert by_length(table, None) is None
+    assert table.analysis
+    right = table.analysis.correct[table.lines[0].experiment].mean(axis=0)
+    # Reviews that are right are the long ones, so accuracy rises from 0 to 100.
+    lengths = np.where(right == 1, 500, 5)
+    figure = by_length(table, lengths)
+    assert figure
+    go.Figure(figure)
+    trace = figure["data"][0]
+    assert trace["x"][0] == "5–500" and trace["x"][-1] == "500–500" and len(trace["x"]) == 8
+    wrong = (right < 1).sum() / 125  # of an eighth, and of two seeds most often one
+    assert trace["z"][0][0] <= 100 * (1 - wrong / 2) + 0.1 and trace["z"][0][1:] == [100] * 7
+
+
+def test_reviews_that_all_have_wrong_and_that_divide(table: Table) -> None:
+    found = reviews(table, None)
+    assert found and table.analysis and found.total == 1000
+    assert len(found.hardest) == 10 and len(found.divisive) == 10
+    assert found.all_wrong >= 10 and found.all_right > 500
+    assert all(not review.right and len(review.wrong) == 6 for review in found.hardest)
+    chances = [review.chance for review in found.hardest]
+    assert chances == sorted(chances) and chances[-1] < 0.5
+    assert all(len(review.right) == len(review.wrong) == 3 for review in found.divisive)
+    assert found.hardest[0].brief is None and found.hardest[0].name.startswith("test review ")
+
+
+def cache_corpus(cache: Path, fingerprint: str, test: int = 1000) -> None:
+    """A corpus in the cache whose test reviews say their number."""
+    texts = [f"<br />Review number {row} " + "word " * (row % 90) for row in range(test)]
+    split = TextSplit(texts, np.arange(test) % 2, [f"test/{row}" for row in range(test)])
+    rows = np.arange(2)
+    train = TextSplit(["a", "b"], rows, ["1", "2"])
+    corpus = Corpus("made", ("negative", "positive"), train, rows[:1], rows[1:], test=split)
+    corpus.__dict__["fingerprint"] = fingerprint  # cached_property
+    corpus.save(cache / "corpora" / "made")
+
+
+def test_texts_come_from_the_cache_and_nowhere_else(
+    table: Table, made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path))
+    (tmp_path / "corpora" / "broken").mkdir(parents=True)
+    (tmp_path / "corpora" / "broken" / "corpus.json").write_text("{")
+    assert find(FINGERPRINT) is None and find(None) is None
+    page = report(made, out=tmp_path / "without", console=quiet()).html.read_text()
+    assert "lit-sentiment report … --root DIR" in page and "Accuracy by length" not in page
+    cache_corpus(tmp_path, FINGERPRINT)
+    texts = find(FINGERPRINT)
+    assert texts and texts.labels == ("negative", "positive")
+    assert texts.lengths(np.array([3, 0])).tolist() == [4 + 3, 4]
+    found = reviews(table, texts)
+    assert found
+    for review in found.hardest + found.divisive:
+        number = review.name.removeprefix("test/")
+        assert review.brief and review.brief.startswith(f"Review number {number}")
+        assert len(review.brief) <= BRIEF and "<" not in review.brief
+    page = report(made, out=tmp_path / "with", console=quiet()).html.read_text()
+    assert "Accuracy by length" in page and "Review number" in page
+    assert "Review number" not in (tmp_path / "with" / "report.md").read_text()
+
+
+def test_the_command_makes_the_line_again(table: Table, made: Path) -> None:
+    line = table.lines[0]
+    plan = [
+        Planned(line.experiment, 0, ("--data.root=/home/me/aclImdb", "--model.dropout=0.3"), ())
+    ]
+    found = origin(line, table, "made", made, plan)
+    checkout, command = found.commands
+    assert checkout == f"git checkout {'a' * 40}"
+    assert command == (
+        f"lit-sentiment benchmark {line.experiment} --profile quick --seeds 0 1 --name made "
+        "--run.protocol holdout --model.dropout=0.3"
+    )
+    assert found.config.startswith("data:\n  class_path: tests.toys.ToyData")
+    assert found.machines == [
+        "Example CPU, 2 cores, 2 threads; 32-true; torch 2.13.0, lightning 2.6.6"
+    ]
+
+
+def test_a_published_line_names_its_table_and_its_variant() -> None:
+    import experiments.cli.main
+    from experiments.records.run_files import read_table
+
+    results = experiments.cli.main.RESULTS
+    rows = {(row.experiment, row.protocol): row for row in read_table(results / "imdb.jsonl")}
+    tables = {table.protocol: table for table in read_tables(results)[0]}
+    lines = {line.experiment: line for line in tables["holdout"].lines}
+    assert set(lines) == {name for name, protocol in rows if protocol == "holdout"}
+    cnn = origin(lines["cnn_word2vec"], tables["holdout"], "results", results, []).commands[-1]
+    assert cnn == (
+        "lit-sentiment benchmark cnn_word2vec --profile full --root DIR --seeds 0 --name imdb "
+        "--configs experiments/configs/word2vec --run.protocol holdout"
+    )
+    minilm = origin(lines["minilm"], tables["holdout"], "results", results, []).commands[-1]
+    assert minilm.endswith("--run.protocol holdout --run.precision bf16-mixed")
+
+
+def test_words_of_a_real_run(finished: Path) -> None:
+    [table], _ = read_tables(finished)
+    by_name = {line.experiment: line for line in table.lines}
+    found = origin(by_name["tfidf_logreg"], table, "b", finished, [])
+    assert found.neighbours == [] and "class_path: tests.toys.ToyData" in found.config
+    assert [run.experiment for run in read_plan(finished)] == ["bag", "tfidf_logreg"]
+    command = origin(by_name["bag"], table, "b", finished, read_plan(finished)).commands[-1]
+    assert "--data=tests.toys.ToyData --data.rows=120 --trainer.max_epochs=2" in command
+
+
+def planned(*names: str) -> list[Planned]:
+    return [Planned(name, seed, (), ()) for name in names for seed in (0, 1)]
+
+
+def test_a_killed_benchmark_says_what_is_there_and_what_is_missing(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    killed = tmp_path / "killed"
+    name = "experiment_01"
+    shutil.copytree(made / name, killed / name)
+    failed = make_row(experiment="lstm", status="failed", reason="out of memory")
+    write_row(killed / "lstm" / "seed-0", failed)
+    for begun, file in (("lstm", "log.txt"), ("cnn", "resume.ckpt")):
+        (killed / begun / "seed-1").mkdir(parents=True)
+        (killed / begun / "seed-1" / file).write_text("")
+    keep_plan(killed, planned(name, "cnn"))
+    keep_plan(killed, planned("bag"))  # a later start asked for more
+    assert main(["report", str(killed)]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "lstm, seed 0: failed: out of memory" in out and "5 runs are missing:" in out
+    states = {(m.experiment, m.seed): m.state for m in missing(killed, read_rows(killed))}
+    assert list(states) == [("cnn", 0), ("cnn", 1), ("bag", 0), ("bag", 1), ("lstm", 1)]
+    assert states["bag", 0] == "not started" and "goes on from" in states["cnn", 1]
+    assert states["lstm", 1].startswith("started, no checkpoint")
+    for file in ("report.md", "report.html"):
+        text = (killed / file).read_text()
+        assert all(state in text for state in states.values()) and "5 runs are missing" in text
+        assert "out of memory" in text
+
+
+def test_a_benchmark_of_which_nothing_is_done_has_a_report_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keep_plan(tmp_path, planned("cnn"))
+    assert main(["report", str(tmp_path)]) == 0
+    assert "cnn, seed 1: not started" in capsys.readouterr().out
+    (tmp_path / "plan.json").write_text(json.dumps({"runs": [{"experiment": "cnn"}]}))
+    assert main(["report", str(tmp_path)]) == 1
+    assert "plan.json: no plan of a benchmark ('seed')" in capsys.readouterr().err
+
+
+def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "made"
+    shutil.copytree(made, copy)
+    (copy / "experiment_02" / "seed-1" / "val_predictions.parquet").unlink()
+    [table], _ = read_tables(copy)
+    assert table.analysis and table.analysis.seeds["experiment_02"] == (0,)
+    assert "No predictions are kept of experiment_02, seed 1: not in the statistics." in table.notes
+    # What was changed is not left out but refused.
+    shutil.copy(
+        copy / "experiment_01" / "seed-0" / "predictions.parquet",
+        copy / "experiment_01" / "seed-1" / "predictions.parquet",
+    )
+    with pytest.raises(ResultsError, match=r"experiment_01/seed-1/predictions.parquet: its check"):
+        read_tables(copy)
+
+
+def test_twenty_experiments_of_three_seeds_build_in_time_and_stay_small(tmp_path: Path) -> None:
+    folder = make_benchmark(tmp_path / "large")
+    before = time.process_time()
+    page = report(folder, console=quiet()).html
+    # Of this process alone: what others do on the machine is not the report's.
+    assert time.process_time() - before < 20
+    assert page.stat().st_size < 8 * 2**20

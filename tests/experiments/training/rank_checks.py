@@ -1,0 +1,157 @@
+"""What two processes do together in `test_ranks.py`; each of them runs this file.
+
+python -m tests.experiments.rank_checks FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
+
+from experiments.config.registry import merge
+from experiments.config.resolved import Resolved
+from experiments.launch import process_group
+from experiments.training import callbacks, ranks
+from experiments.training.fitting import Fit, fit_again, fit_and_choose
+from experiments.training.measure import predict
+from experiments.training.signals import Stopped
+from experiments.training.spec import RunSpec
+
+ROWS, BATCH, EPOCHS = 68, 8, 4  # 51 rows to learn from: the last batch has 3
+STEPS = 7  # of an epoch
+CUT = STEPS + 3  # where the run that resumes is stopped
+FREE = {"word_dropout": 0.0, "dropout": 0.0}
+MODELS: dict[str, dict[str, Any]] = {
+    "sparse": {"class_path": "lit_models.bag.Bag", "init_args": FREE},
+    "dense": {
+        "class_path": "lit_models.cnn.CNN",
+        "init_args": FREE | {"embedding_dropout": 0.0, "embedding_dim": 8, "filters": 8},
+    },
+    "sum": {"class_path": "lit_models.perceptron.Perceptron", "init_args": {"min_documents": 1}},
+    "random": {  # draws in every step, and averages its weights
+        "class_path": "lit_models.bag.Bag",
+        "init_args": {"word_dropout": 0.2, "average": "ema", "schedule": "cosine"},
+    },
+}
+
+
+class Losses(Callback):
+    """Writes down the loss of every step, over all ranks."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_end(self, trainer: L.Trainer, module: Any, *others: Any) -> None:
+        self.seen.append(float(module.step_loss))
+
+
+def resolved(
+    name: str,
+    cache: Path,
+    world: int,
+    window: int | None = None,
+    strategy: str = "ddp",
+    settings: dict[str, Any] | None = None,
+) -> Resolved:
+    """A toy run on some processes, built from its seed and prepared."""
+    data = {"rows": ROWS, "batch_size": BATCH, "cache_dir": str(cache), "train_window": window}
+    trainer = {"devices": world, "accelerator": "cpu", "max_epochs": EPOCHS}
+    base = {
+        "model": MODELS[name],
+        "data": {"class_path": "tests.toys.ToyData", "init_args": data},
+        "trainer": trainer | {"strategy": strategy if world > 1 else "auto"},
+    }
+    found = Resolved(merge(base, settings or {}))
+    L.seed_everything(0, verbose=False)
+    found.build()
+    found.cli.datamodule.prepare_data()
+    found.cli.datamodule.setup()
+    return found
+
+
+def fitted(
+    one: Resolved, folder: Path, again: bool = False, watching: Sequence[Callback] = ()
+) -> tuple[Fit, dict[str, Any]]:
+    """Fits, and returns what must not depend on the number of processes."""
+    losses = Losses()
+    one.cli.config_init["trainer"]["callbacks"] = [losses, *watching]
+    fit = fit_again(one, folder, EPOCHS - 1) if again else fit_and_choose(one, folder)
+    found = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in fit.clock.history]
+    return fit, {
+        "losses": losses.seen,
+        "history": history,
+        "best_epoch": fit.best_epoch,
+        "tokens": fit.clock.all_tokens(),
+        "ids": found.ids.tolist(),
+        "probabilities": np.round(found.probabilities, 6).tolist(),
+    }
+
+
+def cut(one: Resolved, folder: Path) -> None:
+    """Fits until one rank is told to stop."""
+
+    def after(self: Any, trainer: L.Trainer, *others: Any) -> None:
+        if trainer.global_step == CUT and ranks.current().number == 1:
+            os.kill(os.getpid(), signal.SIGUSR1)  # the other rank hears nothing of it
+
+    kept, callbacks.Progress.on_train_batch_end = callbacks.Progress.on_train_batch_end, after
+    try:
+        fit_and_choose(one, folder)
+        raise AssertionError("it was not stopped")
+    except Stopped as stopped:
+        assert str(stopped) == f"SIGUSR1 at step {CUT}", stopped
+    finally:
+        callbacks.Progress.on_train_batch_end = kept  # type: ignore[method-assign]
+
+
+def cut_and_resumed(folder: Path, cache: Path, strategy: str = "ddp") -> bool:
+    """Whether a run that one rank was told to stop ends as one that nobody stopped."""
+    whole = resolved("random", cache, 2, 6, strategy)
+    fit_and_choose(whole, folder / "whole")
+    cut(resolved("random", cache, 2, 6, strategy), folder / "cut")
+    torch.manual_seed(99 + ranks.current().number)  # whatever was drawn since must not matter
+    second = resolved("random", cache, 2, 6, strategy)
+    fit_and_choose(second, folder / "cut")
+    pairs = zip(whole.cli.model.parameters(), second.cli.model.parameters(), strict=True)
+    return all(torch.equal(one, other) for one, other in pairs)
+
+
+def main(folder: Path) -> None:
+    settings = {"model": MODELS["sparse"], "data": {"class_path": "tests.toys.ToyData"}}
+    words = ("--trainer.devices=2", "--trainer.accelerator=cpu")
+    spec = RunSpec("toy", "b", "smoke", 0, folder, settings, words)
+    cache, found = folder / "cache", {}
+    with process_group.joined(spec):
+        for name in ("sparse", "dense", "sum"):
+            found[name] = fitted(resolved(name, cache, 2), folder / name)[1]
+        again = resolved("sparse", cache, 2).refitted()
+        again.build()
+        again.cli.datamodule.prepare_data()
+        again.cli.datamodule.setup()
+        found["again"] = fitted(again, folder / "again", again=True)[1]
+        MODELS["estimator"] = {"class_path": "lit_models.tfidf_logreg.TfidfLogReg"}
+        try:
+            fit_and_choose(resolved("estimator", cache, 2), folder / "estimator")
+        except ValueError as error:
+            found["estimator"] = str(error)
+        found["resumed"] = cut_and_resumed(folder, cache)
+        if not ranks.first():
+            assert ranks.gathered(found)[0] == found  # each rank has seen the same
+            return
+        ranks.gathered(found)
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

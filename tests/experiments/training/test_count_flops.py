@@ -1,0 +1,152 @@
+"""What a row says of cost: FLOPs of the written equations, throughput, energy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+
+from datamodules.imdb import IMDB
+from experiments.cli.main import main
+from experiments.machine import energy
+from experiments.records.costs import cost_file, with_costs
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_row, write_table
+from experiments.training import measure
+from experiments.training.flops import count, flops_per_review
+from lit_models.bidirectional_lstm import BidirectionalLSTM
+from lit_models.tfidf_logreg import TfidfLogReg
+from tests.batches import make_batch, random_rows
+from tests.corpora import SMALL_COUNTS, make_aclimdb
+from tests.rows import make_row
+from tests.toys import ToyData
+
+
+def toy(folder: Path) -> ToyData:
+    data = ToyData(rows=400, vocab_size=50, cache_dir=str(folder))
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def test_flops_are_those_of_the_equations_and_of_no_padding(tmp_path: Path) -> None:
+    """2 · 4H · (E + H) for each word and direction, and the output layer once a text."""
+    data = toy(tmp_path)
+    model = BidirectionalLSTM(vocab_size=50, embedding_dim=5, hidden_size=3, pooling="mean")
+    model.train()
+    # All of up to 32 reviews, or 32 at equal steps of the sorted lengths.
+    lengths = np.sort(data.loader("val").dataset.lengths)  # type: ignore[attr-defined]
+    words = lengths[np.linspace(0, len(lengths) - 1, 32).round().astype(int)].mean()
+    expected = words * 2 * (2 * 12 * (5 + 3)) + 2 * 6 * 2
+    # Widths are rounded up to a multiple of 8, also of one row.
+    found = flops_per_review(model, data)
+    assert found is not None and expected <= found <= expected + 8 * 2 * (2 * 12 * 8)
+    assert model.training and model.net.recurrent.layers[0][1].recurrent_dropout == 0
+    assert not flops_per_review(TfidfLogReg(), data)
+
+
+def test_a_compiled_network_is_counted_too() -> None:
+    batch = make_batch(random_rows([5], 20))
+    model = BidirectionalLSTM(vocab_size=20, embedding_dim=4, hidden_size=3)
+    plain = count(model, [batch])
+    model.net.output.compile()
+    assert count(model, [batch, batch]) == 2 * plain > 0
+
+
+class Slow(BidirectionalLSTM):
+    """A model whose batches take time by rule: a fixed cost and one for each text."""
+
+    texts: list[int]
+
+    def predict_step(self, batch: Any, batch_idx: int = 0) -> Any:
+        self.texts.append(len(batch.labels))
+        Slow.clock += 0.1 + 0.001 * len(batch.labels) + (9 if len(batch.labels) > 60 else 0)
+
+    clock = 0.0
+
+
+def test_throughput_is_that_of_the_best_batch_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = Slow(vocab_size=50), toy(tmp_path)
+    model.texts, Slow.clock = [], 0.0
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: Slow.clock))
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    rate, size = measure.throughput(trainer, model, data)
+    # 100 validation texts: batches of 32, 32, 32 and 4 against one of 100.
+    assert size == 32 and rate == pytest.approx(100 / (4 * 0.1 + 0.1), rel=0.1)
+    assert max(model.texts) == 100  # the next size was tried, and did not pay
+
+
+def test_energy_is_the_difference_of_nvmls_counters(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert energy.EnergyMeter().joules() is None  # no card here
+    pynvml, counted = ModuleType("pynvml"), iter([1_000, 4_000, 6_000, 4_500])
+    for name, value in {
+        "NVMLError": type("NVMLError", (Exception,), {}),
+        "nvmlInit": lambda: None,
+        "nvmlShutdown": lambda: None,
+        "nvmlDeviceGetHandleByUUID": lambda name: name,
+        "nvmlDeviceGetTotalEnergyConsumption": lambda handle: next(counted),
+    }.items():
+        setattr(pynvml, name, value)
+    monkeypatch.setitem(sys.modules, "pynvml", pynvml)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.cuda, "get_device_properties", lambda card: SimpleNamespace(uuid=card)
+    )
+    meter = energy.EnergyMeter()
+    assert meter.joules() == (6_000 + 4_500 - 1_000 - 4_000) / 1000
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: (_ for _ in ()).throw(pynvml.NVMLError()))
+    assert meter.joules() is None
+
+
+def test_a_run_says_what_a_review_costs(finished: Path) -> None:
+    bag, logreg = (read_row(finished / name / "seed-0") for name in ("bag", "tfidf_logreg"))
+    assert bag.flops_per_review and logreg.flops_per_review is None
+    assert bag.best_batch_size and bag.reviews_per_second and bag.energy_joules is None
+
+
+YAML = """# A toy.
+model:
+  class_path: lit_models.{module}
+  init_args: {{embedding_dim: 4, hidden_size: 3}}
+data:
+  init_args: {{vocab_size: 50, vectors: {{class_path: datamodules.vectors.word2vec.Word2Vec}}}}
+"""
+
+
+def test_published_rows_get_figures_without_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(IMDB, "_COUNTS", SMALL_COUNTS)
+    corpus = make_aclimdb(tmp_path / "corpus").parent
+    for name in ("one", "two"):
+        text = YAML.format(module="bidirectional_lstm.BidirectionalLSTM")
+        (tmp_path / f"{name}.yaml").write_text(text)
+    model = BidirectionalLSTM(vocab_size=50, embedding_dim=4, hidden_size=3)
+    rows = [
+        make_row(experiment=name, config_hash=name, profile="full", parameters=parameters)
+        for name, parameters in (("one", model.parameter_count), ("two", 7), ("gone", 7))
+    ]
+    table = tmp_path / "imdb.jsonl"
+    write_table(table, rows)
+    words = ["cost", str(table), "--configs", str(tmp_path), "--root", str(corpus)]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert "gone: no such experiment" in out and "imdb.cost.json: 1 figures" in out
+    assert f"two: its settings make {model.parameter_count} parameters now and the row has 7" in out
+    found = {row.experiment: row.flops_per_review for row in with_costs(rows, table)}
+    assert found["one"] == json.loads(cost_file(table).read_text())["one"] and not found["two"]
+    assert f"one: {found['one']:,.0f}" in out
+    assert main(words) == 0 and "\none:" not in "\n" + capsys.readouterr().out  # once
+    cost_file(table).write_text("[]")
+    with pytest.raises(ResultsError, match=r"imdb.cost.json: no file of costs"):
+        with_costs(rows, tmp_path)

@@ -1,0 +1,251 @@
+"""Protocol `refit`: chosen on validation, then fitted anew on all of train."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from datamodules.store.encoder import Encoder
+from experiments.config.resolved import Resolved
+from experiments.inference.predictor import Predictor
+from experiments.records.predictions import Predictions, read_predictions
+from experiments.records.row import Row
+from experiments.records.run_files import TEST_FILE, VAL_FILE
+from experiments.training import callbacks, run
+from experiments.training.checkpointing import RESUME_FILE
+from experiments.training.fitting import CHOICE_FILE, Fit
+from experiments.training.run import execute
+from experiments.training.signals import Stopped
+from experiments.training.spec import RunSpec
+from tests.experiments.conftest import Command
+
+ROWS, BATCH, EPOCHS = 64, 8, 4
+STEPS = ROWS * 3 // 4 // BATCH  # of an epoch of the first fit
+MORE_STEPS = ROWS // BATCH  # of one of the second
+RATE = 0.055
+SETTINGS = {
+    "bag": {
+        "class_path": "lit_models.bag.Bag",
+        # So fast and free that it overfits, and the best epoch is not the last.
+        "init_args": {
+            "learning_rate": RATE,
+            "word_dropout": 0.0,
+            "dropout": 0.0,
+            "gradient_clip_norm": None,
+            "schedule": "cosine",
+        },
+    },
+    "tfidf_logreg": {"class_path": "lit_models.tfidf_logreg.TfidfLogReg"},
+    "nb_logreg": {"class_path": "lit_models.nb_logreg.NBLogReg"},
+    "linear_svm": {"class_path": "lit_models.linear_svm.LinearSVM"},
+    "naive_bayes": {"class_path": "lit_models.naive_bayes.NaiveBayes"},
+    "bow_forest": {"class_path": "lit_models.bow_forest.BowForest"},
+    "tfidf_forest": {"class_path": "lit_models.tfidf_forest.TfidfForest"},
+}
+ESTIMATORS = [name for name in SETTINGS if name != "bag"]
+TIMES = {"started", "ended", "history", "hardware", "notes", "peak_memory_bytes"}
+TIMES |= {"train_seconds", "seconds_to_best", "train_tokens_per_second", "reviews_per_second"}
+TIMES |= {"latency_ms_p50", "latency_ms_p95", "wandb_run", "checkpoint_bytes", "best_batch_size"}
+
+
+def spec_of(folder: Path, protocol: str = "refit", name: str = "bag", test: bool = True) -> RunSpec:
+    data = {"rows": ROWS, "batch_size": BATCH, "cache_dir": str(folder.parent / "cache")}
+    settings = {
+        "model": SETTINGS[name],
+        "data": {"class_path": "tests.toys.ToyData", "init_args": data},
+        "trainer": {"max_epochs": EPOCHS},
+        "run": {"protocol": protocol, "wandb_mode": "disabled"},
+    }
+    return RunSpec(name, "b", "smoke", 0, folder, settings, test=test)
+
+
+@dataclass
+class Seen:
+    """A finished run and the fits it made."""
+
+    folder: Path
+    row: Row
+    fits: list[Fit] = field(default_factory=list)
+    resolved: list[Resolved] = field(default_factory=list)
+
+    def file(self, name: str) -> Predictions:
+        return read_predictions(self.folder / name)
+
+
+def watch(spec: RunSpec) -> Seen:
+    """Executes a run, looking on."""
+    fits, resolved = [], []
+
+    def watched(fit: Any) -> Any:
+        def call(one: Resolved, *words: Any) -> Fit:
+            resolved.append(one)
+            fits.append(fit(one, *words))
+            return fits[-1]
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("fit_and_choose", "fit_again"):
+            patch.setattr(run, name, watched(getattr(run, name)))
+        return Seen(spec.folder, execute(spec), fits, resolved)
+
+
+@pytest.fixture(scope="module")
+def holdout(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return watch(spec_of(tmp_path_factory.mktemp("holdout") / "run", "holdout"))
+
+
+@pytest.fixture(scope="module")
+def refit(tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    return watch(spec_of(tmp_path_factory.mktemp("refit") / "run"))
+
+
+def same(one: Predictions, other: Predictions) -> bool:
+    return all(
+        np.array_equal(*pair) for pair in zip(vars(one).values(), vars(other).values(), strict=True)
+    )
+
+
+def without_times(row: Row) -> dict[str, Any]:
+    kept = {name: value for name, value in asdict(row).items() if name not in TIMES}
+    history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
+    return kept | {"history": history}
+
+
+def test_what_is_said_of_validation_is_what_the_plain_holdout_run_says(
+    holdout: Seen, refit: Seen
+) -> None:
+    assert same(holdout.file(VAL_FILE), refit.file(VAL_FILE))
+    different = {"protocol", "config_hash", "test", "checksums", "train_rows"}
+    one, two = without_times(holdout.row), without_times(refit.row)
+    assert {name for name in one if one[name] != two[name]} == different
+    assert refit.row.protocol == "refit"
+    assert not same(holdout.file(TEST_FILE), refit.file(TEST_FILE))
+
+
+def test_the_second_fit_sees_the_validation_rows(holdout: Seen, refit: Seen) -> None:
+    rows = {f"train{row}" for row in range(ROWS)}
+    validation = {f"train{row}" for row in range(ROWS * 3 // 4, ROWS)}
+    learnt = [set(Encoder.load(seen.folder).tokenizer.vocabulary()) for seen in (holdout, refit)]
+    assert learnt[0] & rows == rows - validation
+    assert learnt[1] >= rows
+    batches = refit.resolved[1].cli.datamodule.train_dataloader()
+    assert sorted(int(i) for batch in batches for i in batch.ids) == list(range(ROWS))
+    assert int(refit.fits[1].clock.tokens) > 0
+
+
+def test_it_ends_after_the_chosen_epoch_on_the_same_schedule(refit: Seen) -> None:
+    first, second = refit.fits
+    assert first.best_epoch is not None and first.best_epoch + 1 < EPOCHS  # else nothing is shown
+    assert refit.row.best_epoch == second.best_epoch == first.best_epoch
+    assert first.clock.steps == STEPS * EPOCHS == STEPS * (refit.row.epochs or 0)
+    assert second.clock.steps == MORE_STEPS * (first.best_epoch + 1)
+    cli = refit.resolved[1].cli
+    [scheduler] = [config.scheduler for config in cli.trainer.lr_scheduler_configs]
+    share = cli.model.rate_at(second.clock.steps, MORE_STEPS * EPOCHS)
+    assert scheduler.get_last_lr()[0] == pytest.approx(RATE * share) and 0 < share < 1
+
+
+def test_the_row_has_the_cost_of_both_fits(refit: Seen) -> None:
+    first, second = refit.fits
+    assert refit.row.train_seconds == first.seconds + second.seconds
+    assert (refit.row.seconds_to_best or 0) < first.seconds
+    assert not {RESUME_FILE, CHOICE_FILE, "best.ckpt"} & {f.name for f in refit.folder.iterdir()}
+
+
+@pytest.mark.parametrize("name", ["bag", "tfidf_logreg"])
+def test_test_and_predict_use_the_second_model(name: str, tmp_path: Path) -> None:
+    seen = watch(spec_of(tmp_path / "run", name=name))
+    later = watch(spec_of(tmp_path / "later", name=name, test=False))
+    assert later.row.test is None and not (later.folder / TEST_FILE).exists()
+    row = run.test_run(later.folder)
+    assert without_times(row) == without_times(seen.row)
+    assert same(later.file(TEST_FILE), seen.file(TEST_FILE))
+
+    data = seen.resolved[1].cli.datamodule
+    told = Predictor(seen.folder)(data.texts("test"))
+    assert np.allclose(told, seen.file(TEST_FILE).probabilities, atol=1e-6)
+    config = yaml.safe_load((seen.folder / "config.yaml").read_text())
+    assert config["data"]["init_args"]["refit"] is False  # so that the run's hash can be made again
+    assert Resolved.of_run(seen.folder).hash == seen.row.config_hash
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_an_estimator_fits_twice(name: str, tmp_path: Path) -> None:
+    first = watch(spec_of(tmp_path / "one", "holdout", name))
+    second = watch(spec_of(tmp_path / "two", name=name))
+    assert second.row.val == first.row.val and second.row.test != first.row.test
+    assert second.row.parameters != first.row.parameters  # more words
+    assert second.row.train_seconds == sum(fit.prepare_seconds for fit in second.fits)
+    assert second.row.best_epoch is None and len(second.fits) == 2
+
+
+def stop_after(batches: int, patch: pytest.MonkeyPatch) -> None:
+    """Sends SIGINT in a batch, counted over both fits."""
+    count = iter(range(1, 10_000))
+
+    def after(self: Any, *others: Any) -> None:
+        if next(count) == batches:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    patch.setattr(callbacks.Progress, "on_train_batch_end", after)
+    # Where these tests themselves run in the background it is ignored, and a run leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.parametrize("phase", ["first", "first's end", "second", "second's end"])
+def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
+    phase: str, refit: Seen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (fit.clock.steps for fit in refit.fits)
+    batch = {"first": 3, "first's end": first, "second": first + 3, "second's end": first + second}
+    # After the last step there is none to stop before: the run stops between its parts.
+    where = {"first's end": "after the validation", "second's end": "before the row"}
+    said = f"SIGINT {where.get(phase, 'at step 3')}"
+    spec = spec_of(tmp_path / "run")
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match=said):
+        stop_after(batch[phase], patch)
+        execute(spec)
+    assert (spec.folder / RESUME_FILE).exists() and not (spec.folder / "row.json").exists()
+    assert (spec.folder / CHOICE_FILE).exists() == phase.startswith("second")
+    again = watch(spec)
+    assert len(again.fits) == (1 if phase.startswith("second") else 2)
+    assert again.fits[-1].clock.steps == second
+    assert without_times(again.row) == without_times(refit.row)
+    for name in (VAL_FILE, TEST_FILE):
+        assert same(again.file(name), refit.file(name))
+
+
+def test_what_was_chosen_under_other_settings_is_not_taken(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path / "run")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(run, "fit_again", lambda *words: (_ for _ in ()).throw(Stopped()))
+        execute(spec)
+    assert (spec.folder / CHOICE_FILE).exists()
+    spec.settings["trainer"]["max_epochs"] = 1
+    seen = watch(spec)
+    assert seen.row.epochs == 1 and len(seen.fits) == 2
+
+
+def test_the_second_fits_metrics_stand_apart_in_the_tracked_run(
+    lit: Command, tmp_path: Path
+) -> None:
+    from tests.experiments.training.test_wandb_run import records
+
+    words = ["fit", "-c", "bag", "--profile", "smoke", "--runs", tmp_path, "--run.protocol=refit"]
+    words += ["--data=tests.toys.ToyData", "--data.rows=160", "--data.batch_size=8"]
+    done = lit(*words)
+    assert done.returncode == 0, done.stderr
+    assert "toy · refit · profile smoke" in done.stdout
+    items = [r["item"] for r in records(tmp_path / "fit" / "bag" / "seed-0", "history")]
+    losses = [[item[key] for item in items if key in item] for key in ("train/epoch_loss",)]
+    again = [item["refit/train/epoch_loss"] for item in items if "refit/train/epoch_loss" in item]
+    assert len(losses[0]) == len(again) == 1 and losses[0] != again
+    assert not any(key.startswith("refit/val") for item in items for key in item)

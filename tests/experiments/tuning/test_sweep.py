@@ -1,0 +1,226 @@
+"""Sweeps: spaces that cannot be meant, trials that go on, and a best config that `fit` takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+import torch
+import yaml
+from optuna.trial import TrialState
+from rich.console import Console
+
+from experiments.cli.main import main
+from experiments.config.registry import CONFIGS, ConfigError, Registry, read_profile
+from experiments.launch.benchmark import expand
+from experiments.launch.launcher import alone
+from experiments.launch.local import LocalLauncher
+from experiments.records.run_files import read_row
+from experiments.training.spec import RunSpec
+from experiments.tuning.search_space import check_space, read_space
+from experiments.tuning.study import JOURNAL, Prune, Pruned, open_study, suggest, trial_of
+from experiments.tuning.sweep import Sweep
+from tests.experiments.conftest import TOY
+
+SPACE = """
+model.learning_rate: {low: 1.0e-3, high: 1.0e-1, log: true}
+data.batch_size: {choices: [8, 16]}
+"""
+FIT = ["--profile", "smoke", *TOY, "--run.wandb_mode=disabled"]
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    file = tmp_path / "space.yaml"
+    file.write_text(SPACE)
+    return file
+
+
+def spec_of(experiment: str, runs: Path, profile: str = "smoke") -> RunSpec:
+    plan = expand(
+        Registry(),
+        read_profile(profile),
+        names=[experiment],
+        seeds=[0],
+        name="s",
+        runs=runs,
+        overrides=FIT[2:] if profile == "smoke" else (),
+        test=False,
+    )
+    return dataclasses.replace(plan.specs[0], folder=plan.folder)
+
+
+def sweep_in(runs: Path, space: Path, trials: int) -> Sweep:
+    quiet = Console(quiet=True)
+    return Sweep(spec_of("bag", runs), read_space(space), trials, "asha", LocalLauncher(), quiet)
+
+
+def study_in(folder: Path) -> optuna.Study:
+    return open_study(folder / JOURNAL, "bag", "min", "asha")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{}", "names no setting"),
+        ("dropout: {low: 0, high: 1}", "dropout cannot vary"),
+        ("run.monitor: {choices: [a, b]}", "run.monitor cannot vary"),
+        ("seed_everything: {low: 0, high: 9}", "seed_everything cannot vary"),
+        ("model.x: 3", "model.x is 3; it must have low and high, or choices"),
+        ("model.x: {lo: 1, high: 2}", "has 'lo', did you mean 'low'"),
+        ("model.x: {low: 2, high: 2}", "low is 2 and high is 2; low must be the smaller"),
+        ("model.x: {low: 0, high: 1, log: true}", "low is 0 and log is true"),
+        ("model.x: {low: 1e-4, high: 1, log: true}", "low is '1e-4'.*write 1.0e-4"),
+        ("model.x: {low: 1, high: 2, step: 0}", "step is 0; it must be above 0"),
+        ("model.x: {low: 1}", "high is None; it must be a number"),
+        ("model.x: {choices: []}", "choices is \\[\\]; it must be a list"),
+        ("model.x: {choices: [1], low: 0}", "must be a list, and alone"),
+        ("model.x: {choices: [[1]]}", "choice \\[1\\] must be a word or a number"),
+    ],
+)
+def test_a_space_that_cannot_be_meant_is_refused(
+    content: str, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_space(file)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("space", "words", "message"),
+    [
+        ("model.dropuot: {low: 0.0, high: 1.0}", [], "'dropuot', did you mean 'dropout'"),
+        ("model.dropout: {choices: [0.1, much]}", [], "value: much"),
+        (SPACE, ["--trials", "0"], "--trials is 0; it must be at least 1"),
+        (SPACE, ["--jobs", "0"], "--jobs is 0; it must be at least 1"),
+    ],
+)
+def test_bad_input_stops_before_a_trial(
+    space: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "space.yaml"
+    file.write_text(space)
+    places = ["--space", str(file), "--runs", str(tmp_path / "runs")]
+    assert main(["sweep", "bag", *places, *FIT, *words]) == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.rglob("trial-*"))
+
+
+def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
+    space: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = ["--runs", str(tmp_path)]
+    words = ["sweep", "bag", "--space", str(space), *runs, "--name", "s", *FIT]
+    assert main([*words, "--trials", "2"]) == 0
+    folder = tmp_path / "s"
+    rows = {file: file.stat().st_mtime_ns for file in folder.glob("*/row.json")}
+    assert [file.parent.name for file in sorted(rows)] == ["trial-0000", "trial-0001"]
+
+    # As if a start had been killed at its third trial.
+    begun = study_in(folder).ask()
+    assert main([*words, "--trials", "4", "--jobs", "2"]) == 0
+    trials = study_in(folder).trials
+    assert begun.number == 2 and len(trials) == 4
+    assert all(trial.state in (TrialState.COMPLETE, TrialState.PRUNED) for trial in trials)
+    assert all(file.stat().st_mtime_ns == before for file, before in rows.items())
+    assert not list(folder.rglob("predictions.parquet")), "a trial saw test rows"
+    assert len({trial.params["model.learning_rate"] for trial in trials}) == 4
+
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best = min(complete, key=lambda trial: trial.value or 0.0)
+    assert best.value == min(
+        epoch["val/log_loss"] or 9.0
+        for epoch in read_row(folder / f"trial-{best.number:04d}").history
+    )
+    tuned = folder / "bag_tuned.yaml"
+    assert main(["fit", "-c", str(tuned), *runs, *FIT]) == 0
+    row = read_row(tmp_path / "fit" / "bag_tuned" / "seed-0")
+    assert row.tuning == {"trials": 4, "chosen_on": "validation"}
+    config = yaml.safe_load((tmp_path / "fit/bag_tuned/seed-0/config.yaml").read_text())
+    assert config["model"]["init_args"]["learning_rate"] == best.params["model.learning_rate"]
+    assert config["data"]["init_args"]["batch_size"] == best.params["data.batch_size"]
+    trial_row = read_row(folder / f"trial-{best.number:04d}")
+    assert row.val == trial_row.val, "the file means another run than the trial was"
+
+    assert main([*words, "--trials", "4", "--pruner", "median"]) == 1
+    assert "is a sweep over other settings" in capsys.readouterr().err
+
+
+def test_a_trial_that_another_machine_is_at_is_left_to_it(space: Path, tmp_path: Path) -> None:
+    sweep = sweep_in(tmp_path, space, 2)
+    elsewhere = sweep.study.ask()
+    suggest(trial_of(sweep.study, elsewhere.number), sweep.space)
+    with alone(tmp_path / "s" / f"trial-{elsewhere.number:04d}"):
+        assert sweep.run() is not None
+    states = [trial.state for trial in study_in(tmp_path / "s").trials]
+    assert states == [TrialState.RUNNING, TrialState.COMPLETE]
+
+
+def test_machines_propose_different_settings_and_each_can_be_had_again(
+    space: Path, tmp_path: Path
+) -> None:
+    def proposed(folder: Path) -> list[Any]:
+        found = []
+        for _ in range(3):  # three machines at one study
+            sweep = sweep_in(folder, space, 9)
+            number = sweep.study.ask().number
+            sweep._spec(number)
+            found.append(sweep.study.trials[number].params["model.learning_rate"])
+        return found
+
+    first = proposed(tmp_path / "a")
+    assert len(set(first)) == 3 and proposed(tmp_path / "b") == first
+
+
+@pytest.mark.parametrize("pruner", ["asha", "median"])
+def test_a_hopeless_trial_is_ended_and_a_good_one_is_not(pruner: Any, tmp_path: Path) -> None:
+    file = tmp_path / JOURNAL
+    study = open_study(file, "x", "min", pruner)
+    for value in (0.3, 0.31, 0.32, 0.33, 0.34, 0.35):
+        trial = study.ask()
+        for epoch in range(4):
+            trial.report(value, epoch)
+            trial.should_prune()
+        study.tell(trial, value)
+
+    def after(value: float) -> None:
+        prune = Prune(str(file), "x", study.ask().number, "val/log_loss", "min", pruner)
+        for epoch in range(4):
+            metrics = {"val/log_loss": torch.tensor(value)}
+            trainer: Any = SimpleNamespace(callback_metrics=metrics, current_epoch=epoch)
+            prune.on_validation_end(trainer, None)  # type: ignore[arg-type]
+
+    after(0.2)
+    with pytest.raises(Pruned, match=r"pruned after epoch \d: val/log_loss 0.9000"):
+        after(0.9)
+
+
+SPACES = sorted((CONFIGS / "sweeps").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", SPACES, ids=lambda file: file.stem)
+def test_every_shipped_space_fits_its_experiment(file: Path, tmp_path: Path) -> None:
+    space = read_space(file)
+    check_space(file, space, spec_of(file.stem, tmp_path, "full"))
+    assert f"`lit-sentiment sweep {file.stem} --trials " in file.read_text().splitlines()[0]
+
+
+def test_a_wandb_sweep_says_the_same(space: Path, tmp_path: Path) -> None:
+    out = tmp_path / "wandb.yaml"
+    words = ["sweep", "bag", "--space", str(space), "--wandb-sweep", str(out), "--trials", "7"]
+    assert main([*words, *FIT, "--runs", str(tmp_path)]) == 0
+    content = yaml.safe_load(out.read_text())
+    assert content["parameters"] == {
+        "model.learning_rate": {"distribution": "log_uniform_values", "min": 0.001, "max": 0.1},
+        "data.batch_size": {"values": [8, 16]},
+    }
+    assert content["metric"] == {"name": "val/log_loss", "goal": "minimize"}
+    assert content["run_cap"] == 7 and content["command"][-1] == "${args}"
+    assert content["command"][:5] == ["${env}", "lit-sentiment", "fit", "-c", "bag"]
+    assert "sweep-bag-${envvar:WANDB_RUN_ID}" in content["command"]

@@ -1,0 +1,69 @@
+"""Character n-grams against scikit-learn's own, and beside the words of a TF-IDF model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+from datamodules.store.batching import TrainView
+from lit_models.base.characters import CharacterCounter
+from lit_models.tfidf_logreg import TfidfLogReg
+from tests.batches import make_view, random_rows
+
+WORDS = ["<pad>", "<unk>", "a", "film", "films", "ill", "naïve", "映画", "!", "aaaaaaaa", "fil"]
+TRAIN = random_rows([1, 4, 9, 30, 2, 17, 25, 8], 10, seed=1)  # without the last word
+OTHER = [*random_rows([3, 12], 11, seed=2), [1, 1], [3, 1, 10]]
+
+
+def view_of(rows: list[list[int]]) -> TrainView:
+    return replace(make_view(rows, [n % 2 for n in range(len(rows))], 11), vocabulary=WORDS)
+
+
+def texts(rows: list[list[int]]) -> list[str]:
+    return [" ".join(WORDS[token] for token in row if token > 1) for row in rows]
+
+
+@pytest.mark.parametrize("orders", [1, 3, 5])
+@pytest.mark.parametrize("min_documents", [1, 3])
+def test_counts_are_those_of_count_vectorizer(orders: int, min_documents: int) -> None:
+    theirs = CountVectorizer(analyzer="char_wb", ngram_range=(1, orders), min_df=min_documents).fit(
+        texts(TRAIN)
+    )
+    ours = CharacterCounter(orders, min_documents)
+    fitted = ours.fit(view_of(TRAIN).tokens, WORDS, {0, 1})
+    expected = theirs.transform(texts([*TRAIN, *OTHER])).toarray()
+    found = np.concatenate([fitted.toarray(), ours.count(view_of(OTHER).tokens).toarray()])
+    # Columns stand in another order: the same columns in the end.
+    assert np.array_equal(found[:, np.lexsort(found)], expected[:, np.lexsort(expected)])
+    assert expected.shape[1] > 5
+
+
+def test_the_two_parts_of_a_row_have_lengths_of_their_own() -> None:
+    model = TfidfLogReg(ngrams=1, min_documents=1, char_ngrams=3, char_weight=0.5)
+    model.prepare(view_of(TRAIN))
+    found = model.features(view_of(OTHER).tokens)
+    products = 0.0
+    for analyzer, weight in (("word", 1.0), ("char_wb", 0.5)):
+        orders = (1, 1) if analyzer == "word" else (1, 3)
+        pattern = {"token_pattern": r"\S+"} if analyzer == "word" else {}
+        theirs = TfidfVectorizer(
+            analyzer=analyzer, ngram_range=orders, sublinear_tf=True, **pattern
+        ).fit(texts(TRAIN))
+        rows = theirs.transform(texts(OTHER))
+        products = products + weight**2 * (rows @ rows.T).toarray()
+    assert np.allclose((found @ found.T).toarray(), products, atol=1e-6)  # characters: float32
+    assert products[2].tolist() == [0, 0, 0, 0]  # unknown words alone
+    assert model.parameter_count == 2 * found.shape[1] + 1
+
+
+def test_no_ngram_left_is_an_error_with_the_number() -> None:
+    with pytest.raises(ValueError, match="min_documents 9 leaves no character n-gram of the 8"):
+        CharacterCounter(2, 9).fit(view_of(TRAIN).tokens, WORDS, {0, 1})
+
+
+def test_a_negative_length_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"model.char_ngrams is -1; it must be at least 0"):
+        TfidfLogReg(char_ngrams=-1)
