@@ -13,17 +13,17 @@ from datamodules.errors import DataError
 from datamodules.splits import nested_subset
 from datamodules.store.batching import (
     BucketSampler,
-    Cut,
     TextBatch,
     TextLoader,
     TokenDataset,
+    TokenTruncation,
     TrainView,
     Truncation,
 )
 from datamodules.store.cache import default_cache_dir, digest, locked
 from datamodules.store.corpus import Corpus, read_fingerprint, read_texts
 from datamodules.store.encoder import Encoder
-from datamodules.store.ragged import Ragged, joined, without
+from datamodules.store.ragged import Ragged, concat_ragged, drop_token
 from datamodules.store.token_store import FORMAT, TokenStore
 from datamodules.store.windows import random_windows
 from datamodules.tokenizers import Tokenizer, WordTokenizer
@@ -166,13 +166,13 @@ class TextDataModule(L.LightningDataModule, ABC):
                 f"tokens; it must be at least {specials + 1}"
             )
         ids = kind.pad_id, kind.unk_id, kind.prefix, kind.suffix
-        cut = Cut(self._cap(store), self.max_length, self.truncation, *ids)
+        cut = TokenTruncation(self._cap(store), self.max_length, self.truncation, *ids)
         self._encoder = Encoder(self.tokenizer, cut, self.label_names)
         self._store = store
 
     def train_dataloader(self) -> TextLoader:
         """Shuffled batches of the rows that are learnt from."""
-        return self._loader("train", self.learnt_rows(), self.batch_size, shuffle=True)
+        return self._loader("train", self.train_indices(), self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> TextLoader | list[TextLoader]:
         """The validation rows; none under `refit`, where they are learnt from."""
@@ -203,7 +203,7 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     def train_view(self) -> TrainView:
         """The train side, for `LitClassifier.prepare`."""
-        rows, store, cut = self.learnt_rows(), self.store, self.encoder.cut
+        rows, store, cut = self.train_indices(), self.store, self.encoder.cut
         unlabelled: Ragged | None = None
         if "unlabelled" in store.splits:
             every = store.tokens("unlabelled")
@@ -231,7 +231,7 @@ class TextDataModule(L.LightningDataModule, ABC):
             suffix=cut.suffix,
         )
 
-    def learnt_rows(self) -> np.ndarray:
+    def train_indices(self) -> np.ndarray:
         """int64 rows of train that are learnt from, ascending."""
         store = self.store
         return self._learnt(store.labels("train"), store.rows("train"), store.rows("val"))
@@ -246,10 +246,10 @@ class TextDataModule(L.LightningDataModule, ABC):
             return None
         store, cut, part = self.store, self.encoder.cut, self.vectors.part(self.store.splits)
         whole = cut._replace(vocab_size=None, max_length=None)
-        texts = whole.ragged(store.tokens("train"), self.learnt_rows())
+        texts = whole.ragged(store.tokens("train"), self.train_indices())
         if part == "train+unlabelled":
             # Their other words are in no vocabulary: left out, as gensim leaves out rare ones.
-            texts = joined(texts, without(store.tokens("unlabelled"), cut.unk_id))
+            texts = concat_ragged(texts, drop_token(store.tokens("unlabelled"), cut.unk_id))
         source = {"store": self._store_folder().name, "part": part}
         vocabulary = self.tokenizer.vocabulary()
         return self.vectors.of(self.cache_dir / "vectors", source, texts, vocabulary, self.seed)

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from datamodules.store.batching import TrainView
-from datamodules.store.ragged import Ragged, joined, without
+from datamodules.store.ragged import Ragged, concat_ragged, drop_token
 from datamodules.vectors.base import Text
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.paragraph_vectors import ParagraphVectors
@@ -94,10 +94,10 @@ class Doc2VecLogReg(LitEstimator):
     def learn_features(self, view: TrainView) -> np.ndarray:
         texts, rows = view.tokens, len(view.tokens)
         if self.text == "train+unlabelled" and view.unlabelled is not None:
-            texts = joined(texts, view.unlabelled)
+            texts = concat_ragged(texts, view.unlabelled)
             self.notes = ("paragraph vectors learnt from train and unlabelled texts",)
         # Words outside the vocabulary are left out, as gensim leaves out rare ones.
-        texts = without(texts, view.unk_id)
+        texts = drop_token(texts, view.unk_id)
         found = [part.fit(texts)[:rows] for part in self.parts.values()]
         if self.infer_train:
             return self.features(view.tokens)

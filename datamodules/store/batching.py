@@ -41,7 +41,7 @@ class TextBatch(NamedTuple):
     ids: torch.Tensor
 
 
-class Cut(NamedTuple):
+class TokenTruncation(NamedTuple):
     """What of a row a model sees: the cap on words and on length.
 
     Attributes:
@@ -161,7 +161,9 @@ class TokenDataset(Dataset[TextBatch]):
         cut: caps and truncation.
     """
 
-    def __init__(self, tokens: Ragged, labels: np.ndarray, rows: np.ndarray, cut: Cut) -> None:
+    def __init__(
+        self, tokens: Ragged, labels: np.ndarray, rows: np.ndarray, cut: TokenTruncation
+    ) -> None:
         self.tokens, self.labels, self.rows, self.cut = tokens, labels, rows, cut
         self.lengths = cut.lengths(tokens.lengths[rows])
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from datamodules.errors import DataError
-from datamodules.store.batching import Cut, TextBatch
+from datamodules.store.batching import TextBatch, TokenTruncation
 from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
 from datamodules.tokenizers import Tokenizer
@@ -32,7 +32,7 @@ class Encoder:
     """
 
     tokenizer: Tokenizer
-    cut: Cut
+    cut: TokenTruncation
     label_names: tuple[str, ...]
 
     def encode(self, texts: Sequence[str]) -> TextBatch:
@@ -80,7 +80,7 @@ class Encoder:
             if not issubclass(kind, Tokenizer):
                 raise TypeError(f"{head['tokenizer']} is no tokenizer")
             tokenizer = kind()
-            cut, label_names = Cut(**head["cut"]), tuple(head["label_names"])
+            cut, label_names = TokenTruncation(**head["cut"]), tuple(head["label_names"])
         except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
             raise DataError(f"{file}: cannot be read ({error}); is {folder} a run?") from error
         tokenizer.load(folder / TOKENIZER_FILE)

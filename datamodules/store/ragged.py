@@ -27,7 +27,7 @@ class Ragged(NamedTuple):
         return len(self.offsets) - 1
 
 
-def joined(first: Ragged, second: Ragged) -> Ragged:
+def concat_ragged(first: Ragged, second: Ragged) -> Ragged:
     """The rows of both, one after the other."""
     return Ragged(
         np.concatenate([first.values, second.values]),
@@ -35,7 +35,7 @@ def joined(first: Ragged, second: Ragged) -> Ragged:
     )
 
 
-def without(tokens: Ragged, token: int) -> Ragged:
+def drop_token(tokens: Ragged, token: int) -> Ragged:
     """The same rows, one token left out of all; rows may become empty."""
     kept = tokens.values != token
     before = np.concatenate([[0], np.cumsum(kept)])

@@ -34,7 +34,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         overrides=_overrides(options, rest),
         test=False,  # test rows are looked at only on the user's word
     )
-    return fit.carry_out(plan, console, test=options.test, rerun=options.rerun)
+    return fit.fit_one(plan, console, test=options.test, rerun=options.rerun)
 
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -51,7 +51,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     """`benchmark`: every experiment of a profile, resumable, then the report."""
     from experiments.cli.result_commands import summarise
     from experiments.launch import benchmark
-    from experiments.launch.launcher import alone
+    from experiments.launch.launcher import exclusive_lock
     from experiments.records.atomic import remove_leftovers
     from experiments.records.plan import keep_plan
     from experiments.records.run_files import collect
@@ -65,7 +65,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     finished = True
     if todo:
         benchmark.prepare(todo, console)
-        with alone(plan.folder):
+        with exclusive_lock(plan.folder):
             remove_leftovers(plan.folder)
             keep_plan(plan.folder, [spec.planned for spec in plan.specs])
             try:

@@ -19,7 +19,7 @@ from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
 
-def carry_out(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
+def fit_one(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
     """Fits the one experiment of a plan, unless that is done, and shows its row.
 
     Args:
@@ -47,7 +47,7 @@ def carry_out(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
 def _follow(spec: RunSpec) -> int:
     """Carries a run out beside the first process, if that does, which alone writes and speaks."""
     try:
-        if ranks.told(False):
+        if ranks.broadcast(False):
             execute(spec)
     except Stopped as stop:
         raise KeyboardInterrupt from stop
@@ -61,16 +61,16 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
         console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there", highlight=False)
         # A copy of the terminal: the run's own output goes to its log.
         terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with launcher.alone(spec.folder), terminal.status("starting") as status:
-            launcher.make_room(spec)
-            ranks.told(True)  # the others may come along
-            outcome = launcher.carry_out(
+        with launcher.exclusive_lock(spec.folder), terminal.status("starting") as status:
+            launcher.clear_run_folder(spec)
+            ranks.broadcast(True)  # the others may come along
+            outcome = launcher.run_and_record(
                 spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
             )
         if outcome == "stopped":
             raise KeyboardInterrupt
     else:
-        ranks.told(False)
+        ranks.broadcast(False)
         console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
     if read_row(spec.folder).status != "ok":
         print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)

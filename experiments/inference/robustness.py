@@ -120,7 +120,7 @@ def judge(folder: Path, row: Row) -> Judged:
 
 def _check_unseen(name: str, data: IMDB, texts: list[str], asked: list[Challenge]) -> None:
     """The row says that the originals were left out; the rows themselves must say so, too."""
-    used = np.union1d(data.learnt_rows(), data.store.rows("val"))
+    used = np.union1d(data.train_indices(), data.store.rows("val"))
     keys = {text_key(text) for c in asked if c.name.endswith("_original") for text in c.texts}
     seen = sum(text_key(texts[row]) in keys for row in used)
     if seen:

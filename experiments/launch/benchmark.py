@@ -18,7 +18,7 @@ from experiments.machine.environment import now
 from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE, collect, read_row, write_row
 from experiments.training.checkpointing import RESUME_FILE
-from experiments.training.fitting import CHOICE_FILE
+from experiments.training.fitting import SELECTION_FILE
 from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
 
@@ -212,10 +212,10 @@ def run(
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        return launcher.run(specs, _Shown(plan, len(specs), progress, console), deadline)
+        return launcher.run(specs, _ProgressDisplay(plan, len(specs), progress, console), deadline)
 
 
-class _Shown:
+class _ProgressDisplay:
     """Shows each run's progress, and sees to it that each leaves a row."""
 
     def __init__(self, plan: Plan, total: int, progress: Progress, console: Console) -> None:
@@ -229,16 +229,16 @@ class _Shown:
         self.tasks[spec.folder] = self.progress.add_task("", name=name, what="starting", total=1.0)
         self.since[spec.folder] = now()
 
-    def told(self, spec: RunSpec, what: str, share: float) -> None:
+    def progressed(self, spec: RunSpec, what: str, share: float) -> None:
         self.progress.update(self.tasks[spec.folder], what=what, completed=share)
 
-    def said(self, words: str) -> None:
+    def message(self, words: str) -> None:
         self.progress.update(self.whole, what=words)
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
         self.progress.remove_task(self.tasks.pop(spec.folder))
         if outcome == "stopped":
-            if not any((spec.folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE)):
+            if not any((spec.folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE)):
                 self.console.print(f"{_name(spec)} left no checkpoint; give it a longer --budget")
             return
         if outcome != "done" and not (spec.folder / ROW_FILE).exists():

@@ -17,38 +17,40 @@ from experiments.config.registry import ConfigError
 from experiments.records.atomic import remove_leftovers
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.checkpointing import RESUME_FILE
-from experiments.training.fitting import Tell
+from experiments.training.fitting import ProgressFn
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
 LOG_FILE = "log.txt"
 
 
-class Watch(Protocol):
+class RunObserver(Protocol):
     """What is told how the runs of a launcher fare."""
 
     def started(self, spec: RunSpec) -> None:
         """A run begins, or goes on."""
 
-    def told(self, spec: RunSpec, what: str, share: float) -> None:
+    def progressed(self, spec: RunSpec, what: str, share: float) -> None:
         """How far it is: in words, and from 0 to 1."""
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
         """It is `done`, `stopped` (a later call goes on), or died for the reason given."""
 
-    def said(self, words: str) -> None:
+    def message(self, words: str) -> None:
         """What concerns all of them."""
 
 
 class Launcher(Protocol):
     """Where runs are carried out."""
 
-    def run(self, specs: Sequence[RunSpec], watch: Watch, deadline: float | None = None) -> bool:
+    def run(
+        self, specs: Sequence[RunSpec], observer: RunObserver, deadline: float | None = None
+    ) -> bool:
         """Carries runs out.
 
         Args:
             specs: the runs.
-            watch: told of each.
+            observer: told of each.
             deadline: `time.monotonic()` by which this call must have ended.
 
         Returns:
@@ -59,7 +61,7 @@ class Launcher(Protocol):
         """
 
 
-def make_room(spec: RunSpec) -> None:
+def clear_run_folder(spec: RunSpec) -> None:
     """Removes what an earlier, ended run left; what an interrupted one left stays.
 
     A run that failed for no fault of its own (its node was lost, its time was up) has left a
@@ -76,7 +78,7 @@ def make_room(spec: RunSpec) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Holds a folder for this process.
 
     Raises:
@@ -116,7 +118,7 @@ def output_to(file: Path) -> Iterator[None]:
             os.close(copy)
 
 
-def carry_out(spec: RunSpec, tell: Tell) -> str:
+def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
     """Executes a run in this process, its output in `log.txt`; an error becomes its row.
 
     Returns:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.registry import ConfigError, Registry
-from experiments.launch.launcher import LOG_FILE, Watch, carry_out, make_room
+from experiments.launch.launcher import LOG_FILE, RunObserver, clear_run_folder, run_and_record
 from experiments.machine.resources import Share, outside_allocation, shares, take
 from experiments.training.spec import RunSpec
 
@@ -39,11 +39,11 @@ class _Running:
     asked: bool = False
     mute: bool = False
 
-    def listen(self, watch: Watch) -> None:
+    def listen(self, observer: RunObserver) -> None:
         """Passes on what the process says of itself."""
         try:
             while not self.mute and self.channel.poll():
-                watch.told(self.spec, *self.channel.recv())
+                observer.progressed(self.spec, *self.channel.recv())
         except (EOFError, OSError):
             self.mute = True  # it is about to end
 
@@ -95,7 +95,7 @@ class LocalLauncher:
     def run(
         self,
         specs: Iterable[RunSpec],
-        watch: Watch,
+        observer: RunObserver,
         deadline: float | None = None,
         grace: float = 20,
     ) -> bool:
@@ -103,7 +103,7 @@ class LocalLauncher:
 
         Args:
             specs: the runs; may depend on how the earlier ones ended.
-            watch: told of each.
+            observer: told of each.
             deadline: `time.monotonic()` by which this call must have ended.
             grace: seconds before the deadline at which what runs is asked to stop.
         """
@@ -117,11 +117,11 @@ class LocalLauncher:
                     more = spec is not None and left > max(LEAST_SECONDS, grace)
                     finished &= more or spec is None
                     if more and spec is not None:
-                        make_room(spec)
-                        watch.started(spec)
+                        clear_run_folder(spec)
+                        observer.started(spec)
                         running.append(self._start(spec, free.pop(0)))
                 if asked and not all(run.asked for run in running):
-                    watch.said("stopping after this step (Ctrl-C again: at once)")
+                    observer.message("stopping after this step (Ctrl-C again: at once)")
                 for run in running:
                     if left <= 0 or len(asked) > 1:
                         run.process.kill()
@@ -136,11 +136,11 @@ class LocalLauncher:
                 )
                 for run in list(running):
                     alive = run.process.is_alive()  # before listening: its last words count
-                    run.listen(watch)
+                    run.listen(observer)
                     if not alive:
                         running.remove(run)
                         free.append(run.share)
-                        finished &= self._end(run, watch)
+                        finished &= self._end(run, observer)
         if asked:
             raise KeyboardInterrupt
         return finished
@@ -153,11 +153,11 @@ class LocalLauncher:
         theirs.close()
         return _Running(spec, process, ours, share, time.monotonic())
 
-    def _end(self, run: _Running, watch: Watch) -> bool:
+    def _end(self, run: _Running, observer: RunObserver) -> bool:
         run.process.join()
         run.channel.close()
         outcome = run.outcome()
-        watch.ended(run.spec, outcome, time.monotonic() - run.since)
+        observer.ended(run.spec, outcome, time.monotonic() - run.since)
         return outcome != "stopped"
 
 
@@ -184,7 +184,7 @@ def _child(spec: RunSpec, share: Share, channel: Connection) -> None:
     threading.Thread(target=_end_with_parent, args=(channel,), daemon=True).start()
     take(share)
     Registry(Path(folder) for folder in spec.config_folders)
-    outcome = carry_out(spec, lambda what, part: channel.send((what, part)))
+    outcome = run_and_record(spec, lambda what, part: channel.send((what, part)))
     sys.stdout.flush()
     os._exit(0 if outcome == "done" else _STOPPED)
 

@@ -15,7 +15,12 @@ from typing import Any
 
 from experiments.config.registry import ConfigError, Registry
 from experiments.launch import squeue
-from experiments.launch.launcher import Watch, alone, carry_out, make_room
+from experiments.launch.launcher import (
+    RunObserver,
+    clear_run_folder,
+    exclusive_lock,
+    run_and_record,
+)
 from experiments.launch.slurm_config import Cluster
 from experiments.machine.resources import limit_threads, outside_allocation
 from experiments.records.atomic import remove_leftovers, replace_bytes
@@ -84,15 +89,17 @@ class SlurmLauncher:
             file.parent: _written(file) for file in folder.glob(f"*/*/{ROW_FILE}")
         }  # jobs write rows while this start looks for what is left to do
 
-    def run(self, specs: Sequence[RunSpec], watch: Watch, deadline: float | None = None) -> bool:
+    def run(
+        self, specs: Sequence[RunSpec], observer: RunObserver, deadline: float | None = None
+    ) -> bool:
         """Submits and collects, as `Launcher.run` says; Ctrl-C leaves the jobs running."""
         for spec in specs:
-            watch.started(spec)
+            observer.started(spec)
         ended = {spec.folder for spec in specs if self._is_new(spec)}
         jobs = self._adopt([spec for spec in specs if spec.folder not in ended])
         rest = [spec for spec in specs if spec.folder not in jobs.keys() | ended]
         for spec in rest:
-            make_room(spec)
+            clear_run_folder(spec)
         jobs |= self._submit(rest)
         self._write()
         left = {spec.folder: spec for spec in specs}
@@ -102,29 +109,29 @@ class SlurmLauncher:
             try:
                 found = squeue.states(jobs[folder] for folder in left.keys() - ended)
             except OSError as error:  # a controller that restarts is no reason to lose jobs
-                watch.said(str(error))
+                observer.message(str(error))
                 found = {}
             for folder, spec in list(left.items()):
                 job = jobs.get(folder, "")
                 state = found.get(job, "PENDING")
                 settle = _SETTLE if state == "COMPLETED" else self.poll
                 if (folder / ROW_FILE).exists():
-                    watch.ended(spec, "done", time.monotonic() - since[folder])
+                    observer.ended(spec, "done", time.monotonic() - since[folder])
                     del left[folder]
                 elif squeue.alive(state):
                     missed.pop(folder, None)
-                    watch.told(spec, f"job {job} {state.lower()}", 0.0)
+                    observer.progressed(spec, f"job {job} {state.lower()}", 0.0)
                 elif time.monotonic() - missed.setdefault(folder, time.monotonic()) < settle:
                     continue  # its row may be on its way
                 elif self.retry and tries[folder] < _RESUBMISSIONS:
                     tries[folder] += 1
-                    watch.said(f"job {job} {state.lower()}: submitted again")
+                    observer.message(f"job {job} {state.lower()}: submitted again")
                     jobs |= self._submit([spec])
                     del missed[folder]
                 else:
                     reason = f"Slurm job {job} ended without a row: {state}; its output is in "
                     reason += f"{self.place}; --retry goes on from the last checkpoint"
-                    watch.ended(spec, reason, time.monotonic() - since[folder])
+                    observer.ended(spec, reason, time.monotonic() - since[folder])
                     del left[folder]
             if not left:
                 return True
@@ -221,11 +228,11 @@ def work(spec: RunSpec) -> str:
     if cpus.isdecimal():
         limit_threads(int(cpus))
     Registry(Path(folder) for folder in spec.config_folders)
-    with alone(spec.folder):
+    with exclusive_lock(spec.folder):
         if (spec.folder / ROW_FILE).exists():  # requeued after it had ended
             return "done"
         remove_leftovers(spec.folder)
-        outcome = carry_out(spec, lambda what, share: None)
+        outcome = run_and_record(spec, lambda what, share: None)
     if outcome == "stopped":
         sys.exit(_STOPPED)
     return outcome

@@ -129,7 +129,7 @@ def check(row: Row, folder: Path) -> None:
         )
 
 
-def told(rows: list[Row], entries: list[Entry]) -> str:
+def describe_looks(rows: list[Row], entries: list[Entry]) -> str:
     """How often the configurations behind some rows were tested, in words; empty without a log."""
     if not entries:
         return ""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from experiments.records.row import Row
-from experiments.records.test_log import Entry, told
+from experiments.records.test_log import Entry, describe_looks
 
 PROTOCOLS = {
     "holdout": "trained on the train part, every choice made on validation",
@@ -37,7 +37,7 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
         ("Protocol", f"{protocol}: {PROTOCOLS[protocol]}" if protocol in PROTOCOLS else protocol),
         ("Profile", rows[0].profile),
         ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
-        ("Tested", told(rows, log)),
+        ("Tested", describe_looks(rows, log)),
         ("Machine", "; ".join(_distinct(map(machine, rows)))),
         ("Precision", ", ".join(_distinct(row.precision for row in rows))),
         ("Versions", _versions(rows)),

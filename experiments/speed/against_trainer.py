@@ -224,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "settings": settings | {"overrides": rest, "precision": resolved.run.precision},
         **found,
         "versions": versions(),
-        **origin.told(options.threads),
+        **origin.describe(options.threads),
     }
     write(result, options.out)
 

@@ -27,7 +27,7 @@ from datamodules.store.batching import TextBatch
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
 from experiments.speed.record import Origin, write
-from experiments.training.callbacks import Clock
+from experiments.training.callbacks import TrainingTimer
 from experiments.training.flops import count
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
@@ -64,7 +64,7 @@ def measure(resolved: Resolved) -> dict[str, float]:
     """
     model, data = resolved.cli.model, resolved.cli.datamodule
     for length in ({"max_steps": 3}, {"max_epochs": 1}):
-        clock, update = Clock(), UpdateClock()
+        clock, update = TrainingTimer(), UpdateClock()
         trainer = resolved.cli.make_trainer(
             **length,
             callbacks=[clock, update],
@@ -165,7 +165,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = {
         "settings": settings,
         "experiments": found,
-        **origin.told(options.threads),
+        **origin.describe(options.threads),
     }
     write(result, options.out)
 

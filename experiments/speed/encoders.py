@@ -18,7 +18,7 @@ from experiments.config.registry import ConfigError, Registry, merge
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import peak_memory_bytes, versions
 from experiments.speed.record import Origin
-from experiments.training.callbacks import Clock
+from experiments.training.callbacks import TrainingTimer
 from experiments.training.measure import resolve_precision
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of, resolve_config
@@ -134,7 +134,7 @@ def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
         options = {"default_root_dir": folder, "precision": precision, "logger": False}
         options |= {"limit_val_batches": 0, "enable_checkpointing": False, "max_epochs": -1}
         for count in (_WARMUP, steps):
-            clock, padding = Clock(), Padding()
+            clock, padding = TrainingTimer(), Padding()
             trainer = resolved.cli.make_trainer(
                 **options, max_steps=count, callbacks=[clock, padding]
             )
@@ -236,7 +236,7 @@ def report(experiment: str, resolved: Resolved, steps: int, from_config: bool) -
         "random_weights": from_config,
         **measure(resolved, steps),
         "versions": versions(),
-        **origin.told(),
+        **origin.describe(),
     }
 
 

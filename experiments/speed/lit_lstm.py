@@ -15,7 +15,7 @@ from experiments.config.resolved import Resolved
 from experiments.machine.environment import versions
 from experiments.speed.sample import configure
 from experiments.training import wandb_run
-from experiments.training.callbacks import Clock, Progress
+from experiments.training.callbacks import ProgressCallback, TrainingTimer
 
 
 def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
@@ -42,10 +42,10 @@ def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
     exit_code = 1
     try:
         for length in ({"max_steps": warmup}, {"max_epochs": 1}):
-            clock = Clock()
+            clock = TrainingTimer()
             trainer = resolved.cli.make_trainer(
                 **length,
-                callbacks=[clock, Progress(lambda what, share: None)],
+                callbacks=[clock, ProgressCallback(lambda what, share: None)],
                 limit_val_batches=0,
                 enable_checkpointing=False,
                 logger=logger or False,

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
         "tokens_per_review": tokens / options.reviews,
         **summarise(pairs),
-        **origin.told(options.threads),
+        **origin.describe(options.threads),
     }
     Console(width=100).print(table(result))
     print(json.dumps(result, indent=1))

@@ -17,7 +17,7 @@ class Origin:
         self.started = now()
         self.commit, self.dirty = git_state()
 
-    def told(self, threads: int | None = None) -> dict[str, Any]:
+    def describe(self, threads: int | None = None) -> dict[str, Any]:
         """Machine, code and times, once the measurement has ended.
 
         Args:

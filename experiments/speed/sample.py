@@ -31,9 +31,9 @@ class SampledIMDB(IMDB):
         super().__init__(**kwargs)
         self.reviews = reviews
 
-    def learnt_rows(self) -> np.ndarray:
+    def train_indices(self) -> np.ndarray:
         """The sample, int64, ascending."""
-        rows = super().learnt_rows()
+        rows = super().train_indices()
         if not 1 <= self.reviews <= len(rows):
             raise DataError(f"reviews is {self.reviews}; it must be 1 to {len(rows):,}")
         drawn = np.random.default_rng(self.seed).choice(rows, self.reviews, replace=False)

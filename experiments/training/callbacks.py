@@ -13,12 +13,12 @@ from lightning.pytorch.callbacks import Callback
 from datamodules.faults import fault_point
 from datamodules.store.batching import TextBatch
 from experiments.training import ranks
-from experiments.training.checkpointing import Resumable
+from experiments.training.checkpointing import ResumeCheckpoint
 
 _CHECK_EVERY = 50  # steps between two looks at a card's losses: each look waits for it
 
 
-class Clock(Callback):
+class TrainingTimer(Callback):
     """Measures training alone: set-up and validation, with what hangs on them, stand outside.
 
     Attributes:
@@ -88,12 +88,12 @@ class Clock(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.__dict__.update(state_dict)
-        if not ranks.first():
+        if not ranks.is_rank_zero():
             self.tokens = 0  # the first has those of all
 
     def all_tokens(self) -> int:
         """The tokens of all ranks; each of them must ask."""
-        return sum(ranks.gathered(int(self.tokens)))
+        return sum(ranks.all_gather(int(self.tokens)))
 
     def _resume(self) -> None:
         _synchronise()
@@ -106,7 +106,7 @@ class Clock(Callback):
             self._since = None
 
 
-class StopAfter(Callback):
+class StopAfterEpochs(Callback):
     """Ends training after some epochs, whatever the schedule was laid out for.
 
     Args:
@@ -125,7 +125,7 @@ class StopAfter(Callback):
             trainer.should_stop = True
 
 
-class Progress(Callback):
+class ProgressCallback(Callback):
     """Tells how far the run is.
 
     Args:
@@ -156,7 +156,7 @@ class Progress(Callback):
         self.tell(what, (trainer.current_epoch + share) / epochs)
 
 
-class Finite(Callback):
+class NonFiniteGuard(Callback):
     """Stops a run whose loss is no finite number, and says at which step and learning rate.
 
     On a card the losses stay there, and are looked at every so many steps and before a checkpoint
@@ -166,7 +166,7 @@ class Finite(Callback):
         resumable: knows the last checkpoint.
     """
 
-    def __init__(self, resumable: Resumable) -> None:
+    def __init__(self, resumable: ResumeCheckpoint) -> None:
         self.resumable = resumable
         resumable.before_saving = self.check
         self._seen: list[tuple[int, float, torch.Tensor]] = []  # step, learning rate, loss

@@ -20,13 +20,13 @@ from torchmetrics import Metric
 from datamodules.faults import fault_point
 from datamodules.store.batching import TextBatch
 from experiments.training import ranks
-from experiments.training.signals import Stop, Stopped
+from experiments.training.signals import Stopped, StopRequest
 
 RESUME_FILE = "resume.ckpt"
 _FORMAT = 2  # of what is kept here beside Lightning's own
 
 
-class Resumable(Checkpoint):
+class ResumeCheckpoint(Checkpoint):
     """Keeps `resume.ckpt`, from which an interrupted run goes on in the middle of an epoch.
 
     Written after every epoch, every so many minutes, and when SIGTERM, SIGINT or SIGUSR1 asks the
@@ -49,7 +49,7 @@ class Resumable(Checkpoint):
         before_saving: called before a checkpoint is written.
     """
 
-    def __init__(self, folder: Path, minutes: float, identity: str, stop: Stop) -> None:
+    def __init__(self, folder: Path, minutes: float, identity: str, stop: StopRequest) -> None:
         self.file, self.seconds, self.stop = folder / RESUME_FILE, minutes * 60, stop
         self.identity = f"{identity} {_FORMAT}"
         self.last_step: int | None = None
@@ -66,7 +66,7 @@ class Resumable(Checkpoint):
         if self._random is not None and loader is not None:
             # Not before: opening the loader draws. Not later: a batch may be cut at random.
             loader.sampler.before_first = lambda: self._restore_random(loader)
-        elif not ranks.first():
+        elif not ranks.is_rank_zero():
             # Else all ranks, seeded alike to build one model, would drop the same units.
             torch.manual_seed(torch.initial_seed() + ranks.current().number)
         for early in trainer.early_stopping_callbacks:
@@ -88,12 +88,12 @@ class Resumable(Checkpoint):
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return  # gradients that wait for their step are in no checkpoint
         due = time.monotonic() - self._saved >= self.seconds
-        asked, save = ranks.highest(self.stop.asked or 0, due)
+        asked, save = ranks.all_reduce_max(self.stop.asked or 0, due)
         if asked or save:
             self._save(trainer, asked)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        [asked] = ranks.highest(self.stop.asked or 0)
+        [asked] = ranks.all_reduce_max(self.stop.asked or 0)
         self._between_epochs = True
         self._save(trainer, asked)
         self._between_epochs = False
@@ -122,7 +122,7 @@ class Resumable(Checkpoint):
     ) -> None:
         own = {"random": _random_state(), "metrics": _metric_states(module)}
         checkpoint["identity"] = self.identity
-        checkpoint["ranks"] = ranks.gathered(own)
+        checkpoint["ranks"] = ranks.all_gather(own)
         checkpoint["between_epochs"] = self._between_epochs
 
     def on_load_checkpoint(
@@ -138,12 +138,12 @@ class Resumable(Checkpoint):
     def resumes(self) -> bool:
         """Whether there is a checkpoint of this very run; that of another one is removed."""
         found = None
-        if ranks.first() and self.file.exists():
+        if ranks.is_rank_zero() and self.file.exists():
             state = torch.load(self.file, map_location="cpu", weights_only=True, mmap=True)
             found = state["global_step"] if state.get("identity") == self.identity else None
             if found is None:
                 self.file.unlink()
-        self.last_step = ranks.told(found)
+        self.last_step = ranks.broadcast(found)
         return self.last_step is not None
 
     def _leave(self) -> None:
@@ -169,7 +169,7 @@ class Resumable(Checkpoint):
             self._leaving = Stopped(asked, f"at step {trainer.global_step}")
 
 
-class WholeFiles(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints under a temporary name beside their own, so that each is whole or absent.
 
     Lightning's own writes into the system's temporary folder, mostly another file system, from

@@ -55,7 +55,7 @@ def count_published(
 def _count(row: Row, registry: Registry, root: str | None) -> tuple[float | None, str]:
     """FLOPs per review of a row's settings, or why there are none."""
     from experiments.config.resolved import Resolved
-    from experiments.training.fitting import ready
+    from experiments.training.fitting import build_and_setup
     from experiments.training.flops import flops_per_review
     from lit_models.base.estimator import LitEstimator
 
@@ -68,7 +68,7 @@ def _count(row: Row, registry: Registry, root: str | None) -> tuple[float | None
         resolved = Resolved(resolved.config, ["--data.vectors=null"])
     if row.protocol == "refit":
         resolved = resolved.refitted()
-    model, data = ready(resolved)
+    model, data = build_and_setup(resolved)
     if isinstance(model, LitEstimator):
         return None, "no model of torch's"
     model.prepare(data.train_view())

@@ -18,17 +18,22 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.records.atomic import replace_bytes
 from experiments.training import ranks
-from experiments.training.callbacks import Clock, Finite, Progress, StopAfter
-from experiments.training.checkpointing import Resumable, WholeFiles
+from experiments.training.callbacks import (
+    NonFiniteGuard,
+    ProgressCallback,
+    StopAfterEpochs,
+    TrainingTimer,
+)
+from experiments.training.checkpointing import AtomicCheckpointIO, ResumeCheckpoint
 from experiments.training.measure import resolve_precision
-from experiments.training.signals import listening
+from experiments.training.signals import handle_signals
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.sharding import load_whole
 
 BEST_FILE = "best.ckpt"
-CHOICE_FILE = "choice.json"
+SELECTION_FILE = "choice.json"
 
-Tell = Callable[[str, float], None]
+ProgressFn = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class Fit:
         prepare_seconds: what the model learnt before the first step took.
     """
 
-    clock: Clock
+    clock: TrainingTimer
     best_epoch: int | None
     precision: str
     prepare_seconds: float
@@ -53,7 +58,7 @@ class Fit:
         return self.clock.train_seconds + self.prepare_seconds
 
 
-def ready(resolved: Resolved) -> tuple[LitClassifier, TextDataModule]:
+def build_and_setup(resolved: Resolved) -> tuple[LitClassifier, TextDataModule]:
     """A fresh model and its data, opened; from the run's seed, whatever was drawn before.
 
     Raises:
@@ -68,7 +73,10 @@ def ready(resolved: Resolved) -> tuple[LitClassifier, TextDataModule]:
 
 
 def fit_and_choose(
-    resolved: Resolved, folder: Path, logger: Any = None, tell: Tell = lambda what, share: None
+    resolved: Resolved,
+    folder: Path,
+    logger: Any = None,
+    tell: ProgressFn = lambda what, share: None,
 ) -> Fit:
     """Fits `resolved.cli.model` and leaves the weights of the best epoch in it.
 
@@ -99,12 +107,12 @@ def fit_and_choose(
     return Fit(clock, best_epoch, precision, model.prepare_seconds)
 
 
-def fit_again(
+def refit(
     resolved: Resolved,
     folder: Path,
     best_epoch: int | None,
     logger: Any = None,
-    tell: Tell = lambda what, share: None,
+    tell: ProgressFn = lambda what, share: None,
 ) -> Fit:
     """Fits `resolved.cli.model` on all of train and leaves the weights of the last step in it.
 
@@ -123,14 +131,14 @@ def fit_again(
         FloatingPointError: the training loss is not finite.
     """
     epochs = None if best_epoch is None else best_epoch + 1
-    stop: list[Callback] = [StopAfter(epochs)] if epochs else []
+    stop: list[Callback] = [StopAfterEpochs(epochs)] if epochs else []
     # Only the number of epochs, which was chosen on validation, says when this fit ends.
     free = {"limit_val_batches": 0, "min_epochs": None, "min_steps": None, "max_time": None}
     clock, precision = _fit(resolved, folder, stop, logger, tell, epochs, **free)
     return Fit(clock, best_epoch, precision, resolved.cli.model.prepare_seconds)
 
 
-def keep_choice(folder: Path, identity: str, fit: Fit) -> None:
+def save_selection(folder: Path, identity: str, fit: Fit) -> None:
     """Writes down what the first of two fits chose, so that it is never fitted again."""
     content = {
         "identity": identity,
@@ -139,19 +147,19 @@ def keep_choice(folder: Path, identity: str, fit: Fit) -> None:
         "prepare_seconds": fit.prepare_seconds,
         "clock": fit.clock.state_dict(),
     }
-    if ranks.first():
-        replace_bytes(folder / CHOICE_FILE, json.dumps(content).encode())
+    if ranks.is_rank_zero():
+        replace_bytes(folder / SELECTION_FILE, json.dumps(content).encode())
 
 
-def kept_choice(folder: Path, identity: str) -> Fit | None:
-    """What `keep_choice` wrote for this very run, or None."""
-    file = folder / CHOICE_FILE
+def load_selection(folder: Path, identity: str) -> Fit | None:
+    """What `save_selection` wrote for this very run, or None."""
+    file = folder / SELECTION_FILE
     if not file.exists():
         return None
     content = json.loads(file.read_bytes())
     if content["identity"] != identity:
         return None
-    clock = Clock()
+    clock = TrainingTimer()
     clock.load_state_dict(content["clock"])
     names = ("best_epoch", "precision", "prepare_seconds")
     return Fit(clock, **{name: content[name] for name in names})
@@ -165,24 +173,24 @@ def identity_of(resolved: Resolved) -> str:
 def _fit(
     resolved: Resolved,
     folder: Path,
-    last_word: list[Callback],
+    stopping_callbacks: list[Callback],
     logger: Any,
-    tell: Tell,
+    tell: ProgressFn,
     epochs: int | None = None,
     **settings: Any,
-) -> tuple[Clock, str]:
-    """One fit, resumed where a checkpoint of it lies; `last_word` says when it ends."""
+) -> tuple[TrainingTimer, str]:
+    """One fit, resumed where a checkpoint of it lies; `stopping_callbacks` says when it ends."""
     cli, run = resolved.cli, resolved.run
-    clock = Clock()
+    clock = TrainingTimer()
     own = {name: _listed(cli.config_init["trainer"].get(name)) for name in ("callbacks", "plugins")}
     precision = cli.config["trainer"].get("precision") or resolve_precision(run.precision)
-    with listening() as stop:
-        resumable = Resumable(folder, run.checkpoint_minutes, identity_of(resolved), stop)
+    with handle_signals() as stop:
+        resumable = ResumeCheckpoint(folder, run.checkpoint_minutes, identity_of(resolved), stop)
         resume = resumable.file if resumable.resumes() else None
-        watching = [clock, Finite(resumable), Progress(tell, epochs)]
+        watching = [clock, NonFiniteGuard(resumable), ProgressCallback(tell, epochs)]
         cli.trainer = trainer = cli.make_trainer(
-            callbacks=[*watching, *own["callbacks"], *last_word, resumable],
-            plugins=[*own["plugins"], ranks.Processes(), WholeFiles()],
+            callbacks=[*watching, *own["callbacks"], *stopping_callbacks, resumable],
+            plugins=[*own["plugins"], ranks.Processes(), AtomicCheckpointIO()],
             logger=logger or False,
             precision=precision,
             default_root_dir=folder,
@@ -196,7 +204,7 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _check_finite(clock: Clock, monitor: str, best: ModelCheckpoint) -> None:
+def _check_finite(clock: TrainingTimer, monitor: str, best: ModelCheckpoint) -> None:
     for epoch in clock.history:
         value = epoch.get(monitor, 0.0)
         if value is None or not math.isfinite(value):

@@ -28,7 +28,7 @@ def predict(trainer: L.Trainer, model: LitClassifier, loader: TextLoader) -> Pre
     """
     batches: Any = trainer.predict(model, dataloaders=loader)
     own = [np.concatenate([part.numpy() for part in parts]) for parts in zip(*batches, strict=True)]
-    ids, probabilities = map(np.concatenate, zip(*ranks.gathered(own), strict=True))
+    ids, probabilities = map(np.concatenate, zip(*ranks.all_gather(own), strict=True))
     labels = loader.dataset.labels[ids]  # type: ignore[attr-defined]  # aligned by id, not by order
     predictions = Predictions(ids, labels, probabilities).in_id_order()
     if not np.array_equal(predictions.ids, loader.dataset.rows):  # type: ignore[attr-defined]

@@ -25,7 +25,7 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.base.sharding import is_sharded
 
 
-def measured(
+def build_row(
     spec: RunSpec,
     resolved: Resolved,
     fits: list[Fit],
@@ -98,7 +98,7 @@ def measured(
         notes=[*meta["notes"], *own],
         history=list(history),
         excluded=data.exclude,
-        train_rows=len(data.learnt_rows()),
+        train_rows=len(data.train_indices()),
         checksums=checksums(folder),
     )
 

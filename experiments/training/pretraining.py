@@ -23,7 +23,7 @@ from experiments.config.registry import ConfigError, merge
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import git_state, hardware, now, versions
 from experiments.training import ranks
-from experiments.training.fitting import Tell
+from experiments.training.fitting import ProgressFn
 from experiments.training.measure import resolve_precision
 from lit_models.layers.segments import PairObjective
 from lit_models.masked_lm import MaskedLM
@@ -78,7 +78,7 @@ class Told(Callback):
         tell: called with (what, share done).
     """
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: ProgressFn) -> None:
         self.tell = tell
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, *rest: Any) -> None:
@@ -96,7 +96,7 @@ def pretrain(
     window: int = 128,
     learning_rate: float = 1e-4,
     pairs: PairObjective | None = None,
-    tell: Tell = lambda what, share: None,
+    tell: ProgressFn = lambda what, share: None,
 ) -> dict[str, Any]:
     """Trains the experiment's encoder on its corpus, into a folder that `--model.source` takes.
 

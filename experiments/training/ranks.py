@@ -59,7 +59,7 @@ def acting_as(rank: Rank) -> Iterator[None]:
         _current = before
 
 
-def first() -> bool:
+def is_rank_zero() -> bool:
     """Whether this process is the one that writes."""
     return _current.number == 0
 
@@ -95,7 +95,7 @@ class Processes(LightningEnvironment):
 # What ranks tell one another
 
 
-def gathered(value: T) -> list[T]:
+def all_gather(value: T) -> list[T]:
     """What every rank has, in their order; each of them must ask."""
     if _current.world == 1:
         return [value]
@@ -104,7 +104,7 @@ def gathered(value: T) -> list[T]:
     return found
 
 
-def told(value: T) -> T:
+def broadcast(value: T) -> T:
     """What the first rank has; each of them must ask."""
     if _current.world == 1:
         return value
@@ -113,7 +113,7 @@ def told(value: T) -> T:
     return box[0]
 
 
-def highest(*numbers: int) -> list[int]:
+def all_reduce_max(*numbers: int) -> list[int]:
     """Of each number the highest that any rank has; each of them must ask."""
     if _current.world == 1:
         return list(numbers)

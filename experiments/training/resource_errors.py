@@ -30,7 +30,7 @@ class DiskFull(Exception):
 
 
 @contextmanager
-def explained(folder: Path) -> Iterator[None]:
+def explain_resource_errors(folder: Path) -> Iterator[None]:
     """Turns a shortage within the block into one of the exceptions above.
 
     Args:

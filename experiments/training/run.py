@@ -23,26 +23,26 @@ from experiments.training import ranks, wandb_run
 from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.fitting import (
     BEST_FILE,
-    CHOICE_FILE,
+    SELECTION_FILE,
     Fit,
-    Tell,
-    fit_again,
+    ProgressFn,
+    build_and_setup,
     fit_and_choose,
     identity_of,
-    keep_choice,
-    kept_choice,
-    ready,
+    load_selection,
+    refit,
+    save_selection,
 )
 from experiments.training.measure import predict
-from experiments.training.outcome import measured, metrics_of, write_metrics
-from experiments.training.resource_errors import explained
-from experiments.training.signals import Stop, Stopped, listening, requeue
+from experiments.training.outcome import build_row, metrics_of, write_metrics
+from experiments.training.resource_errors import explain_resource_errors
+from experiments.training.signals import Stopped, StopRequest, handle_signals, requeue
 from experiments.training.spec import RunSpec
 
 CONFIG_FILE = "config.yaml"
 
 
-def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row | None:
+def execute(spec: RunSpec, tell: ProgressFn = lambda what, share: None) -> Row | None:
     """Carries a run out, or goes on with it where it was stopped, and writes its row last.
 
     Of several processes (`experiments.training.ranks`) all carry it out, and the first writes.
@@ -59,25 +59,25 @@ def execute(spec: RunSpec, tell: Tell = lambda what, share: None) -> Row | None:
         DiskFull: where, and that nothing half-written is left there.
     """
     try:
-        with listening() as stop, explained(spec.folder):
+        with handle_signals() as stop, explain_resource_errors(spec.folder):
             return _execute(spec, tell, stop)
     except Stopped as stopped:
-        if stopped.number == signal.SIGUSR1 and ranks.first():
+        if stopped.number == signal.SIGUSR1 and ranks.is_rank_zero():
             requeue()  # last, when all that is kept is kept: Slurm ends this job now
         raise
 
 
-def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
+def _execute(spec: RunSpec, tell: ProgressFn, stop: StopRequest) -> Row | None:
     started, resolved = now(), spec.resolve()
-    folder, config_hash, first = spec.folder, resolved.hash, ranks.first()
+    folder, config_hash, first = spec.folder, resolved.hash, ranks.is_rank_zero()
     if first:
         folder.mkdir(parents=True, exist_ok=True)
         content = yaml.safe_dump(resolved.config, sort_keys=False)
         replace_bytes(folder / CONFIG_FILE, content.encode())
     tell("reading the corpus", 0.0)
     code = git_state()  # now: it may change while the run goes on
-    resumed = any((folder / name).exists() for name in (RESUME_FILE, CHOICE_FILE))
-    _, data = ready(resolved)
+    resumed = any((folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE))
+    _, data = build_and_setup(resolved)
     stop.check("before the first step")
     tags = [data.store.meta["corpus"], spec.profile]
     logger = (
@@ -88,10 +88,10 @@ def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
         fits = [_choose(resolved, folder, logger, tell, stop)]
         if resolved.run.protocol == "refit":
             resolved = resolved.refitted()
-            _, data = ready(resolved)
+            _, data = build_and_setup(resolved)
             second = wandb_run.refitting(logger, folder)
             epoch = fits[0].best_epoch
-            fits.append(fit_again(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
+            fits.append(refit(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
         tell("predicting", 1.0)
         resolved.cli.model.save(folder)  # by all processes together
         part = "test" if spec.test else "val"
@@ -103,13 +103,13 @@ def _execute(spec: RunSpec, tell: Tell, stop: Stop) -> Row | None:
         # What an interrupted start took before is not known: half a figure would mislead.
         energy = None if resumed else meter.joules()
         measures = predicted, tokens, energy
-        row = measured(spec, resolved, fits, *measures, config_hash, started, code)
+        row = build_row(spec, resolved, fits, *measures, config_hash, started, code)
         test_log.record(row, folder, row.ended, code)
         final = write_metrics(folder, row, fits)
         wandb_run.summarise(logger, row, final)
         if resolved.run.wandb_texts:
             wandb_run.log_mistakes(logger, read_predictions(folder / VAL_FILE), data)
-        for name in (RESUME_FILE, BEST_FILE, CHOICE_FILE):
+        for name in (RESUME_FILE, BEST_FILE, SELECTION_FILE):
             (folder / name).unlink(missing_ok=True)
         write_row(folder, row)
         exit_code = 0
@@ -136,7 +136,7 @@ def test_run(folder: Path) -> Row:
     resolved = Resolved.of_run(folder)
     if resolved.run.protocol == "refit":
         resolved = resolved.refitted()
-    fresh, data = ready(resolved)
+    fresh, data = build_and_setup(resolved)
     if data.store.meta["fingerprint"] != row.corpus_fingerprint:
         raise DataError(
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "
@@ -161,23 +161,25 @@ def test_run(folder: Path) -> Row:
     return row
 
 
-def _choose(resolved: Resolved, folder: Path, logger: Any, tell: Tell, stop: Stop) -> Fit:
+def _choose(
+    resolved: Resolved, folder: Path, logger: Any, tell: ProgressFn, stop: StopRequest
+) -> Fit:
     """The fit that chooses, and its validation predictions; those that lie there already stay."""
     identity = identity_of(resolved)
-    if (kept := ranks.told(kept_choice(folder, identity))) is not None:
-        if not ranks.first():
+    if (kept := ranks.broadcast(load_selection(folder, identity))) is not None:
+        if not ranks.is_rank_zero():
             kept.clock.tokens = 0  # the first counts those of all
         return kept
     fit = fit_and_choose(resolved, folder, logger, tell)
     cli = resolved.cli
     predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
     stop.check("after the validation rows were predicted")
-    if ranks.first():
+    if ranks.is_rank_zero():
         write_predictions(folder / VAL_FILE, predictions)
     if resolved.run.protocol == "refit":
-        keep_choice(folder, identity, fit)
+        save_selection(folder, identity, fit)
     return fit
 
 
-def _prefixed(prefix: str, tell: Tell) -> Tell:
+def _prefixed(prefix: str, tell: ProgressFn) -> ProgressFn:
     return lambda what, share: tell(prefix + what, share)

@@ -29,7 +29,7 @@ class Stopped(Exception):
         self.number = number
 
 
-class Stop:
+class StopRequest:
     """Whether a run was asked to stop.
 
     While steps are taken the handler only sets a flag, on which `Resumable` acts at the end of the
@@ -62,7 +62,7 @@ class Stop:
         Raises:
             Stopped: one was.
         """
-        [number] = ranks.highest(self.asked or 0)
+        [number] = ranks.all_reduce_max(self.asked or 0)
         if number:
             raise Stopped(number, where)
 
@@ -74,18 +74,18 @@ class Stop:
             raise Stopped(number, "outside of the steps")
 
 
-_stop: Stop | None = None
+_stop: StopRequest | None = None
 
 
 @contextmanager
-def listening() -> Iterator[Stop]:
+def handle_signals() -> Iterator[StopRequest]:
     """Takes the signals over until the outermost of such blocks ends."""
     global _stop
     if _stop is not None:
         yield _stop
         return
     before = {name: signal.getsignal(name) for name in SIGNALS}
-    _stop = Stop()
+    _stop = StopRequest()
     try:
         _stop.install()
         yield _stop

@@ -75,7 +75,7 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
     return values
 
 
-class Prune(Callback):
+class PruningCallback(Callback):
     """Tells the study each epoch's validation metric and ends the run where it has no hope.
 
     Args:

@@ -16,7 +16,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from experiments.config.registry import ConfigError, merge
-from experiments.launch.launcher import alone
+from experiments.launch.launcher import exclusive_lock
 from experiments.launch.local import LocalLauncher
 from experiments.machine.environment import now
 from experiments.records.atomic import replace_bytes
@@ -120,7 +120,7 @@ class Sweep:
         for left in self.study.get_trials(states=(TrialState.RUNNING,)):
             spec = self._spec(left.number)
             try:
-                self.held.enter_context(alone(spec.folder))
+                self.held.enter_context(exclusive_lock(spec.folder))
             except ConfigError:
                 continue  # another machine is at it
             if (spec.folder / ROW_FILE).exists():  # killed before it could tell
@@ -133,7 +133,7 @@ class Sweep:
                 self.study.tell(trial, state=TrialState.FAIL)
                 return
             spec = self._spec(trial.number)
-            self.held.enter_context(alone(spec.folder))
+            self.held.enter_context(exclusive_lock(spec.folder))
             yield spec
 
     def _spec(self, number: int) -> RunSpec:
@@ -169,10 +169,10 @@ class Sweep:
     def started(self, spec: RunSpec) -> None:
         """Nothing to do: the trial runs in the study already."""
 
-    def told(self, spec: RunSpec, what: str, share: float) -> None:
+    def progressed(self, spec: RunSpec, what: str, share: float) -> None:
         """Nothing to do: pruning is the callback's affair."""
 
-    def said(self, words: str) -> None:
+    def message(self, words: str) -> None:
         self.console.print(words, highlight=False)
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:

@@ -46,13 +46,13 @@ def test_originals_are_neither_learnt_from_nor_validated_on(root: Path, refit: b
     drawn = set(opened(root, **split).store.rows("val").tolist())
     assert {2, 3, 22, 23} <= drawn  # originals, of which validation would otherwise have four
     data = opened(root, exclude="robustness", refit=refit, **split)
-    used = set(data.learnt_rows().tolist()) | set(data.store.rows("val").tolist())
+    used = set(data.train_indices().tolist()) | set(data.store.rows("val").tolist())
     excluded = {20 * label + number for label in (0, 1) for number in range(8)}
     assert used == set(range(40)) - excluded
     assert data.exclude == "robustness" and "16 train reviews" in data.store.meta["notes"][0]
     # `make_review` ends in the review's own number: a word of it alone.
     words = set(data.tokenizer.vocabulary())
-    learnt = {str(1_000_000 * (row // 20) + row % 20) for row in data.learnt_rows().tolist()}
+    learnt = {str(1_000_000 * (row // 20) + row % 20) for row in data.train_indices().tolist()}
     assert learnt <= words
     assert not words & {str(1_000_000 * label + n) for label in (0, 1) for n in range(8)}
 

@@ -15,7 +15,7 @@ from transformers import AutoTokenizer
 from datamodules import pretrained
 from datamodules.errors import DataError, Unavailable
 from datamodules.pretrained import check_weights, locate
-from datamodules.store.batching import Cut, Truncation
+from datamodules.store.batching import TokenTruncation, Truncation
 from datamodules.store.encoder import Encoder
 from datamodules.store.ragged import Ragged
 from datamodules.store.windows import random_windows
@@ -67,7 +67,7 @@ def test_special_tokens_outlive_every_truncation(truncation: Truncation) -> None
     rows = [[CLS, *range(1000, 1000 + n), SEP] for n in (1, 9, 510, 511, 900)]
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     tokens = Ragged(np.concatenate(rows).astype(np.int32), offsets)
-    cut = Cut(None, 512, truncation, 0, 100, 1, 1)
+    cut = TokenTruncation(None, 512, truncation, 0, 100, 1, 1)
     matrix, lengths = cut.rows(tokens, np.arange(len(rows)))
     assert lengths.tolist() == [3, 11, 512, 512, 512]
     for row, line, length in zip(rows, matrix, lengths, strict=True):

@@ -294,7 +294,7 @@ def test_texts_prepared_otherwise_have_a_store_of_their_own(cache: Path) -> None
 
 def test_a_limit_leaves_rows_and_their_words_out_and_validation_as_it_is(cache: Path) -> None:
     whole, part = ready(cache), ready(cache, train_limit=8)
-    rows = part.learnt_rows()
+    rows = part.train_indices()
     assert ids(part.train_dataloader()) == rows.tolist() and len(rows) == 8
     assert np.bincount(part.store.labels("train")[rows]).tolist() == [4, 4]
     assert ids(part.loader("val")) == ids(whole.loader("val"))
@@ -303,8 +303,10 @@ def test_a_limit_leaves_rows_and_their_words_out_and_validation_as_it_is(cache: 
     learnt.fit((texts[row] for row in rows), len(rows))
     assert part.tokenizer.vocabulary() == learnt.vocabulary()
     assert len(learnt.vocabulary()) < len(whole.tokenizer.vocabulary())
-    assert set(ready(cache, train_limit=4).learnt_rows()) < set(rows)
-    assert ready(cache, train_limit=10**6).learnt_rows().tolist() == whole.learnt_rows().tolist()
+    assert set(ready(cache, train_limit=4).train_indices()) < set(rows)
+    assert (
+        ready(cache, train_limit=10**6).train_indices().tolist() == whole.train_indices().tolist()
+    )
 
 
 def test_a_limit_needs_a_row_of_each_class(cache: Path) -> None:

@@ -14,10 +14,10 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
 from datamodules.store.batching import (
     BucketSampler,
-    Cut,
     TextBatch,
     TextLoader,
     TokenDataset,
+    TokenTruncation,
     Truncation,
 )
 from datamodules.store.ragged import Ragged
@@ -192,7 +192,7 @@ def test_a_loader_takes_its_sampler_by_name() -> None:
 # The cut
 
 
-def reference(row: list[int], cut: Cut) -> list[int]:
+def reference(row: list[int], cut: TokenTruncation) -> list[int]:
     """What a model sees of one row, in plain Python."""
     longest = cut.max_length or len(row)
     if len(row) > longest:
@@ -214,14 +214,14 @@ def reference(row: list[int], cut: Cut) -> list[int]:
 )
 def test_a_long_row_keeps_the_wanted_end(truncation: Truncation, expected: list[int]) -> None:
     tokens = Ragged(np.arange(10, 20, dtype=np.int32), np.array([0, 10]))
-    matrix, lengths = Cut(None, 8, truncation, 0, 1).rows(tokens, np.array([0]))
+    matrix, lengths = TokenTruncation(None, 8, truncation, 0, 1).rows(tokens, np.array([0]))
     assert matrix.tolist() == [expected]
     assert lengths.tolist() == [8]
 
 
 def test_capped_words_become_unk_and_short_rows_are_filled_with_the_pad_id() -> None:
     tokens = Ragged(np.array([5, 6, 7, 9, 8], dtype=np.int32), np.array([0, 3, 4, 5]))
-    matrix, lengths = Cut(8, None, "head", 1, 3).rows(tokens, np.array([2, 0, 1]))
+    matrix, lengths = TokenTruncation(8, None, "head", 1, 3).rows(tokens, np.array([2, 0, 1]))
     assert matrix.tolist() == [[3, 1, 1], [5, 6, 7], [3, 1, 1]]
     assert lengths.tolist() == [1, 3, 1]
 
@@ -234,7 +234,7 @@ def test_random_rows_equal_the_plain_reference(truncation: Truncation, seed: int
     max_length = None if seed % 5 == 0 else int(rng.integers(1, 45))
     vocab_size = None if seed % 3 == 0 else int(rng.integers(5, 50))
     pad_id, unk_id = (0, 1) if seed % 2 else (1, 3)
-    cut = Cut(vocab_size, max_length, truncation, pad_id, unk_id)
+    cut = TokenTruncation(vocab_size, max_length, truncation, pad_id, unk_id)
     rows = rng.choice(30, 12, replace=False)
     full = [tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]].tolist() for row in rows]
     expected = [reference(row, cut) for row in full]
@@ -255,14 +255,16 @@ def test_random_rows_equal_the_plain_reference(truncation: Truncation, seed: int
 
 def test_ragged_takes_no_rows_too() -> None:
     tokens = make_ragged(np.array([3, 4]))
-    assert len(Cut(9, 2, "head+tail", 0, 1).ragged(tokens, np.arange(0))) == 0
+    assert len(TokenTruncation(9, 2, "head+tail", 0, 1).ragged(tokens, np.arange(0))) == 0
 
 
 def test_a_batch_keeps_its_contract() -> None:
     lengths = skewed_lengths(80) // 10 + 1
     rows = np.arange(80)[::-2].copy()
     labels = (np.arange(80) % 3).astype(np.int32)
-    dataset = TokenDataset(make_ragged(lengths), labels, rows, Cut(30, 25, "tail", 1, 3))
+    dataset = TokenDataset(
+        make_ragged(lengths), labels, rows, TokenTruncation(30, 25, "tail", 1, 3)
+    )
     sampler = BucketSampler(dataset.lengths, 8, shuffle=True)
     assert dataset.lengths.tolist() == np.minimum(lengths[rows], 25).tolist()
     seen = 0
@@ -297,7 +299,7 @@ class Data(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         tokens = make_ragged(skewed_lengths(ROWS) // 20 + 1)
-        cut = Cut(None, None, "head", 0, 1)
+        cut = TokenTruncation(None, None, "head", 0, 1)
         self.rows = TokenDataset(tokens, np.zeros(ROWS), np.arange(ROWS), cut)
 
     def train_dataloader(self) -> TextLoader:

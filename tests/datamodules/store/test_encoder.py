@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from datamodules.errors import DataError
-from datamodules.store.batching import Cut, TextBatch
+from datamodules.store.batching import TextBatch, TokenTruncation
 from datamodules.store.encoder import Encoder
 from datamodules.tokenizers import WordTokenizer
 from tests.toys import ToyData
@@ -23,7 +23,7 @@ def make_encoder(**cut: Any) -> Encoder:
     tokenizer.fit(TEXTS[:3], 3)
     settings = {"vocab_size": 8, "max_length": 12, "truncation": "head+tail"}
     settings |= {"pad_id": 0, "unk_id": 1}
-    return Encoder(tokenizer, Cut(**settings | cut), ("neg", "pos"))
+    return Encoder(tokenizer, TokenTruncation(**settings | cut), ("neg", "pos"))
 
 
 def equal(one: TextBatch, other: TextBatch) -> bool:
@@ -59,7 +59,7 @@ def test_a_saved_encoder_makes_the_same_batch(tmp_path: Path) -> None:
 def test_a_tokenizer_that_keeps_case_is_loaded_so(tmp_path: Path) -> None:
     tokenizer = WordTokenizer(lowercase=False)
     tokenizer.fit(["A a"], 1)
-    encoder = Encoder(tokenizer, Cut(None, None, "head", 0, 1), ("neg", "pos"))
+    encoder = Encoder(tokenizer, TokenTruncation(None, None, "head", 0, 1), ("neg", "pos"))
     encoder.save(tmp_path)
     batch = Encoder.load(tmp_path).encode(["A a"])
     assert len(set(batch.tokens[0].tolist()) - {1}) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from experiments.cli.main import main
 from experiments.config.registry import Registry
-from experiments.launch.launcher import alone
+from experiments.launch.launcher import exclusive_lock
 from experiments.records.publishing import verify_published
 from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
@@ -102,7 +102,7 @@ def test_a_corpus_without_test_rows_is_refused_before_anything_is_trained(
 def test_one_folder_has_one_benchmark_at_a_time(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    with alone(tmp_path / "b"):
+    with exclusive_lock(tmp_path / "b"):
         words = ["--name", "b", "--runs", str(tmp_path), *SMALL]
         assert main(["benchmark", "tfidf_logreg", *words]) == 1
     assert "another start works in" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score
 
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
 from experiments.launch import benchmark
-from experiments.launch.launcher import carry_out
+from experiments.launch.launcher import run_and_record
 from experiments.launch.local import LocalLauncher
 from experiments.records.run_files import read_row
 from experiments.training import run
@@ -203,13 +203,13 @@ def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
         def started(self, spec: run.RunSpec) -> None:
             told.append("started")
 
-        def told(self, spec: run.RunSpec, what: str, share: float) -> None:
+        def progressed(self, spec: run.RunSpec, what: str, share: float) -> None:
             told.append(what)
 
         def ended(self, spec: run.RunSpec, outcome: str, seconds: float) -> None:
             told.append(outcome)
 
-        def said(self, words: str) -> None:
+        def message(self, words: str) -> None:
             raise AssertionError(words)
 
     started = time.monotonic()
@@ -230,7 +230,7 @@ def test_sigterm_between_steps_leaves_a_run_that_goes_on_later(
     monkeypatch.setattr(run, "execute", answer)
     settings = layered(Registry(), "bag", read_profile("smoke"))
     spec = run.RunSpec("bag", "b", "smoke", 0, tmp_path, settings)
-    assert carry_out(spec, lambda what, share: None) == "stopped"
+    assert run_and_record(spec, lambda what, share: None) == "stopped"
     assert not (tmp_path / "row.json").exists()
 
 

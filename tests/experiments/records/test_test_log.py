@@ -17,7 +17,7 @@ from experiments.records import test_log
 from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, read_rows, write_row
-from experiments.records.test_log import Entry, holds, read, record, told
+from experiments.records.test_log import Entry, describe_looks, holds, read, record
 from experiments.report import report
 from tests.experiments.records.test_run_files import PUBLISHED
 from tests.rows import make_row, make_run
@@ -164,10 +164,11 @@ def test_an_unlogged_test_figure_is_not_published(log: Path, tmp_path: Path) -> 
 def test_the_report_says_how_often_each_was_tested(tmp_path: Path) -> None:
     rows = [make_row(), make_row(experiment="bag", seed=1), make_row(test=None, seed=9)]
     once, other = entry(), entry(seed=1)
-    assert told(rows, []) == ""
-    assert told(rows, [once, other]) == "each configuration and seed once"
-    assert told(rows, [once]) == "bag, seed 1: not logged; every other configuration and seed once"
-    assert told(rows[:1], [once, once]) == "cnn, seed 0: 2 times"
+    assert describe_looks(rows, []) == ""
+    assert describe_looks(rows, [once, other]) == "each configuration and seed once"
+    one_missing = "bag, seed 1: not logged; every other configuration and seed once"
+    assert describe_looks(rows, [once]) == one_missing
+    assert describe_looks(rows[:1], [once, once]) == "cnn, seed 0: 2 times"
 
     write_row(tmp_path / "cnn" / "seed-0", make_row())
     (tmp_path / "test_log.jsonl").write_text(json.dumps(dataclasses.asdict(once)) + "\n")

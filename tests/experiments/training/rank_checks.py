@@ -22,7 +22,7 @@ from experiments.config.registry import merge
 from experiments.config.resolved import Resolved
 from experiments.launch import process_group
 from experiments.training import callbacks, ranks
-from experiments.training.fitting import Fit, fit_again, fit_and_choose
+from experiments.training.fitting import Fit, fit_and_choose, refit
 from experiments.training.measure import predict
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
@@ -85,7 +85,7 @@ def fitted(
     """Fits, and returns what must not depend on the number of processes."""
     losses = Losses()
     one.cli.config_init["trainer"]["callbacks"] = [losses, *watching]
-    fit = fit_again(one, folder, EPOCHS - 1) if again else fit_and_choose(one, folder)
+    fit = refit(one, folder, EPOCHS - 1) if again else fit_and_choose(one, folder)
     found = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in fit.clock.history]
     return fit, {
@@ -105,14 +105,17 @@ def cut(one: Resolved, folder: Path) -> None:
         if trainer.global_step == CUT and ranks.current().number == 1:
             os.kill(os.getpid(), signal.SIGUSR1)  # the other rank hears nothing of it
 
-    kept, callbacks.Progress.on_train_batch_end = callbacks.Progress.on_train_batch_end, after
+    kept, callbacks.ProgressCallback.on_train_batch_end = (
+        callbacks.ProgressCallback.on_train_batch_end,
+        after,
+    )
     try:
         fit_and_choose(one, folder)
         raise AssertionError("it was not stopped")
     except Stopped as stopped:
         assert str(stopped) == f"SIGUSR1 at step {CUT}", stopped
     finally:
-        callbacks.Progress.on_train_batch_end = kept  # type: ignore[method-assign]
+        callbacks.ProgressCallback.on_train_batch_end = kept  # type: ignore[method-assign]
 
 
 def cut_and_resumed(folder: Path, cache: Path, strategy: str = "ddp") -> bool:
@@ -146,10 +149,10 @@ def main(folder: Path) -> None:
         except ValueError as error:
             found["estimator"] = str(error)
         found["resumed"] = cut_and_resumed(folder, cache)
-        if not ranks.first():
-            assert ranks.gathered(found)[0] == found  # each rank has seen the same
+        if not ranks.is_rank_zero():
+            assert ranks.all_gather(found)[0] == found  # each rank has seen the same
             return
-        ranks.gathered(found)
+        ranks.all_gather(found)
     (folder / "found.json").write_text(json.dumps(found))
 
 

@@ -114,7 +114,7 @@ def gradients(kind: str) -> float:
         model.loss(model(batch), batch.labels).backward()
         clip_gradients(model.parameters(), LIMIT)
         found.append({name: p.grad for name, p in model.named_parameters()})
-    one, other = (ranks.told(whole(gradient)) for gradient in found)
+    one, other = (ranks.broadcast(whole(gradient)) for gradient in found)
     norm = nn.utils.get_total_norm(list(one.values()))
     assert one.keys() == other.keys() and float(norm) == pytest.approx(LIMIT)
     return max(float((one[name] - other[name]).abs().max()) for name in one)
@@ -122,12 +122,12 @@ def gradients(kind: str) -> float:
 
 def windowed() -> float:
     """The largest difference of logits where one process has windows and the other has none."""
-    rows = random_rows((20, 9, 30) if ranks.first() else (3, 2, 4), 700)
+    rows = random_rows((20, 9, 30) if ranks.is_rank_zero() else (3, 2, 4), 700)
     with torch.no_grad():
         one, other = (
             encoder_of("bert", p, window=8).eval()(make_batch(rows)) for p in (False, True)
         )
-    return max(ranks.gathered(float((one - other).abs().max())))
+    return max(ranks.all_gather(float((one - other).abs().max())))
 
 
 def refusal(name: str, cache: Path, **settings: Any) -> str:
@@ -149,7 +149,7 @@ def main(folder: Path) -> None:
             one, shares = resolved(name, cache, 2, None, STRATEGY, settings), Share()
             found[name] = fitted(one, folder / name, watching=[shares])[1]
             one.cli.model.save(folder / name)
-            found[name]["shares"] = ranks.gathered([min(shares.seen), max(shares.seen)])
+            found[name]["shares"] = ranks.all_gather([min(shares.seen), max(shares.seen)])
         found["gradients"] = {kind: gradients(kind) for kind in TINY}
         found["windows"] = windowed()
         cut(resolved("rates", cache, 2, strategy=STRATEGY), folder / "moved")
@@ -158,11 +158,11 @@ def main(folder: Path) -> None:
             refusal("dense", cache),
             refusal("rates", cache, model={"init_args": {"compile": True}}),
         ]
-        if not ranks.first():
-            theirs = ranks.gathered(found)[0]
+        if not ranks.is_rank_zero():
+            theirs = ranks.all_gather(found)[0]
             assert theirs == found  # each rank has seen the same
             return
-        ranks.gathered(found)
+        ranks.all_gather(found)
     (folder / "found.json").write_text(json.dumps(found))
 
 

@@ -44,7 +44,7 @@ def stop_at(step: int, patch: pytest.MonkeyPatch) -> None:
         if trainer.global_step == step:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    patch.setattr(callbacks.Progress, "on_train_batch_end", after)
+    patch.setattr(callbacks.ProgressCallback, "on_train_batch_end", after)
 
 
 def epochs(fit: Any) -> list[int]:

@@ -86,7 +86,7 @@ def at_batch(batch: int) -> Callable[[pytest.MonkeyPatch, int], None]:
             if next(count) == batch:
                 os.kill(os.getpid(), number)
 
-        patch.setattr(callbacks.Progress, "on_train_batch_end", after)
+        patch.setattr(callbacks.ProgressCallback, "on_train_batch_end", after)
 
     return patched
 
@@ -247,7 +247,7 @@ def test_without_a_checkpoint_before_it_the_message_says_so(
 def test_out_of_memory_becomes_a_row_with_the_peak_and_a_hint(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from experiments.launch.launcher import carry_out
+    from experiments.launch.launcher import run_and_record
     from experiments.records.run_files import read_row
 
     def full(*words: Any) -> None:
@@ -255,7 +255,7 @@ def test_out_of_memory_becomes_a_row_with_the_peak_and_a_hint(
 
     monkeypatch.setattr(LitClassifier, "loss", full)
     spec = spec_of(tmp_path / "run")
-    assert carry_out(spec, lambda what, share: None) == "done"
+    assert run_and_record(spec, lambda what, share: None) == "done"
     row = read_row(spec.folder)
     assert row.status == "failed" and row.reason is not None
     assert row.reason.startswith("OutOfMemory: ") and " GiB" in row.reason

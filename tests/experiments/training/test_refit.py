@@ -20,7 +20,7 @@ from experiments.records.row import Row
 from experiments.records.run_files import TEST_FILE, VAL_FILE
 from experiments.training import callbacks, run
 from experiments.training.checkpointing import RESUME_FILE
-from experiments.training.fitting import CHOICE_FILE, Fit
+from experiments.training.fitting import SELECTION_FILE, Fit
 from experiments.training.run import execute
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
@@ -157,7 +157,7 @@ def test_the_row_has_the_cost_of_both_fits(refit: Seen) -> None:
     first, second = refit.fits
     assert refit.row.train_seconds == first.seconds + second.seconds
     assert (refit.row.seconds_to_best or 0) < first.seconds
-    assert not {RESUME_FILE, CHOICE_FILE, "best.ckpt"} & {f.name for f in refit.folder.iterdir()}
+    assert not {RESUME_FILE, SELECTION_FILE, "best.ckpt"} & {f.name for f in refit.folder.iterdir()}
 
 
 @pytest.mark.parametrize("name", ["bag", "tfidf_logreg"])
@@ -195,7 +195,7 @@ def stop_after(batches: int, patch: pytest.MonkeyPatch) -> None:
         if next(count) == batches:
             os.kill(os.getpid(), signal.SIGINT)
 
-    patch.setattr(callbacks.Progress, "on_train_batch_end", after)
+    patch.setattr(callbacks.ProgressCallback, "on_train_batch_end", after)
     # Where these tests themselves run in the background it is ignored, and a run leaves it so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -214,7 +214,7 @@ def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
         stop_after(batch[phase], patch)
         execute(spec)
     assert (spec.folder / RESUME_FILE).exists() and not (spec.folder / "row.json").exists()
-    assert (spec.folder / CHOICE_FILE).exists() == phase.startswith("second")
+    assert (spec.folder / SELECTION_FILE).exists() == phase.startswith("second")
     again = watch(spec)
     assert len(again.fits) == (1 if phase.startswith("second") else 2)
     assert again.fits[-1].clock.steps == second
@@ -228,7 +228,7 @@ def test_what_was_chosen_under_other_settings_is_not_taken(tmp_path: Path) -> No
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
         patch.setattr(run, "fit_again", lambda *words: (_ for _ in ()).throw(Stopped()))
         execute(spec)
-    assert (spec.folder / CHOICE_FILE).exists()
+    assert (spec.folder / SELECTION_FILE).exists()
     spec.settings["trainer"]["max_epochs"] = 1
     seen = watch(spec)
     assert seen.row.epochs == 1 and len(seen.fits) == 2

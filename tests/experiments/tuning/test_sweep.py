@@ -17,12 +17,12 @@ from rich.console import Console
 from experiments.cli.main import main
 from experiments.config.registry import CONFIGS, ConfigError, Registry, read_profile
 from experiments.launch.benchmark import expand
-from experiments.launch.launcher import alone
+from experiments.launch.launcher import exclusive_lock
 from experiments.launch.local import LocalLauncher
 from experiments.records.run_files import read_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import check_space, read_space
-from experiments.tuning.study import JOURNAL, Prune, Pruned, open_study, suggest, trial_of
+from experiments.tuning.study import JOURNAL, Pruned, PruningCallback, open_study, suggest, trial_of
 from experiments.tuning.sweep import Sweep
 from tests.experiments.conftest import TOY
 
@@ -156,7 +156,7 @@ def test_a_trial_that_another_machine_is_at_is_left_to_it(space: Path, tmp_path:
     sweep = sweep_in(tmp_path, space, 2)
     elsewhere = sweep.study.ask()
     suggest(trial_of(sweep.study, elsewhere.number), sweep.space)
-    with alone(tmp_path / "s" / f"trial-{elsewhere.number:04d}"):
+    with exclusive_lock(tmp_path / "s" / f"trial-{elsewhere.number:04d}"):
         assert sweep.run() is not None
     states = [trial.state for trial in study_in(tmp_path / "s").trials]
     assert states == [TrialState.RUNNING, TrialState.COMPLETE]
@@ -190,7 +190,7 @@ def test_a_hopeless_trial_is_ended_and_a_good_one_is_not(pruner: Any, tmp_path: 
         study.tell(trial, value)
 
     def after(value: float) -> None:
-        prune = Prune(str(file), "x", study.ask().number, "val/log_loss", "min", pruner)
+        prune = PruningCallback(str(file), "x", study.ask().number, "val/log_loss", "min", pruner)
         for epoch in range(4):
             metrics = {"val/log_loss": torch.tensor(value)}
             trainer: Any = SimpleNamespace(callback_metrics=metrics, current_epoch=epoch)
