@@ -14,7 +14,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config.registry import CONFIGS, ConfigError, Registry, nearest, read_profile
+from experiments.config.registry import (
+    CONFIGS,
+    ConfigError,
+    Registry,
+    current_experiment,
+    nearest,
+    read_profile,
+)
 
 _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 
@@ -256,7 +263,7 @@ def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-unty
     from experiments.launch import benchmark
 
     registry, profile = _registry(options), read_profile(options.profile)
-    for name in options.experiments:
+    for name in map(current_experiment, options.experiments):
         if name.startswith("-"):
             raise ConfigError(f"{name!r} is no experiment")
         if name not in registry.files and not Path(name).is_file():
