@@ -23,12 +23,8 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     if options.readme:
         from experiments.report.readme import write_readme
 
-        for name in write_readme(options.readme, options.folder, Registry(options.configs)):
-            console.print(f"{options.readme}: table {name}", highlight=False)
-        from experiments.report.robustness import write_robustness
-
-        if write_robustness(options.readme, options.folder):
-            console.print(f"{options.readme}: table robustness", highlight=False)
+        for file, what in write_readme(options.readme, options.folder, Registry(options.configs)):
+            console.print(f"{file}: {what}", highlight=False, soft_wrap=True)
     return 0
 
 

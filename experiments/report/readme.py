@@ -1,39 +1,37 @@
-"""The results table of a README: written between two marks, the rest left as it is."""
+"""What the program writes into Markdown files: tables and a picture of the published results."""
 
-import re
-import textwrap
+from functools import cache
 from pathlib import Path
 
 from experiments import evaluation_log
 from experiments.atomic import replace_bytes
 from experiments.config import Registry
+from experiments.report import marks
 from experiments.report.evidence import statistics
-from experiments.report.facts import PROTOCOLS
-from experiments.report.markdown import escape
-from experiments.report.tables import Line, Table, build_tables
-from experiments.report.terminal import compact
+from experiments.report.grids import whole
+from experiments.report.picture import picture
+from experiments.report.robustness import markdown
+from experiments.report.tables import Table, build_tables
+from experiments.report.top import top
 from experiments.results import ResultsError, read_rows, tables_in
+from experiments.robustness import read_published
 
-WIDTH = 100
-OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
-_MARK = re.compile(r"<!-- (/?)results:([\w.+-]+) -->")
-# Heading, key of `tables.COLUMNS`, digits.
-_GROUP = "group"
-_COLUMNS = (
-    ("test accuracy %", "test_accuracy", 2),
-    (_GROUP, _GROUP, 0),
-    ("F1 %", "f1", 2),
-    ("log loss", "log_loss", 3),
-    ("ECE %", "ece", 1),
-    ("val accuracy %", "val_accuracy", 2),
-    ("parameters", "parameters", 0),
-    ("training s", "train_seconds", 0),
-    ("p50 ms", "latency", 1),
-)
+DOCS = "docs"
+WHOLE_TABLE = "results.md"
+_WRITTEN = {
+    "table": "table {}",
+    "top": "top rows of {}",
+    "picture": "picture {}",
+    "robustness": "table {}",
+}
 
 
-def write_readme(readme: Path, folder: Path, registry: Registry) -> list[str]:
-    """Writes the published table NAME between `<!-- results:NAME -->` and `<!-- /results:NAME -->`.
+def write_readme(readme: Path, folder: Path, registry: Registry) -> list[tuple[Path, str]]:
+    """Write between the marks of a Markdown file, and of the `docs/*.md` beside it.
+
+    `<!-- results:NAME -->` … `<!-- /results:NAME -->` get the published table NAME,
+    `results:NAME:top` its most telling rows, `picture:NAME` a picture of it, whose files lie in
+    `docs`, and `robustness` the table of that name.
 
     Args:
         readme: The Markdown file; nothing outside the marks is touched.
@@ -41,138 +39,78 @@ def write_readme(readme: Path, folder: Path, registry: Registry) -> list[str]:
         registry: Says what each experiment is.
 
     Returns:
-        The names of the tables that were written.
+        The file and the content of every pair of marks, in order.
 
     Raises:
-        ResultsError: No marks, marks that do not pair up, or no table of a marked name.
+        ResultsError: No marks in `readme`, unknown ones or some that do not pair up, no table of
+            a marked name, or two pictures for the same files. Nothing is written then.
         OSError: As raised by the file system.
     """
-    folder = folder.parent if folder.is_file() else folder
-    before = readme.read_bytes().decode()
-    newline = "\r\n" if "\r\n" in before else "\n"
-    after, written, position = [], [], 0
-    for name, start, end in _places(before, readme):
-        body = newline.join(["", "", *render(folder, name, registry).splitlines(), "", ""])
-        after += [before[position:start], body]
-        position = end
-        written.append(name)
-    after.append(before[position:])
-    if (content := "".join(after)) != before:
-        replace_bytes(readme.resolve(), content.encode())
+    results = _Results(folder.parent if folder.is_file() else folder, registry)
+    written = []
+    for page in (readme, *sorted((readme.parent / DOCS).glob("*.md"))):
+        text = page.read_bytes().decode()
+        found = marks.places(text, page)
+        if page is readme and not found:
+            raise ResultsError(
+                f"{readme}: no place for a table; put the lines <!-- results:NAME --> and "
+                "<!-- /results:NAME --> where the published table NAME belongs (other marks: "
+                f"{', '.join(marks.KNOWN[1:])})"
+            )
+        if found:
+            filled = marks.fill(text, found, results.bodies(page, found))
+            results.files[page.resolve()] = filled.encode()
+        written += [(page, _WRITTEN[place.kind].format(place.name)) for place in found]
+    for file, content in results.files.items():
+        if not file.exists() or file.read_bytes() != content:
+            replace_bytes(file, content)
     return written
 
 
-def render(folder: Path, name: str, registry: Registry) -> str:
-    """One published table as Markdown: a grid for each protocol, profile and corpus in it.
+class _Results:
+    """The published results as Markdown, and the files that belong to it.
 
-    Raises:
-        ResultsError: there is no such table.
+    Attributes:
+        files: What is to be written, by path.
     """
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self.files: dict[Path, bytes] = {}
+        self._folder = folder
+        self._registry = registry
+        self._tables = cache(lambda name: _read(folder, name))
+
+    def bodies(self, page: Path, found: list[marks.Place]) -> list[str]:
+        """The Markdown for each place of a page."""
+        home = page.absolute().parent
+        inside = home.name == DOCS
+        docs, link = (home, "") if inside else (home / DOCS, f"{DOCS}/")
+        return [self._body(place, docs, link) for place in found]
+
+    def _body(self, place: marks.Place, docs: Path, link: str) -> str:
+        if place.kind == "robustness":
+            return markdown(read_published(self._folder))
+        tables = self._tables(place.name)
+        if place.kind == "top":
+            return top(tables, place.name, self._registry, f"{link}{WHOLE_TABLE}")
+        if place.kind == "table":
+            return whole(tables, place.name, self._registry)
+        text, files = picture(tables, place.name, link)
+        for file, svg in files.items():
+            path, content = (docs / file).resolve(), svg.encode()
+            if self.files.setdefault(path, content) != content:
+                raise ResultsError(
+                    f"{path}: the marks ask for pictures of two tables, one of them {place.name}; "
+                    "the files hold one"
+                )
+        return text
+
+
+def _read(folder: Path, name: str) -> list[Table]:
+    """The tables of the published NAME, one for each protocol, profile and corpus in it."""
     path = folder / f"{name}.jsonl"
     if path not in tables_in(folder):
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
     log = evaluation_log.read(folder / evaluation_log.LOG_FILE)
-    tables = build_tables(read_rows(path), log, lambda done: statistics(done, path))
-    return "\n\n".join(
-        "\n\n".join([_fill(_about(table)), _grid(table, registry), _fill(_how(table, name))])
-        for table in tables
-    )
-
-
-def _places(text: str, readme: Path) -> list[tuple[str, int, int]]:
-    """Name, start and end of what stands between each pair of marks."""
-    marks = list(_MARK.finditer(text))
-    if not marks:
-        raise ResultsError(
-            f"{readme}: no place for a table; put the lines <!-- results:NAME --> and "
-            "<!-- /results:NAME --> where the published table NAME belongs"
-        )
-    places = []
-    opening: re.Match[str] | None = None
-    for mark in marks:
-        if bool(mark[1]) != (opening is not None) or (opening and opening[2] != mark[2]):
-            raise _unpaired(mark, text, readme)
-        if opening is not None:
-            places.append((mark[2], opening.end(), mark.start()))
-        opening = None if opening is not None else mark
-    if opening is not None:
-        raise _unpaired(opening, text, readme)
-    return places
-
-
-def _unpaired(mark: re.Match[str], text: str, readme: Path) -> ResultsError:
-    line = text.count("\n", 0, mark.start()) + 1
-    return ResultsError(
-        f"{readme}:{line}: {mark[0]} does not pair up; every <!-- results:NAME --> is followed by "
-        "its <!-- /results:NAME -->"
-    )
-
-
-def _about(table: Table) -> str:
-    facts = dict(table.facts)
-    protocol = f"Protocol `{table.protocol}`"
-    if table.protocol in PROTOCOLS:
-        protocol += f": {PROTOCOLS[table.protocol]}"
-    corpus = f"Corpus {escape(facts['Corpus'])}: {facts['Evaluated on']}"
-    machine = facts.get("Machine", "") + f"; precision {facts['Precision']}"
-    parts = [corpus, protocol, escape(machine), *map(escape, table.notes)]
-    return " ".join(part.rstrip(".") + "." for part in parts if part)
-
-
-def _grid(table: Table, registry: Registry) -> str:
-    heads = ["experiment", "what", "seeds", *(title for title, _, _ in _COLUMNS)]
-    rules = ("---" if key == _GROUP else "---:" for _, key, _ in _COLUMNS)
-    lines = [heads, ["---", "---", "---", *rules]]
-    for line in table.lines:
-        what = registry.description(line.experiment) or line.architecture
-        seeds = ", ".join(map(str, line.seeds))
-        cells = [f"`{line.experiment}`", escape(what.rstrip(".")), seeds]
-        lines.append(cells + [_cell(line, key, digits) for _, key, digits in _COLUMNS])
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _cell(line: Line, key: str, digits: int) -> str:
-    if key == _GROUP:
-        return line.group or "–"
-    value = line.values[key]
-    if value is None:
-        return "–"
-    if key == "parameters":
-        return compact(value.mean)
-    text = f"{value.mean:,.{digits}f}"
-    if key != "test_accuracy":
-        return text
-    text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"
-    if line.interval:  # one digit: half a width is some tenths of a point
-        text += f" [{100 * line.interval.low:.1f}, {100 * line.interval.high:.1f}]"
-    return text
-
-
-def _how(table: Table, name: str) -> str:
-    """What the numbers are worth, and the command that makes them."""
-    sentences = []
-    if any(len(line.seeds) > 1 for line in table.lines):
-        sentences.append("Means over the seeds, ± their sample standard deviation.")
-    if intervals := [line.interval for line in table.lines if line.interval]:
-        over = "reviews and seeds"
-        if all(one.reviews_only for one in intervals):
-            over = "reviews; another seed would add to it"
-        elif any(one.reviews_only for one in intervals):
-            over += ", of reviews alone where there is one seed"
-        sentences.append(
-            f"In brackets the 95% interval over {over}. Experiments that share a letter do not "
-            "differ significantly (5%, Holm-corrected over all pairs)."
-        )
-    if told := dict(table.facts).get("Tested"):
-        sentences.append(f"Tested: {escape(told)}.")
-    seeds = sorted({seed for line in table.lines for seed in line.seeds})
-    command = f"lit-sentiment benchmark NAME --profile {table.profile}"
-    command += "" if table.profile in OFFLINE else " --root DIR"
-    command += f" --seeds {' '.join(map(str, seeds))} --name {name}"
-    command += f" --run.protocol {table.protocol}"  # an experiment's file may say another
-    return " ".join([*sentences, f"Each row: `{command}`."])
-
-
-def _fill(text: str) -> str:
-    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return build_tables(read_rows(path), log, lambda done: statistics(done, path))

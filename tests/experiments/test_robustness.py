@@ -14,8 +14,10 @@ from datamodules.corpus import TextSplit
 from experiments import challenges as made
 from experiments.challenges import challenges, with_typos, without_punctuation
 from experiments.cli import main
+from experiments.config import Registry
 from experiments.predictor import Predictor
-from experiments.report.robustness import markdown, write_robustness
+from experiments.report.readme import write_readme
+from experiments.report.robustness import markdown
 from experiments.results import ResultsError, read_row, write_row
 from experiments.robustness import FILE, Judged, read_judged, read_published
 from tests.corpora import make_robustness, review, revise
@@ -114,7 +116,7 @@ def test_runs_are_judged_kept_published_and_shown(
 
     readme = tmp_path / "README.md"
     readme.write_text("one\n<!-- robustness -->\nprevious\n<!-- /robustness -->\ntwo\n")
-    assert write_robustness(readme, tmp_path / "results")
+    assert write_readme(readme, tmp_path / "results", Registry()) == [(readme, "table robustness")]
     text = readme.read_text()
     assert text.startswith("one\n") and text.endswith("\ntwo\n") and "previous" not in text
     assert f"{100 * judged.accuracy('typos_5'):.1f}" in text and "| `bag` | 0 |" in text
@@ -163,12 +165,11 @@ def test_the_published_table_stands_in_the_readme_and_follows_from_its_evidence(
     assert markdown(published) in (RESULTS.parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def test_marks_that_do_not_pair_up_are_refused(tmp_path: Path) -> None:
+def test_nothing_published_is_no_table(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text("no marks")
-    assert not write_robustness(readme, tmp_path)
-    readme.write_text("<!-- robustness -->")
-    with pytest.raises(ResultsError, match="is to be followed by"):
-        write_robustness(readme, tmp_path)
+    readme.write_text(text := "<!-- robustness --><!-- /robustness -->")
+    with pytest.raises(ResultsError, match="0 runs are published"):
+        write_readme(readme, tmp_path, Registry())
+    assert readme.read_text() == text
     with pytest.raises(ResultsError, match="0 runs are published"):
         markdown([])
