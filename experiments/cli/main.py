@@ -154,8 +154,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--readme",
         type=Path,
-        help="also write each published table NAME between the lines "
-        "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
+        help="also write published tables and pictures between the marks of this file, and of "
+        "docs/*.md beside it: <!-- results:NAME --> and <!-- /results:NAME --> for the table NAME, "
+        "results:NAME:top for its most telling rows, picture:NAME, robustness",
     )
 
     sub.add_argument(

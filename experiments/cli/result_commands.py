@@ -21,14 +21,10 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     if options.wandb is not None:
         summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:
-        from experiments.report.readme import write_readme
+        from experiments.report.readme.write import write_readme
 
-        for name in write_readme(options.readme, options.folder, Registry(options.configs)):
-            console.print(f"{options.readme}: table {name}", highlight=False)
-        from experiments.report.robustness import write_robustness
-
-        if write_robustness(options.readme, options.folder):
-            console.print(f"{options.readme}: table robustness", highlight=False)
+        for file, what in write_readme(options.readme, options.folder, Registry(options.configs)):
+            console.print(f"{file}: {what}", highlight=False, soft_wrap=True)
     return 0
 
 
