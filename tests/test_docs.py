@@ -13,7 +13,8 @@ import pytest
 
 from datamodules.upgrade.__main__ import BEGIN, END, markdown
 from datamodules.upgrade.translate import current_words
-from experiments.cli.main import main, parser
+from experiments.cli.main import main
+from experiments.cli.parser import parser
 from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY
 

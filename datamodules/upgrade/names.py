@@ -40,7 +40,7 @@ MODULES: dict[str, str] = {
     **_moved(
         "experiments",
         {
-            "cli": "commands one_run=fit result_commands",
+            "cli": "one_run=fit_one",
             "config": "parsing=resolved",
             "inference": "challenges=robustness_sets predictor robustness word_table "
             "submission=kaggle_submission",
@@ -57,6 +57,8 @@ MODULES: dict[str, str] = {
         },
     ),
     "datamodules.glove": "lit_models.glove",
+    "experiments.commands": "experiments.cli",
+    "experiments.result_commands": "experiments.cli",
 }
 """Modules that moved."""
 
@@ -135,6 +137,24 @@ VALUES: dict[tuple[str, str], dict[Any, Any]] = {
     ("datamodules.tokenizers.WordTokenizer", "preparation"): {"seed": "keras"},
 }
 """Values that were renamed, by class and setting."""
+
+REPLACED: dict[tuple[str, str], dict[Any, dict[str, Any]]] = {
+    **{
+        (f"lit_models.{path}", "distinct"): {
+            True: {"counting": "distinct"},
+            False: {"counting": "all"},
+        }
+        for path in (
+            "vector_average_logreg.VectorAverageLogReg",
+            "vector_average_forest.VectorAverageForest",
+        )
+    },
+    ("lit_models.perceptron.Perceptron", "averaged"): {
+        True: {"weight_averaging": "asgd", "weight_averaging_start": 0},
+        False: {"weight_averaging": None},
+    },
+}
+"""Settings of which others took the place, by class and name: the new settings for each value."""
 
 _SIZES = "embedding_dim hidden_size pooling dropout word_dropout embedding_dropout"
 _RECURRENT = f"{_SIZES} num_layers layer_dropout recurrent_dropout weight_drop"

@@ -11,6 +11,7 @@ from datamodules.upgrade.names import (
     MODEL_SETTINGS,
     MODULES,
     NAMES,
+    REPLACED,
     RETIRED,
     SHARED_SETTINGS,
     VALUES,
@@ -53,6 +54,10 @@ def current_object(
     path = _KERAS_OLD.get(path, path) if variant is not None else path
     given: dict[str, Any] = {}
     for name, value in arguments.items():
+        if (path, name) in REPLACED:
+            given |= REPLACED[path, name][value]
+            say(f"{name}: {value} of {path} is {REPLACED[path, name][value]} today")
+            continue
         new = _current_name(path, name, value)
         given[new] = _current_value(path, new, value, say)
         if new != name:

@@ -15,7 +15,7 @@ READABLE = (1, SCHEMA)
 LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
 LATER |= {"excluded", "train_rows", "checksums"}
 """Fields that rows of schema 1 may lack: their defaults then apply."""
-SECOND = {"config", "family", "superseded"}
+SECOND = {"config", "family"}
 """Fields that came with schema 2."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
@@ -98,8 +98,6 @@ class Row:
         config: The resolved settings, under the names of the version that made the run; empty in
             a row of schema 1 whose run folder is gone.
         family: Family of the architecture, for example `recurrent`.
-        superseded: Why the row no longer counts, for example that its settings do not follow from
-            its commit; None for a row that does.
         schema: Version of this list of fields.
     """
 
@@ -147,7 +145,6 @@ class Row:
     checksums: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     family: str = "other"
-    superseded: str | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -214,13 +211,7 @@ def row_from_dict(data: Any, source: str) -> Row:
     if data["schema"] == 1:
         if later := sorted(SECOND & data.keys()):
             raise ResultsError(f"{source}: unknown field {later[0]!r} of schema 1. {REMEDY}")
-        defaults: dict[str, Any] = {
-            "config": {},
-            "family": "other",
-            "superseded": None,
-            "schema": SCHEMA,
-        }
-        data = data | defaults
+        data = data | {"config": {}, "family": "other", "schema": SCHEMA}
     try:
         row = _build(Row, data, "")
     except ResultsError as error:
