@@ -122,7 +122,7 @@ def test_every_new_name_exists_and_no_old_one_does() -> None:
         importlib.import_module(new)
         if old == "experiments.results":  # the folder of published results has this name today
             continue
-        with pytest.raises(ModuleNotFoundError, match=f"{old} is {new} today".replace(".", r"\.")):
+        with pytest.raises(ImportError, match=f"{old} is {new} today".replace(".", r"\.")):
             importlib.import_module(old)
     for old, new in NAMES.items():
         module, _, name = new.rpartition(".")
