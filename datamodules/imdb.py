@@ -71,7 +71,7 @@ class IMDB(TextDataModule):
         self,
         *,
         root: str | None = None,
-        validation: float = 0.1,
+        validation_fraction: float = 0.1,
         split_seed: int = 0,
         exclude: Exclude | None = None,
         robustness: str | None = None,
@@ -83,7 +83,8 @@ class IMDB(TextDataModule):
             root: a folder that is or holds `aclImdb/`, a tar of it (gz, xz, bz2 or plain), or a
                 folder that holds such a tar (`aclImdb*.tar*`). None: the archive is looked for in
                 the cache folder's `downloads`, and else downloaded from Stanford (84 MB).
-            validation: the share of train that chooses epochs and settings, above 0, below 1.
+            validation_fraction: the share of train that chooses epochs and settings, above 0,
+                below 1.
             split_seed: draws the validation movies.
             exclude: `robustness` keeps the 2,458 train reviews that the contrast sets and the
                 counterfactual pairs were written from (`datamodules.robustness`) out of all that
@@ -92,8 +93,10 @@ class IMDB(TextDataModule):
                 else the cache folder's `downloads`, where what is missing is downloaded.
             **kwargs: see TextDataModule.
         """
-        if not 0 < validation < 1:
-            raise DataError(f"data.validation is {validation}; it must be above 0 and below 1")
+        if not 0 < validation_fraction < 1:
+            raise DataError(
+                f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
+            )
         if exclude not in (None, *get_args(Exclude)):
             raise DataError(f"data.exclude is {exclude!r}; it must be null or 'robustness'")
         self.label_names = ("negative", "positive")
@@ -101,12 +104,13 @@ class IMDB(TextDataModule):
         self.root = root
         self.exclude = exclude
         self.robustness = robustness
-        self.validation = validation
+        self.validation_fraction = validation_fraction
         self.split_seed = split_seed
 
     def source(self) -> dict[str, Any]:
         """The identity of the files, from their sizes and times alone."""
-        split = {"validation": self.validation, "split_seed": self.split_seed}
+        # The key "validation" is part of the addresses of stores that exist.
+        split = {"validation": self.validation_fraction, "split_seed": self.split_seed}
         identity: dict[str, Any] = {"corpus": "imdb", "reader": READER_VERSION, **split}
         if self.exclude is not None:
             identity["exclude"] = self.exclude
@@ -138,7 +142,7 @@ class IMDB(TextDataModule):
                 f"exactly {self._COUNTS.copies}: its texts were changed. {_REMEDY}"
             )
         movies = np.concatenate([files.movies["neg"], files.movies["pos"]])
-        size = max(round(len(train) * self.validation), 1)
+        size = max(round(len(train) * self.validation_fraction), 1)
         val_rows = grouped_split(
             train.labels,
             merge_groups(movies, train.texts),

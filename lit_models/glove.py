@@ -1,4 +1,4 @@
-"""GloVe: word vectors whose products are the logarithms of how often words stand together."""
+"""GloVe: word vectors whose products approximate the logarithms of co-occurrence counts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from datamodules.vectors.cooccurrence import cooccurrences
 
 
 class Pairs(NamedTuple):
-    """Some pairs of words that stand together.
+    """Pairs of words that occur together.
 
     Attributes:
         first: int64[B], word numbers.
-        second: int64[B], the words near those.
+        second: int64[B], words within the window of the first.
         counts: float32[B], X_ij above 0.
     """
 
@@ -31,25 +31,25 @@ class Pairs(NamedTuple):
 
 
 class GloVe(Vectors):
-    """GloVe (Pennington et al. 2014), trained on the rows that are learnt from.
+    """GloVe (Pennington et al. 2014), trained on the texts that the model is trained on.
 
-    A word's vector is the sum of the two that are learnt for it, as word and as neighbour.
+    A word's vector is the sum of its two vectors, as word and as context.
     The same text, settings and seed give the same vectors on one machine and one thread.
 
     Args:
         dim: d, width of a vector.
         window: largest distance of a pair; one at distance n counts 1/n.
-        min_count: a word seen less often gets no vector.
-        min_pair: pairs that count less are left out: most of them, and little of the loss.
-        ceiling: x_max: pairs that count more than this weigh no more; the paper's 100 is for texts
-            a thousand times as long.
+        min_count: rarer words get no vector.
+        min_pair: pairs with a lower count are left out: most of the pairs, little of the loss.
+        ceiling: x_max, count from which on pairs have full weight; the paper's 100 is for a corpus
+            a thousand times as large.
         epochs: passes over the pairs.
         batch_size: pairs of one step.
         learning_rate: of AdaGrad.
-        text: learn from the train texts, or also from those without labels where there are any.
+        text: learn from the train texts alone, or from the unlabelled texts too.
 
     Raises:
-        ValueError: a size below 1, or no such text.
+        ValueError: a size below 1, or an unknown text.
     """
 
     def __init__(
@@ -85,13 +85,13 @@ class GloVe(Vectors):
         if not len(tokens):
             raise too_rare(self.min_count, len(texts))
         counts = cooccurrences(_renumbered(texts, tokens), len(tokens), self.window).tocoo()
-        enough = counts.data >= self.min_pair
+        frequent = counts.data >= self.min_pair
         pairs = Pairs(
-            torch.from_numpy(counts.row[enough].astype(np.int64)),
-            torch.from_numpy(counts.col[enough].astype(np.int64)),
-            torch.from_numpy(counts.data[enough]),
+            torch.from_numpy(counts.row[frequent].astype(np.int64)),
+            torch.from_numpy(counts.col[frequent].astype(np.int64)),
+            torch.from_numpy(counts.data[frequent]),
         )
-        with torch.random.fork_rng(devices=[]):  # what is drawn here moves nothing elsewhere
+        with torch.random.fork_rng(devices=[]):  # leaves the run's generator as it is
             torch.manual_seed(seed)
             model = LitGloVe(len(tokens), self.dim, self.ceiling, self.learning_rate)
             trainer = L.Trainer(
@@ -132,7 +132,7 @@ class LitGloVe(L.LightningModule):
         self.ceiling, self.learning_rate = ceiling, learning_rate
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """J of some pairs."""
+        """J of a batch of pairs."""
         products = (self.word(pairs.first) * self.near(pairs.second)).sum(dim=1)  # [B]
         biases = (self.word_bias(pairs.first) + self.near_bias(pairs.second)).squeeze(1)
         weights = (pairs.counts / self.ceiling).clamp(max=1) ** self._POWER
@@ -151,11 +151,11 @@ class LitGloVe(L.LightningModule):
 
 
 class PairBatches(IterableDataset[Pairs]):
-    """All pairs once an epoch, in a new order each time.
+    """Batches of all pairs, in a new random order each epoch.
 
     Args:
-        pairs: all of them.
-        batch_size: of how many a batch is.
+        pairs: all pairs.
+        batch_size: pairs of a batch.
         seed: of the orders.
     """
 
@@ -173,7 +173,7 @@ class PairBatches(IterableDataset[Pairs]):
 
 
 def _renumbered(texts: Ragged, tokens: np.ndarray) -> Ragged:
-    """The same rows with the ascending `tokens` numbered from 0, and all others left out."""
+    """The rows with the ascending `tokens` renumbered from 0 and all others left out."""
     place = np.full(int(texts.values.max(initial=0)) + 1, -1, dtype=np.int32)
     place[tokens] = np.arange(len(tokens))
     values = place[texts.values]

@@ -56,12 +56,12 @@ class LitClassifier(L.LightningModule):
         warmup_fraction: share of all steps in which the rate rises linearly.
         label_smoothing: share of the target spread over all classes.
         gradient_clip_norm: largest norm of the whole gradient; None does not clip.
-        average: validate, keep and predict with a mean of the weights over steps: `ema`, which
-            forgets, or `asgd`, which does not. None: with the weights themselves.
-        average_decay: how slowly `ema` forgets.
-        average_start: epochs before the mean of `asgd` begins.
-        vectors_rate: the learning rate of word vectors that the corpus gives (`data.vectors`), as a
-            share of `learning_rate`; 0 keeps them as given.
+        weight_averaging: validate, keep and predict with a mean of the weights over steps: `ema`,
+            which forgets, or `asgd`, which does not. None: with the weights themselves.
+        weight_averaging_decay: how slowly `ema` forgets.
+        weight_averaging_start: epochs before the mean of `asgd` begins.
+        vectors_lr_scale: the learning rate of word vectors that the corpus gives (`data.vectors`),
+            as a share of `learning_rate`; 0 keeps them as given.
         vectors_frozen_epochs: epochs in which those vectors stay as given, before they learn at
             their rate.
         compile: fit with `torch.compile`, which pays on a GPU; networks with recurrent layers
@@ -72,6 +72,8 @@ class LitClassifier(L.LightningModule):
     """
 
     net: nn.Module
+    family: ClassVar[str] = "other"
+    """Group of architectures in the report."""
     notes: tuple[str, ...] = ()
     """What a reader of the results must know of how this model was fitted."""
     family: ClassVar[str] = "other"
@@ -90,10 +92,10 @@ class LitClassifier(L.LightningModule):
         warmup_fraction: float = 0.0,
         label_smoothing: float = 0.0,
         gradient_clip_norm: float | None = 1.0,
-        average: Average | None = None,
-        average_decay: float = 0.999,
-        average_start: int = 1,
-        vectors_rate: float = 0.2,
+        weight_averaging: Average | None = None,
+        weight_averaging_decay: float = 0.999,
+        weight_averaging_start: int = 1,
+        vectors_lr_scale: float = 0.2,
         vectors_frozen_epochs: int = 0,
         compile: bool = False,
     ) -> None:
@@ -105,8 +107,8 @@ class LitClassifier(L.LightningModule):
                 "sparse gradients are not clipped; set --model.gradient_clip_norm null, or "
                 "--model.optimizer adamw"
             )
-        if vectors_rate < 0:
-            raise ValueError(f"vectors_rate is {vectors_rate}; it must be 0 or more")
+        if vectors_lr_scale < 0:
+            raise ValueError(f"vectors_lr_scale is {vectors_lr_scale}; it must be 0 or more")
         if vectors_frozen_epochs < 0:
             raise ValueError(
                 f"vectors_frozen_epochs is {vectors_frozen_epochs}; it must be 0 or more"
@@ -116,9 +118,10 @@ class LitClassifier(L.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
-        self.average, self.average_decay = average, average_decay
-        self.average_start, self.compiled = average_start, compile
-        self.vectors_rate, self.given_vectors = vectors_rate, list[Tensor]()
+        self.weight_averaging, self.compiled = weight_averaging, compile
+        self.weight_averaging_decay = weight_averaging_decay
+        self.weight_averaging_start = weight_averaging_start
+        self.vectors_lr_scale, self.given_vectors = vectors_lr_scale, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
@@ -165,7 +168,7 @@ class LitClassifier(L.LightningModule):
             )
         for embedding in embeddings:
             embedding.start_from(torch.from_numpy(view.vectors))
-            embedding.table.weight.requires_grad_(self.vectors_rate > 0)
+            embedding.table.weight.requires_grad_(self.vectors_lr_scale > 0)
         self.given_vectors = [embedding.table.weight for embedding in embeddings]
 
     # The loop
@@ -206,9 +209,10 @@ class LitClassifier(L.LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The averaging of weights, where it is asked for."""
-        if self.average is None:
+        if self.weight_averaging is None:
             return []
-        return [WeightAverage(self.average, self.average_decay, self.average_start)]
+        settings = self.weight_averaging_decay, self.weight_averaging_start
+        return [WeightAverage(self.weight_averaging, *settings)]
 
     # The optimiser
 
@@ -243,7 +247,7 @@ class LitClassifier(L.LightningModule):
             {"params": [p for p in matrices if id(p) not in given]},
             {
                 "params": [p for p in matrices if id(p) in given],
-                "lr": self.learning_rate * self.vectors_rate,
+                "lr": self.learning_rate * self.vectors_lr_scale,
             },
             {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
         ]

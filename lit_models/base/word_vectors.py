@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -17,6 +19,7 @@ class WordVectorEstimator(LitEstimator):
     Words without one, rare in the texts that the vectors were learnt from, are left out.
     """
 
+    family: ClassVar[str] = "word vectors"
     counter: NgramCounter
     """Of the W words that have a vector."""
 

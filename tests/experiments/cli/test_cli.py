@@ -164,7 +164,7 @@ def test_print_config_lists_every_setting(capsys: pytest.CaptureFixture[str]) ->
         main(["fit", "-c", "cnn", "--print_config"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    assert "filters: 100" in shown and "patience: 3" in shown
+    assert "num_filters: 100" in shown and "patience: 3" in shown
 
 
 def test_commands_start_without_heavy_imports() -> None:

@@ -82,7 +82,7 @@ def test_clusters_of_a_run_are_word_lists(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = '{"class_path": "Word2Vec", "init_args": {"min_count": 1}}'
-    place = run(tmp_path, "centroids_forest", f"--data.vectors={vectors}", "--model.trees=5")
+    place = run(tmp_path, "centroids_forest", f"--data.vectors={vectors}", "--model.n_estimators=5")
     capsys.readouterr()
     assert main(["vectors", "clusters", str(place)]) == 0
     every = capsys.readouterr().out.split()
