@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from lit_models.base.sharding import part_like
+from lit_models.base.sharded_tensors import copy_full
 
 Average = Literal["ema", "asgd"]
 
@@ -45,7 +45,7 @@ class WeightAverage(Callback):
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         own = [p.detach().clone() for p in module.parameters()]
         for mine, loaded in zip(own, self.other, strict=False):  # of a checkpoint, if there was one
-            mine.copy_(part_like(loaded, mine))
+            copy_full(mine, loaded)
         self.other = own
 
     def on_train_batch_start(

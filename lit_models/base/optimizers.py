@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
+
+from lit_models.base.sharded_tensors import full_tensor
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
@@ -18,9 +19,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
     all gradients. Asking a GPU for the norm would make it wait, so there they are multiplied.
     """
     parameters = [p for p in parameters if p.grad is not None]
-    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if isinstance(norm, DTensor):
-        norm = norm.full_tensor()  # over the parts of all processes
+    norm = full_tensor(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
     if norm.device.type != "cpu" or not norm <= limit:  # not: a NaN spreads, to be found
         nn.utils.clip_grads_with_norm_(parameters, limit, norm)
 

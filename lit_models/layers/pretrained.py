@@ -129,19 +129,6 @@ def layers_of(encoder: nn.Module) -> list[nn.Module]:
     return list(stack)
 
 
-def depths_of(encoder: nn.Module) -> dict[int, int]:
-    """How far from the input each parameter is, by its `id`: 0 embeddings, 1 … L the layers.
-
-    What stands above the last layer counts to it.
-    """
-    layers = layers_of(encoder)
-    depths = {id(p): i + 1 for i, layer in enumerate(layers) for p in layer.parameters()}
-    for name, parameter in encoder.named_parameters():
-        low = any(part in name for part in ("embed", "wte", "wpe"))
-        depths.setdefault(id(parameter), 0 if low else len(layers))
-    return depths
-
-
 def reinitialise(layers: list[nn.Module], deviation: float) -> None:
     """Starts layers anew, as BERT started them: normal weights, zero biases, unit gains."""
     for layer in layers:

@@ -246,7 +246,8 @@ class Thawed(L.Callback):
 
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, number: int) -> None:
         if number == 0:
-            learnt = {module.depths[id(p)] for p in module.thawing if p.requires_grad}
+            parameters = {name: module.net.encoder.get_parameter(name) for name in module.trainable}
+            learnt = {module.depths[name] for name, p in parameters.items() if p.requires_grad}
             self.seen.append(sorted(learnt))
 
 
