@@ -1,1 +1,1 @@
-"""Batches in, logits out. Knows nothing of corpora, files or the benchmark."""
+"""Text classifiers: logits of batches of token ids."""

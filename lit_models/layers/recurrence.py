@@ -50,7 +50,7 @@ def read(inputs: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -
     of_words, of_states, bias, inner = (torch.stack(kind) for kind in zip(*weights, strict=True))
     gates, size = of_states.shape[1:]
     # What is read when, int64[D, T, B], as places in [B, T, D]; and the other way round.
-    places = [torch.arange(width).expand(rows, width), turned(lengths, width)][:count]
+    places = [torch.arange(width).expand(rows, width), reversed_positions(lengths, width)][:count]
     order = torch.stack(places).mT + width * torch.arange(rows)
     order = order * count + torch.arange(count)[:, None, None]
     number = torch.arange(order.numel())
@@ -70,7 +70,7 @@ def read(inputs: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -
     return states.view(rows, width, -1)
 
 
-def turned(lengths: Tensor, width: int) -> Tensor:
+def reversed_positions(lengths: Tensor, width: int) -> Tensor:
     """int64[B, T], the places of each row from its last word to its first; past it they stay."""
     column = torch.arange(width, device=lengths.device)[None, :].expand(len(lengths), width)
     return torch.where(column < lengths[:, None], lengths[:, None] - 1 - column, column)
