@@ -9,13 +9,13 @@ from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch, TrainView
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.sharding import called_on_all, is_sharded, shard
+from lit_models.base.sharded_tensors import call_in_step
 from lit_models.layers.adapters import add_adapters
+from lit_models.layers.depths import depths_of, freeze, layerwise_groups
 from lit_models.layers.masking import mask_of, pool
 from lit_models.layers.packed import encode_packed, pack, packs_fast, unpack
 from lit_models.layers.pretrained import (
     build_encoder,
-    depths_of,
     first_position,
     layers_of,
     longest_row,
@@ -210,16 +210,12 @@ class BERT(LitClassifier):
             raise ValueError(f"layer_decay is {layer_decay}; it must be above 0 and at most 1")
         deviation = float(resolved.get("initializer_range", 0.02))
         reinitialise(layers[len(layers) - reinitialised_layers :], deviation)
-        self.depths = depths_of(encoder)
         if frozen_layers is not None:
-            for parameter in encoder.parameters():
-                if self.depths[id(parameter)] <= frozen_layers:
-                    parameter.requires_grad_(False)
+            freeze(encoder, frozen_layers)
         if gradient_checkpointing:
             encoder.gradient_checkpointing_enable()  # type: ignore[operator]
         if lora_rank:
             add_adapters(encoder, lora_rank)
-            self.depths = depths_of(encoder)
         self.net = EncoderNet(
             encoder,
             num_classes=self.num_classes,
@@ -233,7 +229,8 @@ class BERT(LitClassifier):
             self.net.dense = pooler
         self.layer_decay, self.attention_dropout = layer_decay, attention_dropout
         self.gradual_unfreezing, self.top = gradual_unfreezing, len(layers)
-        self.thawing = [p for p in encoder.parameters() if p.requires_grad]
+        self.depths = depths_of(encoder)  # by name
+        self.trainable = [name for name, p in encoder.named_parameters() if p.requires_grad]
         self.window = window
         self.register_buffer("specials", torch.zeros(2, dtype=torch.int64))  # prefix, suffix
 
@@ -266,49 +263,35 @@ class BERT(LitClassifier):
                 "fast attention kernel has none; set --model.attention_dropout 0"
             )
 
-    def configure_model(self) -> None:
-        """Shards every weight over the processes under the strategy `fsdp2`, once."""
-        encoder = self.net.encoder
-        if self.device_mesh is not None and not is_sharded(self.net):
-            shard(self.net, layers_of(encoder), self.device_mesh, self.trainer.precision)
-            self.depths = depths_of(encoder)
-            self.thawing = [p for p in encoder.parameters() if p.requires_grad]
+    @property
+    def encoder_layers(self) -> list[nn.Module]:
+        """Layers of the encoder, lowest first."""
+        return layers_of(self.net.encoder)
 
     def forward(self, batch: TextBatch) -> Tensor:
-        """float32[B, C] logits; in evaluation, means over the windows of longer rows."""
-        size = self.window
-        alone = not is_sharded(self.net)
-        if self.training or size is None or (alone and int(batch.lengths.max()) <= size):
+        """float32[B, C] logits; outside training the means over the windows of longer rows."""
+        if self.training or self.window is None:
             return super().forward(batch)
-        prefix, suffix = self.specials.tolist()
-        tokens, lengths, row = split_rows(batch.tokens, batch.lengths, size, prefix, suffix)
+        windows = split_rows(batch.tokens, batch.lengths, self.window, *self.specials.tolist())
+        tokens, lengths, row = windows
         parts = zip(tokens.split(len(batch.ids)), lengths.split(len(batch.ids)), strict=True)
-        logits = torch.cat(called_on_all(self.net, list(parts))).float()
+        logits = torch.cat(call_in_step(self.net, list(parts))).float()
         return mean_by_row(logits, row, len(batch.ids))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Two groups for each layer: its matrices, and its biases and gains without decay."""
-        groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
-        for parameter in self.parameters():
-            if parameter.requires_grad:
-                depth = self.depths.get(id(parameter), self.top + 1)  # the head is above all
-                groups.setdefault((depth, parameter.ndim < 2), []).append(parameter)
-        return [
-            {
-                "params": parameters,
-                "lr": self.learning_rate * self.layer_decay ** (self.top + 1 - depth),
-                "weight_decay": 0.0 if flat else self.weight_decay,
-            }
-            for (depth, flat), parameters in sorted(groups.items(), key=lambda item: item[0])
-        ]
+        """One group for each layer's matrices and one for its biases and gains."""
+        named = ((name.removeprefix("net.encoder."), p) for name, p in self.named_parameters())
+        rates = self.learning_rate, self.layer_decay, self.weight_decay
+        return layerwise_groups(named, self.depths, self.top + 1, *rates)
 
     def on_train_start(self) -> None:
-        """Freezes layers also where training resumes within an epoch."""
+        """Freeze the layers not yet learnt, also where a fit resumes within an epoch."""
         self.on_train_epoch_start()
 
     def on_train_epoch_start(self) -> None:
-        """Unfreezes one more layer, under gradual unfreezing."""
+        """Unfreeze one more layer, under gradual unfreezing."""
         if self.gradual_unfreezing:
             lowest = self.top - self.current_epoch
-            for parameter in self.thawing:
-                parameter.requires_grad_(self.depths[id(parameter)] >= lowest)
+            for name in self.trainable:
+                parameter = self.net.encoder.get_parameter(name)
+                parameter.requires_grad_(self.depths[name] >= lowest)

@@ -1,4 +1,4 @@
-"""GloVe: word vectors whose products approximate the logarithms of co-occurrence counts."""
+"""GloVe: word vectors whose inner products approximate logarithms of co-occurrence counts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from datamodules.vectors.cooccurrence import cooccurrences
 
 
 class Pairs(NamedTuple):
-    """Pairs of words that occur together.
+    """Pairs of words that co-occur.
 
     Attributes:
-        first: int64[B], word numbers.
-        second: int64[B], words within the window of the first.
+        first: int64[B] numbers of words.
+        second: int64[B] numbers of the words near them.
         counts: float32[B], X_ij above 0.
     """
 
@@ -31,25 +31,27 @@ class Pairs(NamedTuple):
 
 
 class GloVe(Vectors):
-    """GloVe (Pennington et al. 2014), trained on the texts that the model is trained on.
+    """GloVe (Pennington et al. 2014), learnt from the train rows.
 
-    A word's vector is the sum of its two vectors, as word and as context.
-    The same text, settings and seed give the same vectors on one machine and one thread.
+    A word's vector is the sum of the two that are learnt for it, as word and as neighbour.
+    The same text, settings and seed give the same vectors on one machine with one thread.
 
     Args:
         dim: d, width of a vector.
-        window: largest distance of a pair; one at distance n counts 1/n.
-        min_count: rarer words get no vector.
-        min_pair: pairs with a lower count are left out: most of the pairs, little of the loss.
-        ceiling: x_max, count from which on pairs have full weight; the paper's 100 is for a corpus
-            a thousand times as large.
+        window: largest distance of a pair; a pair at distance n adds 1/n to its count.
+        min_count: words with fewer occurrences get no vector.
+        min_pair: pairs with a smaller count are dropped; these are most pairs, with little weight
+            in the loss.
+        ceiling: x_max, the count above which the weight of a pair no longer grows; the paper's 100
+            is for a corpus a thousand times as large.
         epochs: passes over the pairs.
         batch_size: pairs of one step.
-        learning_rate: of AdaGrad.
-        text: learn from the train texts alone, or from the unlabelled texts too.
+        learning_rate: learning rate of AdaGrad.
+        text: `train` learns from the train texts, `train+unlabelled` also from texts without labels
+            where the corpus has any.
 
     Raises:
-        ValueError: a size below 1, or an unknown text.
+        ValueError: a size below 1, or an unknown `text`.
     """
 
     def __init__(
@@ -76,10 +78,10 @@ class GloVe(Vectors):
     def learn(
         self, texts: Ragged, vocabulary: Sequence[str], seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """int64[N] token numbers and float32[N, d] vectors.
+        """int64[N] token ids and float32[N, d] vectors.
 
         Raises:
-            DataError: no word is frequent enough.
+            DataError: no word occurs `min_count` times.
         """
         tokens = np.flatnonzero(np.bincount(texts.values) >= self.min_count)
         if not len(tokens):
@@ -115,10 +117,10 @@ class LitGloVe(L.LightningModule):
     AdaGrad; J of a batch is the sum over its pairs.
 
     Args:
-        words: V.
-        dim: d.
+        words: V, number of words.
+        dim: d, width of a vector.
         ceiling: x_max.
-        learning_rate: of AdaGrad.
+        learning_rate: learning rate of AdaGrad.
     """
 
     _POWER = 0.75
@@ -145,18 +147,18 @@ class LitGloVe(L.LightningModule):
         return torch.optim.Adagrad(self.parameters(), lr=self.learning_rate, fused=True)
 
     def vectors(self) -> np.ndarray:
-        """float32[V, d]: w + c."""
-        summed: np.ndarray = (self.word.weight + self.near.weight).detach().cpu().numpy()
-        return summed
+        """float32[V, d] vectors w + c."""
+        vectors: np.ndarray = (self.word.weight + self.near.weight).detach().cpu().numpy()
+        return vectors
 
 
 class PairBatches(IterableDataset[Pairs]):
-    """Batches of all pairs, in a new random order each epoch.
+    """Batches of all pairs, in a new random order in each epoch.
 
     Args:
         pairs: all pairs.
-        batch_size: pairs of a batch.
-        seed: of the orders.
+        batch_size: pairs in a batch.
+        seed: random seed of the orders.
     """
 
     def __init__(self, pairs: Pairs, batch_size: int, seed: int) -> None:
@@ -173,7 +175,7 @@ class PairBatches(IterableDataset[Pairs]):
 
 
 def _renumbered(texts: Ragged, tokens: np.ndarray) -> Ragged:
-    """The rows with the ascending `tokens` renumbered from 0 and all others left out."""
+    """Rows with the ascending `tokens` numbered from 0, without all other tokens."""
     place = np.full(int(texts.values.max(initial=0)) + 1, -1, dtype=np.int32)
     place[tokens] = np.arange(len(tokens))
     values = place[texts.values]

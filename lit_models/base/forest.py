@@ -1,4 +1,4 @@
-"""ForestEstimator: a random forest (scikit-learn) over whatever features a model has."""
+"""ForestEstimator: a random forest (scikit-learn) over any features."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from lit_models.base.fitted_values import parts
 
 
 class ForestEstimator(LitEstimator):
-    """The part of a model that is a random forest (Breiman 2001); its features are another's.
+    """Random forest (Breiman 2001); a second base class computes the features.
 
-    Each tree is grown on rows drawn with replacement; each of its forks is the best of the square
-    root of F features, drawn anew; the forest's probability is the mean of the shares in the
-    leaves. The run's seed draws, the same with any number of threads.
+    Each tree is grown on rows drawn with replacement; each of its nodes splits by the best of √F
+    randomly drawn features; the forest's probability is the mean of the class frequencies in the
+    leaves. The run's seed determines the forest, with any number of threads.
 
     Args:
         n_estimators: number of trees.
         min_samples_leaf: fewest rows of a leaf; more make smoother probabilities.
-        **kwargs: of the features, and of `LitClassifier`.
+        **kwargs: arguments of the features and of `LitClassifier`.
 
     Raises:
         ValueError: a size below 1.
@@ -46,7 +46,7 @@ class ForestEstimator(LitEstimator):
         return self.make_forest()
 
     def make_forest(self) -> RandomForestClassifier:
-        """The unfitted forest."""
+        """Unfitted forest."""
         return RandomForestClassifier(
             self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
@@ -55,7 +55,7 @@ class ForestEstimator(LitEstimator):
         )
 
     def prepare(self, view: TrainView) -> None:
-        """Grows the forest on all threads; one predicts, since starting more takes longer."""
+        """Grow the forest on all threads; predict on one, as starting threads takes longer."""
         super().prepare(view)
         for part in parts(self.estimator):
             if isinstance(part, RandomForestClassifier):
@@ -63,23 +63,22 @@ class ForestEstimator(LitEstimator):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote.
+        """Read a saved model.
 
         Raises:
-            DataError: a tree points outside itself, which scikit-learn would follow unchecked.
+            DataError: a tree with indices out of range, which scikit-learn does not check.
         """
         model = super().load(folder)
         trees = (part.tree_ for part in parts(model.estimator) if hasattr(part, "tree_"))
         for number, nodes in enumerate(trees):
-            width = nodes.n_features
             inner = nodes.children_left != -1
-            ends = (nodes.children_left, nodes.children_right)
-            inside = all(((e >= -1) & (e < nodes.node_count)).all() for e in ends)
+            children = (nodes.children_left, nodes.children_right)
+            valid = all(((c >= -1) & (c < nodes.node_count)).all() for c in children)
             features = nodes.feature[inner]
-            if not inside or not ((features >= 0) & (features < width)).all():
+            if not valid or not ((features >= 0) & (features < nodes.n_features)).all():
                 raise DataError(
                     f"{folder / ESTIMATOR_FILE}: tree {number} points outside its "
-                    f"{nodes.node_count} nodes or {width} features: the file was changed; fit the "
-                    "run again"
+                    f"{nodes.node_count} nodes or {nodes.n_features} features, so the file was "
+                    "changed; fit the run again"
                 )
         return model

@@ -1,4 +1,4 @@
-"""NgramEstimator: scikit-learn over counts of word n-grams."""
+"""NgramEstimator: scikit-learn estimators over counts of word n-grams."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lit_models.base.ngrams import NgramCounter
 
 
 class NgramEstimator(LitEstimator):
-    """Counts n-grams, learnt on the train side; a subclass stands an estimator over them.
+    """Count n-grams, learnt on the train side; a subclass defines the estimator over them.
 
     Args:
         ngrams: longest n-gram.
         min_df: n-grams in fewer train texts are left out.
         max_features: most n-grams, the most frequent of the train side; None keeps all.
-        **kwargs: of `LitClassifier`.
+        **kwargs: arguments of `LitClassifier`.
 
     Raises:
-        ValueError: sizes below 1.
+        ValueError: a size below 1.
     """
 
     family: ClassVar[str] = "n-grams"
@@ -46,7 +46,7 @@ class NgramEstimator(LitEstimator):
 
     @property
     def counter(self) -> NgramCounter:
-        """The n-grams; known once the model is fitted or loaded."""
+        """Counter of the n-grams, once the model is fitted or loaded."""
         assert self._counter is not None, "fit or load the model first"
         return self._counter
 

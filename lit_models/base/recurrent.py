@@ -1,4 +1,4 @@
-"""RecurrentClassifier: what all recurrent readers share; each has a file of its own beside this."""
+"""RecurrentClassifier: base of the recurrent architectures, such as `lit_models.lstm.LSTM`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from lit_models.layers.recurrent import Cell, Recurrent
 
 
 class RecurrentNet(nn.Module):
-    """Embed → dropout → recurrent layers → pool over each text's own states → dropout → linear.
+    """Embedding → dropout → recurrent layers → pooling → dropout → linear.
 
     Args:
-        embedding: words to vectors.
-        recurrent: vectors to states.
-        pooling: which states speak for the text.
+        embedding: word vectors of tokens.
+        recurrent: states of word vectors.
+        pooling: pooling of the states over a text.
         num_classes: C.
-        dropout: on the pooled state.
+        dropout: dropout on the pooled state.
+        input_dropout: dropout on single values of the word vectors.
     """
 
     def __init__(
@@ -47,9 +48,9 @@ class RecurrentNet(nn.Module):
 
 
 class RecurrentClassifier(LitClassifier):
-    """A recurrent network over word embeddings, and a pooling of its states.
+    """Recurrent network over word embeddings, with pooled states.
 
-    A subclass names the cell and the directions; `layers.recurrent.Recurrent` has the equations.
+    A subclass sets the cell and the directions; `layers.recurrent.Recurrent` has the equations.
 
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.

@@ -1,4 +1,4 @@
-"""The Transformer's encoder: self-attention and feed-forward layers on a residual stream."""
+"""Transformer encoder: self-attention and feed-forward layers with residual connections."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Norm = Literal["pre", "post"]
 
 
 class FeedForward(nn.Sequential):
-    """F(x) = W_2 max(0, W_1 x + b_1) + b_2, at each position by itself.
+    """F(x) = W_2 max(0, W_1 x + b_1) + b_2 at each position.
 
     Args:
         width: D.
         hidden: width of the hidden layer.
-        dropout: on the hidden layer.
+        dropout: dropout on the hidden layer.
     """
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
@@ -33,18 +33,18 @@ class FeedForward(nn.Sequential):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention A, then a feed-forward layer F, each added to what it read.
+    """Self-attention A and a feed-forward layer F, each with a residual connection.
 
     post (Vaswani et al. 2017): x ← LN(x + A(x));  x ← LN(x + F(x)).
     pre (Xiong et al. 2020):    x ← x + A(LN(x));  x ← x + F(LN(x)).
 
     Args:
         width: D.
-        num_heads: H.
+        heads: H.
         dim_feedforward: hidden width of F.
-        norm: where the layer norms stand.
+        norm: position of the layer norms.
         kernel: kind of attention.
-        dropout: on A, on F and inside F.
+        dropout: dropout on A, on F and inside F.
         attention_dropout: see `SelfAttention`.
 
     Raises:
@@ -83,16 +83,16 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Encoder layers on one another; with `pre` norm, one more layer norm at the end.
+    """Stack of encoder layers; with `pre` norm, one more layer norm at the end.
 
     Args:
         width: D.
-        num_layers: how many.
-        num_heads: H.
+        num_layers: number of layers.
+        heads: H.
         dim_feedforward: hidden width of the feed-forward layers.
-        norm: where the layer norms stand.
+        norm: position of the layer norms.
         kernel: kind of attention.
-        rotary: tell the attention where words stand, by turning queries and keys.
+        rotary: rotary positions in the attention.
         dropout: see `EncoderLayer`.
         attention_dropout: see `SelfAttention`.
 
@@ -124,12 +124,12 @@ class Encoder(nn.Module):
         self.last_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
         self.turned = width // num_heads if rotary else 0
         if rotary:
-            rotation(1, self.turned, torch.empty(0))  # an odd width is refused now, not in training
+            rotation(1, self.turned, torch.empty(0))  # refuses an odd width
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """float[B, T, D] from float[B, T, D]; past a row's length: garbage."""
         mask = mask_of(lengths, states.shape[1])
-        # Attention gives padded keys the weight 0, and 0 times an infinity is no number.
+        # Attention multiplies padded values by 0, and 0 · ∞ is NaN.
         states = torch.where(mask[:, :, None], states, 0.0)
         turns = rotation(states.shape[1], self.turned, states) if self.turned else None
         for layer in self.layers:

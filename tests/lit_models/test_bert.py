@@ -246,7 +246,8 @@ class Thawed(L.Callback):
 
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, number: int) -> None:
         if number == 0:
-            learnt = {module.depths[id(p)] for p in module.thawing if p.requires_grad}
+            parameters = {name: module.net.encoder.get_parameter(name) for name in module.trainable}
+            learnt = {module.depths[name] for name, p in parameters.items() if p.requires_grad}
             self.seen.append(sorted(learnt))
 
 
@@ -358,7 +359,7 @@ def test_attention_dropout_is_zero_unless_asked_for_and_refused_on_a_cpu(tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"config": {"hidden_size": 8}}, "has no model_type; name where pretrained weights are"),
+        ({"config": {"hidden_size": 8}}, "has no model_type; set --model.source to pretrained w"),
         ({"frozen_layers": 3}, "frozen_layers is 3; this encoder has 2 layers: choose 0 to 2"),
         ({"pooled_layers": 0}, "pooled_layers is 0; .* choose 1 to 2"),
         ({"reinitialised_layers": -1}, "reinitialised_layers is -1"),

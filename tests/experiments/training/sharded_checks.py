@@ -1,6 +1,6 @@
 """What two processes with parts of a model do in `test_sharded.py`; each of them runs this file.
 
-python -m tests.experiments.sharded_checks FOLDER
+python -m tests.experiments.training.sharded_checks FOLDER
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from experiments.training import ranks
 from experiments.training.fitting import fit_and_choose
 from experiments.training.spec import RunSpec
 from lit_models.base.optimizers import clip_gradients
-from lit_models.base.sharding import STRATEGY, shard, whole
+from lit_models.base.sharded_tensors import gather_full
+from lit_models.base.sharding import STRATEGY, shard
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of
 from tests.batches import make_batch, random_rows
@@ -121,7 +122,7 @@ def gradients(kind: str) -> float:
         model.loss(model(batch), batch.labels).backward()
         clip_gradients(model.parameters(), LIMIT)
         found.append({name: p.grad for name, p in model.named_parameters()})
-    one, other = (ranks.broadcast(whole(gradient)) for gradient in found)
+    one, other = (ranks.broadcast(gather_full(gradient)) for gradient in found)
     norm = nn.utils.get_total_norm(list(one.values()))
     assert one.keys() == other.keys() and float(norm) == pytest.approx(LIMIT)
     return max(float((one[name] - other[name]).abs().max()) for name in one)
