@@ -11,20 +11,15 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.splits import nested_subset
-from datamodules.store.batching import (
-    BucketSampler,
-    TextBatch,
-    TextLoader,
-    TokenDataset,
-    TokenTruncation,
-    TrainView,
-    Truncation,
-)
+from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.cache import default_cache_dir, digest, locked
 from datamodules.store.corpus import Corpus, read_fingerprint, read_texts
 from datamodules.store.encoder import Encoder
 from datamodules.store.ragged import Ragged, concat_ragged, drop_token
+from datamodules.store.sampler import BucketSampler
 from datamodules.store.token_store import FORMAT, TokenStore
+from datamodules.store.train_view import TrainView
+from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.store.windows import random_windows
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 from datamodules.vectors.base import Vectors, WordVectors

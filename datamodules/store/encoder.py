@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from datamodules.errors import DataError
-from datamodules.store.batching import TextBatch, TokenTruncation
+from datamodules.store.batching import TextBatch
 from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
+from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import Tokenizer
 
 ENCODER_FILE = "encoder.json"

@@ -13,9 +13,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from datamodules.pretrained import loading, locate
-from datamodules.store.batching import BucketSampler, TextBatch, TextLoader, TokenDataset
+from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.cache import new_folder
 from datamodules.store.ragged import Ragged
+from datamodules.store.sampler import BucketSampler
 from datamodules.store.windows import random_windows
 from datamodules.subwords import SubwordTokenizer
 from datamodules.text import TextDataModule

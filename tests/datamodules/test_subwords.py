@@ -15,9 +15,9 @@ from transformers import AutoTokenizer
 from datamodules import pretrained
 from datamodules.errors import DataError, Unavailable
 from datamodules.pretrained import check_weights, locate
-from datamodules.store.batching import TokenTruncation, Truncation
 from datamodules.store.encoder import Encoder
 from datamodules.store.ragged import Ragged
+from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.store.windows import random_windows
 from datamodules.subwords import SubwordTokenizer
 from tests.toys import ToyData

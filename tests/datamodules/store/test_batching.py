@@ -12,15 +12,10 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from datamodules.store.batching import (
-    BucketSampler,
-    TextBatch,
-    TextLoader,
-    TokenDataset,
-    TokenTruncation,
-    Truncation,
-)
+from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.ragged import Ragged
+from datamodules.store.sampler import BucketSampler
+from datamodules.store.truncation import TokenTruncation, Truncation
 
 TRUNCATIONS: tuple[Truncation, ...] = ("head", "tail", "head+tail")
 

@@ -10,8 +10,9 @@ import pytest
 import torch
 
 from datamodules.errors import DataError
-from datamodules.store.batching import TextBatch, TokenTruncation
+from datamodules.store.batching import TextBatch
 from datamodules.store.encoder import Encoder
+from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import WordTokenizer
 from tests.toys import ToyData
 
