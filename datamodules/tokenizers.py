@@ -27,14 +27,14 @@ class Tokenizer(ABC):
         unk_id: the number of a token outside the vocabulary.
         prefix: special tokens at the start of every row, which no truncation takes away.
         suffix: the same at its end.
-        learns: whether `fit` learns the vocabulary; where it does not, no cap is put on it.
+        fits_vocabulary: whether `fit` learns the vocabulary; a cap on a fixed one is refused.
     """
 
     pad_id: int
     unk_id: int
     prefix: int = 0
     suffix: int = 0
-    learns: ClassVar[bool] = True
+    fits_vocabulary: ClassVar[bool] = True
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

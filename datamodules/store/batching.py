@@ -8,23 +8,25 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged
 from datamodules.store.sampler import BucketSampler
 from datamodules.store.truncation import TokenTruncation
 
-# Widths are rounded up to this. Each new shape costs a kernel's set-up, which oneDNN, cuDNN and
-# torch.compile then keep: an epoch in 340 widths took 3.7 GB for an LSTM, in 50 it does not grow.
+# Widths are rounded up to a multiple of this. Each new shape costs a kernel's set-up, which oneDNN,
+# cuDNN and torch.compile then keep: an epoch in 340 widths took 3.7 GB for an LSTM, in 50 it does
+# not grow.
 _WIDTH_STEP = 8
 
 
 class TextBatch(NamedTuple):
-    """One batch of texts.
+    """Batch of texts.
 
-    Padding stands only at the end of a row and carries the tokenizer's pad id; what is padding is
-    told by `lengths` alone.
+    Padding is at the end of rows only and has the tokenizer's padding id. Masks come from `lengths`
+    alone, since the id may also occur in a text.
 
     Attributes:
-        tokens: int64[B, T].
+        tokens: int64[B, T], token ids.
         lengths: int64[B], each at least 1.
         labels: int64[B]; -1 where unknown.
         ids: int64[B], row numbers in the split's fixed order.
@@ -37,31 +39,36 @@ class TextBatch(NamedTuple):
 
 
 class TokenDataset(Dataset[TextBatch]):
-    """Some rows of a split. Indexed by an array of positions, it gives a finished `TextBatch`.
+    """Some rows of a split. Indexing with an array of positions returns a whole `TextBatch`.
 
     Args:
         tokens: all rows of the split.
         labels: int64 labels of all rows of the split.
         rows: int64[N], the rows that belong to this dataset; they become the batches' `ids`.
-        cut: caps and truncation.
+        token_truncation: vocabulary cap and truncation.
     """
 
     def __init__(
-        self, tokens: Ragged, labels: np.ndarray, rows: np.ndarray, cut: TokenTruncation
+        self,
+        tokens: Ragged,
+        labels: np.ndarray,
+        rows: np.ndarray,
+        token_truncation: TokenTruncation,
     ) -> None:
-        self.tokens, self.labels, self.rows, self.cut = tokens, labels, rows, cut
-        self.lengths = cut.lengths(tokens.lengths[rows])
+        self.tokens, self.labels, self.rows = tokens, labels, rows
+        self.token_truncation = token_truncation
+        self.lengths = token_truncation.lengths(tokens.lengths[rows])
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, positions: np.ndarray) -> TextBatch:
         rows = self.rows[positions]
-        matrix, lengths = self.cut.rows(self.tokens, rows)
+        matrix, lengths = self.token_truncation.rows(self.tokens, rows)
         matrix = np.pad(
             matrix,
             ((0, 0), (0, self._width(matrix.shape[1]) - matrix.shape[1])),
-            constant_values=self.cut.pad_id,
+            constant_values=self.token_truncation.pad_id,
         )
         return TextBatch(
             torch.from_numpy(matrix),
@@ -71,14 +78,15 @@ class TokenDataset(Dataset[TextBatch]):
         )
 
     def _width(self, longest: int) -> int:
-        """The next multiple of `_WIDTH_STEP`, but no more than a row may have."""
-        return min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, self.cut.max_length or 2**31)
+        """Next multiple of `_WIDTH_STEP`, at most the longest that a row may be."""
+        max_length = self.token_truncation.max_length or 2**31
+        return min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, max_length)
 
 
 class TextLoader(DataLoader[TextBatch]):
-    """A loader whose batches come ready from the dataset and which resumes in mid-epoch.
+    """Loader of the batches that a dataset makes; resumes within an epoch.
 
-    Lightning stores `state_dict` in its checkpoints and gives it back before the first batch.
+    Lightning stores `state_dict` in its checkpoints and loads it before the first batch.
     """
 
     sampler: BucketSampler
@@ -91,7 +99,7 @@ class TextLoader(DataLoader[TextBatch]):
         batch_size: None = None,
         **options: Any,
     ) -> None:
-        # Lightning makes the loader anew for predict: it passes `batch_size` and `sampler` by name,
+        # Lightning makes the loader anew for predict and passes `batch_size` and `sampler` by name:
         # a positional sampler would be passed twice.
         super().__init__(dataset, sampler=sampler, batch_size=batch_size, **options)
 
@@ -99,9 +107,51 @@ class TextLoader(DataLoader[TextBatch]):
         return len(self.sampler)
 
     def state_dict(self) -> dict[str, int]:
-        """Epoch and number of batches given out."""
+        """Epoch and number of batches yielded in it."""
         return {"epoch": self.sampler.epoch, "position": self.sampler.position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on where `state` was taken."""
+        """Continues where `state` was taken."""
         self.sampler.resume(state["epoch"], state["position"])
+
+
+def make_loader(
+    dataset: TokenDataset,
+    batch_size: int,
+    *,
+    split: str,
+    shuffle: bool,
+    seed: int,
+    rank: int,
+    world: int,
+) -> TextLoader:
+    """Loader of one process, in training (`shuffle`) or evaluation.
+
+    Args:
+        dataset: rows of all processes.
+        batch_size: rows per batch, over all processes; evaluation rounds it to a multiple of them.
+        split: name of the rows in error messages.
+        shuffle: draw a new order in each epoch.
+        seed: random seed of the orders.
+        rank: number of this process.
+        world: number of processes.
+
+    Raises:
+        DataError: the processes cannot divide a training batch equally, or outnumber the rows.
+    """
+    if shuffle and batch_size % world:
+        raise DataError(
+            f"data.batch_size is {batch_size}, over all devices, and cannot be divided equally "
+            f"among {world} processes; choose a multiple of {world}"
+        )
+    if not shuffle:  # no result depends on the batch size of an evaluation
+        batch_size = max(1, batch_size // world) * world
+    if len(dataset) < world:
+        raise DataError(
+            f"{len(dataset)} rows of {split} cannot be divided among {world} processes; use at "
+            f"most {len(dataset)} processes"
+        )
+    sampler = BucketSampler(
+        dataset.lengths, batch_size, shuffle=shuffle, seed=seed, rank=rank, world=world
+    )
+    return TextLoader(dataset, sampler=sampler)

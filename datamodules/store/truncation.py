@@ -6,9 +6,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged
+from datamodules.tokenizers import Tokenizer
 
 Truncation = Literal["head", "tail", "head+tail"]
+"""Part of a long row that remains: its start, its end, or some of both."""
 
 # head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do: 128 + 382 of 512,
 # [CLS] and [SEP] beside them.
@@ -16,15 +19,16 @@ _HEAD_SHARE = 4
 
 
 class TokenTruncation(NamedTuple):
-    """What of a row a model sees: the cap on words and on length.
+    """Vocabulary cap and truncation of a row.
 
     Attributes:
-        vocab_size: token numbers at or above it become `unk_id`; None keeps all.
-        max_length: longest row in tokens; None keeps all.
-        truncation: which end of a longer row stays.
+        vocab_size: token ids at or above it become `unk_id`; None: no cap.
+        max_length: longest row in tokens; None: no limit.
+        truncation: part of a longer row that remains.
         pad_id: fills the end of shorter rows.
-        unk_id: stands for capped words.
-        prefix: tokens at the start of each row that every truncation keeps, such as `[CLS]`.
+        unk_id: replaces capped words.
+        prefix: number of special tokens at the start of each row, such as `[CLS]`, that every
+            truncation keeps.
         suffix: the same at its end, such as `[SEP]`.
     """
 
@@ -36,53 +40,83 @@ class TokenTruncation(NamedTuple):
     prefix: int = 0
     suffix: int = 0
 
-    def lengths(self, full: np.ndarray) -> np.ndarray:
-        """int64[N] lengths after truncation, from the full ones."""
-        return full if self.max_length is None else np.minimum(full, self.max_length)
+    @classmethod
+    def for_tokenizer(
+        cls,
+        tokenizer: Tokenizer,
+        vocab_size: int | None,
+        max_length: int | None,
+        truncation: Truncation,
+    ) -> TokenTruncation:
+        """Truncation of the rows of a fitted tokenizer.
 
-    def positions(self, full: np.ndarray) -> np.ndarray:
-        """int64[B, T] columns of the full rows that a batch shows; beyond a row's end: garbage.
-
-        Args:
-            full: int64[B], full lengths of the rows.
+        Raises:
+            DataError: `max_length` leaves no room beside the special tokens.
         """
-        kept = self.lengths(full)
-        columns = np.arange(kept.max())[None, :]
-        dropped = (full - kept)[:, None]
-        return np.where(columns < self._head(kept)[:, None], columns, columns + dropped)
+        specials = tokenizer.prefix + tokenizer.suffix
+        if max_length is not None and max_length <= specials:
+            raise DataError(
+                f"data.max_length is {max_length}, and each row has {specials} special tokens; it "
+                f"must be at least {specials + 1}"
+            )
+        return cls(
+            vocab_size=vocab_size,
+            max_length=max_length,
+            truncation=truncation,
+            pad_id=tokenizer.pad_id,
+            unk_id=tokenizer.unk_id,
+            prefix=tokenizer.prefix,
+            suffix=tokenizer.suffix,
+        )
 
-    def _head(self, kept: np.ndarray) -> np.ndarray:
-        """How many of a row's kept tokens are its first ones; the rest are its last."""
-        if self.truncation == "head":
-            return kept - self.suffix
-        if self.truncation == "tail":
-            return np.full_like(kept, self.prefix)
-        return np.minimum(self.prefix + kept // _HEAD_SHARE, kept - self.suffix)
+    def lengths(self, full_lengths: np.ndarray) -> np.ndarray:
+        """Lengths after truncation, int64[N]."""
+        if self.max_length is None:
+            return full_lengths
+        return np.minimum(full_lengths, self.max_length)
 
     def rows(self, tokens: Ragged, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The padded, capped int64[B, T] matrix of some rows and their lengths int64[B]."""
+        """Truncated, capped and padded rows.
+
+        Args:
+            tokens: all rows of a split.
+            rows: int64[B], numbers of the rows to take.
+
+        Returns:
+            int64[B, T] token ids and int64[B] lengths.
+        """
         starts = tokens.offsets[rows]
-        full = tokens.offsets[rows + 1] - starts
-        kept = self.lengths(full)
-        within = np.arange(kept.max())[None, :] < kept[:, None]
-        index = np.where(within, starts[:, None] + self.positions(full), 0)
-        matrix = tokens.values[index].astype(np.int64)
+        full_lengths = tokens.offsets[rows + 1] - starts
+        lengths = self.lengths(full_lengths)
+        columns = np.arange(lengths.max())[None, :]  # [1, T]
+        is_token = columns < lengths[:, None]  # [B, T]
+        skipped = (full_lengths - lengths)[:, None]
+        positions = np.where(columns < self._head(lengths)[:, None], columns, columns + skipped)
+        matrix = tokens.values[np.where(is_token, starts[:, None] + positions, 0)].astype(np.int64)
         if self.vocab_size is not None:
             matrix[matrix >= self.vocab_size] = self.unk_id
-        matrix[~within] = self.pad_id
-        return matrix, kept
+        matrix[~is_token] = self.pad_id
+        return matrix, lengths
 
     def ragged(self, tokens: Ragged, rows: np.ndarray) -> Ragged:
-        """The same rows, truncated and capped, still ragged."""
+        """The same rows without padding."""
         starts = tokens.offsets[rows]
-        full = tokens.offsets[rows + 1] - starts
-        kept = self.lengths(full)
-        offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-        row_of = np.repeat(np.arange(len(rows)), kept)
-        column = np.arange(offsets[-1]) - offsets[row_of]
-        dropped = (full - kept)[row_of]
-        column = np.where(column < self._head(kept)[row_of], column, column + dropped)
-        values = tokens.values[starts[row_of] + column]
+        full_lengths = tokens.offsets[rows + 1] - starts
+        lengths = self.lengths(full_lengths)
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        row = np.repeat(np.arange(len(rows)), lengths)  # of each remaining token
+        columns = np.arange(offsets[-1]) - offsets[row]
+        skipped = (full_lengths - lengths)[row]
+        positions = np.where(columns < self._head(lengths)[row], columns, columns + skipped)
+        values = tokens.values[starts[row] + positions]
         if self.vocab_size is not None:
             values = np.where(values >= self.vocab_size, self.unk_id, values)
         return Ragged(values.astype(np.int32, copy=False), offsets)
+
+    def _head(self, lengths: np.ndarray) -> np.ndarray:
+        """Number of tokens taken from the start of each row; the others come from its end."""
+        if self.truncation == "head":
+            return lengths - self.suffix
+        if self.truncation == "tail":
+            return np.full_like(lengths, self.prefix)
+        return np.minimum(self.prefix + lengths // _HEAD_SHARE, lengths - self.suffix)

@@ -130,7 +130,7 @@ class Vectors(ABC):
             seed: of what is drawn.
         """
 
-    def of(
+    def load_or_learn(
         self,
         cache: Path,
         source: dict[str, Any],

@@ -47,7 +47,7 @@ class VectorFile(Vectors):
     def note(self, splits: Collection[str]) -> str | None:
         return f"word vectors from outside, {Path(self.path).name}"
 
-    def of(
+    def load_or_learn(
         self,
         cache: Path,
         source: dict[str, Any],
@@ -55,10 +55,10 @@ class VectorFile(Vectors):
         vocabulary: Sequence[str],
         seed: int,
     ) -> WordVectors:
-        """As `Vectors.of`; nothing is drawn here, so that every seed has the same vectors."""
+        """As `Vectors.load_or_learn`, with the same vectors for every seed: nothing is drawn."""
         self._file = self.place(cache.parent / "downloads")
         self._kept = cache
-        return super().of(cache, source, texts, vocabulary, 0)
+        return super().load_or_learn(cache, source, texts, vocabulary, 0)
 
     def place(self, downloads: Path) -> Path:
         """The file itself.

@@ -58,7 +58,9 @@ class MaskedData(L.LightningDataModule):
         """Shuffled batches."""
         rows = self.rows()
         nothing = np.full(len(rows), -1, dtype=np.int64)
-        dataset = TokenDataset(rows, nothing, np.arange(len(rows)), self.data.encoder.cut)
+        dataset = TokenDataset(
+            rows, nothing, np.arange(len(rows)), self.data.encoder.token_truncation
+        )
         lengths = np.minimum(rows.lengths, self.window)
         sampler = BucketSampler(lengths, self.batch_size, shuffle=True, seed=self.data.seed)
         return TextLoader(dataset, sampler=sampler)

@@ -28,7 +28,7 @@ def write(folder: Path, lines: list[str], name: str = "own.vec") -> Path:
 
 def vectors(file: Path, cache: Path, dim: int | None = None) -> dict[str, list[float]]:
     texts = Ragged(np.array([2, 3], np.int32), np.array([0, 2]))
-    found = VectorFile(str(file), dim).of(cache, {"store": "x"}, texts, WORDS, seed=3)
+    found = VectorFile(str(file), dim).load_or_learn(cache, {"store": "x"}, texts, WORDS, seed=3)
     rows = zip(found.tokens.tolist(), found.values.tolist(), strict=True)
     return {WORDS[token]: np.round(row, 6).tolist() for token, row in rows}
 
@@ -124,7 +124,7 @@ def test_a_damaged_matrix_is_named(tmp_path: Path) -> None:
     whole.write_bytes(b"no")
     texts = Ragged(np.array([2], np.int32), np.array([0, 1]))
     with pytest.raises(DataError, match="delete the folder, and the file is parsed again"):
-        VectorFile(str(file)).of(cache, {"store": "y"}, texts, WORDS, seed=0)
+        VectorFile(str(file)).load_or_learn(cache, {"store": "y"}, texts, WORDS, seed=0)
 
 
 def test_a_row_says_where_they_are_from(tmp_path: Path) -> None:

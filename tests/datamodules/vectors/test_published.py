@@ -101,7 +101,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def learnt(
     how: PretrainedGloVe | PretrainedFastText | PretrainedCharNGram, cache: Path
 ) -> WordVectors:
-    return how.of(cache / "vectors", {"store": "x"}, TEXTS, WORDS, seed=0)
+    return how.load_or_learn(cache / "vectors", {"store": "x"}, TEXTS, WORDS, seed=0)
 
 
 @pytest.mark.parametrize(
