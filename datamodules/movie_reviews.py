@@ -172,7 +172,7 @@ def derive_runs(movies: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]
 
     Args:
         movies: for `neg` and `pos`, the IMDb title number of official review 0, 1, … of train
-            (`datamodules.imdb.parse_movies`).
+            (`datamodules.reading.aclimdb.parse_movies`).
 
     Returns:
         Rows of (label, first row in the class, number of rows, IMDb title number): the stretches
