@@ -55,7 +55,8 @@ def named(module: TextDataModule) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("output", ["negative-sampling", "hierarchical-softmax"])
 def test_words_of_one_topic_are_near_one_another(architecture: Any, output: Any) -> None:
     # Frequent words are all there are here: none is left out for being so.
-    how = Word2Vec(8, architecture, output, min_count=2, sample=1.0, epochs=15)
+    settings = {"architecture": architecture, "output": output, "min_count": 2}
+    how = Word2Vec(8, **settings, sample=1.0, epochs=15)
     vectors = WordVectors(*how.learn(two_topics(), WORDS, seed=0), seconds=0.0).matrix(25)
     known = np.flatnonzero(vectors.any(axis=1))
     assert known.tolist() == [1, *range(2, 7), *range(12, 17)], "20 stands once"
