@@ -76,7 +76,7 @@ class TrainView:
             unlabelled = truncation.ragged(unlabelled_tokens, np.arange(len(unlabelled_tokens)))
         if vectors is not None:
             counts = np.bincount(tokens.values, minlength=len(vocabulary))
-            covered = vectors.covered(counts, (truncation.pad_id, truncation.unk_id))
+            covered = vectors.coverage(counts, (truncation.pad_id, truncation.unk_id))
         return cls(
             vocabulary=vocabulary,
             tokens=tokens,
