@@ -60,7 +60,7 @@ class IMDB(TextDataModule):
         self,
         *,
         root: str | None = None,
-        validation: float = 0.1,
+        validation_fraction: float = 0.1,
         split_seed: int = 0,
         exclude: Exclude | None = None,
         robustness: str | None = None,
@@ -72,8 +72,9 @@ class IMDB(TextDataModule):
             root: a folder that is or contains `aclImdb/`, a tar of it (gz, xz, bz2 or plain), or a
                 folder that contains such a tar (`aclImdb*.tar*`). None: the archive in the cache
                 folder's `downloads`, downloaded from Stanford (84 MB) if it is missing.
-            validation: the share of train that chooses epochs and settings, above 0, below 1.
-            split_seed: draws the validation movies.
+            validation_fraction: share of train set aside to select epochs and settings, above 0,
+                below 1.
+            split_seed: random seed of the draw of validation movies.
             exclude: `robustness` leaves the 2,458 train reviews that the contrast sets and the
                 counterfactual pairs were written from (`datamodules.robustness`) out of training
                 and validation, so that the model can be evaluated on those sets. None: no review.
@@ -81,8 +82,10 @@ class IMDB(TextDataModule):
                 the cache folder's `downloads`, where missing files are downloaded.
             **kwargs: see TextDataModule.
         """
-        if not 0 < validation < 1:
-            raise DataError(f"data.validation is {validation}; it must be above 0 and below 1")
+        if not 0 < validation_fraction < 1:
+            raise DataError(
+                f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
+            )
         if exclude not in (None, *get_args(Exclude)):
             raise DataError(f"data.exclude is {exclude!r}; choose null or 'robustness'")
         self.label_names = ("negative", "positive")
@@ -90,12 +93,13 @@ class IMDB(TextDataModule):
         self.root = root
         self.exclude = exclude
         self.robustness = robustness
-        self.validation = validation
+        self.validation_fraction = validation_fraction
         self.split_seed = split_seed
 
     def source(self) -> dict[str, Any]:
         """Identity of the files, from their sizes and times alone."""
-        split = {"validation": self.validation, "split_seed": self.split_seed}
+        # The key "validation" is part of the addresses of existing stores.
+        split = {"validation": self.validation_fraction, "split_seed": self.split_seed}
         identity: dict[str, Any] = {"corpus": "imdb", "reader": READER_VERSION, **split}
         if self.exclude is not None:
             identity["exclude"] = self.exclude
@@ -124,7 +128,7 @@ class IMDB(TextDataModule):
                 f"{self._COUNTS.copies}: texts were changed. {REMEDY}"
             )
         movies = np.concatenate([files.movies["neg"], files.movies["pos"]])
-        size = max(round(len(train) * self.validation), 1)
+        size = max(round(len(train) * self.validation_fraction), 1)
         val_rows = grouped_split(
             train.labels,
             merge_groups(movies, train.texts),

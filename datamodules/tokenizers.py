@@ -13,9 +13,9 @@ import tokenizers as hf
 
 from datamodules.errors import DataError
 
-Preparation = Literal["plain", "seed"]
+Preparation = Literal["plain", "keras"]
 
-_SEED_PATTERN = r"[a-z]+"
+_KERAS_PATTERN = r"[a-z]+"
 CHUNK = 1000  # texts encoded at once: bounds the memory that Rust's Encoding objects take
 
 
@@ -76,16 +76,16 @@ class WordTokenizer(Tokenizer):
     alone; every other mark is a token of its own. Number 0 is `<pad>`, 1 is `<unk>`; words follow
     by falling frequency, so that a smaller vocabulary is the same one cut short.
 
-    Under `seed` a word is what the Keras models that this suite grew out of were given: markup is
+    Under `keras` a word is what the Keras models that this suite grew out of were given: markup is
     removed, a word is a run of the letters a to z in lower case (`isn't` gives `isn` and `t`), and
     scikit-learn's 318 English stop words are left out. The list is kept with the learnt tokenizer.
 
     Args:
         lowercase: fold case before splitting.
-        preparation: `plain`, or `seed`.
+        preparation: `plain`, or `keras`.
 
     Raises:
-        DataError: an unknown preparation, or case kept under `seed`.
+        DataError: an unknown preparation, or case kept under `keras`.
     """
 
     pad_id = 0
@@ -99,14 +99,15 @@ class WordTokenizer(Tokenizer):
             raise DataError(
                 f"tokenizer.preparation is {preparation!r}; choose of {get_args(Preparation)}"
             )
-        if preparation == "seed" and not lowercase:
+        if preparation == "keras" and not lowercase:
             raise DataError(
-                "tokenizer.preparation 'seed' folds case, and lowercase is False; leave one of them"
+                "tokenizer.preparation 'keras' folds case, and lowercase is False; leave one of "
+                "them"
             )
         self.lowercase, self.preparation = lowercase, preparation
         self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
-        if preparation == "seed":
-            self._hf.normalizer, self._hf.pre_tokenizer = _seed_steps()
+        if preparation == "keras":
+            self._hf.normalizer, self._hf.pre_tokenizer = _keras_steps()
         else:
             self._hf.normalizer, self._hf.pre_tokenizer = self._plain_steps()
         self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
@@ -129,7 +130,7 @@ class WordTokenizer(Tokenizer):
         }
         if self.preparation == "plain":
             return plain  # nothing more: the stores that lie there keep their addresses
-        return {**plain, "pattern": _SEED_PATTERN, "preparation": "seed", "stop": _stop_words()}
+        return {**plain, "pattern": _KERAS_PATTERN, "preparation": "keras", "stop": _stop_words()}
 
     def fit(self, texts: Iterable[str], count: int) -> None:
         trainer = hf.trainers.WordLevelTrainer(
@@ -171,7 +172,7 @@ class WordTokenizer(Tokenizer):
         self._hf.encode_special_tokens = True  # the file does not keep it
 
 
-def _seed_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
+def _keras_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
     steps = [
         hf.normalizers.Replace(hf.Regex(r"</?[A-Za-z][^<>]*>"), " "),
         # Before case is folded: a few letters of other alphabets fold to these.
@@ -179,7 +180,7 @@ def _seed_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreToken
         hf.normalizers.Lowercase(),
     ]
     splits = [
-        hf.pre_tokenizers.Split(hf.Regex(_SEED_PATTERN), behavior="removed", invert=True),
+        hf.pre_tokenizers.Split(hf.Regex(_KERAS_PATTERN), behavior="removed", invert=True),
         hf.pre_tokenizers.Split(
             hf.Regex(rf"\A(?:{'|'.join(_stop_words())})\z"), behavior="removed"
         ),

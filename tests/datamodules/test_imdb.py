@@ -62,7 +62,7 @@ def test_all_forms_give_the_same_corpus(aclimdb: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("validation", [0.05, 0.1, 0.3])
 def test_validation_is_balanced_and_shares_no_movie(aclimdb: Path, validation: float) -> None:
-    corpus = read(aclimdb, validation=validation)
+    corpus = read(aclimdb, validation_fraction=validation)
     lists = [aclimdb / "train" / f"urls_{name}.txt" for name in ("neg", "pos")]
     movies = np.concatenate([parse_movies(path.read_bytes(), path.name) for path in lists])
     each = round(20 * validation)
@@ -77,7 +77,7 @@ def test_copies_within_train_stay_on_one_side(aclimdb: Path) -> None:
     for number in (15, 16, 17):
         (aclimdb / "train" / "neg" / f"{number}_2.txt").write_text(text.upper(), "utf-8")
     for seed in range(10):
-        corpus = read(aclimdb, split_seed=seed, validation=0.4)
+        corpus = read(aclimdb, split_seed=seed, validation_fraction=0.4)
         assert len({row in corpus.val_rows for row in (15, 16, 17, 19)}) == 1
 
 
@@ -218,8 +218,10 @@ def test_another_number_of_copies_means_changed_texts(aclimdb: Path) -> None:
 
 @pytest.mark.parametrize("validation", [0.0, 1.0, -0.1, 10])
 def test_validation_is_a_share(validation: float) -> None:
-    with pytest.raises(DataError, match=f"data.validation is {validation}; it must be above 0"):
-        IMDB(validation=validation)
+    with pytest.raises(
+        DataError, match=f"data.validation_fraction is {validation}; it must be above 0"
+    ):
+        IMDB(validation_fraction=validation)
 
 
 def test_the_official_corpus_has_its_sizes(official_corpus: Corpus) -> None:

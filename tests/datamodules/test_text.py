@@ -284,12 +284,12 @@ def test_a_vocabulary_that_min_frequency_empties_is_an_error(cache: Path) -> Non
 
 def test_texts_prepared_otherwise_have_a_store_of_their_own(cache: Path) -> None:
     plain = ready(cache)
-    other = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    other = ready(cache, tokenizer=WordTokenizer(preparation="keras"))
     assert other.corpus_folder == plain.corpus_folder
     assert other.store.folder != plain.store.folder
     assert "class0sign0" in plain.tokenizer.vocabulary()
     assert {"class", "sign"} < set(other.tokenizer.vocabulary())  # letters only
-    again = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    again = ready(cache, tokenizer=WordTokenizer(preparation="keras"))
     assert again.store.folder == other.store.folder
 
 

@@ -46,8 +46,8 @@ def test_words_and_marks(text: str, expected: str) -> None:
     assert split(text) == expected.split(" ")
 
 
-def seed(*texts: str) -> WordTokenizer:
-    tokenizer = WordTokenizer(preparation="seed")
+def keras(*texts: str) -> WordTokenizer:
+    tokenizer = WordTokenizer(preparation="keras")
     tokenizer.fit(texts, len(texts))
     return tokenizer
 
@@ -62,21 +62,21 @@ def seed(*texts: str) -> WordTokenizer:
         ("ÉCOLE na\u00efve 5 < 6 \u0130stanbul \u212a", "cole na ve stanbul"),
     ],
 )
-def test_the_seeds_preparation(text: str, expected: str) -> None:
-    tokenizer = seed(text)
+def test_the_keras_preparation(text: str, expected: str) -> None:
+    tokenizer = keras(text)
     (row,) = tokenizer.encode([text])
     assert words(row, tokenizer.vocabulary()) == expected.split(" ")
     assert tokenizer.sentence_ends() == ()
 
 
-def test_the_seeds_preparation_leaves_nothing_of_a_text_of_stop_words() -> None:
-    tokenizer = seed("a film")
+def test_the_keras_preparation_leaves_nothing_of_a_text_of_stop_words() -> None:
+    tokenizer = keras("a film")
     assert tokenizer.vocabulary() == ["<pad>", "<unk>", "film"]
     assert next(tokenizer.encode(["It is <b>the</b> 1!"])).tolist() == [1]
 
 
-def test_the_seeds_preparation_travels_in_the_file_alone(tmp_path: Path) -> None:
-    seed("the<br />Film's END").save(tmp_path / "tokenizer.json")
+def test_the_keras_preparation_travels_in_the_file_alone(tmp_path: Path) -> None:
+    keras("the<br />Film's END").save(tmp_path / "tokenizer.json")
     loaded = WordTokenizer()
     loaded.load(tmp_path / "tokenizer.json")
     (row,) = loaded.encode(["The end of <i>this</i> film"])
@@ -84,10 +84,10 @@ def test_the_seeds_preparation_travels_in_the_file_alone(tmp_path: Path) -> None
 
 
 def test_preparations_that_do_not_exist_or_contradict_are_refused() -> None:
-    with pytest.raises(DataError, match=r"preparation is 'sed'; choose of \('plain', 'seed'\)"):
-        WordTokenizer(preparation="sed")  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="'seed' folds case, and lowercase is False"):
-        WordTokenizer(lowercase=False, preparation="seed")
+    with pytest.raises(DataError, match=r"preparation is 'kera'; choose of \('plain', 'keras'\)"):
+        WordTokenizer(preparation="kera")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="'keras' folds case, and lowercase is False"):
+        WordTokenizer(lowercase=False, preparation="keras")
 
 
 def test_case_is_kept_on_request() -> None:
@@ -159,7 +159,7 @@ def test_a_saved_tokenizer_encodes_as_before(lowercase: bool, tmp_path: Path) ->
 
 def test_settings_tell_tokenizers_apart() -> None:
     assert WordTokenizer(True).settings() != WordTokenizer(False).settings()
-    assert WordTokenizer(preparation="seed").settings() != WordTokenizer().settings()
+    assert WordTokenizer(preparation="keras").settings() != WordTokenizer().settings()
     # The address of every store there is: another value would tokenise all corpora anew.
     assert digest(WordTokenizer().settings()) == "e7e8496d0b402a3d"
 

@@ -86,7 +86,11 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     short = (["short", "and sweet"], np.array([0, 1]))
     monkeypatch.setattr(made, "read_sentences", lambda file: short)
     fixed = ["--profile", "smoke", "--runs", str(tmp_path / "runs"), "--name", "b"]
-    fixed += ["--data=tests.corpora.SmallIMDB", f"--data.root={root}", "--data.validation=0.25"]
+    fixed += [
+        "--data=tests.corpora.SmallIMDB",
+        f"--data.root={root}",
+        "--data.validation_fraction=0.25",
+    ]
     fixed += [f"--data.cache_dir={tmp_path / 'cache'}", "--run.wandb_mode=disabled"]
     for name in ("bag", "tfidf_logreg", "mlp"):
         words = [] if name == "mlp" else ["--data.exclude", "robustness"]
