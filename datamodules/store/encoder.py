@@ -17,6 +17,7 @@ from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
 from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import Tokenizer
+from datamodules.upgrade.translate import current_path
 
 ENCODER_FILE = "encoder.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -76,7 +77,7 @@ class Encoder:
         file = folder / ENCODER_FILE
         try:
             settings = json.loads(file.read_text(encoding="utf-8"))
-            module, _, name = settings["tokenizer"].rpartition(".")
+            module, _, name = current_path(settings["tokenizer"]).rpartition(".")
             tokenizer_class = getattr(importlib.import_module(module), name)
             if not issubclass(tokenizer_class, Tokenizer):
                 raise TypeError(f"{settings['tokenizer']} is no tokenizer")
