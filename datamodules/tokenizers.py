@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
@@ -193,8 +193,3 @@ def _stop_words() -> list[str]:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return sorted(ENGLISH_STOP_WORDS)
-
-
-def words(tokens: Sequence[int] | np.ndarray, vocabulary: Sequence[str]) -> list[str]:
-    """The words of one row of token numbers, for display."""
-    return [vocabulary[token] for token in tokens]
