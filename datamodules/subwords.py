@@ -34,7 +34,7 @@ class SubwordTokenizer(Tokenizer):
             is read from a run.
     """
 
-    learns: ClassVar[bool] = False
+    fits_vocabulary: ClassVar[bool] = False
 
     def __init__(self, source: str | None = None) -> None:
         self.source = source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
@@ -27,14 +27,14 @@ class Tokenizer(ABC):
         unk_id: the number of a token outside the vocabulary.
         prefix: special tokens at the start of every row, which no truncation takes away.
         suffix: the same at its end.
-        learns: whether `fit` learns the vocabulary; where it does not, no cap is put on it.
+        fits_vocabulary: whether `fit` learns the vocabulary; a cap on a fixed one is refused.
     """
 
     pad_id: int
     unk_id: int
     prefix: int = 0
     suffix: int = 0
-    learns: ClassVar[bool] = True
+    fits_vocabulary: ClassVar[bool] = True
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -193,8 +193,3 @@ def _stop_words() -> list[str]:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return sorted(ENGLISH_STOP_WORDS)
-
-
-def words(tokens: Sequence[int] | np.ndarray, vocabulary: Sequence[str]) -> list[str]:
-    """The words of one row of token numbers, for display."""
-    return [vocabulary[token] for token in tokens]

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.sharded_tensors import call_in_step
 from lit_models.layers.adapters import add_adapters

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
+from datamodules.store.train_view import TrainView
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of
 

@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged, concat_ragged, drop_token
+from datamodules.store.train_view import TrainView
 from datamodules.vectors.base import Text
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.paragraph_vectors import ParagraphVectors

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.attention import ContextAttention
 from lit_models.layers.dropout import TextDropout

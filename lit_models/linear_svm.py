@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngram_estimator import NgramEstimator
 
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.ngram_vocabulary import TfidfBag
 

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.naive_bayes import MultinomialNB
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngram_estimator import NgramEstimator
 
 

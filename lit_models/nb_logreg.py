@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngram_estimator import NgramEstimator
 from lit_models.base.ngrams import log_count_ratios
 

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.characters import CharacterCounter
 from lit_models.base.fitted_values import fitted_values
 from lit_models.base.ngram_estimator import NgramEstimator

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.dropout import leave_words_out
 from lit_models.layers.embedding import WordEmbedding

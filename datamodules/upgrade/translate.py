@@ -64,15 +64,14 @@ def current_object(
             say(f"{name} of {path} is {new} today")
         elif isinstance(value, str) and given[new] != value:
             say(f"{name}: {value} of {path} is {name}: {given[new]} today")
-    if path in KERAS and variant is not None:
-        del given["variant"]
-        if variant == "seed":
-            say(f"variant: seed of {path} is {KERAS[path][0]} today")
-        if variant == "seed":
-            path, renamed, ignored = KERAS[path]
-            given = {renamed.get(k, k): v for k, v in given.items() if k not in ignored}
-        else:
-            given = {k: v for k, v in given.items() if k not in RETIRED.get(path, ())}
+    if variant == "default" and path.startswith("lit_models."):
+        retired = ("variant", *RETIRED.get(path, ()))
+        given = {k: v for k, v in given.items() if k not in retired}
+    elif variant == "seed" and path in KERAS:
+        say(f"variant: seed of {path} is {KERAS[path][0]} today")
+        path, renamed, ignored = KERAS[path]
+        ignored = ignored | {"variant"}
+        given = {renamed.get(k, k): v for k, v in given.items() if k not in ignored}
     return path, given
 
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
+from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
 from lit_models.base.hyperparameters import current_hyperparameters

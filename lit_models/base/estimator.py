@@ -14,8 +14,9 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier, Prediction
 from lit_models.base.fitted_values import fitted_values
 from lit_models.base.hyperparameters import current_hyperparameters

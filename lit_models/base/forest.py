@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 
 from datamodules.errors import DataError
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import ESTIMATOR_FILE, LitEstimator
 from lit_models.base.fitted_values import parts
 

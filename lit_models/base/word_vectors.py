@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 import scipy.sparse as sp
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.ngrams import NgramCounter
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngrams import check_orders
 from lit_models.layers.bags import Items, distinct, row_ngrams
 

@@ -1,4 +1,4 @@
-"""IMDB: the small made corpus in every form, every damage, and the official one where it lies."""
+"""IMDB: a small made corpus in every form and with every damage; the official one where present."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 
 from datamodules import imdb
 from datamodules.errors import DataError
-from datamodules.imdb import IMDB, find_corpus, parse_movies
+from datamodules.imdb import IMDB
+from datamodules.reading.aclimdb import find_corpus, parse_movies
 from datamodules.splits import text_key
 from datamodules.store.corpus import UNLABELLED, Corpus
 from tests.corpora import SmallIMDB
@@ -142,7 +143,7 @@ def test_a_root_that_holds_nothing_or_too_much_is_an_error(aclimdb: Path, tmp_pa
         find_corpus(tmp_path / "gone")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataError, match="holds neither aclImdb/ nor aclImdb"):
+    with pytest.raises(DataError, match="contains neither aclImdb/ nor aclImdb"):
         find_corpus(empty)
     for name in ("aclImdb.tar.xz", "aclImdb-old.tar.gz"):
         (empty / name).touch()
@@ -190,7 +191,7 @@ def test_a_line_without_a_title_is_named(aclimdb: Path) -> None:
     lines = path.read_text("utf-8").splitlines()
     lines[4] = "http://www.imdb.com/name/nm1"
     path.write_text("\n".join(lines), "utf-8")
-    with pytest.raises(DataError, match=r"urls_neg\.txt, line 5: '.*nm1' names no title"):
+    with pytest.raises(DataError, match=r"urls_neg\.txt, line 5: '.*nm1' has no title"):
         read(aclimdb)
 
 
@@ -211,7 +212,7 @@ def test_a_review_of_a_mebibyte_is_refused(aclimdb: Path) -> None:
 
 def test_another_number_of_copies_means_changed_texts(aclimdb: Path) -> None:
     (aclimdb / "train" / "unsup" / "0_0.txt").write_text("something else", "utf-8")
-    with pytest.raises(DataError, match="1 unlabelled reviews are copies .* exactly 2"):
+    with pytest.raises(DataError, match="1 unlabelled reviews are copies .* must be 2"):
         read(aclimdb)
 
 

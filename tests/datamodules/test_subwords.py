@@ -1,4 +1,4 @@
-"""The subword tokenizer: rows with special tokens, truncation that keeps them, what is refused."""
+"""Subword tokenizer: rows with special tokens, truncation that keeps them, and its errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from transformers import AutoTokenizer
 from datamodules import pretrained
 from datamodules.errors import DataError, Unavailable
 from datamodules.pretrained import check_weights, locate
-from datamodules.store.batching import TokenTruncation, Truncation
 from datamodules.store.encoder import Encoder
 from datamodules.store.ragged import Ragged
+from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.store.windows import random_windows
 from datamodules.subwords import SubwordTokenizer
 from tests.toys import ToyData
@@ -67,8 +67,8 @@ def test_special_tokens_outlive_every_truncation(truncation: Truncation) -> None
     rows = [[CLS, *range(1000, 1000 + n), SEP] for n in (1, 9, 510, 511, 900)]
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     tokens = Ragged(np.concatenate(rows).astype(np.int32), offsets)
-    cut = TokenTruncation(None, 512, truncation, 0, 100, 1, 1)
-    matrix, lengths = cut.rows(tokens, np.arange(len(rows)))
+    token_truncation = TokenTruncation(None, 512, truncation, 0, 100, 1, 1)
+    matrix, lengths = token_truncation.rows(tokens, np.arange(len(rows)))
     assert lengths.tolist() == [3, 11, 512, 512, 512]
     for row, line, length in zip(rows, matrix, lengths, strict=True):
         body = row[1:-1]
@@ -76,7 +76,7 @@ def test_special_tokens_outlive_every_truncation(truncation: Truncation) -> None
         kept = body if len(body) <= 510 else body[:head] + body[len(body) - (510 - head) :]
         assert line[:length].tolist() == [CLS, *kept, SEP]
         assert not line[length:].any()
-    again = cut.ragged(tokens, np.arange(len(rows)))
+    again = token_truncation.ragged(tokens, np.arange(len(rows)))
     assert again.values.tolist() == [t for line, n in zip(matrix, lengths, strict=True)
                                      for t in line[:n].tolist()]  # fmt: skip
 
@@ -151,7 +151,10 @@ def test_a_decoder_without_any_special_token_is_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({}, "vocab_size is 30000 .* set --data.vocab_size null"),
-        ({"vocab_size": None, "min_frequency": 2}, "min_frequency 2, and SubwordTokenizer brings"),
+        (
+            {"vocab_size": None, "min_frequency": 2},
+            "min_frequency is 2, but the vocabulary of SubwordTokenizer is fixed",
+        ),
     ],
 )
 def test_a_cap_on_a_given_vocabulary_is_refused(options: dict[str, Any], message: str) -> None:

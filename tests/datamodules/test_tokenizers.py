@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,11 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.store.cache import digest
-from datamodules.tokenizers import WordTokenizer, words
+from datamodules.tokenizers import WordTokenizer
+
+
+def words(tokens: Sequence[int] | np.ndarray, vocabulary: list[str]) -> list[str]:
+    return [vocabulary[token] for token in tokens]
 
 
 def learnt(*texts: str, lowercase: bool = True) -> WordTokenizer:

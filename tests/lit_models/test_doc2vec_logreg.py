@@ -112,7 +112,7 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
 
 
 def test_a_min_count_that_leaves_nothing_is_told() -> None:
-    with pytest.raises(DataError, match="no word stands 100000 times in the 200 texts.*lower min"):
+    with pytest.raises(DataError, match="no word occurs 100000 times in the 200 texts.*lower min"):
         fitted(min_count=100_000)
 
 

@@ -1,4 +1,4 @@
-"""Published vectors: fetched, resumed, taken out of their archives; or the file to get is named."""
+"""Published vectors: downloaded, resumed, extracted; or the file to get by hand is named."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONTENT = bytes(range(256)) * 2000
 
 
 class Server(BaseHTTPRequestHandler):
-    """Gives `CONTENT`, at first only the start of it; knows ranges, and versions of its file."""
+    """Sends `CONTENT`, or only its start; supports ranges and versions of the file."""
 
     version = '"one"'
     breaks_after: int | None = None
@@ -101,7 +101,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def learnt(
     how: PretrainedGloVe | PretrainedFastText | PretrainedCharNGram, cache: Path
 ) -> WordVectors:
-    return how.of(cache / "vectors", {"store": "x"}, TEXTS, WORDS, seed=0)
+    return how.load_or_learn(cache / "vectors", {"store": "x"}, TEXTS, WORDS, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -178,5 +178,5 @@ def test_a_damaged_archive_leaves_nothing(name: str, damage: str, tmp_path: Path
 
 
 def test_a_width_that_was_not_trained_is_refused() -> None:
-    with pytest.raises(ValueError, match="GloVe 42B has no vectors of width 100; choose of .300"):
+    with pytest.raises(ValueError, match="dim is 100; GloVe 42B has widths .300"):
         PretrainedGloVe("42B", 100)

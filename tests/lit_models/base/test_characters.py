@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.characters import CharacterCounter
 from lit_models.tfidf_logreg import TfidfLogReg
 from tests.batches import make_view, random_rows
