@@ -72,7 +72,7 @@ NAMES: dict[str, str] = {
     "datamodules.imdb.parse_movies": "datamodules.reading.aclimdb.parse_movies",
     "datamodules.ragged.joined": "datamodules.store.ragged.concat_ragged",
     "datamodules.ragged.without": "datamodules.store.ragged.drop_token",
-    "datamodules.vectors.Covered": "datamodules.vectors.base.Covered",
+    "datamodules.vectors.Covered": "datamodules.vectors.base.Coverage",
     "datamodules.vectors.Text": "datamodules.vectors.base.Text",
     "datamodules.vectors.TokenRows": "datamodules.vectors.base.TokenRows",
     "datamodules.vectors.Vectors": "datamodules.vectors.base.Vectors",

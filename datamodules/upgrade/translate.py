@@ -55,8 +55,6 @@ def current_object(
     given: dict[str, Any] = {}
     for name, value in arguments.items():
         if (path, name) in REPLACED:
-            given |= REPLACED[path, name][value]
-            say(f"{name}: {value} of {path} is {REPLACED[path, name][value]} today")
             continue
         new = _current_name(path, name, value)
         given[new] = _current_value(path, new, value, say)
@@ -64,6 +62,10 @@ def current_object(
             say(f"{name} of {path} is {new} today")
         elif isinstance(value, str) and given[new] != value:
             say(f"{name}: {value} of {path} is {name}: {given[new]} today")
+    for name in (name for name in arguments if (path, name) in REPLACED):
+        instead = REPLACED[path, name][arguments[name]]
+        given |= instead
+        say(f"{name}: {arguments[name]} of {path} is {instead} today")
     if variant == "default" and path.startswith("lit_models."):
         retired = ("variant", *RETIRED.get(path, ()))
         given = {k: v for k, v in given.items() if k not in retired}
