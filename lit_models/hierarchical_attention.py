@@ -84,11 +84,11 @@ class HierarchicalAttentionNet(nn.Module):
         """float[B, 2H] reviews and the attention weights."""
         words = self.embedding(tokens).flatten(0, 1)  # [B · T, E]
         sentences = split(tokens, lengths, self.sentence_ends, self.max_sentence_length)
-        read, word_weights = self._read_sentences(words, sentences)  # [S, 2H], [B · T]
+        summaries, word_weights = self._read_sentences(words, sentences)  # [S, 2H], [B · T]
         counts = sentences.counts
         column = torch.arange(int(counts.max()), device=tokens.device)
-        places = ((counts.cumsum(dim=0) - counts)[:, None] + column).clamp(max=len(read) - 1)
-        vectors = F.embedding(places, read)  # [B, N, 2H]
+        places = ((counts.cumsum(dim=0) - counts)[:, None] + column).clamp(max=len(summaries) - 1)
+        vectors = F.embedding(places, summaries)  # [B, N, 2H]
         states = self.sentence_gru(self.sentence_dropout(vectors), counts)  # [B, N, 2H]
         review, weights = self.sentence_attention(states, counts)  # [B, 2H], [B, N]
         weights_of_words = word_weights.view_as(tokens)
@@ -107,16 +107,16 @@ class HierarchicalAttentionNet(nn.Module):
         # F.embedding: the gradient of words[flat] is slow on a CPU. Once for all groups: that
         # gradient is as large as all words.
         gathered = F.embedding(flat, words).split([place.numel() for place in places])
-        read, parts_of_weights = [], []
+        summaries, weights = [], []
         for group, place, part in zip(groups, places, gathered, strict=True):
             lengths = sentences.lengths[group]
             states = self.word_gru(part.view(*place.shape, -1), lengths)  # [S', T', 2H]
-            vectors, weights = self.word_attention(states, lengths)  # [S', 2H], [S', T']
-            read.append(vectors)
-            parts_of_weights.append(weights.detach().flatten())
-        flat_weights = torch.cat(parts_of_weights)  # 0 at places past the end of a sentence
-        word_weights = flat_weights.new_zeros(len(words)).scatter_add_(0, flat, flat_weights)
-        return F.embedding(order.argsort(), torch.cat(read)), word_weights
+            summary, weight = self.word_attention(states, lengths)  # [S', 2H], [S', T']
+            summaries.append(summary)
+            weights.append(weight.detach().flatten())
+        added = torch.cat(weights)  # 0 at places past the end of a sentence
+        word_weights = added.new_zeros(len(words)).scatter_add_(0, flat, added)
+        return F.embedding(order.argsort(), torch.cat(summaries)), word_weights
 
 
 class HierarchicalAttention(LitClassifier):

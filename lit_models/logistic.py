@@ -45,9 +45,9 @@ class Logistic(LitClassifier):
     """Softmax regression (Cox 1958; Berger et al. 1996, "A Maximum Entropy Approach…").
 
     z = Σ_{i ∈ text} x_i · W_i + b, with x the TF-IDF weights of the text's n-grams, scaled to
-    length 1 (see `TfidfBag`); p = softmax(z). A text reads its own rows of W alone: no tensor is as
-    wide as the vocabulary. `TfidfLogReg` in mini-batches, regularised by the number of epochs and
-    by n-gram dropout in place of a penalty.
+    length 1 (see `TfidfBag`); p = softmax(z). A text uses the rows of its n-grams alone, so that no
+    tensor is as wide as the vocabulary. `TfidfLogReg` in mini-batches, regularised by the number of
+    epochs and by n-gram dropout in place of a penalty.
     At the default size 400,002 parameters: 200,000 × 2 weights, 2 biases.
 
     Args:

@@ -50,7 +50,7 @@ class MLP(LitClassifier):
     """Multi-layer perceptron (Rumelhart et al. 1986) over a bag of n-grams.
 
     h = ReLU(Σ_{i ∈ text} x_i · U_i + a);  z = W h + b, with x the TF-IDF weights of the text's
-    n-grams, scaled to length 1 (see `TfidfBag`). A text reads its own rows of U alone.
+    n-grams, scaled to length 1 (see `TfidfBag`). A text uses the rows of its n-grams alone.
     At the default size 3,200,050 parameters: 200,000 × 16 + 16 first layer, 16 × 2 + 2 output.
 
     Args:

@@ -43,9 +43,9 @@ class KerasCapsule(LitClassifier):
 
     Embedding → spatial dropout 0.1 → 2 × BiGRU 64 → 10 capsules of width 32, 5 rounds of routing →
     dropout 0.1 → linear over all capsules.
-    Faults kept for comparison: "squash" scales every capsule to length 1, so that its length says
-    nothing, and each round of routing replaces the agreements of the round before instead of adding
-    to them. Fault not kept: in Keras padding took part in the routing.
+    Faults kept for comparison: the squash scales every capsule to length 1, which then carries no
+    information, and each round of routing replaces the agreements of the round before instead of
+    adding to them. Fault not kept: in Keras padding took part in the routing.
     At the default size 4,030,594 parameters: 30,000 × 128 embeddings, 74,496 in each BiGRU,
     10 × 128 × 32 in the capsules, 320 × 2 + 2 output.
 

@@ -136,7 +136,7 @@ def test_settings_out_of_range_are_refused(
 
 
 @pytest.mark.parametrize("kind", [NaiveBayes, LinearSVM, BowForest])
-def test_a_vocabulary_that_min_documents_empties_is_an_error(kind: type[LitEstimator]) -> None:
+def test_a_vocabulary_that_min_df_empties_is_an_error(kind: type[LitEstimator]) -> None:
     with pytest.raises(ValueError, match="min_df 99 leaves no n-gram of the 60 texts"):
         fitted(kind, min_df=99)
 
