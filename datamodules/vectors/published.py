@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import torch
 
-from datamodules.reading.download import download_resumable, take_out
+from datamodules.reading.download import download_resumable, extract
 from datamodules.store.cache import locked
 from datamodules.vectors.files import VectorFile
 
@@ -37,7 +37,7 @@ class _Published(VectorFile):
                 if not archive.exists():
                     download_resumable(self._url, archive)
                 if archive != file:
-                    take_out(archive, file)
+                    extract(archive, file)
         return file
 
 

@@ -35,7 +35,7 @@ def test_weights_are_fetched_once_and_runs_need_no_hub(lit: Command, tmp_path: P
     nowhere = f"http://127.0.0.1:{closed_port()}"
 
     early = lit("prepare", "--weights", *words, **places, HF_ENDPOINT=nowhere)
-    assert early.returncode == 1 and "'bert-base-uncased' cannot be had here" in early.stderr
+    assert early.returncode == 1 and "'bert-base-uncased' is not available here" in early.stderr
     assert "lit-sentiment prepare --weights" in early.stderr
     assert not (tmp_path / "cache" / "weights.json").exists()
 
