@@ -72,7 +72,7 @@ def test_the_same_in_another_process_from_what_was_kept(architecture: str, tmp_p
     code = (
         "import sys, numpy as np; from pathlib import Path\n"
         "from lit_models.doc2vec_logreg import Doc2VecLogReg\n"
-        "from tests.lit_models.test_vector_average import ragged\n"
+        "from tests.lit_models.base.test_vector_average import ragged\n"
         f"found = Doc2VecLogReg.load(Path({str(tmp_path)!r})).predict_proba(ragged({rows}))\n"
         "np.save(sys.argv[1], found)"
     )
