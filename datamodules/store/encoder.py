@@ -16,6 +16,7 @@ from datamodules.store.batching import TextBatch, TokenTruncation
 from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
 from datamodules.tokenizers import Tokenizer
+from datamodules.upgrade.translate import current_path
 
 ENCODER_FILE = "encoder.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -75,7 +76,7 @@ class Encoder:
         file = folder / ENCODER_FILE
         try:
             head = json.loads(file.read_text(encoding="utf-8"))
-            module, _, name = head["tokenizer"].rpartition(".")
+            module, _, name = current_path(head["tokenizer"]).rpartition(".")
             kind = getattr(importlib.import_module(module), name)
             if not issubclass(kind, Tokenizer):
                 raise TypeError(f"{head['tokenizer']} is no tokenizer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from datamodules.errors import DataError, Unavailable
-from experiments.config.registry import ConfigError, Profile, Registry, layered, merge
+from experiments.config.registry import (
+    ConfigError,
+    Profile,
+    Registry,
+    current_experiment,
+    layered,
+    merge,
+)
+from experiments.launch.earlier import take_back
 from experiments.launch.launcher import Launcher
 from experiments.machine.environment import now
 from experiments.records.row import Row
@@ -71,7 +80,7 @@ def expand(
     """
     if not re.fullmatch(r"[\w.+-]+", name):
         raise ConfigError(f"--name {name!r} must be a plain folder name of letters, digits and -")
-    chosen = list(names) or (
+    chosen = [current_experiment(name) for name in names] or (
         list(registry.files) if profile.experiments is None else list(profile.experiments)
     )
     for word in overrides:
@@ -150,29 +159,32 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
 
 
 def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[RunSpec]:
-    """The runs without a row of their present configuration on the present corpus.
+    """Runs without a row of their present settings on the present corpus.
+
+    A finished run of these settings that was set aside is moved back and counts as done.
 
     Args:
         plan: all runs.
-        retry: also those whose row says failed.
-        rerun: also those that are done.
+        retry: include failed runs.
+        rerun: include finished runs.
     """
     left = []
     for spec in plan.specs:
-        file = spec.folder / ROW_FILE
-        if file.exists():
+        if (spec.folder / ROW_FILE).exists():
             row = read_row(spec.folder)
-            # What was not to be had may be there now; asking costs little.
+            # Weights that could not be had may be there now; asking costs little.
             again = rerun or row.status == "skipped" or (retry and row.status == "failed")
             if not again and _is_current(row, spec):
                 continue
+        if not rerun and take_back(spec.folder, partial(_is_current, spec=spec)):
+            continue
         left.append(spec)
     return left
 
 
 def _is_current(row: Row, spec: RunSpec) -> bool:
     resolved = spec.resolve()
-    if row.config_hash != resolved.hash:
+    if row.settings_hash != resolved.hash:
         return False
     if row.corpus_fingerprint is None:  # it failed before it had read the corpus
         return True

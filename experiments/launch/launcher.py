@@ -14,6 +14,7 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from experiments.config.registry import ConfigError
+from experiments.launch.earlier import set_aside
 from experiments.records.atomic import remove_leftovers
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.checkpointing import RESUME_FILE
@@ -62,16 +63,20 @@ class Launcher(Protocol):
 
 
 def clear_run_folder(spec: RunSpec) -> None:
-    """Removes what an earlier, ended run left; what an interrupted one left stays.
+    """Clear a run's folder of an earlier run that has ended; an interrupted run stays.
 
-    A run that failed for no fault of its own (its node was lost, its time was up) has left a
-    checkpoint, from which it goes on: the checkpoint itself knows what it belongs to.
+    A finished run is set aside, never deleted. A failed one that left a checkpoint (its node was
+    lost, its time was up) is resumed from it: the checkpoint itself says what it belongs to.
     """
     remove_leftovers(spec.folder)
     file = spec.folder / ROW_FILE
     if not file.exists():
         return
-    if read_row(spec.folder).status == "failed" and (spec.folder / RESUME_FILE).exists():
+    row = read_row(spec.folder)
+    if row.status == "ok":
+        place = set_aside(spec.folder)
+        print(f"note: the finished run in {spec.folder} is now {place}", file=sys.stderr)
+    elif row.status == "failed" and (spec.folder / RESUME_FILE).exists():
         file.unlink()
     else:
         shutil.rmtree(spec.folder)

@@ -6,9 +6,10 @@ The schema is in `experiments.records.row`. Layouts:
     runs/<benchmark>/results.jsonl                      all of them, derived by `collect`
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
-    <published>/test_log.jsonl                          every test evaluation (`evaluation_log`)
+    <published>/test_log.jsonl                          every test evaluation (`records.test_log`)
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -16,25 +17,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from datamodules.upgrade.translate import current_config
+from experiments.config.registry import read_yaml
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
 
-__all__ = [
-    "ResultsError",
-    "Row",
-    "check_name",
-    "checksums",
-    "collect",
-    "key_of",
-    "read_row",
-    "read_rows",
-    "read_table",
-    "tables_in",
-    "write_row",
-    "write_table",
-]
-
+CONFIG_FILE = "config.yaml"
 ROW_FILE = "row.json"
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
@@ -65,7 +54,20 @@ def read_row(folder: Path) -> Row:
             f"{path}: no such file; a run without it is not complete. Start the run again: it "
             "goes on where it stopped"
         )
-    return row_from_dict(_decode(path.read_bytes(), str(path)), str(path))
+    row = row_from_dict(_decode(path.read_bytes(), str(path)), str(path))
+    config_file = path.parent / CONFIG_FILE
+    if not row.config and config_file.is_file():  # a row of schema 1
+        row = dataclasses.replace(row, config=read_yaml(config_file))
+    return row
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the settings of a run folder, under today's names.
+
+    Raises:
+        ConfigError: `config.yaml` is missing, or is no YAML mapping.
+    """
+    return current_config(read_yaml(folder / CONFIG_FILE))
 
 
 def read_rows(folder: Path) -> list[Row]:

@@ -19,6 +19,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, Mul
 from datamodules.store.batching import TextBatch, TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
+from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, clip_gradients
 from lit_models.base.processes import MeanOverRows, over_processes
 from lit_models.layers.embedding import WordEmbedding
@@ -73,6 +74,8 @@ class LitClassifier(L.LightningModule):
     net: nn.Module
     notes: tuple[str, ...] = ()
     """What a reader of the results must know of how this model was fitted."""
+    family: ClassVar[str] = "other"
+    """Family of architectures, by which tables group and colour."""
     loss_is_sum: ClassVar[bool] = False
     """Whether `loss` is a sum over the rows of a batch; else it is their mean."""
 
@@ -297,10 +300,10 @@ class LitClassifier(L.LightningModule):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote, on the CPU, in evaluation mode. No pickle is executed."""
-        model = cls.load_from_checkpoint(
-            folder / WEIGHTS_FILE, map_location="cpu", weights_only=True
-        )
+        """Read a saved model, of any version, on the CPU, in evaluation mode. No pickle is run."""
+        checkpoint = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
+        model = cls(**current_hyperparameters(cls, checkpoint["hyper_parameters"]))
+        model.load_state_dict(checkpoint["state_dict"])
         return model.eval()
 
     @property

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from experiments.config.identity import config_hash
 from experiments.config.registry import (
     CONFIGS,
     ConfigError,
     Registry,
-    config_hash,
     layered,
     merge,
     read_profile,
