@@ -244,5 +244,5 @@ def test_budgets_are_read(text: str, expected: float) -> None:
 
 
 def test_a_budget_that_is_no_time_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="--budget 'soon' is no time"):
+    with pytest.raises(ConfigError, match="--budget 'soon' is not a time"):
         benchmark.seconds("soon")
