@@ -24,7 +24,7 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
 
 def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`robustness`: evaluate finished runs on contrast sets, counterfactuals, typos and other sentences."""
+    """`robustness`: evaluate runs on contrast sets, counterfactuals, typos, other sentences."""
     from experiments.inference import robustness as sets
     from experiments.report.robustness import grid
 
