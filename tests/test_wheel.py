@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -29,7 +30,12 @@ def run(*command: object, folder: Path) -> str:
 @pytest.mark.slow  # it builds a wheel and starts four interpreters: half a minute
 def test_list_report_and_benchmark_work_from_an_installed_wheel(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, REPOSITORY, folder=tmp_path)
+    source = tmp_path / "source"  # a build leaves files in the folder that it builds
+    for package in ("datamodules", "lit_models", "experiments"):
+        shutil.copytree(REPOSITORY / package, source / package)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(REPOSITORY / name, source)
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, source, folder=tmp_path)
     [wheel] = tmp_path.glob("*.whl")
     run(sys.executable, "-m", "venv", "--without-pip", tmp_path / "env", folder=tmp_path)
     python = tmp_path / "env" / "bin" / "python"
