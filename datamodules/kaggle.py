@@ -1,4 +1,4 @@
-"""The Kaggle contest "Bag of Words Meets Bags of Popcorn"."""
+"""Kaggle: the corpus of its contest "Bag of Words Meets Bags of Popcorn"."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tests.corpora import SmallIMDB, make_aclimdb, make_robustness, review, revi
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A corpus with `robustness/` beside it."""
+    """Folder of a corpus and `robustness/`."""
     return make_robustness(tmp_path, monkeypatch)
 
 
