@@ -63,11 +63,16 @@ MODULES: dict[str, str] = {
 """Modules that moved."""
 
 NAMES: dict[str, str] = {
-    "datamodules.batching.Cut": "datamodules.store.batching.TokenTruncation",
+    "datamodules.batching.BucketSampler": "datamodules.store.sampler.BucketSampler",
+    "datamodules.batching.Cut": "datamodules.store.truncation.TokenTruncation",
     "datamodules.batching.Ragged": "datamodules.store.ragged.Ragged",
+    "datamodules.batching.TrainView": "datamodules.store.train_view.TrainView",
+    "datamodules.batching.Truncation": "datamodules.store.truncation.Truncation",
+    "datamodules.imdb.find_corpus": "datamodules.reading.aclimdb.find_corpus",
+    "datamodules.imdb.parse_movies": "datamodules.reading.aclimdb.parse_movies",
     "datamodules.ragged.joined": "datamodules.store.ragged.concat_ragged",
     "datamodules.ragged.without": "datamodules.store.ragged.drop_token",
-    "datamodules.vectors.Covered": "datamodules.vectors.base.Covered",
+    "datamodules.vectors.Covered": "datamodules.vectors.base.Coverage",
     "datamodules.vectors.Text": "datamodules.vectors.base.Text",
     "datamodules.vectors.TokenRows": "datamodules.vectors.base.TokenRows",
     "datamodules.vectors.Vectors": "datamodules.vectors.base.Vectors",
@@ -156,7 +161,8 @@ REPLACED: dict[tuple[str, str], dict[Any, dict[str, Any]]] = {
 }
 """Settings of which others took the place, by class and name: the new settings for each value."""
 
-_SIZES = "embedding_dim hidden_size pooling dropout word_dropout embedding_dropout"
+_POOLED = "hidden_size pooling dropout word_dropout embedding_dropout"
+_SIZES = f"embedding_dim {_POOLED}"
 _RECURRENT = f"{_SIZES} num_layers layer_dropout recurrent_dropout weight_drop"
 
 KERAS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
@@ -191,13 +197,13 @@ KERAS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
             "attention_lstm.AttentionLSTM",
             "attention_lstm.KerasAttentionLSTM",
             {},
-            f"{_SIZES} attention attention_size query",
+            f"{_POOLED} attention attention_size query",
         ),
         (
             "capsule.Capsule",
             "capsule.KerasCapsule",
             {},
-            f"{_SIZES} primary_size num_capsules capsule_size routing_iterations loss",
+            f"{_POOLED} primary_size num_capsules capsule_size routing_iterations loss",
         ),
     )
 }

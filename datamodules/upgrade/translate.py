@@ -55,8 +55,6 @@ def current_object(
     given: dict[str, Any] = {}
     for name, value in arguments.items():
         if (path, name) in REPLACED:
-            given |= REPLACED[path, name][value]
-            say(f"{name}: {value} of {path} is {REPLACED[path, name][value]} today")
             continue
         new = _current_name(path, name, value)
         given[new] = _current_value(path, new, value, say)
@@ -64,15 +62,18 @@ def current_object(
             say(f"{name} of {path} is {new} today")
         elif isinstance(value, str) and given[new] != value:
             say(f"{name}: {value} of {path} is {name}: {given[new]} today")
-    if path in KERAS and variant is not None:
-        del given["variant"]
-        if variant == "seed":
-            say(f"variant: seed of {path} is {KERAS[path][0]} today")
-        if variant == "seed":
-            path, renamed, ignored = KERAS[path]
-            given = {renamed.get(k, k): v for k, v in given.items() if k not in ignored}
-        else:
-            given = {k: v for k, v in given.items() if k not in RETIRED.get(path, ())}
+    for name in (name for name in arguments if (path, name) in REPLACED):
+        instead = REPLACED[path, name][arguments[name]]
+        given |= instead
+        say(f"{name}: {arguments[name]} of {path} is {instead} today")
+    if variant == "default" and path.startswith("lit_models."):
+        retired = ("variant", *RETIRED.get(path, ()))
+        given = {k: v for k, v in given.items() if k not in retired}
+    elif variant == "seed" and path in KERAS:
+        say(f"variant: seed of {path} is {KERAS[path][0]} today")
+        path, renamed, ignored = KERAS[path]
+        ignored = ignored | {"variant"}
+        given = {renamed.get(k, k): v for k, v in given.items() if k not in ignored}
     return path, given
 
 

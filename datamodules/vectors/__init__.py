@@ -1,7 +1,1 @@
 """Word vectors: trained on a corpus, read from files, or published."""
-
-from datamodules.upgrade.imports import moved_attribute
-
-
-def __getattr__(name: str) -> object:
-    raise moved_attribute(__name__, name)

@@ -24,7 +24,7 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
 
 def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`robustness`: saved runs on contrast sets, counterfactuals, typos and other sentences."""
+    """`robustness`: evaluate runs on contrast sets, counterfactuals, typos, other sentences."""
     from experiments.inference import robustness as sets
     from experiments.report.robustness import grid
 
@@ -49,7 +49,7 @@ def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
 
 def submit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`submit`: writes a submission to the Kaggle contest from a run on its data."""
+    """`submit`: write a submission to the Kaggle contest from a run on its data."""
     from experiments.inference.kaggle_submission import submit as write
 
     Registry(options.configs)

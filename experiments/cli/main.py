@@ -14,10 +14,10 @@ _STOPPED = 130  # as a shell reports Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Returns:
-        The exit code: 0 all is well, 1 a run failed or input is bad, 2 wrong usage, 130 stopped.
+        The exit code: 0 success, 1 a failed run or bad input, 2 wrong usage, 130 stopped.
     """
     words = parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _joined(words: list[str]) -> list[str]:
-    """`--model.dropout 0.3` as one word, so that no value is taken for an experiment's name."""
+    """Join `--model.dropout 0.3` to one word, so that no value is taken for an experiment."""
     joined: list[str] = []
     for word in words:
         before = joined[-1] if joined else ""

@@ -11,7 +11,7 @@ from experiments.config.registry import layered, read_profile
 
 
 def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`prepare`: fetches corpus, vectors and weights, tokenises, and fits nothing."""
+    """`prepare`: fetch corpus, vectors and weights, and tokenise; nothing is fitted."""
     from experiments.launch import benchmark, prefetch
 
     # Weights first: without network that fails at once, and not after half an hour.
@@ -32,7 +32,7 @@ def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
 
 def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`pretrain`: an encoder learns the corpus's texts, without labels, before `fit`."""
+    """`pretrain`: train an encoder on the texts of a corpus, without labels, before `fit`."""
     from experiments.config.resolved import Resolved
     from experiments.training import pretraining
 

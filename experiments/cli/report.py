@@ -29,7 +29,7 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
 
 
 def compare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`compare`: each experiment of two benchmarks: by how much it differs, and what changed.
+    """`compare`: show by how much each experiment of two benchmarks differs, and what changed.
 
     The exit code is 1 if an experiment got significantly worse, 2 if they cannot be compared.
     """
@@ -57,7 +57,7 @@ def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
 
 def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`cost`: counts the operations of published models on fresh ones, and keeps the figures."""
+    """`cost`: count FLOPs of published rows on untrained models, and keep the figures."""
     from experiments.records.costs import cost_file
     from experiments.records.run_files import read_table
     from experiments.training.count_flops import count_published
@@ -72,7 +72,7 @@ def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 
 def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`publish`: copies finished runs with their evidence to the published results."""
+    """`publish`: copy finished runs with their evidence to the published results."""
     from experiments.records.publishing import publish as copy
 
     Registry(options.configs)
@@ -82,7 +82,7 @@ def publish(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
 
 def summarise(folder: Path, console: Console, texts: bool, **settings: Any) -> None:
-    """Sends a benchmark's report to W&B, without reviews' texts unless the user says so."""
+    """Send a benchmark's report to W&B, without texts of reviews unless the user says so."""
     import tempfile
 
     from experiments.report import read_tables

@@ -14,7 +14,7 @@ from experiments.config.registry import CONFIGS, read_profile
 
 
 def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`sweep`: tries settings of one experiment on validation and writes the best down."""
+    """`sweep`: try settings of one experiment on validation and write the best as YAML."""
     import yaml
 
     from experiments.launch import benchmark

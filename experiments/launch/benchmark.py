@@ -1,4 +1,4 @@
-"""The benchmark: experiments × seeds, each run once, resumable, every outcome a row."""
+"""Benchmark: experiments × random seeds, each run once, resumable, every outcome a row."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _LEAST_BUDGET = 60
 
 @dataclass(frozen=True)
 class Plan:
-    """What a call of the benchmark is to do.
+    """Runs of a benchmark.
 
     Attributes:
         name: the benchmark's name.
         folder: `runs/<name>`.
-        specs: every run, done or not.
+        specs: all runs, finished or not.
     """
 
     name: str
@@ -61,19 +61,19 @@ def expand(
     test: bool = True,
     train_sizes: Sequence[int] = (),
 ) -> Plan:
-    """Experiments × seeds, and × sizes of the train set where some are given.
+    """Plan the runs: experiments × seeds, × sizes of the train set where some are given.
 
     Args:
         registry: the experiments that exist.
-        profile: sizes, and which experiments where `names` is empty.
-        names: experiments asked for.
-        seeds: seeds asked for; empty means the profile's.
+        profile: sizes, and the experiments where `names` is empty.
+        names: experiments, by name or file.
+        seeds: random seeds; empty means the profile's.
         name: the benchmark's name.
         runs: folder of all benchmarks.
-        overrides: words of the command line for every run.
+        overrides: settings typed on the command line, for every run.
         test: whether test rows are predicted.
-        train_sizes: for learning curves: how many reviews are learnt from; the runs of a size are
-            named after it, such as `cnn-500`.
+        train_sizes: for learning curves: numbers of reviews to train on; runs are named after
+            them, such as `cnn-500`.
 
     Raises:
         ConfigError: an unknown experiment, a size below 2, or a name that is no folder name.
@@ -112,7 +112,7 @@ def expand(
     folders = [spec.folder for spec in specs]
     twice = [folder for folder in folders if folders.count(folder) > 1]
     if twice:
-        raise ConfigError(f"{twice[0]} is asked for twice; name each experiment and seed once")
+        raise ConfigError(f"{twice[0]} is named twice; name each experiment and seed once")
     return Plan(name, runs / name, specs)
 
 
@@ -121,7 +121,7 @@ def _limit(size: int | None) -> dict[str, Any]:
 
 
 def prepare(specs: Sequence[RunSpec], console: Console) -> None:
-    """Reads and tokenises what the runs need, once, so that a bad corpus stops all of them here.
+    """Read and tokenise the corpora of runs, so that a bad corpus stops all of them here.
 
     Raises:
         DataError: a corpus that cannot be used.
@@ -140,11 +140,11 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
             _, data = resolved.build()
             data.tokenizer.settings()
         except Unavailable:
-            continue  # its own run says so, in a row
+            continue  # its run becomes a skipped row
         if data.refit:
             raise ConfigError(
-                "data.refit is true, and then the choice would be made on rows that were learnt "
-                "from; leave it out and say --run.protocol refit"
+                "data.refit is true, so that the epoch would be chosen on rows that the model was "
+                "trained on; leave it out and set --run.protocol refit"
             )
         with console.status("reading and tokenising the corpus (once)"):
             data.prepare_data()
@@ -201,17 +201,17 @@ def run(
     deadline: float | None,
     launcher: Launcher,
 ) -> bool:
-    """Carries the runs out.
+    """Carry runs out.
 
     Args:
-        plan: the benchmark they belong to.
-        specs: what is left of it.
-        console: where progress is shown.
+        plan: their benchmark.
+        specs: its runs that are left.
+        console: for the progress.
         deadline: `time.monotonic()` by which this call must have ended; None: any time.
-        launcher: where they are carried out.
+        launcher: starts the processes or jobs.
 
     Returns:
-        Whether everything is done; False where the budget ended first.
+        Whether all runs have ended; False where the budget ended first.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the same call goes on later.
@@ -228,7 +228,7 @@ def run(
 
 
 class _ProgressDisplay:
-    """Shows each run's progress, and sees to it that each leaves a row."""
+    """Progress bars; a run that ends without a row gets one that says why."""
 
     def __init__(self, plan: Plan, total: int, progress: Progress, console: Console) -> None:
         self.plan, self.progress, self.console = plan, progress, console
@@ -261,18 +261,18 @@ class _ProgressDisplay:
 
 
 def seconds(text: str) -> float:
-    """Seconds from `90`, `45s`, `9m` or `1.5h`.
+    """Seconds of a time such as `90`, `45s`, `9m` or `1.5h`.
 
     Raises:
-        ConfigError: anything else.
+        ConfigError: the text is no such time, or less than a minute.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not match:
-        raise ConfigError(f"--budget {text!r} is no time; write 90s, 9m or 1.5h")
-    found = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-    if found < _LEAST_BUDGET:
+        raise ConfigError(f"--budget {text!r} is not a time; write 90s, 9m or 1.5h")
+    budget = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    if budget < _LEAST_BUDGET:
         raise ConfigError(f"--budget {text} is less than {_LEAST_BUDGET} s, too short for any run")
-    return found
+    return budget
 
 
 def _name(spec: RunSpec) -> str:

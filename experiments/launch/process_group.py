@@ -27,7 +27,7 @@ from experiments.config.registry import ConfigError
 from experiments.training import ranks
 from experiments.training.ranks import Rank, RankFailed
 from experiments.training.signals import Stopped
-from lit_models.base.sharding import STRATEGY
+from lit_models.base.sharding import strategy_problem
 
 if TYPE_CHECKING:
     from experiments.training.spec import RunSpec
@@ -123,7 +123,7 @@ def _asked(spec: RunSpec) -> int:
     """How many processes a run asks for on this machine."""
     trainer = spec.resolve().config["trainer"]
     devices, nodes = trainer["devices"], trainer["num_nodes"]
-    _check_strategy(str(trainer["strategy"]))
+    _check_strategy(trainer)
     if nodes > 1:
         raise ConfigError(
             f"trainer.num_nodes is {nodes}, and one process was started; start one process per "
@@ -136,21 +136,14 @@ def _asked(spec: RunSpec) -> int:
         names = ("accelerator", "devices")
         quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False}
         world = int(Trainer(**{name: trainer[name] for name in names}, **quiet).num_devices)
-    if world == 1 and trainer["strategy"] == STRATEGY:
-        raise ConfigError(
-            f"trainer.strategy is {STRATEGY!r}, which shares a model out among several processes, "
-            f"and --trainer.devices {devices} asks for one; say --trainer.devices 2 or more"
-        )
+    _check_strategy(trainer, world)
     return world
 
 
-def _check_strategy(strategy: str) -> None:
-    parted = re.search("fsdp|deepspeed|model_?parallel", strategy, re.IGNORECASE)
-    if parted and strategy != STRATEGY:
-        raise ConfigError(
-            f"trainer.strategy is {strategy!r}; the one that keeps a part of each weight on each "
-            f"device is called {STRATEGY} here: say --trainer.strategy {STRATEGY}, or ddp"
-        )
+def _check_strategy(trainer: dict[str, Any], processes: int | None = None) -> None:
+    strategy = str(trainer["strategy"])
+    if problem := strategy_problem(strategy, trainer["devices"], processes):
+        raise ConfigError(problem)
     if re.search("spawn|fork|notebook", strategy):
         raise ConfigError(
             f"trainer.strategy is {strategy!r}, and this program starts the processes itself; "
@@ -160,7 +153,7 @@ def _check_strategy(strategy: str) -> None:
 
 def _check_number(spec: RunSpec, world: int) -> None:
     trainer = spec.resolve().config["trainer"]
-    _check_strategy(str(trainer["strategy"]))
+    _check_strategy(trainer)
     if trainer["devices"] in (1, "1") and trainer["num_nodes"] == 1:
         raise ConfigError(
             f"{world} processes were started, and --trainer.devices 1 asks for one; say "

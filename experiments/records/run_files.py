@@ -103,12 +103,12 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """The files with rows in a folder; the log of test evaluations lies beside them."""
+    """Tables of rows in a folder, without the log of test evaluations beside them."""
     return sorted(path for path in folder.glob("*.jsonl") if path.name != test_log.LOG_FILE)
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of predictions in a run folder: its row keeps them."""
+    """SHA-256 of each file of predictions in a run folder, by name."""
     files = (folder / name for name in (TEST_FILE, VAL_FILE))
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()}
 
@@ -116,7 +116,7 @@ def checksums(folder: Path) -> dict[str, str]:
 def collect(benchmark_folder: Path) -> list[Row]:
     """Derive `results.jsonl` from the `row.json` files of a benchmark and return its rows.
 
-    No run that has ended: no rows, and no file of an earlier state either.
+    Where no run has ended there are no rows, and an older file is removed.
 
     Raises:
         ResultsError: As `read_rows`.
@@ -132,10 +132,10 @@ def collect(benchmark_folder: Path) -> list[Row]:
 
 
 def read_table(path: Path) -> list[Row]:
-    """The rows of a published table.
+    """Read a published table.
 
     Raises:
-        ResultsError: A line that is no row, or whose evidence is missing.
+        ResultsError: A line that is no row, or a row whose evidence is missing.
     """
     rows = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
@@ -157,7 +157,7 @@ def read_table(path: Path) -> list[Row]:
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
-    """Write a table, sorted, in one go."""
+    """Write a table, sorted, whole or not at all."""
     lines = [json.dumps(row_to_dict(row)) + "\n" for row in sorted(rows, key=key_of)]
     replace_bytes(path, "".join(lines).encode())
 
@@ -176,6 +176,6 @@ def check_name(name: str, what: str) -> None:
 
 
 def key_of(row: Row) -> tuple:
-    """What no two rows of a table share."""
+    """Key of a row: no two rows of a table have the same."""
     kept_out = row.excluded or ""
     return (row.corpus, row.protocol, row.profile, kept_out, row.experiment, row.seed)

@@ -28,7 +28,6 @@ from experiments.training.checkpointing import AtomicCheckpointIO, ResumeCheckpo
 from experiments.training.measure import resolve_precision
 from experiments.training.signals import handle_signals
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.sharding import load_whole
 
 BEST_FILE = "best.ckpt"
 SELECTION_FILE = "choice.json"
@@ -102,7 +101,7 @@ def fit_and_choose(
     best_epoch = None
     if best.best_model_path:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        load_whole(model, state["state_dict"])
+        resolved.cli.trainer.strategy.load_model_state_dict(state)
         best_epoch = int(state["epoch"])
     return Fit(clock, best_epoch, precision, model.prepare_seconds)
 

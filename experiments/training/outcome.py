@@ -23,7 +23,7 @@ from experiments.training.flops import flops_per_review
 from experiments.training.measure import latency, throughput
 from experiments.training.spec import RunSpec
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.sharding import is_sharded
+from lit_models.base.sharding import full_model
 
 
 def build_row(
@@ -53,9 +53,7 @@ def build_row(
         code: commit, and whether the code had uncommitted changes.
     """
     folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
-    model: LitClassifier = resolved.cli.model
-    if is_sharded(model):
-        model = type(model).load(folder)  # this process measures alone
+    model: LitClassifier = full_model(resolved.cli.model, folder)  # this process measures alone
     data = resolved.cli.datamodule
     data.encoder.save(folder)
     test = None

@@ -93,6 +93,17 @@ def test_a_class_from_elsewhere_keeps_its_own_settings() -> None:
     assert current_object(files, {"validation": "a.csv"})[1] == {"validation": "a.csv"}
 
 
+def test_a_setting_that_others_replaced_wins_over_its_successor() -> None:
+    perceptron = "lit_models.perceptron.Perceptron"
+    arguments = {"averaged": True, "average": None, "average_start": 1}
+    expected = {"weight_averaging": "asgd", "weight_averaging_start": 0}
+    assert current_object(perceptron, arguments)[1] == expected
+    assert current_object(perceptron, dict(reversed(arguments.items())))[1] == expected
+    forest = "lit_models.vector_average_forest.VectorAverageForest"
+    assert current_object(forest, {"distinct": True})[1] == {"counting": "distinct"}
+    assert current_object("lit_models.bag.Bag", {"distinct": True})[1] == {"distinct": True}
+
+
 def test_words_of_the_command_line() -> None:
     said: list[str] = []
     words = [
@@ -122,7 +133,7 @@ def test_every_new_name_exists_and_no_old_one_does() -> None:
         importlib.import_module(new)
         if old == "experiments.results":  # the folder of published results has this name today
             continue
-        with pytest.raises(ModuleNotFoundError, match=f"{old} is {new} today".replace(".", r"\.")):
+        with pytest.raises(ImportError, match=f"{old} is {new} today".replace(".", r"\.")):
             importlib.import_module(old)
     for old, new in NAMES.items():
         module, _, name = new.rpartition(".")

@@ -1,6 +1,6 @@
 """What two processes with parts of a model do in `test_sharded.py`; each of them runs this file.
 
-python -m tests.experiments.sharded_checks FOLDER
+python -m tests.experiments.training.sharded_checks FOLDER
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from experiments.training import ranks
 from experiments.training.fitting import fit_and_choose
 from experiments.training.spec import RunSpec
 from lit_models.base.optimizers import clip_gradients
-from lit_models.base.sharding import STRATEGY, shard, whole
+from lit_models.base.sharded_tensors import gather_full
+from lit_models.base.sharding import STRATEGY, shard
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of
 from tests.batches import make_batch, random_rows
@@ -42,14 +43,19 @@ def encoder(**values: Any) -> dict[str, Any]:
 
 
 # The gradient's norm is above 0.1 in every step.
-ALL = {"layer_decay": 0.7, "weight_decay": 0.1, "gradient_clip_norm": 0.1, "average": "ema"}
+ALL = {
+    "layer_decay": 0.7,
+    "weight_decay": 0.1,
+    "gradient_clip_norm": 0.1,
+    "weight_averaging": "ema",
+}
 MODELS = {
     "rates": encoder(**STILL, **ALL, schedule="linear", frozen_layers=0, head="tanh"),
     "thawing": encoder(
         **STILL,
         gradual_unfreezing=True,
         gradient_checkpointing=True,
-        average="asgd",
+        weight_averaging="asgd",
         pooled_layers=2,
         pooling="mean",
         window=24,
@@ -57,7 +63,9 @@ MODELS = {
     "adapters": encoder(**STILL, lora_rank=2),
     "bf16": encoder(**STILL | {"learning_rate": 2e-3}),
     # Draws in every step, and weights have taken no step yet where it is cut.
-    "random": encoder(dropout=0.1, learning_rate=3e-3, average="ema", gradual_unfreezing=True),
+    "random": encoder(
+        dropout=0.1, learning_rate=3e-3, weight_averaging="ema", gradual_unfreezing=True
+    ),
 }
 rank_checks.MODELS |= MODELS
 CASES: dict[str, dict[str, Any]] = {
@@ -114,7 +122,7 @@ def gradients(kind: str) -> float:
         model.loss(model(batch), batch.labels).backward()
         clip_gradients(model.parameters(), LIMIT)
         found.append({name: p.grad for name, p in model.named_parameters()})
-    one, other = (ranks.broadcast(whole(gradient)) for gradient in found)
+    one, other = (ranks.broadcast(gather_full(gradient)) for gradient in found)
     norm = nn.utils.get_total_norm(list(one.values()))
     assert one.keys() == other.keys() and float(norm) == pytest.approx(LIMIT)
     return max(float((one[name] - other[name]).abs().max()) for name in one)
