@@ -1,4 +1,4 @@
-"""The official IMDB corpus: Maas et al. 2011, "Learning Word Vectors for Sentiment Analysis"."""
+"""IMDB: the corpus of Maas et al. 2011, "Learning Word Vectors for Sentiment Analysis"."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class SubwordTokenizer(Tokenizer):
             ) from error
 
     def _tokenizer(self) -> hf.Tokenizer:
-        """The tokenizer, loaded on first use, so that settings are parsed without network."""
+        """Tokenizer, loaded on first use, so that settings are parsed without network."""
         if self._hf is not None:
             return self._hf
         if self.source is None:
@@ -124,7 +124,7 @@ class SubwordTokenizer(Tokenizer):
         return tokenizer
 
     def _text(self) -> str:
-        """The whole tokenizer as JSON, padding token included."""
+        """Whole tokenizer as JSON, padding token included."""
         tokenizer = self._tokenizer()
         tokenizer.enable_padding(pad_id=self.pad_id, pad_token=self._pad_token)
         text: str = tokenizer.to_str()

@@ -56,7 +56,7 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     label_names: tuple[str, ...]
     official_test: ClassVar[bool] = False
-    """Whether `test` is that of a published benchmark: every evaluation on it is then logged."""
+    """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
     exclude: str | None = None
     """Name of a set of reviews excluded from training and validation; part of the result row."""
 
@@ -200,7 +200,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         return self._loader(part, rows, self.eval_batch_size)
 
     def train_view(self) -> TrainView:
-        """The training side, for `LitClassifier.prepare`."""
+        """Training side, for `LitClassifier.prepare`."""
         vectors = self.word_vectors()
         return TrainView.build(self.store, self.encoder, self.train_indices(), vectors)
 

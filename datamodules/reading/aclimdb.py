@@ -56,7 +56,7 @@ class ReviewFiles:
 
 
 def find_corpus(root: Path) -> Path:
-    """The `aclImdb` folder or archive that `root` is or contains.
+    """Path of the `aclImdb` folder or archive that `root` is or contains.
 
     Raises:
         DataError: there is none, or several archives to choose from.

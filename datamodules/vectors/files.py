@@ -34,7 +34,7 @@ class VectorFile(Vectors):
     """
 
     strict: ClassVar[bool] = True
-    """Whether a word on two lines is an error; else the first one counts."""
+    """True: a word on two lines is an error. False: the first of them counts."""
 
     def __init__(self, path: str, dim: int | None = None) -> None:
         super().__init__()

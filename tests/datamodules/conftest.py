@@ -20,13 +20,13 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 def aclimdb(tmp_path: Path) -> Path:
-    """A small corpus in the official layout; tests may change its files."""
+    """Small corpus in the official layout; tests may change its files."""
     return make_aclimdb(tmp_path / "small")
 
 
 @pytest.fixture(scope="session")
 def official_place() -> Path:
-    """The official corpus, a folder or tar: `$LIT_SENTIMENT_IMDB`, or beside the repository."""
+    """Official corpus, a folder or tar: `$LIT_SENTIMENT_IMDB`, or beside the repository."""
     beside = REPOSITORY.parent / "shared" / "data" / "aclImdb.tar.xz"
     path = Path(os.environ.get("LIT_SENTIMENT_IMDB", beside))
     if not path.exists():
@@ -36,7 +36,7 @@ def official_place() -> Path:
 
 @pytest.fixture(scope="session")
 def official_corpus(official_place: Path) -> Corpus:
-    """The official corpus as IMDB reads it, once for all tests."""
+    """Official corpus, read once for all tests."""
     return IMDB(root=str(official_place)).read()
 
 

@@ -40,7 +40,7 @@ def write(path: Path, rows: Sequence[tuple[Any, Any]], names: tuple[str, str]) -
 
 @pytest.fixture(autouse=True)
 def field_limit() -> Iterator[None]:
-    """The csv module's own limit, which belongs to the whole process, before and after."""
+    """The csv module's default limit, that of the process, before and after."""
     before = csv.field_size_limit(131_072)
     yield
     after = csv.field_size_limit(before)
@@ -94,7 +94,7 @@ def test_the_parts_of_a_corpus(folder: Path) -> None:
     assert corpus.unlabelled is not None
     assert corpus.unlabelled.keys == ["more.csv:3"]  # line 2 is a copy of a test text
     assert corpus.unlabelled.labels.tolist() == [UNLABELLED]
-    assert corpus.notes == ("40 of the 40 test texts also stand in the train data.",)
+    assert corpus.notes == ("40 of the 40 test texts are also in the train data.",)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_validation_is_stratified_with_copies_on_one_side(tmp_path: Path) -> Non
     corpus = make(tmp_path, validation_fraction=0.2).read()
     labels = corpus.train.labels
     assert np.bincount(labels[corpus.val_rows]).tolist() == [75, 25]
-    learnt = {text_key(corpus.train.texts[row]) for row in corpus.train_rows}
-    assert not any(text_key(corpus.train.texts[row]) in learnt for row in corpus.val_rows)
+    train_keys = {text_key(corpus.train.texts[row]) for row in corpus.train_rows}
+    assert not any(text_key(corpus.train.texts[row]) in train_keys for row in corpus.val_rows)
     again = make(tmp_path, validation_fraction=0.2).read()
     other = make(tmp_path, validation_fraction=0.2, split_seed=1).read()
     assert np.array_equal(corpus.val_rows, again.val_rows)

@@ -243,8 +243,8 @@ def test_the_official_validation_shares_no_movie_and_no_text_with_train(
     movies = np.concatenate([official_movies["neg"], official_movies["pos"]])
     assert not set(movies[train]) & set(movies[val])
     texts = official_corpus.train.texts
-    learnt = {text_key(texts[row]) for row in train}
-    assert not any(text_key(texts[row]) in learnt for row in val)
+    train_keys = {text_key(texts[row]) for row in train}
+    assert not any(text_key(texts[row]) in train_keys for row in val)
 
 
 def test_no_official_test_text_is_among_the_unlabelled(official_corpus: Corpus) -> None:

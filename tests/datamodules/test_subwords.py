@@ -27,7 +27,7 @@ CLS, SEP = 101, 102
 
 
 def make_decoder(folder: Path, **special: str) -> Path:
-    """A byte-level BPE without special tokens of its own, as GPT-2's is."""
+    """Byte-level BPE without special tokens, such as that of GPT-2."""
     folder.mkdir()
     tokenizer = hf.Tokenizer(hf.models.BPE())
     tokenizer.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -202,7 +202,7 @@ def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
     assert not pretrained._hub_answers()
     pretrained._hub_answers.cache_clear()
-    assert pretrained._hub_answers(), "behind a proxy its own client tries"
+    assert pretrained._hub_answers(), "behind a proxy the hub's client tries"
     pretrained._hub_answers.cache_clear()
 
 
