@@ -17,7 +17,7 @@ from experiments.report.missing import Missing
 from experiments.report.provenance import Origin, origin
 from experiments.report.quality import Panel, by_length, confusion, errors, reliability
 from experiments.report.reviews import Reviews, reviews
-from experiments.report.tables import Column, Line, Table
+from experiments.report.tables import Column, Line, Table, order_families
 from experiments.report.texts import Texts
 
 
@@ -64,7 +64,7 @@ class Section:
         table: The table model.
         columns: Of the table, the accuracy that is judged first.
         cells: For each line its cells, in the order of the columns.
-        families: Families that occur, in the order of the lines.
+        families: Families that occur, in the order of the filter.
         labels: Names of the classes.
         costs: Accuracy against each cost.
         intervals: Accuracies with intervals and seeds.
@@ -148,7 +148,7 @@ def _section(page: Page, table: Table, texts: Texts | None) -> Section:
         table=table,
         columns=columns,
         cells=[[_cell(table, line, column) for column in columns] for line in table.lines],
-        families=list(dict.fromkeys(line.family for line in table.lines)),
+        families=order_families(line.family for line in table.lines),
         labels=labels or [],
         costs=costs(table),
         intervals=intervals(table),

@@ -4,7 +4,7 @@ The model is shared by the terminal, Markdown and HTML; nothing here knows how i
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,11 +12,16 @@ from experiments.records.metrics import Metrics
 from experiments.records.row import Row
 from experiments.records.test_log import Entry
 from experiments.report.facts import facts, warnings
-from experiments.report.families import OTHER, family
 from experiments.statistics.intervals import Interval
 from experiments.statistics.table import Analysis
 
 MIB = 2**20
+# In the order of legends and filters; an architecture names its own in its class.
+FAMILIES = (
+    *("n-grams", "word vectors", "bags", "recurrent", "convolutional", "attention, capsules"),
+    *("Transformers", "pretrained"),
+)
+OTHER = "other"
 Analyse = Callable[[list[Row]], tuple[Analysis | None, list[str]]]
 
 
@@ -119,7 +124,7 @@ class Line:
         seeds: The seeds with a result.
         values: Column key to the value over seeds; None where no seed has it.
         rows: The rows behind the line, by seed.
-        family: What its class belongs to, for example `recurrent`.
+        family: Family of the architecture, for example `recurrent`.
         interval: Where the test accuracy of the method lies with 95% confidence; None where the
             predictions are not at hand.
         group: Letters; experiments that share one do not differ significantly.
@@ -204,6 +209,13 @@ def statistic(values: list[float | None]) -> Statistic | None:
     return Statistic(statistics.fmean(known), spread, len(known))
 
 
+def order_families(families: Iterable[str]) -> list[str]:
+    """Put families, each once, into the order of `FAMILIES`; unknown ones come last."""
+    known = dict.fromkeys(families)
+    rest = [name for name in known if name not in FAMILIES]
+    return [name for name in FAMILIES if name in known] + rest
+
+
 def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
     done = [row for row in rows if row.status == "ok"]
     analysis, left_out = analyse(done) if analyse else (None, [])
@@ -242,7 +254,7 @@ def _line(rows: list[Row], columns: tuple[Column, ...], analysis: Analysis | Non
         seeds=tuple(row.seed for row in rows),
         values={column.key: statistic([column.value(row) for row in rows]) for column in columns},
         rows=tuple(rows),
-        family=family(rows[0].architecture),
+        family=rows[0].family,
         interval=analysis.intervals.get(name) if analysis else None,
         group=analysis.letters.get(name, "") if analysis else "",
     )

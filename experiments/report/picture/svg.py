@@ -9,7 +9,7 @@ from html import escape
 from experiments.records.row import ResultsError
 from experiments.report.picture.labels import FONT, Label
 from experiments.report.picture.points import AREA, HEIGHT, WIDTH, Point, count, drawable, plot
-from experiments.report.picture.symbols import NAMES, THEMES, Theme, symbol
+from experiments.report.picture.symbols import NAMES, THEMES, Theme, known_family, symbol
 from experiments.report.readme.grids import fill
 from experiments.report.readme.top import Entrant, entrants
 from experiments.report.tables import Table
@@ -102,7 +102,7 @@ def draw(drawn: Sequence[Entrant], theme: Theme) -> str:
 
 
 def _legend(points: Sequence[Point], theme: Theme) -> list[str]:
-    families = {point.entrant.line.family for point in points}
+    families = {known_family(point.entrant.line.family) for point in points}
     protocols = {point.entrant.protocol for point in points}
     rows = (
         [(name, name, f'fill="{theme.colour(name)}"') for name in NAMES if name in families],

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from experiments.report.families import FAMILIES, OTHER
+from experiments.report.tables import FAMILIES, OTHER
 
 NAMES = (*FAMILIES, OTHER)
 RADIUS = 4.6
@@ -45,8 +45,8 @@ class Theme:
     families: tuple[str, ...]
 
     def colour(self, family: str) -> str:
-        """The colour of a family."""
-        return self.families[NAMES.index(family)]
+        """Colour of a family; an unknown one has that of `other`."""
+        return self.families[NAMES.index(known_family(family))]
 
 
 LIGHT = Theme(
@@ -66,16 +66,22 @@ DARK = Theme(
 THEMES = {"light": LIGHT, "dark": DARK}
 
 
+def known_family(family: str) -> str:
+    """The family itself; `other` for one that has no symbol."""
+    return family if family in NAMES else OTHER
+
+
 def symbol(family: str, x: float, y: float, colours: str) -> str:
     """Write the shape of a family as SVG.
 
     Args:
-        family: One of `NAMES`.
+        family: Family of an architecture; an unknown one has the shape of `other`.
         x: Its middle.
         y: Its middle.
         colours: Attributes for fill and stroke.
     """
-    if not _CORNERS[family]:
+    shape = _CORNERS[known_family(family)]
+    if not shape:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" {colours}/>'
-    corners = [f"{x + RADIUS * a:.1f},{y + RADIUS * b:.1f}" for a, b in _CORNERS[family]]
+    corners = [f"{x + RADIUS * a:.1f},{y + RADIUS * b:.1f}" for a, b in shape]
     return f'<polygon points="{" ".join(corners)}" {colours}/>'

@@ -17,19 +17,17 @@ from experiments.records import test_log
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows
 from experiments.report.evidence import statistics
-from experiments.report.families import FAMILIES
 from experiments.report.picture.labels import CHARACTER, Box
 from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, plot
 from experiments.report.picture.svg import draw, picture
-from experiments.report.picture.symbols import NAMES, THEMES, Theme, symbol
+from experiments.report.picture.symbols import LIGHT, NAMES, OTHER, THEMES, Theme, symbol
 from experiments.report.readme.top import Entrant, entrants, telling, top
-from experiments.report.tables import Statistic, Table, build_tables
+from experiments.report.tables import FAMILIES, Statistic, Table, build_tables
 from experiments.statistics.intervals import Interval
 from tests.experiments.conftest import REPOSITORY
 from tests.rows import make_metrics, make_row
 
 SVG = "{http://www.w3.org/2000/svg}"
-CLASSES = [names[0] for names in FAMILIES.values()] + ["Strange"]
 
 
 def entrant(
@@ -37,6 +35,7 @@ def entrant(
     accuracy: float = 0.9,
     parameters: float | None = 1e6,
     protocol: str = "holdout",
+    family: str = "convolutional",
     architecture: str = "CNN",
     **costs: float,
 ) -> Entrant:
@@ -44,6 +43,7 @@ def entrant(
     row = make_row(
         experiment=name,
         architecture=architecture,
+        family=family,
         test=make_metrics(accuracy=accuracy),
         protocol=protocol,
         **costs,
@@ -77,7 +77,7 @@ def crowd(seed: int, rows: int = 60) -> list[Entrant]:
             round(chance.uniform(0.82, 0.93), 4),
             chance.choice([400_000, 3_940_000, 3_972_610, 4_001_666, 3e7]),
             chance.choice(["holdout", "refit"]),
-            chance.choice(CLASSES),
+            chance.choice([*FAMILIES, "strange"]),
         )
         for at in range(rows)
     ]
@@ -265,7 +265,7 @@ class Pictures(HTMLParser):
 
 
 def test_the_element_shows_the_theme_and_says_the_finding() -> None:
-    found = [entrant("small", 0.92, 8e5), entrant("big", 0.911, 2.26e7, architecture="BERT")]
+    found = [entrant("small", 0.92, 8e5), entrant("big", 0.911, 2.26e7, family="pretrained")]
     text, files = picture(tables_of(*found), "t", "docs/")
     assert [name for name, _ in Pictures(text).tags] == ["picture", "source", "img"]
     _, (_, source), (_, image) = Pictures(text).tags
@@ -335,6 +335,8 @@ def test_what_does_not_compare_or_is_not_there_is_refused(render) -> None:
 
 def test_every_family_has_a_shape_of_its_own() -> None:
     assert len({symbol(name, 0, 0, "") for name in NAMES}) == len(FAMILIES) + 1
+    assert symbol("strange", 0, 0, "") == symbol(OTHER, 0, 0, "")
+    assert LIGHT.colour("strange") == LIGHT.colour(OTHER)
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -408,14 +410,14 @@ SIGHTS = [
 def many() -> list[Entrant]:
     """Fourteen experiments of three families, one of them under both protocols."""
     found = [
-        entrant("best", 0.93, 5e6, architecture="NBBag"),
+        entrant("best", 0.93, 5e6, family="bags", architecture="NBBag"),
         entrant("small", 0.911, 1e4),
         entrant("fast", 0.912, protocol="refit", train_seconds=1.0),
         entrant("prompt", 0.9101, latency_ms_p50=0.1),
         entrant("tiny_but_poor", 0.9099, 10, train_seconds=0.5, latency_ms_p50=0.01),
         entrant("both", 0.925),
         entrant("both", 0.926, protocol="refit"),
-        entrant("lstm", 0.85, architecture="LSTM"),
+        entrant("lstm", 0.85, family="recurrent", architecture="LSTM"),
         *(entrant(f"next_{at}", 0.92 - at / 1e3) for at in range(7)),
     ]
     return sorted(found, key=lambda one: -one.accuracy)

@@ -1,5 +1,6 @@
 """The report: the table model, the terminal, Markdown, and the page."""
 
+import importlib
 import io
 import json
 import re
@@ -17,10 +18,9 @@ from experiments.records.run_files import write_row
 from experiments.report import report
 from experiments.report.costs import costs, place_names
 from experiments.report.curves import curves
-from experiments.report.families import OTHER, family
 from experiments.report.markdown import render_markdown
 from experiments.report.pareto import front
-from experiments.report.tables import Table, build_tables, statistic
+from experiments.report.tables import FAMILIES, Table, build_tables, order_families, statistic
 from experiments.report.terminal import compact, print_tables
 from tests.rows import make_metrics, make_row, make_run
 
@@ -221,7 +221,24 @@ def test_the_front() -> None:
 
 def test_every_architecture_has_a_family(experiment: str, registry: Registry) -> None:
     path = registry.settings(experiment)["model"]["class_path"]
-    assert family(path.rpartition(".")[2]) != OTHER, f"add {path} to report/families.py"
+    module, _, name = path.rpartition(".")
+    family = getattr(importlib.import_module(module), name).family
+    assert family in FAMILIES, f"{path}: add {family!r} to FAMILIES in report/tables.py"
+
+
+def test_families_are_those_of_the_rows_in_a_fixed_order() -> None:
+    rows = [
+        make_row(experiment=name, family=family, test=make_metrics(accuracy=accuracy))
+        for name, family, accuracy in (
+            ("lstm", "recurrent", 0.9),
+            ("nb_bag", "bags", 0.8),
+            ("gru", "recurrent", 0.7),
+            ("first_words", "strange", 0.95),
+        )
+    ]
+    lines = only(rows).lines
+    assert [line.family for line in lines] == ["strange", "recurrent", "bags", "recurrent"]
+    assert order_families(line.family for line in lines) == ["bags", "recurrent", "strange"]
 
 
 def test_names_do_not_cover_each_other() -> None:
