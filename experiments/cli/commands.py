@@ -60,7 +60,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     from experiments.launch import benchmark
     from experiments.launch.launcher import exclusive_lock
     from experiments.records.atomic import remove_leftovers
-    from experiments.records.plan import keep_plan
+    from experiments.records.plan import add_to_plan
     from experiments.records.run_files import collect
     from experiments.report import report
 
@@ -74,7 +74,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
         benchmark.prepare(todo, console)
         with exclusive_lock(plan.folder):
             remove_leftovers(plan.folder)
-            keep_plan(plan.folder, [spec.planned for spec in plan.specs])
+            add_to_plan(plan.folder, [spec.planned for spec in plan.specs])
             try:
                 finished = benchmark.run(plan, todo, console, deadline, launcher)
             except KeyboardInterrupt:
@@ -211,7 +211,7 @@ def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> 
 def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`speed`: how fast a pretrained encoder trains and predicts on this machine."""
     from experiments.speed import encoders
-    from experiments.speed.record import write
+    from experiments.speed.record import write_measurement
 
     registry = _registry(options)
     resolved = encoders.configure(registry, options.experiment, options.from_config, rest)
@@ -224,7 +224,7 @@ def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int
         f"{found['peak_flops'] / 1e12:.2f} TFLOP/s, a matrix product measured here",
         highlight=False,
     )
-    write(found, options.out)
+    write_measurement(found, options.out)
     return 0
 
 

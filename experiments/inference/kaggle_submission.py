@@ -15,7 +15,7 @@ from experiments.records.atomic import replace_bytes
 SUBMISSION_FILE = "submission.csv"
 
 
-def submit(folder: Path, out: Path | None = None, hard: bool = False) -> tuple[Path, int]:
+def write_submission(folder: Path, out: Path | None = None, hard: bool = False) -> tuple[Path, int]:
     """Writes `id,sentiment` for every test review of the contest, in the order of its file.
 
     Args:

@@ -25,7 +25,7 @@ from datamodules.splits import text_key
 from datamodules.store.corpus import read_split
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
-from experiments.inference.robustness_sets import Challenge, challenges
+from experiments.inference.robustness_sets import Challenge, build_challenges
 from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import SCALE, quantise
 from experiments.records.row import ResultsError, Row
@@ -37,12 +37,12 @@ _REMEDY = "run `lit-sentiment robustness` again"
 _TOLD = ("experiment", "seed", "protocol", "profile", "train_rows", "config_hash", "git_commit")
 
 
-class Refused(Exception):
+class UnsuitableRun(Exception):
     """A run that robustness sets cannot judge. The message gives the reason and the remedy."""
 
 
 @dataclass(frozen=True)
-class Judged:
+class RobustnessResult:
     """One run's predictions on all challenges.
 
     Attributes:
@@ -76,7 +76,7 @@ class Judged:
         return found
 
 
-def judge(folder: Path, row: Row) -> Judged:
+def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     """Predicts every challenge with a saved run and keeps the probabilities beside it.
 
     Args:
@@ -89,10 +89,10 @@ def judge(folder: Path, row: Row) -> Judged:
     """
     name = f"{row.experiment}, seed {row.seed}"
     if row.status != "ok":
-        raise Refused(f"{name} {row.status}: {row.reason}")
+        raise UnsuitableRun(f"{name} {row.status}: {row.reason}")
     data = Resolved.of_run(folder).build()[1]
     if not isinstance(data, IMDB) or row.excluded != "robustness":
-        raise Refused(
+        raise UnsuitableRun(
             f"{name} was fitted on {row.corpus} with the reviews that the robustness sets were "
             "written from, so that their accuracy would be that of training; fit it on the "
             "official corpus with --data.exclude robustness"
@@ -100,7 +100,7 @@ def judge(folder: Path, row: Row) -> Judged:
     data.prepare_data()
     data.setup()
     train = read_split(data.corpus_folder, "train")
-    asked = challenges(data.robustness_folder(), train)
+    asked = build_challenges(data.robustness_folder(), train)
     _check_unseen(name, data, train.texts, asked)
     predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu")
     arrays: dict[str, np.ndarray] = {}
@@ -115,7 +115,7 @@ def judge(folder: Path, row: Row) -> Judged:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     replace_bytes(folder / FILE, buffer.getvalue())
-    return read_judged(folder / FILE)
+    return read_result(folder / FILE)
 
 
 def _check_unseen(name: str, data: IMDB, texts: list[str], asked: list[Challenge]) -> None:
@@ -124,10 +124,14 @@ def _check_unseen(name: str, data: IMDB, texts: list[str], asked: list[Challenge
     keys = {text_key(text) for c in asked if c.name.endswith("_original") for text in c.texts}
     seen = sum(text_key(texts[row]) in keys for row in used)
     if seen:
-        raise Refused(f"{name}: {seen:,} originals are among the rows that it used; fit it again")
+        raise UnsuitableRun(
+            f"{name}: {seen:,} originals are among the rows that it used; fit it again"
+        )
 
 
-def judge_all(benchmark: Path, tell: Callable[[str], None]) -> list[tuple[Path, Judged]]:
+def evaluate_benchmark(
+    benchmark: Path, tell: Callable[[str], None]
+) -> list[tuple[Path, RobustnessResult]]:
     """Judges every run of a benchmark that can be; what was judged before is read.
 
     Args:
@@ -141,22 +145,22 @@ def judge_all(benchmark: Path, tell: Callable[[str], None]) -> list[tuple[Path, 
         ResultsError: there are no runs.
         DataError: the corpus or the robustness sets cannot be read.
     """
-    found: list[tuple[Path, Judged]] = []
+    found: list[tuple[Path, RobustnessResult]] = []
     for row in read_rows(benchmark):
         own = benchmark / row.experiment / f"seed-{row.seed}"
         folder = own if own.is_dir() else benchmark
         try:
-            kept = read_judged(folder / FILE) if (folder / FILE).is_file() else None
+            kept = read_result(folder / FILE) if (folder / FILE).is_file() else None
             if kept is None or any(kept.run[key] != getattr(row, key) for key in _TOLD):
-                kept = judge(folder, row)
+                kept = evaluate_run(folder, row)
                 tell(f"{row.experiment}, seed {row.seed}: judged")
             found.append((folder, kept))
-        except Refused as reason:
+        except UnsuitableRun as reason:
             tell(f"refused: {reason}")
     return found
 
 
-def publish(judged: Judged, folder: Path, results: Path) -> Path:
+def publish_result(judged: RobustnessResult, folder: Path, results: Path) -> Path:
     """Copies a run's file to the published ones and returns its place there.
 
     Raises:
@@ -169,12 +173,12 @@ def publish(judged: Judged, folder: Path, results: Path) -> Path:
     return place
 
 
-def read_published(results: Path) -> list[Judged]:
+def read_published_results(results: Path) -> list[RobustnessResult]:
     """All published runs, in the order of their files' names."""
-    return [read_judged(file) for file in sorted((results / PUBLISHED).glob("*.npz"))]
+    return [read_result(file) for file in sorted((results / PUBLISHED).glob("*.npz"))]
 
 
-def read_judged(file: Path) -> Judged:
+def read_result(file: Path) -> RobustnessResult:
     """Reads one `robustness.npz`.
 
     Raises:
@@ -196,7 +200,7 @@ def read_judged(file: Path) -> Judged:
         }
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise ResultsError(f"{file}: not a sound robustness file ({error}); {_REMEDY}") from error
-    return Judged(run, labels, predicted)
+    return RobustnessResult(run, labels, predicted)
 
 
 def _checksum(arrays: dict[str, np.ndarray]) -> str:

@@ -39,7 +39,7 @@ class Challenge:
     labels: np.ndarray
 
 
-def challenges(folder: Path, train: TextSplit) -> list[Challenge]:
+def build_challenges(folder: Path, train: TextSplit) -> list[Challenge]:
     """All challenges, in a fixed order.
 
     The i-th text of `…_revised` was made of the i-th of `…_original`. Typos and removals are made
@@ -60,16 +60,16 @@ def challenges(folder: Path, train: TextSplit) -> list[Challenge]:
         found.append(Challenge(f"{name}_revised", two.revised, two.revised_labels))
     texts, labels = pairs.originals, pairs.original_labels
     for percent in TYPO_PERCENT:
-        typed = [with_typos(text, percent / 100, seed) for seed, text in enumerate(texts)]
+        typed = [add_typos(text, percent / 100, seed) for seed, text in enumerate(texts)]
         found.append(Challenge(f"typos_{percent}", typed, labels))
     found.append(Challenge("lower_case", [text.lower() for text in texts], labels))
-    found.append(Challenge("no_punctuation", [without_punctuation(t) for t in texts], labels))
+    found.append(Challenge("no_punctuation", [remove_punctuation(t) for t in texts], labels))
     sentences, own = read_sentences(find_file())
     found.append(Challenge("rotten_tomatoes", sentences, own))
     return found
 
 
-def with_typos(text: str, rate: float, seed: int) -> str:
+def add_typos(text: str, rate: float, seed: int) -> str:
     """The text as a hasty hand types it.
 
     Each letter is hit with probability `rate`, and then, with equal chances, left out, doubled,
@@ -106,6 +106,6 @@ def with_typos(text: str, rate: float, seed: int) -> str:
     return "".join(out)
 
 
-def without_punctuation(text: str) -> str:
+def remove_punctuation(text: str) -> str:
     """The words alone: line breaks in markup and every mark become spaces."""
     return " ".join(_PUNCTUATION.sub(" ", _MARKUP.sub(" ", text)).split())

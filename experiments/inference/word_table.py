@@ -65,7 +65,7 @@ class WordTable:
         return self.words.index(word)
 
 
-def answer(
+def answer_lines(
     what: Literal["neighbours", "analogy", "clusters"], place: Path, words: Sequence[str]
 ) -> list[str]:
     """The lines that answer a question.

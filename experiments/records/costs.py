@@ -15,7 +15,7 @@ def cost_file(table: Path) -> Path:
     return table.with_suffix(".cost.json")
 
 
-def with_costs(rows: Iterable[Row], folder: Path) -> list[Row]:
+def add_costs(rows: Iterable[Row], folder: Path) -> list[Row]:
     """The rows, with the FLOPs that were counted for them later.
 
     Args:

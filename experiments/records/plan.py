@@ -18,7 +18,7 @@ PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One run that was asked for.
 
     Attributes:
@@ -34,7 +34,7 @@ class Planned:
     configs: tuple[str, ...]
 
 
-def keep_plan(folder: Path, planned: Iterable[Planned]) -> None:
+def add_to_plan(folder: Path, planned: Iterable[PlannedRun]) -> None:
     """Adds runs to a benchmark's plan; those that are in it already are as asked for last.
 
     Raises:
@@ -48,7 +48,7 @@ def keep_plan(folder: Path, planned: Iterable[Planned]) -> None:
     replace_bytes(folder / PLAN_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def read_plan(folder: Path) -> list[Planned]:
+def read_plan(folder: Path) -> list[PlannedRun]:
     """The plan of a benchmark folder; empty where none is kept.
 
     Raises:
@@ -59,7 +59,7 @@ def read_plan(folder: Path) -> list[Planned]:
         return []
     try:
         return [
-            Planned(
+            PlannedRun(
                 str(run["experiment"]),
                 int(run["seed"]),
                 tuple(map(str, run["overrides"])),

@@ -59,7 +59,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
                 f"{folder}: a second run of {row.experiment}, seed {row.seed} on {row.corpus} "
                 f"({row.protocol}, {row.profile}); publish one of them"
             )
-        fresh[key_of(row)] = (row, *_proof(folder, row))
+        fresh[key_of(row)] = (row, *_checked_predictions(folder, row))
     if not fresh:
         raise ResultsError("0 runs were given; name at least one finished run folder")
 
@@ -77,7 +77,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
             extra = re.sub(r"[^\w.+-]", "_", f"{row.protocol}-{row.profile}-{row.corpus}")
             name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
         evidence = write_evidence(results_dir / name, test, val)
-        clean = row_from_dict(without_paths(row_to_dict(row)), path.name)
+        clean = row_from_dict(strip_paths(row_to_dict(row)), path.name)
         rows[key] = dataclasses.replace(
             clean,
             val=_evaluate(evidence.val),
@@ -135,7 +135,7 @@ def verify_published(results_dir: Path) -> list[Row]:
     return verified
 
 
-def _proof(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
+def _checked_predictions(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
     """The run's predictions, after checking that its row follows from them."""
     if row.status != "ok":
         raise ResultsError(f"{folder}: the run {row.status} ({row.reason}); only ok runs publish")
@@ -154,7 +154,7 @@ def _proof(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
                 "runs: run the experiment again"
             )
         proof.append(predictions)
-    test_log.check(row, folder)
+    test_log.check_logged(row, folder)
     return proof[0], proof[1]
 
 
@@ -176,10 +176,10 @@ def _difference(stored: Metrics | None, computed: Metrics) -> str:
     return ""
 
 
-def without_paths(value: Any) -> Any:
+def strip_paths(value: Any) -> Any:
     """Replace absolute paths, which tell about the machine and its user, by their last part."""
     if isinstance(value, str):
         return PATH.sub(lambda match: re.split(r"[\\/]", match[0].rstrip("\\/"))[-1], value)
     if isinstance(value, Mapping):
-        return {key: without_paths(entry) for key, entry in value.items()}
-    return [without_paths(entry) for entry in value] if isinstance(value, list) else value
+        return {key: strip_paths(entry) for key, entry in value.items()}
+    return [strip_paths(entry) for entry in value] if isinstance(value, list) else value

@@ -55,7 +55,9 @@ class Entry:
     run: str
 
 
-def record(row: Row, folder: Path, time: str, code: tuple[str | None, bool | None]) -> None:
+def record_evaluation(
+    row: Row, folder: Path, time: str, code: tuple[str | None, bool | None]
+) -> None:
     """Appends the evaluation of a run whose corpus has an official test split.
 
     Where the log cannot be kept (an installed copy, a read-only disk) it says so once.
@@ -105,24 +107,24 @@ def read(log: Path | None = None) -> list[Entry]:
     return found
 
 
-def holds(entries: Iterable[Entry], row: Row) -> bool:
+def is_logged(entries: Iterable[Entry], row: Row) -> bool:
     """Whether the test accuracy of a row stands among the entries."""
     accuracy = row.test.accuracy if row.test else None
     return any(_key(entry) == _key(row) and entry.accuracy == accuracy for entry in entries)
 
 
-def lacks(row: Row, folder: Path) -> bool:
+def is_missing(row: Row, folder: Path) -> bool:
     """Whether a row has an official test figure that the log, kept here, does not hold."""
-    return _CHECKOUT and row.test is not None and is_official(folder) and not holds(read(), row)
+    return _CHECKOUT and row.test is not None and is_official(folder) and not is_logged(read(), row)
 
 
-def check(row: Row, folder: Path) -> None:
+def check_logged(row: Row, folder: Path) -> None:
     """Lets nothing be published that was not logged.
 
     Raises:
         ResultsError: the run's test figure is on an official split and not in the log.
     """
-    if is_official(folder) and not holds(read(), row):
+    if is_official(folder) and not is_logged(read(), row):
         raise ResultsError(
             f"{folder}: its test accuracy ({row.test and row.test.accuracy}) is not in {LOG}; run "
             f"`lit-sentiment test {folder}`, which evaluates and logs it, or add the line from the "
@@ -130,7 +132,7 @@ def check(row: Row, folder: Path) -> None:
         )
 
 
-def describe_looks(rows: list[Row], entries: list[Entry]) -> str:
+def describe_counts(rows: list[Row], entries: list[Entry]) -> str:
     """How often the configurations behind some rows were tested, in words; empty without a log."""
     if not entries:
         return ""

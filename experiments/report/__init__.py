@@ -7,16 +7,16 @@ from rich.console import Console
 
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
-from experiments.records.costs import with_costs
+from experiments.records.costs import add_costs
 from experiments.records.plan import read_plan
 from experiments.records.run_files import ROW_FILE, read_rows
-from experiments.report.evidence import statistics
+from experiments.report.evidence import analyse_rows
 from experiments.report.html import Page, render_html
 from experiments.report.markdown import render_markdown
-from experiments.report.missing import Missing, missing
+from experiments.report.missing import MissingRun, missing_runs
 from experiments.report.tables import Table, build_tables
 from experiments.report.terminal import WIDTH, print_tables
-from experiments.report.texts import find
+from experiments.report.texts import find_texts
 
 __all__ = ["ReportFiles", "read_tables", "report"]
 
@@ -64,7 +64,7 @@ def report(
     folder = Path(folder)
     home = folder.parent if folder.is_file() else folder
     tables, lost = read_tables(folder)
-    known = [find(t.fingerprint, root) if t.analysis and texts else None for t in tables]
+    known = [find_texts(t.fingerprint, root) if t.analysis and texts else None for t in tables]
     out = Path(out) if out is not None else home
     files = ReportFiles(out / "report.md", out / "report.html")
     # The name alone: a report is passed on, and the path would tell about the machine.
@@ -81,15 +81,19 @@ def report(
     return files
 
 
-def read_tables(folder: Path) -> tuple[list[Table], list[Missing]]:
+def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
     """The tables of a folder with all that their predictions say, and the runs that are missing.
 
     Raises:
         ResultsError: as `report`.
     """
     home = folder.parent if folder.is_file() else folder
-    begun = not folder.is_file() and missing(folder, []) and not any(folder.glob(f"*/*/{ROW_FILE}"))
+    begun = (
+        not folder.is_file()
+        and missing_runs(folder, [])
+        and not any(folder.glob(f"*/*/{ROW_FILE}"))
+    )
     rows = [] if begun else read_rows(folder)
     log = test_log.read(home / test_log.LOG_FILE)  # published rows have it beside them
-    tables = build_tables(with_costs(rows, home), log, lambda done: statistics(done, folder))
-    return tables, missing(folder, rows)
+    tables = build_tables(add_costs(rows, home), log, lambda done: analyse_rows(done, folder))
+    return tables, missing_runs(folder, rows)

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.report.figure import Figure, log_ticks, span
-from experiments.report.pareto import front
+from experiments.report.figure import Figure, log_ticks, padded_range
+from experiments.report.pareto import pareto_front
 from experiments.report.tables import Line, Statistic, Table
 
 # Key of the column, name on the switch, axis title, format of a value in the hover.
@@ -64,7 +64,7 @@ def costs(table: Table) -> list[Cost]:
             if (cost := line.values.get(key)) and cost.mean > 0 and (value := line.values[accuracy])
         ]
         if len(points) >= 2:
-            leaders = front([(point.cost.mean, point.accuracy.mean) for point in points])
+            leaders = pareto_front([(point.cost.mean, point.accuracy.mean) for point in points])
             names = [points[at].line.experiment for at in leaders]
             figure = _figure(points, leaders, title, f"{split} accuracy, %", form)
             found.append(Cost(key, name, figure, names))
@@ -84,8 +84,8 @@ def _figure(
         "hoverinfo": "skip",
         "meta": {"role": "accent"},
     }
-    x_range = span([math.log10(point.cost.mean) for point in points])
-    y_range = span([point.accuracy.mean for point in points])
+    x_range = padded_range([math.log10(point.cost.mean) for point in points])
+    y_range = padded_range([point.accuracy.mean for point in points])
     # Leaders first: where space is short, theirs are the names to keep.
     places = {}
     for width in (WIDE, NARROW):

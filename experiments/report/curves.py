@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.report.figure import Figure, span
+from experiments.report.figure import Figure, padded_range
 from experiments.report.tables import Line, Table
 
 
@@ -42,7 +42,9 @@ def curves(table: Table) -> tuple[list[Curve], list[str]]:
             without.append(line.experiment)
     everything = [trace for _, traces in found for trace in traces]
     ranges = {
-        axis: span([y for trace in everything if trace["yaxis"] == axis for y in trace["y"]])
+        axis: padded_range(
+            [y for trace in everything if trace["yaxis"] == axis for y in trace["y"]]
+        )
         for axis in ("y", "y2")
     }
     layout = {

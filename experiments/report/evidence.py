@@ -10,7 +10,7 @@ from experiments.report.provenance import run_folder
 from experiments.statistics.table import Analysis, analyse
 
 
-def statistics(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[str]]:
+def analyse_rows(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[str]]:
     """What the predictions of finished rows say, and sentences on the rows that are left out.
 
     Args:

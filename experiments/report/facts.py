@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from experiments.records.row import Row
-from experiments.records.test_log import Entry, describe_looks
+from experiments.records.test_log import Entry, describe_counts
 
 PROTOCOLS = {
     "holdout": "trained on the train part, every choice made on validation",
@@ -37,8 +37,8 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
         ("Protocol", f"{protocol}: {PROTOCOLS[protocol]}" if protocol in PROTOCOLS else protocol),
         ("Profile", rows[0].profile),
         ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
-        ("Tested", describe_looks(rows, log)),
-        ("Machine", "; ".join(_distinct(map(machine, rows)))),
+        ("Tested", describe_counts(rows, log)),
+        ("Machine", "; ".join(_distinct(map(describe_machine, rows)))),
         ("Precision", ", ".join(_distinct(row.precision for row in rows))),
         ("Versions", _versions(rows)),
         ("Code", ", ".join(_distinct(map(_code, rows)))),
@@ -55,7 +55,7 @@ def warnings(rows: list[Row]) -> list[str]:
             "Profile quick trains on a small part of the corpus: the order at this size is not "
             "the order at 25,000 reviews."
         )
-    if len(_distinct(map(machine, rows))) > 1:
+    if len(_distinct(map(describe_machine, rows))) > 1:
         notes.append(
             "The runs were made on different machines: compare their times, throughput and "
             "memory with care."
@@ -77,7 +77,7 @@ def _notes(rows: list[Row]) -> list[str]:
     return _distinct(common) + about
 
 
-def machine(row: Row) -> str:
+def describe_machine(row: Row) -> str:
     """A run's machine in one line; empty where it is not known."""
     hardware = row.hardware
     parts = [

@@ -10,7 +10,7 @@ from typing import Any
 Figure = dict[str, Any]
 
 
-def span(values: list[float]) -> list[float]:
+def padded_range(values: list[float]) -> list[float]:
     """The span of the values with room at both ends."""
     if not values:
         return [0, 1]

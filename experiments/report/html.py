@@ -7,18 +7,18 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from experiments.records.plan import Planned
+from experiments.records.plan import PlannedRun
 from experiments.records.row import Row
 from experiments.report.comparison import intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
 from experiments.report.figure import Figure
-from experiments.report.missing import Missing
-from experiments.report.provenance import Origin, origin
+from experiments.report.missing import MissingRun
+from experiments.report.provenance import Origin, find_origin
 from experiments.report.quality import Panel, by_length, confusion, errors, reliability
 from experiments.report.reviews import Reviews, reviews
 from experiments.report.tables import Column, Line, Table, order_families
-from experiments.report.texts import Texts
+from experiments.report.texts import ReviewTexts
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ class Page:
     title: str
     folder: Path
     tables: list[Table]
-    texts: list[Texts | None]
-    missing: list[Missing]
-    plan: list[Planned]
+    texts: list[ReviewTexts | None]
+    missing: list[MissingRun]
+    plan: list[PlannedRun]
 
 
 def render_html(page: Page) -> str:
@@ -134,7 +134,7 @@ def render_html(page: Page) -> str:
     return template.render(page=page, sections=sections, plotly=get_plotlyjs())
 
 
-def _section(page: Page, table: Table, texts: Texts | None) -> Section:
+def _section(page: Page, table: Table, texts: ReviewTexts | None) -> Section:
     analysis = table.analysis
     lengths = labels = None
     if analysis is not None:
@@ -177,7 +177,7 @@ def _detail(page: Page, table: Table, line: Line) -> Detail:
     for row in [] if counts is None else counts.tolist():
         total = max(sum(row), 1)
         matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
-    found = origin(line, table, page.title, page.folder, page.plan)
+    found = find_origin(line, table, page.title, page.folder, page.plan)
     return Detail(line, found, matrix, [_run(row) for row in line.rows])
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from experiments.report.missing import Missing
+from experiments.report.missing import MissingRun
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
 
 
-def render_markdown(title: str, tables: list[Table], missing: Sequence[Missing] = ()) -> str:
+def render_markdown(title: str, tables: list[Table], missing: Sequence[MissingRun] = ()) -> str:
     """Write all tables as GitHub Markdown.
 
     Args:
@@ -28,7 +28,7 @@ def render_markdown(title: str, tables: list[Table], missing: Sequence[Missing] 
             parts.append(
                 "Means over seeds, ± sample standard deviation where there are at least two. F1, "
                 "AUROC, log loss and ECE are on test. Bold: best of the column."
-                f"{explanation(table)}\n"
+                f"{explain_intervals(table)}\n"
             )
         if table.without_result:
             parts.append("Runs without a result:\n")
@@ -70,7 +70,7 @@ def _grid(table: Table) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def explanation(table: Table) -> str:
+def explain_intervals(table: Table) -> str:
     """What intervals and letters mean, for the words below a table."""
     known = [line.interval for line in table.lines if line.interval]
     if not known:

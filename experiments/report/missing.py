@@ -14,7 +14,7 @@ _RESUMABLE = ("resume.ckpt", "choice.json")
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingRun:
     """One run without a row.
 
     Attributes:
@@ -28,7 +28,7 @@ class Missing:
     state: str
 
 
-def missing(folder: Path, rows: list[Row]) -> list[Missing]:
+def missing_runs(folder: Path, rows: list[Row]) -> list[MissingRun]:
     """Runs of the plan, and run folders that were begun, without a row.
 
     Args:
@@ -47,7 +47,7 @@ def missing(folder: Path, rows: list[Row]) -> list[Missing]:
         if number.isdecimal() and not (begun / ROW_FILE).exists():
             wanted.append((begun.parent.name, int(number)))
     return [
-        Missing(name, seed, _state(folder / name / f"seed-{seed}"))
+        MissingRun(name, seed, _state(folder / name / f"seed-{seed}"))
         for name, seed in dict.fromkeys(wanted)
         if (name, seed) not in done
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 
-def front(points: Sequence[tuple[float, float]]) -> list[int]:
+def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
     """Positions of the points that no other point beats, by rising cost.
 
     A point is beaten by one that costs no more and is at least as accurate, and better in one of

@@ -10,10 +10,10 @@ import yaml
 
 from datamodules.upgrade.translate import current_config
 from experiments.config.registry import CONFIGS, Registry
-from experiments.records.plan import Planned
-from experiments.records.publishing import without_paths
+from experiments.records.plan import PlannedRun
+from experiments.records.publishing import strip_paths
 from experiments.records.row import Row
-from experiments.report.facts import machine
+from experiments.report.facts import describe_machine
 from experiments.report.tables import Line, Table
 
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
@@ -40,7 +40,9 @@ class Origin:
     neighbours: list[tuple[str, str]]
 
 
-def origin(line: Line, table: Table, name: str, folder: Path, plan: list[Planned]) -> Origin:
+def find_origin(
+    line: Line, table: Table, name: str, folder: Path, plan: list[PlannedRun]
+) -> Origin:
     """Finds it out.
 
     Args:
@@ -68,7 +70,7 @@ def run_folder(folder: Path, row: Row) -> Path | None:
     return next((place for place in places if (place / "row.json").is_file()), None)
 
 
-def _commands(line: Line, table: Table, name: str, plan: list[Planned]) -> list[str]:
+def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> list[str]:
     rows = line.rows
     words = ["lit-sentiment"]
     seeds = [str(row.seed) for row in rows]
@@ -100,14 +102,14 @@ def _commands(line: Line, table: Table, name: str, plan: list[Planned]) -> list[
 
 def _plain(text: str) -> str:
     """Without paths that tell about the machine."""
-    return str(without_paths(text))
+    return str(strip_paths(text))
 
 
 def _config(row: Row) -> str:
     """Settings of a row as YAML, without paths; empty where they were not kept."""
     if not row.config:
         return ""
-    return yaml.safe_dump(without_paths(current_config(row.config)), sort_keys=False).rstrip()
+    return yaml.safe_dump(strip_paths(current_config(row.config)), sort_keys=False).rstrip()
 
 
 def _made(row: Row) -> str:
@@ -116,7 +118,9 @@ def _made(row: Row) -> str:
         for name in ("python", "torch", "lightning", "scikit-learn", "transformers")
         if name in row.versions
     )
-    return "; ".join(part for part in (machine(row), row.precision or "", versions) if part)
+    return "; ".join(
+        part for part in (describe_machine(row), row.precision or "", versions) if part
+    )
 
 
 def _neighbours(run: Path | None) -> list[tuple[str, str]]:

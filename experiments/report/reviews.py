@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.report.tables import Table
-from experiments.report.texts import Texts
+from experiments.report.texts import ReviewTexts
 
 SHOWN, LONGEST, BRIEF = 10, 3000, 220
 _MARKUP = re.compile(r"<br\s*/?>", re.I)
@@ -56,7 +56,7 @@ class Reviews:
     divisive: list[Review]
 
 
-def reviews(table: Table, texts: Texts | None) -> Reviews | None:
+def reviews(table: Table, texts: ReviewTexts | None) -> Reviews | None:
     """Finds them; None below three experiments, of which no review says much.
 
     Args:

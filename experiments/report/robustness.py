@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table as Grid
 
-from experiments.inference.robustness import Judged
+from experiments.inference.robustness import RobustnessResult
 from experiments.records.row import ResultsError
 
 _COLUMNS = (
@@ -29,7 +29,7 @@ _WIDE = ("typos_3", "lower_case")  # columns that a terminal has no room for
 _WIDTH = 100
 
 
-def grid(judged: Sequence[Judged]) -> Grid:
+def terminal_table(judged: Sequence[RobustnessResult]) -> Grid:
     """The table for a terminal, accuracies in %, by falling consistency on contrast sets."""
     table = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("\nexperiment", no_wrap=True)
@@ -44,7 +44,7 @@ def grid(judged: Sequence[Judged]) -> Grid:
     return table
 
 
-def markdown(judged: Sequence[Judged]) -> str:
+def markdown_table(judged: Sequence[RobustnessResult]) -> str:
     """The table as Markdown, and what it was measured on.
 
     Raises:
@@ -88,7 +88,7 @@ def markdown(judged: Sequence[Judged]) -> str:
     return "\n\n".join([_fill(about), rows, _fill(command)])
 
 
-def _ordered(judged: Sequence[Judged]) -> list[Judged]:
+def _ordered(judged: Sequence[RobustnessResult]) -> list[RobustnessResult]:
     return sorted(judged, key=lambda one: (-one.consistency("contrast"), one.run["seed"]))
 
 

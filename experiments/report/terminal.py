@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from experiments.report.missing import Missing
+from experiments.report.missing import MissingRun
 from experiments.report.tables import Column, Line, Table
 
 WIDTH = 100
@@ -26,7 +26,7 @@ SHORT = {
 WITH_SPREAD = ("val_accuracy", "test_accuracy")
 
 
-def print_tables(console: Console, tables: list[Table], missing: Sequence[Missing] = ()) -> None:
+def print_tables(console: Console, tables: list[Table], missing: Sequence[MissingRun] = ()) -> None:
     """Print the leading columns of every table, and the runs without a result.
 
     Args:

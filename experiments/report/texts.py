@@ -14,7 +14,7 @@ from datamodules.store.cache import default_cache_dir
 
 
 @dataclass(frozen=True)
-class Texts:
+class ReviewTexts:
     """The test reviews of a corpus.
 
     Attributes:
@@ -32,7 +32,7 @@ class Texts:
         return np.array([len(self.texts[number].split()) for number in ids.tolist()])
 
 
-def find(fingerprint: str | None, root: str | None = None) -> Texts | None:
+def find_texts(fingerprint: str | None, root: str | None = None) -> ReviewTexts | None:
     """The test reviews of a corpus in the cache, or of the official one under `root`.
 
     Args:
@@ -70,7 +70,7 @@ def _cached(fingerprint: str) -> Path | None:
     return None
 
 
-def _read(folder: Path) -> Texts | None:
+def _read(folder: Path) -> ReviewTexts | None:
     import pyarrow.parquet as pq
 
     file = folder / "test.parquet"
@@ -80,7 +80,7 @@ def _read(folder: Path) -> Texts | None:
         head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         table = pq.read_table(file, columns=["text", "key"], page_checksum_verification=True)
         names = tuple(head["label_names"])
-        return Texts(names, table["text"].to_pylist(), table["key"].to_pylist())
+        return ReviewTexts(names, table["text"].to_pylist(), table["key"].to_pylist())
     except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are these two
         raise DataError(
             f"{folder}: the cached corpus is damaged ({error}); delete the folder and run again"

@@ -68,7 +68,7 @@ def summarise_benchmark(
         for number, table in enumerate(tables):
             prefix = "" if len(tables) == 1 else f"{table.corpus}-{table.protocol}-{number}/"
             run.log({prefix + key: value for key, value in _media(table).items()})
-            run.summary.update(_best(table, prefix))
+            run.summary.update(_summary_values(table, prefix))
         artifact = wandb.Artifact(f"{name}-report", type="report")
         for file in (files.html, files.markdown):
             artifact.add_file(str(file))
@@ -115,7 +115,7 @@ def _plain(figure: Figure) -> Any:
     return go.Figure(figure)
 
 
-def _best(table: Table, prefix: str) -> dict[str, Any]:
+def _summary_values(table: Table, prefix: str) -> dict[str, Any]:
     """The leading experiment and its accuracy, for lists of runs."""
     if not table.lines:
         return {}

@@ -31,14 +31,14 @@ from experiments.config.registry import Registry
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import versions
 from experiments.speed.encoders import configure
-from experiments.speed.record import Origin, write
+from experiments.speed.record import Origin, write_measurement
 from experiments.training.measure import resolve_precision
 from lit_models.bert import BERT
 
 SIDES = ("ours", "trainer", "group_by_length")
 
 
-class Laps:
+class StepClock:
     """Times the end of every step.
 
     Args:
@@ -67,10 +67,10 @@ class Laps:
         }
 
 
-class OurLaps(Callback):
+class StepClockCallback(Callback):
     """`Laps` of a Lightning trainer."""
 
-    def __init__(self, laps: Laps) -> None:
+    def __init__(self, laps: StepClock) -> None:
         self.laps = laps
 
     def on_train_batch_end(
@@ -102,9 +102,9 @@ def collate(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
 
 
-def ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str, float]:
+def measure_ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str, float]:
     """One epoch of this suite's own loop."""
-    laps = Laps(warmup)
+    laps = StepClock(warmup)
     trainer = resolved.cli.make_trainer(
         max_epochs=1,
         limit_val_batches=0,
@@ -112,19 +112,19 @@ def ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str,
         enable_checkpointing=False,
         default_root_dir=folder,
         precision=resolve_precision(resolved.run.precision),
-        callbacks=[OurLaps(laps)],
+        callbacks=[StepClockCallback(laps)],
     )
     trainer.fit(model, datamodule=resolved.cli.datamodule)
     return laps.rate()
 
 
-def theirs(
+def measure_trainer(
     model: nn.Module, rows: Rows, warmup: int, folder: str, grouped: bool, **options: Any
 ) -> dict[str, float]:
     """One epoch of `Trainer`."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
-    laps = Laps(warmup)
+    laps = StepClock(warmup)
     size = options["per_device_train_batch_size"]
 
     class TheirLaps(TrainerCallback):
@@ -175,10 +175,10 @@ def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict
         for _ in range(rounds):
             own, _data = resolved.build()
             assert isinstance(own, BERT)
-            one = {"ours": ours(resolved, own, warmup, folder)}
+            one = {"ours": measure_ours(resolved, own, warmup, folder)}
             for side, grouped in (("trainer", False), ("group_by_length", True)):
                 net = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-                one[side] = theirs(net, rows, warmup, folder, grouped, **options)
+                one[side] = measure_trainer(net, rows, warmup, folder, grouped, **options)
             found.append(one)
     return found
 
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "versions": versions(),
         **origin.describe(options.threads),
     }
-    write(result, options.out)
+    write_measurement(result, options.out)
 
 
 if __name__ == "__main__":

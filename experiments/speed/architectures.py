@@ -26,7 +26,7 @@ from datamodules.errors import Unavailable
 from datamodules.store.batching import TextBatch
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
-from experiments.speed.record import Origin, write
+from experiments.speed.record import Origin, write_measurement
 from experiments.training.callbacks import TrainingTimer
 from experiments.training.flops import count
 from lit_models.base.classifier import LitClassifier
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "experiments": found,
         **origin.describe(options.threads),
     }
-    write(result, options.out)
+    write_measurement(result, options.out)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from rich.console import Console
 
 from experiments.speed import keras_lstm
 from experiments.speed.pairs import SIDES, summarise, table
-from experiments.speed.process import run
-from experiments.speed.record import Origin, write
+from experiments.speed.process import run_measurement
+from experiments.speed.record import Origin, write_measurement
 from experiments.speed.sample import configure, export
 
 _SETTINGS = ("reviews", "warmup", "threads", "seed")
@@ -45,9 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tokens = export(data, file)
         commands = _commands(options, file, data.batch_size)
         for number in range(1, options.pairs + 1):
-            pair = {side: run(commands[side], options.threads) for side in SIDES}
+            pair = {side: run_measurement(commands[side], options.threads) for side in SIDES}
             pairs.append(pair)
-            said = ", ".join(_said(side, pair[side]) for side in SIDES)
+            said = ", ".join(_describe(side, pair[side]) for side in SIDES)
             print(f"pair {number}/{options.pairs}: {said}", file=sys.stderr, flush=True)
     result = {
         "schema": 1,
@@ -64,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     Console(width=100).print(table(result))
     print(json.dumps(result, indent=1))
-    write(result, options.out)
+    write_measurement(result, options.out)
 
 
-def _said(side: str, found: dict[str, Any]) -> str:
+def _describe(side: str, found: dict[str, Any]) -> str:
     others = found["others"]
     busy = f" (others took {others:.0%} of the processor)" if others and others > _BUSY else ""
     return f"{side} {found['reviews_per_second']:.1f} reviews/s{busy}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def run(command: Sequence[str], threads: int) -> dict[str, Any]:
+def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
     """Carries one measurement out on the CPU.
 
     Args:

@@ -33,7 +33,7 @@ class Origin:
         }
 
 
-def write(result: dict[str, Any], file: Path | None) -> None:
+def write_measurement(result: dict[str, Any], file: Path | None) -> None:
     """Writes a measurement as JSON, whole or not at all; nowhere where no file is named."""
     if file is not None:
         replace_bytes(file, (json.dumps(result, indent=1) + "\n").encode())

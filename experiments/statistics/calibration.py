@@ -42,7 +42,7 @@ class Scores:
     log_loss: float
 
 
-def temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
+def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
     """The temperature T that gives the labels the lowest log loss (Guo et al. 2017).
 
     Logits over T, softmax: above 1 it makes a model less sure, below 1 surer; which class leads
@@ -71,7 +71,9 @@ def temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]
     return float(np.exp(found.x))
 
 
-def scaled(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+def apply_temperature(
+    probabilities: NDArray[np.floating], temperature: float
+) -> NDArray[np.float64]:
     """softmax(ln p / T): float64[N, C], rows summing to 1."""
     from scipy.special import softmax
 

@@ -18,9 +18,9 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import read_rows
-from experiments.statistics.pairs import Difference, differences, holm
-from experiments.statistics.reading import predictions_of
-from experiments.statistics.table import check_same
+from experiments.statistics.pairs import Difference, differences, holm_correction
+from experiments.statistics.reading import read_run_predictions
+from experiments.statistics.table import check_same_reviews
 
 Key = tuple[str, str, str | None]
 _ALIKE = ("corpus", "profile", "settings_hash", "precision", "train_rows", "git_commit")
@@ -157,7 +157,7 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
                 "the missing ones with --seeds"
             )
         changes.append(_change(a, b, [(one[a][s], two[b][s]) for s in both], first, second, level))
-    corrected = holm(np.array([change.difference.p for change in changes]))
+    corrected = holm_correction(np.array([change.difference.p for change in changes]))
     changes = [_judged(change, p, level) for change, p in zip(changes, corrected, strict=True)]
     return Comparison(sorted(changes, key=lambda change: -change.first), missing)
 
@@ -190,13 +190,13 @@ def _change(
     runs: list[tuple[Row, Predictions]] = []
     for pair in rows:
         for side, row, folder in zip("AB", pair, (first, second), strict=True):
-            found = predictions_of(row, folder)
+            found = read_run_predictions(row, folder)
             part = found.test if tested else found.val
             assert part is not None
             runs.append((row, part))
             right[side].append(part.probabilities.argmax(axis=1) == part.labels)
     split = "test" if tested else "val"
-    check_same(runs, split)
+    check_same_reviews(runs, split)
     seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}
     [difference] = differences(correct, level, {"A": seeds, "B": seeds})
@@ -229,20 +229,20 @@ def _judged(change: Change, p: float, level: float) -> Change:
 def _settings(one: Row, two: Row) -> Iterable[str]:
     """What differs between the rows of the lowest seed, apart from results."""
     for name in _ALIKE:
-        yield from _told(name, getattr(one, name), getattr(two, name))
+        yield from _difference(name, getattr(one, name), getattr(two, name))
     for package in sorted(one.versions.keys() | two.versions.keys()):
-        yield from _told(
+        yield from _difference(
             f"version of {package}", one.versions.get(package), two.versions.get(package)
         )
     for name in _MACHINE:
-        yield from _told(f"machine's {name}", one.hardware.get(name), two.hardware.get(name))
+        yield from _difference(f"machine's {name}", one.hardware.get(name), two.hardware.get(name))
     if one.settings_hash != two.settings_hash:
         ours, theirs = _flat(comparable(one.config)), _flat(comparable(two.config))
         for name in sorted(ours.keys() | theirs.keys()) if ours and theirs else ():
-            yield from _told(f"setting {name}", ours.get(name), theirs.get(name))
+            yield from _difference(f"setting {name}", ours.get(name), theirs.get(name))
 
 
-def _told(name: str, one: Any, two: Any) -> Iterable[str]:
+def _difference(name: str, one: Any, two: Any) -> Iterable[str]:
     if one != two:
         yield f"{name}: {one} → {two}"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Set
 from itertools import chain, combinations, count
 
 
-def letters(order: list[str], same: Set[frozenset[str]]) -> dict[str, str]:
+def group_letters(order: list[str], same: Set[frozenset[str]]) -> dict[str, str]:
     """The compact letter display: two names share a letter if and only if they do not differ.
 
     Insert and absorb (Piepho 2004): one column holds all names; for every pair that differs, each

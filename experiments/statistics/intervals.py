@@ -62,13 +62,13 @@ def accuracy_interval(correct: NDArray[np.bool_], level: float = 0.95) -> Interv
     Raises:
         ValueError: `correct` is not of two dimensions with at least 1 seed and 2 reviews.
     """
-    check(correct)
+    check_correct(correct)
     accuracies = correct.mean(axis=1)
-    seeds, _ = seeds_part(accuracies)
+    seeds, _ = seed_variance(accuracies)
     by_review = correct.mean(axis=0)
-    reviews = max(by_review.var(ddof=1) - rest_variance(correct), 0.0) / correct.shape[1]
+    reviews = max(by_review.var(ddof=1) - residual_variance(correct), 0.0) / correct.shape[1]
     freedom = degrees_of_freedom(seeds, len(accuracies) - 1, reviews)
-    half = float(quantile(level, freedom) * np.sqrt(seeds + reviews))
+    half = float(t_quantile(level, freedom) * np.sqrt(seeds + reviews))
     mean = float(accuracies.mean())
     several = len(accuracies) > 1
     return Interval(
@@ -81,13 +81,13 @@ def accuracy_interval(correct: NDArray[np.bool_], level: float = 0.95) -> Interv
     )
 
 
-def seeds_part(accuracies: NDArray[np.floating]) -> tuple[float, int]:
+def seed_variance(accuracies: NDArray[np.floating]) -> tuple[float, int]:
     """The seeds' part of the variance, sd²/S, and its degrees of freedom; 0 and 0 for one seed."""
     count = len(accuracies)
     return (float(accuracies.var(ddof=1)) / count, count - 1) if count > 1 else (0.0, 0)
 
 
-def rest_variance(correct: NDArray[np.bool_]) -> float:
+def residual_variance(correct: NDArray[np.bool_]) -> float:
     """var(rest) / S: how far chance moves a review's mean over seeds, beside the review itself.
 
     From the two-way analysis of variance without repetition: what the seeds of a review differ by,
@@ -128,14 +128,14 @@ def degrees_of_freedom(seeds: float, seeds_freedom: float, reviews: float) -> fl
     return seeds_freedom * (seeds + reviews) / seeds if seeds > 0 else np.inf
 
 
-def quantile(level: float, freedom: float) -> float:
+def t_quantile(level: float, freedom: float) -> float:
     """Student's t that holds `level` of the distribution between itself and its negative."""
     from scipy import stats  # here, since importing it takes a second
 
     return float(stats.t.ppf((1 + level) / 2, freedom))
 
 
-def check(correct: NDArray[np.bool_]) -> None:
+def check_correct(correct: NDArray[np.bool_]) -> None:
     """Raises a ValueError unless `correct` is bool[S, N] with S ≥ 1 and N ≥ 2."""
     fits = correct.ndim == 2 and correct.shape[0] >= 1 and correct.shape[1] >= 2
     if not fits or correct.dtype != np.bool_:

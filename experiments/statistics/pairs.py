@@ -9,7 +9,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.intervals import check, degrees_of_freedom, rest_variance, seeds_part
+from experiments.statistics.intervals import (
+    check_correct,
+    degrees_of_freedom,
+    residual_variance,
+    seed_variance,
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def differences(
 
     names = list(correct)
     for name in names:
-        check(correct[name])
+        check_correct(correct[name])
     if len({array.shape[1] for array in correct.values()}) > 1:
         sizes = {name: array.shape[1] for name, array in correct.items()}
         raise ValueError(f"the numbers of reviews differ: {sizes}; compare on the same reviews")
@@ -86,8 +91,8 @@ def differences(
 
     arrays = list(correct.values())
     means = np.array([array.mean() for array in arrays])
-    parts = [seeds_part(array.mean(axis=1)) for array in arrays]
-    rest = np.array([rest_variance(array) for array in arrays])
+    parts = [seed_variance(array.mean(axis=1)) for array in arrays]
+    rest = np.array([residual_variance(array) for array in arrays])
     reviews = arrays[0].shape[1]
     covariance = np.cov(np.array([array.mean(axis=0) for array in arrays]))
     found = []
@@ -104,7 +109,7 @@ def differences(
     gaps, errors, freedoms, statistics = np.array(found).T
     half = stats.t.ppf((1 + level) / 2, freedoms) * errors
     p = 2 * stats.t.sf(statistics, freedoms)
-    p_holm = holm(p)
+    p_holm = holm_correction(p)
     sides = [
         _single_runs(arrays[one], arrays[two], numbers[names[one]], numbers[names[two]])
         for one, two in pairs
@@ -127,7 +132,7 @@ def differences(
     ]
 
 
-def holm(p: NDArray[np.floating]) -> NDArray[np.floating]:
+def holm_correction(p: NDArray[np.floating]) -> NDArray[np.floating]:
     """p-values corrected for their number (Holm 1979).
 
     In rising order the k-th of m, from 0, times m - k; none below its predecessor, none above 1.

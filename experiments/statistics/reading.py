@@ -29,7 +29,7 @@ class RunPredictions:
     val: Predictions
 
 
-def predictions_of(row: Row, folder: Path) -> RunPredictions:
+def read_run_predictions(row: Row, folder: Path) -> RunPredictions:
     """Reads what a row's numbers come from, and checks that they do.
 
     Args:

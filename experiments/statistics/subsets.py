@@ -24,7 +24,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import ROW_FILE, read_rows, tables_in
-from experiments.statistics.reading import predictions_of, rows_fingerprint
+from experiments.statistics.reading import read_run_predictions, rows_fingerprint
 
 VOTES = ("given", "guessed", "neutral", "off-topic")
 VOTERS = 5
@@ -33,7 +33,7 @@ LEFT_OUT = -1
 
 
 @dataclass(frozen=True)
-class Part:
+class SubsetAccuracy:
     """Accuracy on a part of the test rows.
 
     Attributes:
@@ -64,7 +64,7 @@ class Audit:
     labels: NDArray[np.int64]
 
 
-def copies(test: Sequence[str], train: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
+def find_copies(test: Sequence[str], train: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
     """Which test texts stand in train: bool[N] word for word, and bool[N] but for markup and such.
 
     The second takes texts for copies as the splits do (`datamodules.splits.text_key`): markup,
@@ -117,15 +117,15 @@ def read_audit(file: Path, keys: Sequence[str], labels: NDArray[np.int64]) -> Au
     return Audit(len(votes), failed, other, failed - other, decided)
 
 
-def accuracy(
+def subset_accuracy(
     labels: NDArray[np.int64], predictions: Predictions, rows: NDArray[np.bool_] | None = None
-) -> Part:
+) -> SubsetAccuracy:
     """The accuracy under `labels`, on `rows` if given, without those labelled -1."""
     kept = labels != LEFT_OUT
     if rows is not None:
         kept &= rows
     right = predictions.probabilities.argmax(axis=1)[kept] == labels[kept]
-    return Part(len(right), float(right.mean()) if len(right) else None)
+    return SubsetAccuracy(len(right), float(right.mean()) if len(right) else None)
 
 
 def write_subsets(folder: Path, root: str | None, audit_file: Path | None) -> list[Path]:
@@ -190,13 +190,13 @@ def _figures(
             raise DataError("the corpus has no test split")
         learnt = np.sort(np.concatenate([corpus.train_rows, corpus.val_rows]))
         train = [corpus.train.texts[row] for row in learnt]
-        tests[excluded] = (corpus.test, copies(corpus.test.texts, train))
+        tests[excluded] = (corpus.test, find_copies(corpus.test.texts, train))
     some = next(iter(tests.values()))[0]
     audit = read_audit(audit_file, some.keys, some.labels) if audit_file else None
     lines = []
     for row in rows:
         corpus, (test, (exact, _)) = corpora[row.excluded], tests[row.excluded]
-        predictions = predictions_of(row, source).test
+        predictions = read_run_predictions(row, source).test
         assert predictions is not None
         asked = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
         ours, theirs = rows_fingerprint(asked), rows_fingerprint(predictions)
@@ -209,12 +209,12 @@ def _figures(
         line: dict[str, Any] = {
             **{name: getattr(row, name) for name in ("experiment", "protocol", "profile", "seed")},
             "excluded": row.excluded,
-            "all": asdict(accuracy(test.labels, predictions)),
-            "without_copies": asdict(accuracy(test.labels, predictions, ~exact)),
-            "copies": asdict(accuracy(test.labels, predictions, exact)),
+            "all": asdict(subset_accuracy(test.labels, predictions)),
+            "without_copies": asdict(subset_accuracy(test.labels, predictions, ~exact)),
+            "copies": asdict(subset_accuracy(test.labels, predictions, exact)),
         }
         if audit is not None:
-            line["audited"] = asdict(accuracy(audit.labels, predictions))
+            line["audited"] = asdict(subset_accuracy(audit.labels, predictions))
         lines.append(line)
     counts = {
         excluded or "nothing excluded": {"copies": int(e.sum()), "near_copies": int(n.sum())}

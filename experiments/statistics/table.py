@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
-from experiments.statistics.calibration import Bin, Scores, reliability, scaled, scores, temperature
-from experiments.statistics.groups import letters
+from experiments.statistics.calibration import (
+    Bin,
+    Scores,
+    apply_temperature,
+    fit_temperature,
+    reliability,
+    scores,
+)
+from experiments.statistics.groups import group_letters
 from experiments.statistics.intervals import Interval, accuracy_interval
 from experiments.statistics.pairs import Difference, differences
-from experiments.statistics.reading import RunPredictions, predictions_of, rows_fingerprint
+from experiments.statistics.reading import RunPredictions, read_run_predictions, rows_fingerprint
 
 
 @dataclass(frozen=True)
@@ -105,8 +112,8 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
                 f"{folder}: two rows of {row.experiment}, seed {row.seed}; analyse the rows of one "
                 "corpus, protocol and profile at a time"
             )
-    runs = [(row, predictions_of(row, Path(folder))) for row in taken]
-    check_same([(row, _part(run, split)) for row, run in runs], split)
+    runs = [(row, read_run_predictions(row, Path(folder))) for row in taken]
+    check_same_reviews([(row, _part(run, split)) for row, run in runs], split)
 
     by_name: dict[str, list[tuple[Row, RunPredictions]]] = {}
     for row, run in runs:
@@ -132,7 +139,9 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
         probabilities={name: probabilities[name] for name in order},
         intervals={name: accuracy_interval(right[name], level) for name in order},
         differences=pairs,
-        letters=letters(order, {frozenset((p.first, p.second)) for p in pairs if not p.different}),
+        letters=group_letters(
+            order, {frozenset((p.first, p.second)) for p in pairs if not p.different}
+        ),
         calibration={
             name: _calibration([run for _, run in by_name[name]])
             for name in order
@@ -142,7 +151,7 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
     )
 
 
-def check_same(runs: list[tuple[Row, Predictions]], split: str) -> None:
+def check_same_reviews(runs: list[tuple[Row, Predictions]], split: str) -> None:
     """Refuses runs that were not asked the same questions.
 
     Raises:
@@ -173,11 +182,11 @@ def _part(run: RunPredictions, split: Literal["test", "val"]) -> Predictions:
 
 
 def _calibration(runs: list[RunPredictions]) -> Calibration:
-    temperatures = [temperature(run.val.labels, run.val.probabilities) for run in runs]
+    temperatures = [fit_temperature(run.val.labels, run.val.probabilities) for run in runs]
     tests = [_part(run, "test") for run in runs]
     labels = [test.labels for test in tests]
     before = [test.probabilities.astype(np.float64) for test in tests]
-    after = [scaled(values, t) for values, t in zip(before, temperatures, strict=True)]
+    after = [apply_temperature(values, t) for values, t in zip(before, temperatures, strict=True)]
     every = np.concatenate(labels)
     return Calibration(
         temperatures=tuple(temperatures),

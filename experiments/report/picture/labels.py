@@ -47,7 +47,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedPoint:
     """A point that gets a name.
 
     Attributes:
@@ -90,9 +90,9 @@ def around(x: float, y: float, radius: float) -> Box:
     return Box(x - radius, y - radius, x + radius, y + radius)
 
 
-def place(
-    first: Sequence[Named],
-    further: Sequence[Named],
+def place_labels(
+    first: Sequence[NamedPoint],
+    further: Sequence[NamedPoint],
     most: int,
     points: Sequence[Box],
     lines: Sequence[Box],
@@ -131,7 +131,7 @@ def place(
     return placed
 
 
-def _candidates(name: Named, gap: float) -> list[Label]:
+def _candidates(name: NamedPoint, gap: float) -> list[Label]:
     near = gap == _GAPS[0]
     # Oblique first: a line to a name is not to be mistaken for an interval.
     sides = [*_STRAIGHT, *_OBLIQUE] if near else [*_OBLIQUE, *_STRAIGHT]

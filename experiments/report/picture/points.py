@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experiments.report.figure import log_ticks, span
-from experiments.report.picture.labels import Box, Label, Named, around, place
+from experiments.report.figure import log_ticks, padded_range
+from experiments.report.picture.labels import Box, Label, NamedPoint, around, place_labels
 from experiments.report.picture.symbols import RADIUS
-from experiments.report.readme.top import Entrant, telling
+from experiments.report.readme.top import Candidate, select_rows
 from experiments.report.terminal import compact
 
 WIDTH, HEIGHT = 860, 520
@@ -29,7 +29,7 @@ class Point:
         low: Lower end of its interval; `y` where there is none.
     """
 
-    entrant: Entrant
+    entrant: Candidate
     x: float
     y: float
     high: float
@@ -53,25 +53,27 @@ class Plot:
     y_ticks: list[tuple[float, str]]
 
 
-def drawable(found: Sequence[Entrant]) -> list[Entrant]:
+def drawable(found: Sequence[Candidate]) -> list[Candidate]:
     """Those with a place on the axes: accuracy and number of parameters finite, the latter > 0."""
-    return [one for one in found if math.isfinite(one.accuracy) and 0 < count(one) < math.inf]
+    return [
+        one for one in found if math.isfinite(one.accuracy) and 0 < parameter_count(one) < math.inf
+    ]
 
 
-def count(one: Entrant) -> float:
+def parameter_count(one: Candidate) -> float:
     """Number of parameters; 0 where it is not known."""
     value = one.line.values["parameters"]
     return value.mean if value else 0
 
 
-def plot(drawn: Sequence[Entrant]) -> Plot:
+def lay_out(drawn: Sequence[Candidate]) -> Plot:
     """Place everything.
 
     Args:
         drawn: From `drawable`, by falling accuracy; at least one.
     """
-    x_span = _wide(span([math.log10(count(one)) for one in drawn]))
-    y_span = _wide(span([end for one in drawn for end in _ends(one)]))
+    x_span = _wide(padded_range([math.log10(parameter_count(one)) for one in drawn]))
+    y_span = _wide(padded_range([end for one in drawn for end in _ends(one)]))
     points = _points(drawn, x_span, y_span)
     step = next(step for step in _STEPS if (y_span[1] - y_span[0]) / step <= 7)
     shown = range(math.ceil(y_span[0] / step), math.floor(y_span[1] / step) + 1)
@@ -84,12 +86,12 @@ def plot(drawn: Sequence[Entrant]) -> Plot:
 
 
 def _points(
-    drawn: Sequence[Entrant], x_span: Sequence[float], y_span: Sequence[float]
+    drawn: Sequence[Candidate], x_span: Sequence[float], y_span: Sequence[float]
 ) -> list[Point]:
     """Places of the points; those that would cover another one move aside by some pixels."""
     points: list[Point] = []
     for one in drawn:
-        x, y = _x(math.log10(count(one)), x_span), _y(one.accuracy, y_span)
+        x, y = _x(math.log10(parameter_count(one)), x_span), _y(one.accuracy, y_span)
         # The farthest from the others, up to APART; of equals the least moved.
         apart = {
             by: min([APART, *(math.hypot(x + by - other.x, y - other.y) for other in points)])
@@ -106,17 +108,17 @@ def _names(points: Sequence[Point]) -> list[Label]:
     entrants = [point.entrant for point in points]
     columns = [point.x for point in points]
     ends = [columns.index(min(columns)), columns.index(max(columns)), len(points) - 1]
-    first = list(dict.fromkeys([*map(entrants.index, telling(entrants)), *ends]))
+    first = list(dict.fromkeys([*map(entrants.index, select_rows(entrants)), *ends]))
     further = [at for at in range(len(points)) if at not in first]
     named, others = ([_named(points[at]) for at in some] for some in (first, further))
     marks = [_mark(point) for point in points]
     intervals = [Box(point.x - 1, point.high, point.x + 1, point.low) for point in points]
-    return place(named, others, MOST_NAMED, marks, intervals, AREA)
+    return place_labels(named, others, MOST_NAMED, marks, intervals, AREA)
 
 
-def _named(point: Point) -> Named:
+def _named(point: Point) -> NamedPoint:
     name = point.entrant.line.experiment
-    return Named(_mark(point), (point.low - point.high) / 2, name)
+    return NamedPoint(_mark(point), (point.low - point.high) / 2, name)
 
 
 def _mark(point: Point) -> Box:
@@ -124,7 +126,7 @@ def _mark(point: Point) -> Box:
     return around(point.x, point.y, 1.5 * RADIUS)
 
 
-def _ends(one: Entrant) -> tuple[float, float]:
+def _ends(one: Candidate) -> tuple[float, float]:
     """The interval in percent; without one the accuracy itself, twice."""
     interval = one.line.interval
     return (100 * interval.low, 100 * interval.high) if interval else (one.accuracy, one.accuracy)

@@ -8,10 +8,18 @@ from html import escape
 
 from experiments.records.row import ResultsError
 from experiments.report.picture.labels import FONT, Label
-from experiments.report.picture.points import AREA, HEIGHT, WIDTH, Point, count, drawable, plot
+from experiments.report.picture.points import (
+    AREA,
+    HEIGHT,
+    WIDTH,
+    Point,
+    drawable,
+    lay_out,
+    parameter_count,
+)
 from experiments.report.picture.symbols import NAMES, THEMES, Theme, known_family, symbol
-from experiments.report.readme.grids import fill
-from experiments.report.readme.top import Entrant, entrants
+from experiments.report.readme.grids import wrap
+from experiments.report.readme.top import Candidate, find_candidates
 from experiments.report.tables import Table
 from experiments.report.terminal import compact
 
@@ -41,7 +49,7 @@ def picture(tables: Sequence[Table], name: str, folder: str) -> tuple[str, dict[
     Raises:
         ResultsError: No row can be drawn, or the rows are of several corpora or profiles.
     """
-    drawn = drawable(entrants(tables, name))
+    drawn = drawable(find_candidates(tables, name))
     if not drawn:
         raise ResultsError(f"table {name} has no row with a number of parameters to draw")
     shown = {(one.protocol, one.line.experiment) for one in drawn}
@@ -55,18 +63,18 @@ def picture(tables: Sequence[Table], name: str, folder: str) -> tuple[str, dict[
     lines = [
         "<picture>",
         f'  <source media="(prefers-color-scheme: dark)" srcset="{places["dark"]}">',
-        f'  <img src="{places["light"]}" alt="{escape(finding(drawn))}">',
+        f'  <img src="{places["light"]}" alt="{escape(summary(drawn))}">',
         "</picture>",
     ]
     if left_out:
         lacking = "without a test accuracy or without a number of parameters"
-        lines += ["", fill(f"Not drawn, {lacking}: {', '.join(left_out)}.")]
-    return "\n".join(lines), {file: draw(drawn, THEMES[theme]) for theme, file in FILES.items()}
+        lines += ["", wrap(f"Not drawn, {lacking}: {', '.join(left_out)}.")]
+    return "\n".join(lines), {file: draw_svg(drawn, THEMES[theme]) for theme, file in FILES.items()}
 
 
-def finding(drawn: Sequence[Entrant]) -> str:
+def summary(drawn: Sequence[Candidate]) -> str:
     """Say in one sentence what the picture shows."""
-    best, largest = drawn[0], max(drawn, key=count)
+    best, largest = drawn[0], max(drawn, key=parameter_count)
     text = (
         f"Test accuracy of {len(drawn)} rows against their number of parameters: the best, "
         f"{best.line.experiment}, reaches {_figures(best)}"
@@ -76,20 +84,20 @@ def finding(drawn: Sequence[Entrant]) -> str:
     return text + "."
 
 
-def draw(drawn: Sequence[Entrant], theme: Theme) -> str:
+def draw_svg(drawn: Sequence[Candidate], theme: Theme) -> str:
     """Write the picture as SVG.
 
     Args:
         drawn: From `drawable`, by falling accuracy; at least one.
         theme: Its colours.
     """
-    shown = plot(drawn)
+    shown = lay_out(drawn)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'height="{HEIGHT}" font-family="{FONTS}" font-size="{FONT}" role="img" '
         'aria-labelledby="title desc">',
         '<title id="title">Test accuracy against number of parameters</title>',
-        f'<desc id="desc">{escape(finding(drawn))}</desc>',
+        f'<desc id="desc">{escape(summary(drawn))}</desc>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{theme.ground}"/>',
         *_legend(shown.points, theme),
         *_axes(shown.x_ticks, shown.y_ticks, theme),
@@ -170,8 +178,8 @@ def _colours(protocol: str, colour: str, theme: Theme) -> str:
     return f'fill="{colour}" stroke="{theme.ground}" stroke-width="0.8"'
 
 
-def _figures(one: Entrant) -> str:
-    return f"{one.accuracy:.2f}% with {compact(count(one))} parameters"
+def _figures(one: Candidate) -> str:
+    return f"{one.accuracy:.2f}% with {compact(parameter_count(one))} parameters"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, more: str = "") -> str:

@@ -27,7 +27,7 @@ _COLUMNS = (
 )
 
 
-def whole(tables: Sequence[Table], name: str, registry: Registry) -> str:
+def full_table(tables: Sequence[Table], name: str, registry: Registry) -> str:
     """Write every row of the published table NAME: a grid for each of `tables`.
 
     Args:
@@ -36,17 +36,17 @@ def whole(tables: Sequence[Table], name: str, registry: Registry) -> str:
         registry: Says what each experiment is.
     """
     return "\n\n".join(
-        "\n\n".join([fill(_about(table)), _grid(table, registry), fill(_how(table, name))])
+        "\n\n".join([wrap(_about(table)), _grid(table, registry), wrap(_how(table, name))])
         for table in tables
     )
 
 
-def what(line: Line, registry: Registry) -> str:
+def describe(line: Line, registry: Registry) -> str:
     """Say what an experiment is; its architecture where the registry does not know it."""
     return escape((registry.description(line.experiment) or line.architecture).rstrip("."))
 
 
-def grid(rows: Sequence[Sequence[str]]) -> str:
+def markdown_grid(rows: Sequence[Sequence[str]]) -> str:
     """Lay out cells as a Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
@@ -68,9 +68,9 @@ def _grid(table: Table, registry: Registry) -> str:
     lines = [heads, ["---", "---", "---", *rules]]
     for line in table.lines:
         seeds = ", ".join(map(str, line.seeds))
-        cells = [f"`{line.experiment}`", what(line, registry), seeds]
+        cells = [f"`{line.experiment}`", describe(line, registry), seeds]
         lines.append(cells + [cell(line, key, digits) for _, key, digits in _COLUMNS])
-    return grid(lines)
+    return markdown_grid(lines)
 
 
 def cell(line: Line, key: str, digits: int) -> str:
@@ -98,8 +98,8 @@ def _how(table: Table, name: str) -> str:
         sentences.append("Means over the seeds, ± their sample standard deviation.")
     if intervals := [line.interval for line in table.lines if line.interval]:
         sentences.append(
-            f"In brackets the 95% interval over {over(intervals)}. Experiments that share a "
-            "letter do not differ significantly (5%, Holm-corrected over all pairs)."
+            f"In brackets the 95% interval over {interval_scope(intervals)}. Experiments that "
+            "share a letter do not differ significantly (5%, Holm-corrected over all pairs)."
         )
     if told := dict(table.facts).get("Tested"):
         sentences.append(f"Tested: {escape(told)}.")
@@ -111,7 +111,7 @@ def _how(table: Table, name: str) -> str:
     return " ".join([*sentences, f"Each row: `{command}`."])
 
 
-def over(intervals: Sequence[Interval]) -> str:
+def interval_scope(intervals: Sequence[Interval]) -> str:
     """Say what the intervals of some rows are over."""
     if all(one.reviews_only for one in intervals):
         return "reviews; another seed would add to it"
@@ -119,6 +119,6 @@ def over(intervals: Sequence[Interval]) -> str:
     return "reviews and seeds" + (", of reviews alone where there is one seed" if alone else "")
 
 
-def fill(text: str) -> str:
+def wrap(text: str) -> str:
     """Wrap a paragraph."""
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)

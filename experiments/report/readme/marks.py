@@ -18,7 +18,7 @@ KNOWN = ("results:NAME", "results:NAME:top", "picture:NAME", "robustness")
 
 
 @dataclass(frozen=True)
-class Place:
+class MarkedPlace:
     """What stands between a pair of marks.
 
     Attributes:
@@ -34,7 +34,7 @@ class Place:
     end: int
 
 
-def places(text: str, file: Path) -> list[Place]:
+def find_places(text: str, file: Path) -> list[MarkedPlace]:
     """Find the marks of a Markdown file.
 
     Args:
@@ -54,14 +54,14 @@ def places(text: str, file: Path) -> list[Place]:
             raise _unpaired(mark, text, file)
         if opening is not None:
             kind, name = _kind(opening, text, file)
-            found.append(Place(kind, name, opening.end(), mark.start()))
+            found.append(MarkedPlace(kind, name, opening.end(), mark.start()))
         opening = None if opening is not None else mark
     if opening is not None:
         raise _unpaired(opening, text, file)
     return found
 
 
-def fill(text: str, found: list[Place], bodies: list[str]) -> str:
+def fill_places(text: str, found: list[MarkedPlace], bodies: list[str]) -> str:
     """Put a new body between each pair of marks; every other character is kept.
 
     Args:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from experiments.config.registry import Registry
 from experiments.records.row import ResultsError
 from experiments.report.facts import PROTOCOLS
-from experiments.report.readme.grids import cell, fill, grid, over, what
+from experiments.report.readme.grids import cell, describe, interval_scope, markdown_grid, wrap
 from experiments.report.tables import Line, Table
 
 ROWS = 10
@@ -23,7 +23,7 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Entrant:
+class Candidate:
     """An experiment under one protocol.
 
     Attributes:
@@ -37,7 +37,7 @@ class Entrant:
     accuracy: float
 
 
-def entrants(tables: Sequence[Table], name: str) -> list[Entrant]:
+def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
     """All tested experiments of a published table, by falling test accuracy.
 
     Args:
@@ -48,7 +48,7 @@ def entrants(tables: Sequence[Table], name: str) -> list[Entrant]:
         ResultsError: No row was tested, or the rows are of several corpora or profiles.
     """
     found = [
-        Entrant(table.protocol, line, value.mean)
+        Candidate(table.protocol, line, value.mean)
         for table in tables
         for line in table.lines
         if (value := line.values["test_accuracy"])
@@ -65,7 +65,7 @@ def entrants(tables: Sequence[Table], name: str) -> list[Entrant]:
     return sorted(found, key=lambda one: (-one.accuracy, one.line.experiment, one.protocol))
 
 
-def telling(found: Sequence[Entrant], rows: int = ROWS) -> list[Entrant]:
+def select_rows(found: Sequence[Candidate], rows: int = ROWS) -> list[Candidate]:
     """Choose rows that show the range of what there is, by falling test accuracy.
 
     Each experiment counts once, under the protocol of its better accuracy. Chosen are the best of
@@ -86,7 +86,7 @@ def telling(found: Sequence[Entrant], rows: int = ROWS) -> list[Entrant]:
     return sorted(chosen, key=once.index)
 
 
-def top(tables: Sequence[Table], name: str, registry: Registry, link: str) -> str:
+def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str) -> str:
     """Write the most telling rows as Markdown, with how they were chosen.
 
     Args:
@@ -98,25 +98,27 @@ def top(tables: Sequence[Table], name: str, registry: Registry, link: str) -> st
     Raises:
         ResultsError: No row was tested, or the rows are of several corpora or profiles.
     """
-    found = entrants(tables, name)
-    chosen = telling(found)
+    found = find_candidates(tables, name)
+    chosen = select_rows(found)
     heads = ["experiment", "what it is", "protocol", *(title for title, _, _ in _COLUMNS)]
     lines = [heads, ["---", "---", "---", *("---:" for _ in _COLUMNS)]]
     for one in chosen:
-        cells = [f"`{one.line.experiment}`", what(one.line, registry), one.protocol]
+        cells = [f"`{one.line.experiment}`", describe(one.line, registry), one.protocol]
         lines.append(cells + [cell(one.line, key, digits) for _, key, digits in _COLUMNS])
-    return "\n\n".join([grid(lines), fill(_rule(found, chosen)), fill(_units(chosen)), _link(link)])
+    return "\n\n".join(
+        [markdown_grid(lines), wrap(_rule(found, chosen)), wrap(_units(chosen)), _link(link)]
+    )
 
 
-def _first(found: Sequence[Entrant], key: Callable[[Entrant], str]) -> list[Entrant]:
+def _first(found: Sequence[Candidate], key: Callable[[Candidate], str]) -> list[Candidate]:
     """The first of each key, in order."""
-    kept: dict[str, Entrant] = {}
+    kept: dict[str, Candidate] = {}
     for one in found:
         kept.setdefault(key(one), one)
     return list(kept.values())
 
 
-def _rule(found: Sequence[Entrant], chosen: Sequence[Entrant]) -> str:
+def _rule(found: Sequence[Candidate], chosen: Sequence[Candidate]) -> str:
     protocols = sorted({one.protocol for one in chosen})
     told = [f"`{name}`: {PROTOCOLS[name]}" for name in protocols if name in PROTOCOLS]
     return (
@@ -127,9 +129,13 @@ def _rule(found: Sequence[Entrant], chosen: Sequence[Entrant]) -> str:
     )
 
 
-def _units(chosen: Sequence[Entrant]) -> str:
+def _units(chosen: Sequence[Candidate]) -> str:
     intervals = [one.line.interval for one in chosen if one.line.interval]
-    brackets = f"In brackets the 95% interval over {over(intervals)}; log" if intervals else "Log"
+    brackets = (
+        f"In brackets the 95% interval over {interval_scope(intervals)}; log"
+        if intervals
+        else "Log"
+    )
     return (
         f"{brackets} loss is the mean negative logarithm of the probability given to the right "
         "label, in nats (natural logarithm), p50 the median time from one text to its answer."

@@ -4,17 +4,17 @@ from functools import cache
 from pathlib import Path
 
 from experiments.config.registry import Registry
-from experiments.inference.robustness import read_published
+from experiments.inference.robustness import read_published_results
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows, tables_in
-from experiments.report.evidence import statistics
+from experiments.report.evidence import analyse_rows
 from experiments.report.picture.svg import picture
 from experiments.report.readme import marks
-from experiments.report.readme.grids import whole
-from experiments.report.readme.top import top
-from experiments.report.robustness import markdown
+from experiments.report.readme.grids import full_table
+from experiments.report.readme.top import top_table
+from experiments.report.robustness import markdown_table
 from experiments.report.tables import Table, build_tables
 
 DOCS = "docs"
@@ -51,7 +51,7 @@ def write_readme(readme: Path, folder: Path, registry: Registry) -> list[tuple[P
     written = []
     for page in (readme, *sorted((readme.parent / DOCS).glob("*.md"))):
         text = page.read_bytes().decode()
-        found = marks.places(text, page)
+        found = marks.find_places(text, page)
         if page is readme and not found:
             raise ResultsError(
                 f"{readme}: no place for a table; put the lines <!-- results:NAME --> and "
@@ -59,7 +59,7 @@ def write_readme(readme: Path, folder: Path, registry: Registry) -> list[tuple[P
                 f"{', '.join(marks.KNOWN[1:])})"
             )
         if found:
-            filled = marks.fill(text, found, results.bodies(page, found))
+            filled = marks.fill_places(text, found, results.bodies(page, found))
             results.files[page.resolve()] = filled.encode()
         written += [(page, _WRITTEN[place.kind].format(place.name)) for place in found]
     for file, content in results.files.items():
@@ -81,21 +81,21 @@ class _Results:
         self._registry = registry
         self._tables = cache(lambda name: _read(folder, name))
 
-    def bodies(self, page: Path, found: list[marks.Place]) -> list[str]:
+    def bodies(self, page: Path, found: list[marks.MarkedPlace]) -> list[str]:
         """The Markdown for each place of a page."""
         home = page.absolute().parent
         inside = home.name == DOCS
         docs, link = (home, "") if inside else (home / DOCS, f"{DOCS}/")
         return [self._body(place, docs, link) for place in found]
 
-    def _body(self, place: marks.Place, docs: Path, link: str) -> str:
+    def _body(self, place: marks.MarkedPlace, docs: Path, link: str) -> str:
         if place.kind == "robustness":
-            return markdown(read_published(self._folder))
+            return markdown_table(read_published_results(self._folder))
         tables = self._tables(place.name)
         if place.kind == "top":
-            return top(tables, place.name, self._registry, f"{link}{WHOLE_TABLE}")
+            return top_table(tables, place.name, self._registry, f"{link}{WHOLE_TABLE}")
         if place.kind == "table":
-            return whole(tables, place.name, self._registry)
+            return full_table(tables, place.name, self._registry)
         text, files = picture(tables, place.name, link)
         for file, svg in files.items():
             path, content = (docs / file).resolve(), svg.encode()
@@ -114,4 +114,4 @@ def _read(folder: Path, name: str) -> list[Table]:
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
     log = test_log.read(folder / test_log.LOG_FILE)
-    return build_tables(read_rows(path), log, lambda done: statistics(done, path))
+    return build_tables(read_rows(path), log, lambda done: analyse_rows(done, path))

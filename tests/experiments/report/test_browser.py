@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from experiments.records.plan import Planned, keep_plan
+from experiments.records.plan import PlannedRun, add_to_plan
 from experiments.records.run_files import write_row
 from experiments.report import report
 from tests.rows import make_row
@@ -33,7 +33,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = make_benchmark(tmp_path_factory.mktemp("runs") / "made", 12, 2, 2000, 300, step=0.08)
     failed = make_row(experiment="lstm", status="failed", reason="out of memory")
     write_row(folder / "lstm" / "seed-0", failed)
-    keep_plan(folder, [Planned("gru", 0, (), ())])
+    add_to_plan(folder, [PlannedRun("gru", 0, (), ())])
     return report(folder, console=Console(file=io.StringIO())).html.resolve().as_uri()
 
 

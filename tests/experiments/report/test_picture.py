@@ -16,12 +16,12 @@ from experiments.config.registry import Registry
 from experiments.records import test_log
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows
-from experiments.report.evidence import statistics
+from experiments.report.evidence import analyse_rows
 from experiments.report.picture.labels import CHARACTER, Box
-from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, plot
-from experiments.report.picture.svg import draw, picture
+from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, lay_out
+from experiments.report.picture.svg import draw_svg, picture
 from experiments.report.picture.symbols import LIGHT, NAMES, OTHER, THEMES, Theme, symbol
-from experiments.report.readme.top import Entrant, entrants, telling, top
+from experiments.report.readme.top import Candidate, find_candidates, select_rows, top_table
 from experiments.report.tables import FAMILIES, Statistic, Table, build_tables
 from experiments.statistics.intervals import Interval
 from tests.experiments.conftest import REPOSITORY
@@ -38,7 +38,7 @@ def entrant(
     family: str = "convolutional",
     architecture: str = "CNN",
     **costs: float,
-) -> Entrant:
+) -> Candidate:
     """One experiment with an interval of a third of a point to each side."""
     row = make_row(
         experiment=name,
@@ -52,12 +52,12 @@ def entrant(
     count = None if parameters is None else Statistic(parameters, None, 1)
     interval = Interval(accuracy, accuracy - 0.0033, accuracy + 0.0033, None, 1, True)
     values = line.values | {"parameters": count}
-    return Entrant(
+    return Candidate(
         protocol, dataclasses.replace(line, values=values, interval=interval), 100 * accuracy
     )
 
 
-def tables_of(*found: Entrant) -> list[Table]:
+def tables_of(*found: Candidate) -> list[Table]:
     """Tables as they are built, of these experiments."""
     tables = []
     for protocol in sorted({one.protocol for one in found}):
@@ -67,7 +67,7 @@ def tables_of(*found: Entrant) -> list[Table]:
     return tables
 
 
-def crowd(seed: int, rows: int = 60) -> list[Entrant]:
+def crowd(seed: int, rows: int = 60) -> list[Candidate]:
     """Many rows on few sizes, as experiments over one vocabulary are."""
     chance = random.Random(seed)
     names = ["bag", "cnn_lstm", "bidirectional_lstm_word2vec", "hierarchical_attention", "rnn"]
@@ -89,7 +89,7 @@ def published() -> list[Table]:
     """The tables of this repository."""
     path = REPOSITORY / "experiments" / "results" / "imdb.jsonl"
     log = test_log.read(path.parent / test_log.LOG_FILE)
-    return build_tables(read_rows(path), log, lambda done: statistics(done, path))
+    return build_tables(read_rows(path), log, lambda done: analyse_rows(done, path))
 
 
 def parsed(svg: str) -> ElementTree.Element:
@@ -152,8 +152,8 @@ def assert_clear(root: ElementTree.Element) -> None:
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 def test_every_published_row_is_one_point_in_sight(published: list[Table], theme: Theme) -> None:
-    found = drawable(entrants(published, "imdb"))
-    root = parsed(draw(found, theme))
+    found = drawable(find_candidates(published, "imdb"))
+    root = parsed(draw_svg(found, theme))
     rows = [(line, table.protocol) for table in published for line in table.lines]
     titles = [title for title, _ in marks(root)]
     assert len(titles) == len(rows) == len(set(titles))
@@ -172,11 +172,11 @@ def test_every_published_row_is_one_point_in_sight(published: list[Table], theme
 @pytest.mark.parametrize("seed", range(6))
 def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
     found = crowd(seed)
-    root = parsed(draw(found, THEMES["light"]))
+    root = parsed(draw_svg(found, THEMES["light"]))
     assert len(marks(root)) == len(found)
     assert_clear(root)
-    points = {point.entrant.line.experiment: point for point in plot(found).points}
-    for label in plot(found).names:
+    points = {point.entrant.line.experiment: point for point in lay_out(found).points}
+    for label in lay_out(found).names:
         if label.leader is None:
             continue
         *start, x, y = label.leader
@@ -187,8 +187,8 @@ def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
 
 
 def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: list[Table]) -> None:
-    found = drawable(entrants(published, "imdb"))
-    shown = plot(found)
+    found = drawable(find_candidates(published, "imdb"))
+    shown = lay_out(found)
     size = {"k": 1e3, "M": 1e6, "G": 1e9}
     ticks = [
         [(math.log10(float(text.rstrip("kMG")) * size.get(text[-1], 1)), at) for at, text in axis]
@@ -208,13 +208,13 @@ def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: li
         assert y_slope * 100 * interval.low + y_zero == pytest.approx(point.low, abs=0.01)
         assert y_slope * 100 * interval.high + y_zero == pytest.approx(point.high, abs=0.01)
     far = [one for one in (entrant("a", 0.9, 1e4), entrant("b", 0.8, 1e6), entrant("c", 0.7, 1e8))]
-    left, middle, right = (point.x for point in plot(far).points)
+    left, middle, right = (point.x for point in lay_out(far).points)
     assert middle == pytest.approx((left + right) / 2)  # nothing near: nothing moves
 
 
 def test_points_that_coincide_are_all_to_be_seen() -> None:
     found = [entrant(f"same_{at}", 0.9, 4e6) for at in range(3)]
-    places = [(point.x, point.y) for point in plot(found).points]
+    places = [(point.x, point.y) for point in lay_out(found).points]
     assert all(math.dist(one, two) >= 8 for one, two in combinations(places, 2))
 
 
@@ -231,7 +231,7 @@ def test_the_same_rows_give_the_same_bytes_in_any_order() -> None:
 def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
     both = [entrant("a", 0.91), entrant("b", 0.9, 1e5, "refit")]
     theme = THEMES["dark"]
-    root = parsed(draw(both, theme))
+    root = parsed(draw_svg(both, theme))
     fills = {
         (group.findtext(f"{SVG}title") or "")[0]: group[-1].attrib["fill"]
         for group in root.iterfind(f"{SVG}g[@class='point']")
@@ -241,15 +241,15 @@ def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
     assert [text for text in texts if text.startswith(("filled: holdout", "hollow: refit"))]
     assert "convolutional" in texts and "recurrent" not in texts and "95% interval" in texts
     alone = [dataclasses.replace(both[0], line=dataclasses.replace(both[0].line, interval=None))]
-    drawn = draw(alone, theme)
+    drawn = draw_svg(alone, theme)
     assert "hollow" not in drawn and "interval" not in drawn and "filled: holdout" in drawn
 
 
 def test_one_row_and_a_narrow_span_have_numbers_on_both_axes() -> None:
     for found in ([entrant()], [entrant("a", 0.9, 3.9e6), entrant("b", 0.9001, 4e6)]):
-        shown = plot(found)
+        shown = lay_out(found)
         assert len(shown.x_ticks) >= 2 and len(shown.y_ticks) >= 2
-        assert_clear(parsed(draw(found, THEMES["light"])))
+        assert_clear(parsed(draw_svg(found, THEMES["light"])))
 
 
 class Pictures(HTMLParser):
@@ -319,7 +319,9 @@ def test_a_row_that_was_not_tested_is_left_out_and_named() -> None:
     assert "Not drawn" not in picture(build_tables(rows[:1]), "t", "docs/")[0]
 
 
-@pytest.mark.parametrize("render", [picture, lambda *args: top(*args[:2], Registry(), args[2])])
+@pytest.mark.parametrize(
+    "render", [picture, lambda *args: top_table(*args[:2], Registry(), args[2])]
+)
 def test_what_does_not_compare_or_is_not_there_is_refused(render) -> None:
     with pytest.raises(ResultsError, match="table t has no tested row"):
         render([], "t", "docs/")
@@ -407,7 +409,7 @@ SIGHTS = [
 # The short table
 
 
-def many() -> list[Entrant]:
+def many() -> list[Candidate]:
     """Fourteen experiments of three families, one of them under both protocols."""
     found = [
         entrant("best", 0.93, 5e6, family="bags", architecture="NBBag"),
@@ -424,7 +426,7 @@ def many() -> list[Entrant]:
 
 
 def test_telling_rows_are_the_best_of_each_family_the_cheap_good_ones_and_the_next() -> None:
-    chosen = [(one.line.experiment, one.protocol) for one in telling(many())]
+    chosen = [(one.line.experiment, one.protocol) for one in select_rows(many())]
     assert chosen == [
         ("best", "holdout"),
         ("both", "refit"),
@@ -435,11 +437,11 @@ def test_telling_rows_are_the_best_of_each_family_the_cheap_good_ones_and_the_ne
         ("lstm", "holdout"),
     ]
     few = sorted([entrant("a", 0.8), entrant("b", 0.9)], key=lambda one: -one.accuracy)
-    assert telling(few) == few
+    assert select_rows(few) == few
 
 
 def test_the_short_table_says_what_it_shows_and_where_the_rest_is() -> None:
-    text = top(tables_of(*many()), "t", Registry(), "docs/results.md")
+    text = top_table(tables_of(*many()), "t", Registry(), "docs/results.md")
     grid, rule, units, link = text.split("\n\n")
     lines = [line.strip("| ").split(" | ") for line in grid.splitlines()]
     assert ", ".join(lines[0]) == (
@@ -468,5 +470,5 @@ def test_the_short_table_says_what_it_shows_and_where_the_rest_is() -> None:
     assert "In brackets the 95% interval over reviews; another seed would add to it" in units
     assert "in nats" in units and "p50 the median time" in units
     assert link.endswith("[docs/results.md](docs/results.md).")
-    alone = top(build_tables([make_row(test=make_metrics())]), "t", Registry(), "results.md")
+    alone = top_table(build_tables([make_row(test=make_metrics())]), "t", Registry(), "results.md")
     assert "refit" not in alone and "brackets" not in alone and "(results.md)" in alone

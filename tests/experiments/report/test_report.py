@@ -19,7 +19,7 @@ from experiments.report import report
 from experiments.report.costs import costs, place_names
 from experiments.report.curves import curves
 from experiments.report.markdown import render_markdown
-from experiments.report.pareto import front
+from experiments.report.pareto import pareto_front
 from experiments.report.tables import FAMILIES, Table, build_tables, order_families, statistic
 from experiments.report.terminal import compact, print_tables
 from tests.rows import make_metrics, make_row, make_run
@@ -215,8 +215,8 @@ def test_costs_without_test_draw_validation() -> None:
 
 def test_the_front() -> None:
     points = [(2.0, 0.8), (1.0, 0.7), (3.0, 0.8), (4.0, 0.9), (2.0, 0.75), (1.0, 0.7)]
-    assert front(points) == [1, 5, 0, 3]
-    assert front([]) == []
+    assert pareto_front(points) == [1, 5, 0, 3]
+    assert pareto_front([]) == []
 
 
 def test_every_architecture_has_a_family(experiment: str, registry: Registry) -> None:

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from experiments.speed import against_trainer
-from experiments.speed.against_trainer import Laps, Rows, collate, main, summarise, theirs
+from experiments.speed.against_trainer import (
+    Rows,
+    StepClock,
+    collate,
+    main,
+    measure_trainer,
+    summarise,
+)
 
 SMALL = ["--model.config.num_hidden_layers=1", "--model.config.hidden_size=24", "--reviews=44"]
 SMALL += ["--data.batch_size=8", "--data.max_length=16", "--data.validation_size=20"]
@@ -30,12 +37,12 @@ def test_every_side_trains_on_the_same_reviews(
             return collate(examples)
 
         monkeypatch.setattr(against_trainer, "collate", note)
-        found = theirs(model, rows, warmup, folder, grouped, **options)
+        found = measure_trainer(model, rows, warmup, folder, grouped, **options)
         assert sorted(lengths) == sorted(len(row) for row in rows.rows)
         seen[grouped] = lengths
         return found
 
-    monkeypatch.setattr(against_trainer, "theirs", watched)
+    monkeypatch.setattr(against_trainer, "measure_trainer", watched)
     threads = torch.get_num_threads()
     out = tmp_path / "speed.json"
     try:
@@ -50,7 +57,7 @@ def test_every_side_trains_on_the_same_reviews(
 
 
 def test_the_warm_up_is_outside_the_rate() -> None:
-    laps = Laps(2)
+    laps = StepClock(2)
     for rows in (100, 100, 3, 4):
         laps.step(rows)
     assert laps.rows == 7

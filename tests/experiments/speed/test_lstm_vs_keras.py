@@ -17,7 +17,7 @@ from experiments.config.resolved import Resolved
 from experiments.speed import lstm_vs_keras
 from experiments.speed.lit_lstm import measure
 from experiments.speed.pairs import summarise
-from experiments.speed.process import run
+from experiments.speed.process import run_measurement
 from experiments.speed.sample import configure, export
 from tests.corpora import SMALL_COUNTS, make_aclimdb
 
@@ -127,7 +127,7 @@ def test_the_driver_takes_turns_and_writes_what_it_found(
         assert threads == 3
         return measured(300.0 if command[0] == sys.executable else 200.0, command[0])
 
-    monkeypatch.setattr(lstm_vs_keras, "run", fake)
+    monkeypatch.setattr(lstm_vs_keras, "run_measurement", fake)
     out = tmp_path / "deep" / "speed.json"
     words = f"--keras-python keras --root {corpus} --cache-dir {corpus / 'cache'} --pairs 2"
     words += f" --reviews {REVIEWS} --threads 3 --out {out}"
@@ -153,7 +153,7 @@ def test_the_driver_takes_turns_and_writes_what_it_found(
 
 def test_a_measurement_is_the_last_line_of_its_process() -> None:
     code = "import os; print('noise'); print('{\"threads\":', os.environ['OMP_NUM_THREADS'], '}')"
-    found = run([sys.executable, "-c", code], threads=2)
+    found = run_measurement([sys.executable, "-c", code], threads=2)
     assert found.pop("others") is None or sys.platform == "linux"
     assert found == {"threads": 2}
 
@@ -161,10 +161,12 @@ def test_a_measurement_is_the_last_line_of_its_process() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what others took")
 def test_work_of_others_is_noticed() -> None:
     spin = "import time; e = time.time() + {}\nwhile time.time() < e: pass\nprint('{{}}')"
-    alone = run([sys.executable, "-c", spin.format(1)], threads=1)
+    alone = run_measurement([sys.executable, "-c", spin.format(1)], threads=1)
     other = subprocess.Popen([sys.executable, "-c", spin.format(60)], stdout=subprocess.DEVNULL)
     try:
-        beside = run([sys.executable, "-c", "import time; time.sleep(1); print('{}')"], threads=1)
+        beside = run_measurement(
+            [sys.executable, "-c", "import time; time.sleep(1); print('{}')"], threads=1
+        )
     finally:
         other.kill()
         other.wait()
@@ -175,7 +177,7 @@ def test_work_of_others_is_noticed() -> None:
 def test_a_failed_measurement_says_why() -> None:
     command = [sys.executable, "-c", "raise SystemExit('no module named keras')"]
     with pytest.raises(SystemExit, match="(?s)ended with code 1:.*no module named keras"):
-        run(command, threads=2)
+        run_measurement(command, threads=2)
 
 
 def test_pairs_must_be_positive(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from experiments.statistics.pairs import differences, holm, mcnemar
+from experiments.statistics.pairs import differences, holm_correction, mcnemar
 
 
 def runs(seeds: int, reviews: int = 400, accuracy: float = 0.8, seed: int = 0) -> np.ndarray:
@@ -47,9 +47,9 @@ def test_runs_that_never_differ() -> None:
 
 def test_holm_is_that_of_statsmodels_and_of_a_hand_computed_example() -> None:
     p = np.array([0.01, 0.04, 0.03, 0.005])
-    assert holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm_correction(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     p = np.random.default_rng(0).random(40) ** 4
-    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+    assert holm_correction(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 def test_one_seed_each_is_the_paired_test() -> None:

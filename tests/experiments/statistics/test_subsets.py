@@ -11,7 +11,7 @@ from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_table
 from experiments.statistics import subsets
-from experiments.statistics.subsets import accuracy, copies, read_audit
+from experiments.statistics.subsets import find_copies, read_audit, subset_accuracy
 from tests.corpora import SmallIMDB, make_aclimdb
 from tests.experiments.statistics.made import made_run
 
@@ -32,7 +32,7 @@ def audit(folder: Path, votes: dict[str, tuple[int, int, int, int]]) -> Path:
 
 def test_copies_word_for_word_and_but_for_markup() -> None:
     test = ["A fine film.", "a fine<br />film", "Dull."]
-    exact, near = copies(test, ["A fine film.", "Something else"])
+    exact, near = find_copies(test, ["A fine film.", "Something else"])
     assert exact.tolist() == [True, False, False]
     assert near.tolist() == [True, True, False]
 
@@ -50,10 +50,10 @@ def test_the_rule_of_the_vote(tmp_path: Path) -> None:
     assert (found.reviewed, found.failed, found.other_class, found.left_out) == (5, 4, 2, 2)
     said = np.array([0, 1, 1, 0, 0, 0])
     predictions = Predictions(np.arange(6), LABELS, np.eye(2)[said])
-    assert accuracy(found.labels, predictions) == subsets.Part(4, 0.75)
-    assert accuracy(LABELS, predictions) == subsets.Part(6, pytest.approx(1 / 6))
+    assert subset_accuracy(found.labels, predictions) == subsets.SubsetAccuracy(4, 0.75)
+    assert subset_accuracy(LABELS, predictions) == subsets.SubsetAccuracy(6, pytest.approx(1 / 6))
     nothing = np.zeros(6, dtype=bool)
-    assert accuracy(LABELS, predictions, nothing) == subsets.Part(0, None)
+    assert subset_accuracy(LABELS, predictions, nothing) == subsets.SubsetAccuracy(0, None)
 
 
 def test_an_audit_that_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, read_rows, read_table, write_row
-from experiments.statistics.reading import predictions_of
+from experiments.statistics.reading import read_run_predictions
 from experiments.statistics.table import Analysis, analyse
 from tests.experiments.statistics.made import LABELS, made_run
 
@@ -121,7 +121,7 @@ def test_predictions_edited_by_hand_are_refused(tmp_path: Path) -> None:
     predictions.probabilities[[one, two]] = predictions.probabilities[[two, one]]
     write_predictions(file, predictions)
     with pytest.raises(ResultsError, match="its checksum is .* it was changed after the run"):
-        predictions_of(read_row(folder), folder)
+        read_run_predictions(read_row(folder), folder)
 
 
 def test_rows_of_before_checksums_are_held_against_their_metrics(tmp_path: Path) -> None:
@@ -132,16 +132,16 @@ def test_rows_of_before_checksums_are_held_against_their_metrics(tmp_path: Path)
     path.write_text(json.dumps(old))
     row = read_row(folder)
     assert row.checksums == {}
-    assert predictions_of(row, folder).test is not None
+    assert read_run_predictions(row, folder).test is not None
     file = folder / "predictions.parquet"
     predictions = read_predictions(file)
     predictions.probabilities[3] = predictions.probabilities[3, ::-1]
     write_predictions(file, predictions)
     with pytest.raises(ResultsError, match="predictions.parquet: its log loss is .* row.json says"):
-        predictions_of(row, folder)
+        read_run_predictions(row, folder)
     write_row(folder, dataclasses.replace(row, val=dataclasses.replace(row.val, n=7)))  # type: ignore[type-var]
     with pytest.raises(ResultsError, match="val_predictions.parquet: 100 rows, row.json says 7"):
-        predictions_of(read_row(folder), folder)
+        read_run_predictions(read_row(folder), folder)
 
 
 def test_a_newer_or_older_schema_is_refused(tmp_path: Path) -> None:
