@@ -51,10 +51,10 @@ class Predictor:
         # Texts of like length together: little padding, and no prediction depends on its batch.
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
         parts = [order[start : start + _CHUNK] for start in range(0, len(order), _CHUNK)] or [[]]
-        found = []
+        probabilities = []
         with torch.inference_mode():
             for part in parts:
                 batch = self.encoder.encode([texts[row] for row in part])
                 batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
-                found.append(self.model.predict_step(batch).probabilities.cpu().numpy())
-        return np.concatenate(found)[np.argsort(order)]
+                probabilities.append(self.model.predict_step(batch).probabilities.cpu().numpy())
+        return np.concatenate(probabilities)[np.argsort(order)]

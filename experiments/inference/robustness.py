@@ -70,10 +70,10 @@ class RobustnessResult:
 
     def figures(self) -> dict[str, float]:
         """All that the tables show, in 0..1."""
-        found = {name: self.accuracy(name) for name in self.labels}
+        values = {name: self.accuracy(name) for name in self.labels}
         for pairs in ("contrast", "counterfactual"):
-            found[f"{pairs}_consistency"] = self.consistency(pairs)
-        return found
+            values[f"{pairs}_consistency"] = self.consistency(pairs)
+        return values
 
 
 def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
@@ -100,17 +100,17 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     data.prepare_data()
     data.setup()
     train = read_split(data.corpus_folder, "train")
-    asked = build_challenges(data.robustness_folder(), train)
-    _check_unseen(name, data, train.texts, asked)
+    sets = build_challenges(data.robustness_folder(), train)
+    _check_unseen(name, data, train.texts, sets)
     predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu")
     arrays: dict[str, np.ndarray] = {}
-    for challenge in asked:
+    for challenge in sets:
         counts = quantise(predictor(challenge.texts))[:, 1]
         arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
         arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
-    told = {key: getattr(row, key) for key in _TOLD}
-    told["val_accuracy"] = row.val.accuracy if row.val else None
-    arrays["run"] = np.array(json.dumps(told))
+    run = {key: getattr(row, key) for key in _TOLD}
+    run["val_accuracy"] = row.val.accuracy if row.val else None
+    arrays["run"] = np.array(json.dumps(run))
     arrays["checksum"] = np.array(_checksum(arrays))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -118,10 +118,10 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     return read_result(folder / FILE)
 
 
-def _check_unseen(name: str, data: IMDB, texts: list[str], asked: list[Challenge]) -> None:
+def _check_unseen(name: str, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
     """The row says that the originals were left out; the rows themselves must say so, too."""
     used = np.union1d(data.train_indices(), data.store.rows("val"))
-    keys = {text_key(text) for c in asked if c.name.endswith("_original") for text in c.texts}
+    keys = {text_key(text) for c in sets if c.name.endswith("_original") for text in c.texts}
     seen = sum(text_key(texts[row]) in keys for row in used)
     if seen:
         raise UnsuitableRun(
@@ -130,7 +130,7 @@ def _check_unseen(name: str, data: IMDB, texts: list[str], asked: list[Challenge
 
 
 def evaluate_benchmark(
-    benchmark: Path, tell: Callable[[str], None]
+    benchmark: Path, log: Callable[[str], None]
 ) -> list[tuple[Path, RobustnessResult]]:
     """Judges every run of a benchmark that can be; what was judged before is read.
 
@@ -145,19 +145,19 @@ def evaluate_benchmark(
         ResultsError: there are no runs.
         DataError: the corpus or the robustness sets cannot be read.
     """
-    found: list[tuple[Path, RobustnessResult]] = []
+    results: list[tuple[Path, RobustnessResult]] = []
     for row in read_rows(benchmark):
-        own = benchmark / row.experiment / f"seed-{row.seed}"
-        folder = own if own.is_dir() else benchmark
+        run_folder = benchmark / row.experiment / f"seed-{row.seed}"
+        folder = run_folder if run_folder.is_dir() else benchmark
         try:
-            kept = read_result(folder / FILE) if (folder / FILE).is_file() else None
-            if kept is None or any(kept.run[key] != getattr(row, key) for key in _TOLD):
-                kept = evaluate_run(folder, row)
-                tell(f"{row.experiment}, seed {row.seed}: judged")
-            found.append((folder, kept))
+            result = read_result(folder / FILE) if (folder / FILE).is_file() else None
+            if result is None or any(result.run[key] != getattr(row, key) for key in _TOLD):
+                result = evaluate_run(folder, row)
+                log(f"{row.experiment}, seed {row.seed}: judged")
+            results.append((folder, result))
         except UnsuitableRun as reason:
-            tell(f"refused: {reason}")
-    return found
+            log(f"refused: {reason}")
+    return results
 
 
 def publish_result(judged: RobustnessResult, folder: Path, results: Path) -> Path:

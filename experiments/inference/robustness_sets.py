@@ -53,20 +53,20 @@ def build_challenges(folder: Path, train: TextSplit) -> list[Challenge]:
     Raises:
         DataError: a file is missing, or not as published.
     """
-    found = []
+    sets = []
     pairs = counterfactuals(folder, train)
-    for name, two in (("contrast", contrast_sets(folder)), ("counterfactual", pairs)):
-        found.append(Challenge(f"{name}_original", two.originals, two.original_labels))
-        found.append(Challenge(f"{name}_revised", two.revised, two.revised_labels))
+    for name, both in (("contrast", contrast_sets(folder)), ("counterfactual", pairs)):
+        sets.append(Challenge(f"{name}_original", both.originals, both.original_labels))
+        sets.append(Challenge(f"{name}_revised", both.revised, both.revised_labels))
     texts, labels = pairs.originals, pairs.original_labels
     for percent in TYPO_PERCENT:
         typed = [add_typos(text, percent / 100, seed) for seed, text in enumerate(texts)]
-        found.append(Challenge(f"typos_{percent}", typed, labels))
-    found.append(Challenge("lower_case", [text.lower() for text in texts], labels))
-    found.append(Challenge("no_punctuation", [remove_punctuation(t) for t in texts], labels))
-    sentences, own = read_sentences(find_file())
-    found.append(Challenge("rotten_tomatoes", sentences, own))
-    return found
+        sets.append(Challenge(f"typos_{percent}", typed, labels))
+    sets.append(Challenge("lower_case", [text.lower() for text in texts], labels))
+    sets.append(Challenge("no_punctuation", [remove_punctuation(t) for t in texts], labels))
+    sentences, sentence_labels = read_sentences(find_file())
+    sets.append(Challenge("rotten_tomatoes", sentences, sentence_labels))
+    return sets
 
 
 def add_typos(text: str, rate: float, seed: int) -> str:

@@ -44,14 +44,16 @@ class WordTable:
         The three words themselves are no answers.
         """
         unit = self._unit()
-        wanted = unit[self._row(b)] - unit[self._row(a)] + unit[self._row(c)]
-        return self._nearest(wanted / np.linalg.norm(wanted), {a, b, c}, count)
+        target = unit[self._row(b)] - unit[self._row(a)] + unit[self._row(c)]
+        return self._nearest(target / np.linalg.norm(target), {a, b, c}, count)
 
-    def _nearest(self, wanted: np.ndarray, out: set[str], count: int) -> list[tuple[str, float]]:
-        cosines = self._unit() @ wanted
-        order = np.argsort(-cosines, kind="stable")[: count + len(out)].tolist()
-        found = [(self.words[row], float(cosines[row])) for row in order]
-        return [(word, cosine) for word, cosine in found if word not in out][:count]
+    def _nearest(
+        self, target: np.ndarray, excluded: set[str], count: int
+    ) -> list[tuple[str, float]]:
+        cosines = self._unit() @ target
+        order = np.argsort(-cosines, kind="stable")[: count + len(excluded)].tolist()
+        words = [(self.words[row], float(cosines[row])) for row in order]
+        return [(word, cosine) for word, cosine in words if word not in excluded][:count]
 
     def _unit(self) -> np.ndarray:
         return self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
@@ -79,9 +81,9 @@ def answer_lines(
         ConfigError: nothing with word vectors is there, or a word has none.
     """
     if what == "clusters":
-        lists = clusters(place)
-        asked = [group for group in lists if set(words) & set(group)] if words else lists
-        return [" ".join(group) for group in asked]
+        all_groups = clusters(place)
+        groups = [group for group in all_groups if set(words) & set(group)] if words else all_groups
+        return [" ".join(group) for group in groups]
     if what == "analogy" and len(words) != 3 or not words:
         rule = "three words, as in: man king woman" if what == "analogy" else "a word or more"
         raise ConfigError(f"{what} needs {rule}; got {len(words)}")

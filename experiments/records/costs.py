@@ -25,13 +25,13 @@ def add_costs(rows: Iterable[Row], folder: Path) -> list[Row]:
     Raises:
         ResultsError: a file of costs that is none.
     """
-    found: dict[str, float] = {}
+    flops: dict[str, float] = {}
     home = folder.parent if folder.is_file() else folder
     for path in sorted(home.glob("*.cost.json")):
-        found |= read_costs(path)
+        flops |= read_costs(path)
     return [
-        dataclasses.replace(row, flops_per_review=found[row.config_hash])
-        if row.flops_per_review is None and row.config_hash in found
+        dataclasses.replace(row, flops_per_review=flops[row.config_hash])
+        if row.flops_per_review is None and row.config_hash in flops
         else row
         for row in rows
     ]

@@ -67,13 +67,13 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
     replaced = [rows[key].evidence for key in fresh if key in rows]
     for key, (row, test, val) in fresh.items():
-        taken = {
+        other_files = {
             other.evidence.file
             for other in rows.values()
             if other.evidence and key_of(other) != key
         }
         name = f"{table}/{row.experiment}-seed-{row.seed}.npz"
-        if name in taken:  # the same experiment under another protocol, corpus or profile
+        if name in other_files:  # the same experiment under another protocol, corpus or profile
             extra = re.sub(r"[^\w.+-]", "_", f"{row.protocol}-{row.profile}-{row.corpus}")
             name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
         evidence = write_evidence(results_dir / name, test, val)

@@ -95,16 +95,16 @@ def read(log: Path | None = None) -> list[Entry]:
         ResultsError: a line that is no entry.
     """
     path = log or LOG
-    found = []
+    entries = []
     for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
         try:
-            found.append(Entry(**json.loads(line)))
+            entries.append(Entry(**json.loads(line)))
         except (ValueError, TypeError) as error:
             raise ResultsError(
                 f"{path}:{number}: no entry of the log of evaluations ({error}); restore the file "
                 "from version control"
             ) from error
-    return found
+    return entries
 
 
 def is_logged(entries: Iterable[Entry], row: Row) -> bool:

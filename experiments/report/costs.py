@@ -56,7 +56,7 @@ def costs(table: Table) -> list[Cost]:
     """
     tested = any(line.values["test_accuracy"] for line in table.lines)
     accuracy, split = ("test_accuracy", "Test") if tested else ("val_accuracy", "Validation")
-    found = []
+    figures = []
     for key, name, title, form in AXES:
         points = [
             _Point(line, cost, value)
@@ -67,8 +67,8 @@ def costs(table: Table) -> list[Cost]:
             leaders = pareto_front([(point.cost.mean, point.accuracy.mean) for point in points])
             names = [points[at].line.experiment for at in leaders]
             figure = _figure(points, leaders, title, f"{split} accuracy, %", form)
-            found.append(Cost(key, name, figure, names))
-    return found
+            figures.append(Cost(key, name, figure, names))
+    return figures
 
 
 def _figure(
@@ -125,11 +125,11 @@ def place_names(points: list[tuple[float, float, str]], width: float = WIDE) -> 
     Returns:
         For each a Plotly `textposition`, or None where no side is free.
     """
-    taken = [(x - GAP / 2, y - GAP / 2, x + GAP / 2, y + GAP / 2) for x, y, _ in points]
+    boxes = [(x - GAP / 2, y - GAP / 2, x + GAP / 2, y + GAP / 2) for x, y, _ in points]
     chosen: list[str | None] = []
-    for own, (x, y, name) in enumerate(points):
+    for index, (x, y, name) in enumerate(points):
         length = len(name) * CHARACTER
-        blocked = taken[:own] + taken[own + 1 :]
+        blocked = boxes[:index] + boxes[index + 1 :]
         chosen.append(None)
         for position in POSITIONS:
             vertical, horizontal = position.split()
@@ -141,7 +141,7 @@ def place_names(points: list[tuple[float, float, str]], width: float = WIDE) -> 
             inside = box[0] >= 0 and box[2] <= width and box[1] >= -GAP
             if inside and not any(_overlap(box, other) for other in blocked):
                 chosen[-1] = position
-                taken.append(box)
+                boxes.append(box)
                 break
     return chosen
 

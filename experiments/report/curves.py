@@ -27,7 +27,7 @@ def curves(table: Table) -> tuple[list[Curve], list[str]]:
         The curves in the table's order, and the experiments without (fitted in one pass, or not
         watched by epoch).
     """
-    found: list[tuple[Line, list[dict[str, Any]]]] = []
+    drawn: list[tuple[Line, list[dict[str, Any]]]] = []
     without = []
     for line in table.lines:
         traces = [
@@ -37,10 +37,10 @@ def curves(table: Table) -> tuple[list[Curve], list[str]]:
             if (trace := _trace(row.history, key, axis, scale, row.seed, row.best_epoch))
         ]
         if traces:
-            found.append((line, traces))
+            drawn.append((line, traces))
         else:
             without.append(line.experiment)
-    everything = [trace for _, traces in found for trace in traces]
+    everything = [trace for _, traces in drawn for trace in traces]
     ranges = {
         axis: padded_range(
             [y for trace in everything if trace["yaxis"] == axis for y in trace["y"]]
@@ -53,7 +53,7 @@ def curves(table: Table) -> tuple[list[Curve], list[str]]:
         "yaxis2": {"domain": [0, 0.44], "range": ranges["y2"], "title": {"text": "log loss"}},
         "showlegend": False,
     }
-    return [Curve(line.experiment, {"data": t, "layout": layout}) for line, t in found], without
+    return [Curve(line.experiment, {"data": t, "layout": layout}) for line, t in drawn], without
 
 
 def _trace(

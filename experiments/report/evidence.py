@@ -21,15 +21,15 @@ def analyse_rows(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[s
         ResultsError: predictions that were changed, or of different reviews.
     """
     home = folder.parent if folder.is_file() else folder
-    kept, names = [], []
+    with_predictions, without = [], []
     for row in rows:
         run = run_folder(home, row)
         if row.evidence or (run is not None and (run / VAL_FILE).is_file()):
-            kept.append(row)
+            with_predictions.append(row)
         else:
-            names.append(f"{row.experiment}, seed {row.seed}")
-    analysis = analyse(kept, folder)
-    notes = [f"No predictions are kept of {'; '.join(names)}: not in the statistics."]
+            without.append(f"{row.experiment}, seed {row.seed}")
+    analysis = analyse(with_predictions, folder)
+    notes = [f"No predictions are kept of {'; '.join(without)}: not in the statistics."]
     if analysis and analysis.left_out:
         notes += [f"Not in the statistics: {'; '.join(analysis.left_out)}."]
-    return analysis, notes if names else notes[1:]
+    return analysis, notes if without else notes[1:]

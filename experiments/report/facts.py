@@ -28,7 +28,7 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
         corpus += f", fingerprint {', '.join(text[:16] for text in fingerprints)}"
     protocol = rows[0].protocol
     sizes = _sizes(rows, "val", "validation") + _sizes(rows, "test", "test")
-    found = [
+    pairs = [
         ("Corpus", corpus),
         (
             "Evaluated on",
@@ -44,7 +44,7 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
         ("Code", ", ".join(_distinct(map(_code, rows)))),
         ("Runs", _span(rows)),
     ]
-    return [(name, text) for name, text in found if text]
+    return [(name, text) for name, text in pairs if text]
 
 
 def warnings(rows: list[Row]) -> list[str]:
@@ -65,15 +65,17 @@ def warnings(rows: list[Row]) -> list[str]:
 
 def _notes(rows: list[Row]) -> list[str]:
     """The rows' own notes; what an experiment says of itself once, with all that say the same."""
-    common, own = [], dict[str, list[str]]()
+    common, by_note = [], dict[str, list[str]]()
     for row in rows:
         for note in row.notes:
-            name, _, said = note.partition(": ")
+            name, _, text = note.partition(": ")
             if name != row.experiment:
                 common.append(note)
-            elif name not in own.setdefault(said.rstrip("."), []):
-                own[said.rstrip(".")].append(name)
-    about = [f"{said[:1].upper()}{said[1:]}: {', '.join(names)}." for said, names in own.items()]
+            elif name not in by_note.setdefault(text.rstrip("."), []):
+                by_note[text.rstrip(".")].append(name)
+    about = [
+        f"{text[:1].upper()}{text[1:]}: {', '.join(names)}." for text, names in by_note.items()
+    ]
     return _distinct(common) + about
 
 
@@ -91,8 +93,8 @@ def describe_machine(row: Row) -> str:
 
 
 def _sizes(rows: list[Row], split: str, name: str) -> list[str]:
-    found = {metrics.n for metrics in (getattr(row, split) for row in rows) if metrics}
-    return [f"{n:,} {name} reviews" for n in sorted(found)]
+    sizes = {metrics.n for metrics in (getattr(row, split) for row in rows) if metrics}
+    return [f"{n:,} {name} reviews" for n in sorted(sizes)]
 
 
 def _versions(rows: list[Row]) -> str:

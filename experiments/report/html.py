@@ -177,8 +177,8 @@ def _detail(page: Page, table: Table, line: Line) -> Detail:
     for row in [] if counts is None else counts.tolist():
         total = max(sum(row), 1)
         matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
-    found = find_origin(line, table, page.title, page.folder, page.plan)
-    return Detail(line, found, matrix, [_run(row) for row in line.rows])
+    provenance = find_origin(line, table, page.title, page.folder, page.plan)
+    return Detail(line, provenance, matrix, [_run(row) for row in line.rows])
 
 
 def _run(row: Row) -> dict[str, str]:

@@ -41,14 +41,14 @@ def missing_runs(folder: Path, rows: list[Row]) -> list[MissingRun]:
     if folder.is_file():
         return []
     done = {(row.experiment, row.seed) for row in rows}
-    wanted = [(run.experiment, run.seed) for run in read_plan(folder)]
+    runs = [(run.experiment, run.seed) for run in read_plan(folder)]
     for begun in sorted(folder.glob("*/seed-*")):
         number = begun.name.removeprefix("seed-")
         if number.isdecimal() and not (begun / ROW_FILE).exists():
-            wanted.append((begun.parent.name, int(number)))
+            runs.append((begun.parent.name, int(number)))
     return [
         MissingRun(name, seed, _state(folder / name / f"seed-{seed}"))
-        for name, seed in dict.fromkeys(wanted)
+        for name, seed in dict.fromkeys(runs)
         if (name, seed) not in done
     ]
 

@@ -13,9 +13,9 @@ def pareto_front(points: Sequence[tuple[float, float]]) -> list[int]:
         points: cost (less is better) and accuracy (more is better) of each.
     """
     order = sorted(range(len(points)), key=lambda at: (points[at][0], -points[at][1]))
-    found: list[int] = []
+    positions: list[int] = []
     for at in order:
-        last = points[found[-1]] if found else None
+        last = points[positions[-1]] if positions else None
         if last is None or points[at][1] > last[1] or points[at] == last:
-            found.append(at)
-    return found
+            positions.append(at)
+    return positions

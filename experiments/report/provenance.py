@@ -87,14 +87,14 @@ def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> li
         words += [w for folder in planned.configs for w in ("--configs", _plain(folder))]
     elif variants:
         words += ["--configs", f"experiments/configs/{variants[0].parent.name}"]
-    said = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
-    own = [f"--run.protocol {table.protocol}"]
+    overrides = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
+    run_options = [f"--run.protocol {table.protocol}"]
     precision = rows[0].precision
     if precision != "32-true" and not rows[0].hardware.get("gpu"):
-        own.append(f"--run.precision {precision}")  # not what `auto` is on a processor
-    spoken = " ".join(said)
-    tail = [word for word in own if word.split()[0] not in spoken]
-    text = " ".join([shlex.join(words), *tail, *(shlex.quote(_plain(word)) for word in said)])
+        run_options.append(f"--run.precision {precision}")  # not what `auto` is on a processor
+    override_text = " ".join(overrides)
+    tail = [word for word in run_options if word.split()[0] not in override_text]
+    text = " ".join([shlex.join(words), *tail, *(shlex.quote(_plain(word)) for word in overrides)])
     commits = list(dict.fromkeys(row.git_commit for row in rows if row.git_commit))
     dirty = "  # with changes that were not committed" if any(r.git_dirty for r in rows) else ""
     return [*(f"git checkout {commit}{dirty}" for commit in commits[:1]), text]

@@ -36,12 +36,12 @@ def reliability(table: Table) -> list[Panel]:
         return []
     panels = []
     for line in table.lines:
-        found = analysis.calibration.get(line.experiment)
-        if found is None:
+        calibration = analysis.calibration.get(line.experiment)
+        if calibration is None:
             continue
         states = (
-            ("muted", "as it is", found.diagram_before),
-            ("accent", "after scaling", found.diagram_after),
+            ("muted", "as it is", calibration.diagram_before),
+            ("accent", "after scaling", calibration.diagram_after),
         )
         least = min(one.confidence for _, _, bins in states for one in bins)
         traces: list[dict[str, Any]] = [
@@ -74,8 +74,8 @@ def reliability(table: Table) -> list[Panel]:
             "showlegend": False,
         }
         note = (
-            f"ECE {100 * found.before.ece:.1f} → {100 * found.after.ece:.1f} %, "
-            f"T = {np.mean(found.temperatures):.2f}"
+            f"ECE {100 * calibration.before.ece:.1f} → {100 * calibration.after.ece:.1f} %, "
+            f"T = {np.mean(calibration.temperatures):.2f}"
         )
         panels.append(Panel(line.experiment, note, {"data": traces, "layout": layout}))
     return panels
@@ -101,22 +101,22 @@ def errors(table: Table, labels: Sequence[str]) -> Figure | None:
         table: with its analysis.
         labels: names of the classes.
     """
-    found = {
+    matrices = {
         line.experiment: matrix
         for line in table.lines
         if (matrix := confusion(table, line.experiment)) is not None
     }
-    if not found or len(labels) != 2:
+    if not matrices or len(labels) != 2:
         return None
     traces = []
     for role, sign, label, called in (("warm", -1, 0, 1), ("accent", 1, 1, 0)):
-        shares = [100 * m[label, called] / max(m[label].sum(), 1) for m in found.values()]
+        shares = [100 * m[label, called] / max(m[label].sum(), 1) for m in matrices.values()]
         traces.append(
             {
                 "type": "bar",
                 "orientation": "h",
                 "x": [sign * round(share, 3) for share in shares],
-                "y": list(found),
+                "y": list(matrices),
                 "customdata": [round(share, 2) for share in shares],
                 "name": f"{labels[label]} called {labels[called]}",
                 "hovertemplate": f"<b>%{{y}}</b>: %{{customdata:.1f}} % of {labels[label]} called "
@@ -140,7 +140,7 @@ def errors(table: Table, labels: Sequence[str]) -> Figure | None:
                 "title": {"text": "share of a class"},
             },
             "yaxis": NAMES,
-            "height": EDGES + 24 + ROW * len(found),
+            "height": EDGES + 24 + ROW * len(matrices),
             "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         },
     }

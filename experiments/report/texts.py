@@ -47,8 +47,8 @@ def find_texts(fingerprint: str | None, root: str | None = None) -> ReviewTexts 
     """
     if fingerprint is None:
         return None
-    found = _cached(fingerprint)
-    if found is None and root is not None:
+    folder = _cached(fingerprint)
+    if folder is None and root is not None:
         from datamodules.imdb import IMDB
         from datamodules.store.corpus import Corpus
 
@@ -56,8 +56,8 @@ def find_texts(fingerprint: str | None, root: str | None = None) -> ReviewTexts 
         if not data.corpus_folder.exists():
             data.read().save(data.corpus_folder)
         if Corpus.load(data.corpus_folder).fingerprint == fingerprint:
-            found = data.corpus_folder
-    return None if found is None else _read(found)
+            folder = data.corpus_folder
+    return None if folder is None else _read(folder)
 
 
 def _cached(fingerprint: str) -> Path | None:

@@ -75,13 +75,13 @@ def summarise_benchmark(
         run.log_artifact(artifact)
         for kind in send:
             run.log_artifact(_artifact(folder, name, kind))
-        kept = Path(run.dir).parent
+        run_folder = Path(run.dir).parent
     except (wandb.Error, OSError) as error:
         print(f"W&B could not take the summary ({error}); the report is complete", file=sys.stderr)
         run.finish(exit_code=1)
         return None
     run.finish()
-    return kept
+    return run_folder
 
 
 def _media(table: Table) -> dict[str, Any]:
@@ -120,14 +120,14 @@ def _summary_values(table: Table, prefix: str) -> dict[str, Any]:
     if not table.lines:
         return {}
     line = table.lines[0]
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         f"{prefix}best_experiment": line.experiment,
         f"{prefix}experiments": len(table.lines),
     }
     for key in ("test_accuracy", "val_accuracy"):
         if value := line.values[key]:
-            found[f"{prefix}best_{key}"] = value.mean
-    return found
+            values[f"{prefix}best_{key}"] = value.mean
+    return values
 
 
 def _artifact(folder: Path, name: str, kind: str) -> wandb.Artifact:

@@ -170,17 +170,17 @@ def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     bf16 = "bf16" in resolve_precision(resolved.run.precision)
     options = {"per_device_train_batch_size": data.batch_size, "bf16": bf16}
-    found = []
+    measured = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
-            own, _data = resolved.build()
-            assert isinstance(own, BERT)
-            one = {"ours": measure_ours(resolved, own, warmup, folder)}
+            fresh_model, _data = resolved.build()
+            assert isinstance(fresh_model, BERT)
+            one = {"ours": measure_ours(resolved, fresh_model, warmup, folder)}
             for side, grouped in (("trainer", False), ("group_by_length", True)):
                 net = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
                 one[side] = measure_trainer(net, rows, warmup, folder, grouped, **options)
-            found.append(one)
-    return found
+            measured.append(one)
+    return measured
 
 
 def summarise(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
@@ -193,13 +193,13 @@ def summarise(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
     return {"median": median, "ratio": ratio, "rounds": rounds}
 
 
-def table(found: dict[str, Any]) -> Table:
+def table(result: dict[str, Any]) -> Table:
     """The medians as a terminal table."""
     rows = Table("", "reviews/s", "ours is faster by", box=None, header_style="bold")
     for side in SIDES:
-        ratio = found["ratio"].get(side)
+        ratio = result["ratio"].get(side)
         times = f"× {ratio:.2f}" if ratio else ""
-        rows.add_row(side, f"{found['median'][side]:.1f}", times)
+        rows.add_row(side, f"{result['median'][side]:.1f}", times)
     return rows
 
 
@@ -217,12 +217,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     origin = Origin()
     size = [f"--data.train_size={options.reviews}"]
     resolved = configure(Registry(), options.experiment, True, [*size, *rest])
-    found = summarise(compare(resolved, options.rounds, options.warmup))
-    Console(width=100).print(table(found))
+    summary = summarise(compare(resolved, options.rounds, options.warmup))
+    Console(width=100).print(table(summary))
     settings = {name: getattr(options, name) for name in ("experiment", "reviews", "warmup")}
     result = {
         "settings": settings | {"overrides": rest, "precision": resolved.run.precision},
-        **found,
+        **summary,
         "versions": versions(),
         **origin.describe(options.threads),
     }

@@ -106,33 +106,33 @@ def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str
         resolved.cli.datamodule.prepare_data()
         resolved.cli.datamodule.setup()
         built[name] = resolved
-    found: dict[str, dict[str, Any]] = {}
+    rates: dict[str, dict[str, Any]] = {}
     for number in range(options.rounds):
         for name, resolved in built.items():
             new = measure(resolved)
             print(
                 f"round {number + 1}: {name} {new['tokens_per_second']:,.0f} tokens/s", flush=True
             )
-            if name not in found or new["tokens_per_second"] > found[name]["tokens_per_second"]:
-                found[name] = new
+            if name not in rates or new["tokens_per_second"] > rates[name]["tokens_per_second"]:
+                rates[name] = new
     for name, resolved in built.items():
         batch = next(iter(resolved.cli.datamodule.train_dataloader()))
-        found[name]["flops_per_token"] = flops_per_token(resolved.cli.model, batch)
-    reference = found[REFERENCE]
-    for one in found.values():
+        rates[name]["flops_per_token"] = flops_per_token(resolved.cli.model, batch)
+    reference = rates[REFERENCE]
+    for one in rates.values():
         one["flop_share"] = one["flops_per_token"] / reference["flops_per_token"]
         slower = reference["tokens_per_second"] / one["tokens_per_second"]
         # Looking vectors up is no operation: a lag behind next to none would say nothing.
         one["lag"] = slower / one["flop_share"] if one["flop_share"] > 0.01 else None
-    return found
+    return rates
 
 
-def table(found: dict[str, dict[str, Any]]) -> Table:
+def table(rates: dict[str, dict[str, Any]]) -> Table:
     """The measurements as a terminal table."""
     rows = Table("experiment", box=None, header_style="bold")
     for head in ("tokens/s", "ms a step", "optimiser", "FLOP share", "lag"):
         rows.add_column(head, justify="right")
-    for name, one in found.items():
+    for name, one in rates.items():
         rows.add_row(
             name,
             f"{one['tokens_per_second']:,.0f}",
@@ -159,12 +159,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     origin = Origin()
     with tempfile.TemporaryDirectory() as options.scratch:
-        found = compare(options.experiments or list(Registry(options.configs).files), options)
-    Console(width=100).print(table(found))
+        rates = compare(options.experiments or list(Registry(options.configs).files), options)
+    Console(width=100).print(table(rates))
     settings = {name: getattr(options, name) for name in ("reviews", "rounds", "threads")}
     result = {
         "settings": settings,
-        "experiments": found,
+        "experiments": rates,
         **origin.describe(options.threads),
     }
     write_measurement(result, options.out)

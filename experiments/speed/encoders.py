@@ -59,12 +59,12 @@ def forward_flops(model: BERT, lengths: torch.Tensor) -> float:
     """
     config: Any = model.net.encoder.config
     layers = layers_of(model.net.encoder)
-    own = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
+    layer_parameters = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
     # ALBERT passes one layer many times, and has a matrix between embeddings and layers.
     inside = {id(p) for layer in layers for p in layer.parameters()}
     linear = [m for m in model.net.encoder.modules() if isinstance(m, torch.nn.Linear)]
     between = sum(m.weight.numel() for m in linear if id(m.weight) not in inside)
-    matrices = own * config.num_hidden_layers / len(layers) + between
+    matrices = layer_parameters * config.num_hidden_layers / len(layers) + between
     n = lengths.double()
     width = config.hidden_size * config.num_hidden_layers
     return float(2 * matrices * n.sum() + 4 * width * (n * n).sum())
@@ -128,8 +128,8 @@ def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
     model: BERT = built
     data.prepare_data()
     data.setup()
-    asked = resolved.cli.config["trainer"].get("precision") or resolved.run.precision
-    precision = resolve_precision(asked)
+    setting = resolved.cli.config["trainer"].get("precision") or resolved.run.precision
+    precision = resolve_precision(setting)
     with tempfile.TemporaryDirectory() as folder:
         options = {"default_root_dir": folder, "precision": precision, "logger": False}
         options |= {"limit_val_batches": 0, "enable_checkpointing": False, "max_epochs": -1}
@@ -211,13 +211,13 @@ def _rates(
     }
 
 
-def table(found: dict[str, Any]) -> Table:
+def table(result: dict[str, Any]) -> Table:
     """The measurement as a terminal table."""
     rows = Table("", box=None, header_style="bold")
     for head in ("tokens/s", "reviews/s", "padding", "MFU"):
         rows.add_column(head, justify="right")
     for part in ("train", "predict"):
-        one = found[part]
+        one = result[part]
         rows.add_row(
             part,
             f"{one['tokens_per_second']:,.0f}",

@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for number in range(1, options.pairs + 1):
             pair = {side: run_measurement(commands[side], options.threads) for side in SIDES}
             pairs.append(pair)
-            said = ", ".join(_describe(side, pair[side]) for side in SIDES)
-            print(f"pair {number}/{options.pairs}: {said}", file=sys.stderr, flush=True)
+            rates = ", ".join(_describe(side, pair[side]) for side in SIDES)
+            print(f"pair {number}/{options.pairs}: {rates}", file=sys.stderr, flush=True)
     result = {
         "schema": 1,
         "what": "LSTM-128 training: this suite's loop (rows of like length together, padded to the "
@@ -67,10 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_measurement(result, options.out)
 
 
-def _describe(side: str, found: dict[str, Any]) -> str:
-    others = found["others"]
+def _describe(side: str, measurement: dict[str, Any]) -> str:
+    others = measurement["others"]
     busy = f" (others took {others:.0%} of the processor)" if others and others > _BUSY else ""
-    return f"{side} {found['reviews_per_second']:.1f} reviews/s{busy}"
+    return f"{side} {measurement['reviews_per_second']:.1f} reviews/s{busy}"
 
 
 def _commands(options: argparse.Namespace, file: Path, batch_size: int) -> dict[str, list[str]]:

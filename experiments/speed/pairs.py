@@ -16,18 +16,18 @@ def summarise(pairs: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:
 
     The median is that of the ratios, since what disturbs a machine for a while disturbs a pair.
     """
-    found = []
+    ratios = []
     for pair in pairs:
-        kept = {side: {k: v for k, v in pair[side].items() if k != "versions"} for side in SIDES}
+        rates = {side: {k: v for k, v in pair[side].items() if k != "versions"} for side in SIDES}
         ratio = pair["ours"]["reviews_per_second"] / pair["keras"]["reviews_per_second"]
-        found.append({**kept, "ratio": ratio})
+        ratios.append({**rates, "ratio": ratio})
     median = {
         side: statistics.median(pair[side]["reviews_per_second"] for pair in pairs)
         for side in SIDES
     }
     return {
-        "median": {**median, "ratio": statistics.median(pair["ratio"] for pair in found)},
-        "pairs": found,
+        "median": {**median, "ratio": statistics.median(pair["ratio"] for pair in ratios)},
+        "pairs": ratios,
         "versions": {side: pairs[0][side]["versions"] for side in SIDES},
     }
 

@@ -35,8 +35,8 @@ def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
     )
     after, seconds = _others_seconds(), time.monotonic() - started
     if done.returncode != 0:
-        said = "\n".join(done.stderr.splitlines()[-20:])
-        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{said}")
+        output = "\n".join(done.stderr.splitlines()[-20:])
+        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{output}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     share = None
     if before is not None and after is not None:
@@ -55,5 +55,5 @@ def _others_seconds() -> float | None:
         return None  # not Linux
     busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
     mine = os.times()
-    own = mine.user + mine.system + mine.children_user + mine.children_system
-    return busy - own
+    own_seconds = mine.user + mine.system + mine.children_user + mine.children_system
+    return busy - own_seconds

@@ -67,8 +67,8 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
         return float((logsumexp(logits * scale, axis=1) - of_label * scale).mean())
 
     ends = tuple(np.log(TEMPERATURES))
-    found = optimize.minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    result = optimize.minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(result.x))
 
 
 def apply_temperature(

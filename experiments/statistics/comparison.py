@@ -130,7 +130,10 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
     if not pairs and len(one) == len(two) == 1:
         pairs = [(next(iter(one)), next(iter(two)))]
     if not pairs:
-        named = [f"{side} has {', '.join(map(_name, found))}" for side, found in sides.items()]
+        named = [
+            f"{side} has {', '.join(map(_name, experiments))}"
+            for side, experiments in sides.items()
+        ]
         raise ResultsError(f"no experiment is in both: {'; '.join(named)}; compare others")
     missing = [
         f"{side} lacks {_name(key)}"
@@ -163,11 +166,11 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
 
 
 def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
-    found: dict[Key, dict[int, Row]] = {}
+    experiments: dict[Key, dict[int, Row]] = {}
     for row in read_rows(folder):
         if row.status != "ok":
             continue
-        seeds = found.setdefault((row.experiment, row.protocol, row.excluded), {})
+        seeds = experiments.setdefault((row.experiment, row.protocol, row.excluded), {})
         if row.seed in seeds:
             other = seeds[row.seed]
             raise ResultsError(
@@ -177,9 +180,9 @@ def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
                 "of one corpus and profile"
             )
         seeds[row.seed] = row
-    if not found:
+    if not experiments:
         raise ResultsError(f"{side} ({folder}): no run gave a result; run it again with --retry")
-    return found
+    return experiments
 
 
 def _change(
@@ -190,8 +193,8 @@ def _change(
     runs: list[tuple[Row, Predictions]] = []
     for pair in rows:
         for side, row, folder in zip("AB", pair, (first, second), strict=True):
-            found = read_run_predictions(row, folder)
-            part = found.test if tested else found.val
+            predictions = read_run_predictions(row, folder)
+            part = predictions.test if tested else predictions.val
             assert part is not None
             runs.append((row, part))
             right[side].append(part.probabilities.argmax(axis=1) == part.labels)

@@ -31,11 +31,11 @@ def group_letters(order: list[str], same: Set[frozenset[str]]) -> dict[str, str]
         if frozenset((one, two)) in same:
             continue
         split = [column for column in columns if {one, two} <= column]
-        kept = [column for column in columns if not {one, two} <= column]
+        remaining = [column for column in columns if not {one, two} <= column]
         for part in (column - {name} for column in split for name in (one, two)):
-            if not any(part <= column for column in kept):
-                kept = [column for column in kept if not column < part] + [part]
-        columns = kept
+            if not any(part <= column for column in remaining):
+                remaining = [column for column in remaining if not column < part] + [part]
+        columns = remaining
     place = {name: number for number, name in enumerate(order)}
     columns.sort(key=lambda column: sorted(place[name] for name in column))
     shown = dict.fromkeys(order, "")

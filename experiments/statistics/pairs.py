@@ -95,7 +95,7 @@ def differences(
     rest = np.array([residual_variance(array) for array in arrays])
     reviews = arrays[0].shape[1]
     covariance = np.cov(np.array([array.mean(axis=0) for array in arrays]))
-    found = []
+    tests = []
     for one, two in pairs:
         gap = means[one] - means[two]
         spread = covariance[one, one] + covariance[two, two] - 2 * covariance[one, two]
@@ -105,8 +105,8 @@ def differences(
         error = float(np.sqrt(by_seeds + by_reviews))
         # Without any variance two experiments agree on every review, or differ for certain.
         statistic = abs(gap) / error if error else (np.inf if abs(gap) > 1e-12 else 0.0)
-        found.append((gap, error, freedom, statistic))
-    gaps, errors, freedoms, statistics = np.array(found).T
+        tests.append((gap, error, freedom, statistic))
+    gaps, errors, freedoms, statistics = np.array(tests).T
     half = stats.t.ppf((1 + level) / 2, freedoms) * errors
     p = 2 * stats.t.sf(statistics, freedoms)
     p_holm = holm_correction(p)

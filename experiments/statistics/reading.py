@@ -61,10 +61,10 @@ def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
     predictions = read_predictions(file)
     remedy = "restore it, or run the experiment again"
     expected = row.checksums.get(file.name)
-    found = checksums(file.parent)[file.name]
-    if expected is not None and expected != found:
+    checksum = checksums(file.parent)[file.name]
+    if expected is not None and expected != checksum:
         raise ResultsError(
-            f"{file}: its checksum is {found[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
+            f"{file}: its checksum is {checksum[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
             f"changed after the run; {remedy}"
         )
     # Rows written before checksums were kept have their metrics to hold against the file.

@@ -121,10 +121,10 @@ def subset_accuracy(
     labels: NDArray[np.int64], predictions: Predictions, rows: NDArray[np.bool_] | None = None
 ) -> SubsetAccuracy:
     """The accuracy under `labels`, on `rows` if given, without those labelled -1."""
-    kept = labels != LEFT_OUT
+    included = labels != LEFT_OUT
     if rows is not None:
-        kept &= rows
-    right = predictions.probabilities.argmax(axis=1)[kept] == labels[kept]
+        included &= rows
+    right = predictions.probabilities.argmax(axis=1)[included] == labels[included]
     return SubsetAccuracy(len(right), float(right.mean()) if len(right) else None)
 
 
@@ -148,7 +148,7 @@ def write_subsets(folder: Path, root: str | None, audit_file: Path | None) -> li
     runs = (folder / ROW_FILE).is_file() or any(folder.glob(f"*/seed-*/{ROW_FILE}"))
     sources = [folder] if runs or folder.is_file() else tables_in(folder)
     corpora: dict[str | None, Corpus] = {}
-    found = []
+    files = []
     for source in sources:
         rows = [row for row in read_rows(source) if row.status == "ok" and row.test]
         if not rows:
@@ -164,15 +164,15 @@ def write_subsets(folder: Path, root: str | None, audit_file: Path | None) -> li
         content = _figures(rows, source, corpora, audit_file)
         path = source / "subsets.json" if runs else source.with_suffix(".subsets.json")
         # A path within the checkout is worth telling, one of the machine is not.
-        told = folder.name if folder.is_absolute() else str(folder)
-        command = ["lit-sentiment", "subsets", told, "--root", "DIR"]
+        place = folder.name if folder.is_absolute() else str(folder)
+        command = ["lit-sentiment", "subsets", place, "--root", "DIR"]
         command += ["--label-audit", "FILE"] if audit_file else []
         content = {"command": shlex.join(command), **content}
         replace_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
-        found.append(path)
-    if not found:
+        files.append(path)
+    if not files:
         raise ResultsError(f"{folder}: 0 tested rows; test a run first: `lit-sentiment test RUN`")
-    return found
+    return files
 
 
 def _corpus(root: str | None, excluded: Any) -> Corpus:
@@ -198,8 +198,8 @@ def _figures(
         corpus, (test, (exact, _)) = corpora[row.excluded], tests[row.excluded]
         predictions = read_run_predictions(row, source).test
         assert predictions is not None
-        asked = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
-        ours, theirs = rows_fingerprint(asked), rows_fingerprint(predictions)
+        test_rows = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
+        ours, theirs = rows_fingerprint(test_rows), rows_fingerprint(predictions)
         if row.corpus_fingerprint != corpus.fingerprint or ours != theirs:
             raise ResultsError(
                 f"{source}: {row.experiment}, seed {row.seed} was tested on corpus "
@@ -220,7 +220,7 @@ def _figures(
         excluded or "nothing excluded": {"copies": int(e.sum()), "near_copies": int(n.sum())}
         for excluded, (_, (e, n)) in tests.items()
     }
-    told = None
+    votes = None
     if audit is not None:
-        told = {"source": PUBLISHED, **{k: v for k, v in vars(audit).items() if k != "labels"}}
-    return {"test_reviews_with_a_copy_in_train": counts, "label_audit": told, "rows": lines}
+        votes = {"source": PUBLISHED, **{k: v for k, v in vars(audit).items() if k != "labels"}}
+    return {"test_reviews_with_a_copy_in_train": counts, "label_audit": votes, "rows": lines}

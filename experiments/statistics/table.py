@@ -105,14 +105,14 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
         for row in done
         if split == "test" and row.test is None
     )
-    taken = [row for row in done if split == "val" or row.test is not None]
-    for row, other in zip(taken, taken[1:], strict=False):
+    included = [row for row in done if split == "val" or row.test is not None]
+    for row, other in zip(included, included[1:], strict=False):
         if (row.experiment, row.seed) == (other.experiment, other.seed):
             raise ResultsError(
                 f"{folder}: two rows of {row.experiment}, seed {row.seed}; analyse the rows of one "
                 "corpus, protocol and profile at a time"
             )
-    runs = [(row, read_run_predictions(row, Path(folder))) for row in taken]
+    runs = [(row, read_run_predictions(row, Path(folder))) for row in included]
     check_same_reviews([(row, _part(run, split)) for row, run in runs], split)
 
     by_name: dict[str, list[tuple[Row, RunPredictions]]] = {}
@@ -160,12 +160,12 @@ def check_same_reviews(runs: list[tuple[Row, Predictions]], split: str) -> None:
     (row, one), *others = runs
     expected = rows_fingerprint(one)
     for other, two in others:
-        found = rows_fingerprint(two)
+        fingerprint = rows_fingerprint(two)
         pair = f"{row.experiment} (seed {row.seed}) and {other.experiment} (seed {other.seed})"
-        if len(one.ids) != len(two.ids) or expected != found:
+        if len(one.ids) != len(two.ids) or expected != fingerprint:
             raise ResultsError(
                 f"{pair} were evaluated on different {split} rows: {len(one.ids):,} with "
-                f"fingerprint {expected}, {len(two.ids):,} with {found}; compare runs of one "
+                f"fingerprint {expected}, {len(two.ids):,} with {fingerprint}; compare runs of one "
                 "corpus and size"
             )
         if row.corpus_fingerprint != other.corpus_fingerprint:

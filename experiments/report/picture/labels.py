@@ -115,19 +115,19 @@ def place_labels(
     placed: list[Label] = []
     queue = [(name, _GAPS) for name in first] + [(name, _GAPS[:1]) for name in further]
     for name, gaps in queue:
-        taken = [*points, *(label.box for label in placed)]
-        others = [box for box in taken if box != name.mark]
+        occupied = [*points, *(label.box for label in placed)]
+        others = [box for box in occupied if box != name.mark]
         leaders = [step for label in placed for step in _steps(label)]
-        found = [
+        candidates = [
             (gap + CROSSING * sum(map(label.box.overlaps, lines)), label)
             for gap in gaps
             for label in _candidates(name, gap)
             if area.holds(label.box)
-            and not any(map(label.box.overlaps, [*taken, *leaders]))
+            and not any(map(label.box.overlaps, [*occupied, *leaders]))
             and not any(step.overlaps(box) for step in _steps(label) for box in others + leaders)
         ]
-        if found and len(placed) < most:
-            placed.append(min(found, key=lambda one: one[0])[1])
+        if candidates and len(placed) < most:
+            placed.append(min(candidates, key=lambda one: one[0])[1])
     return placed
 
 
@@ -136,7 +136,7 @@ def _candidates(name: NamedPoint, gap: float) -> list[Label]:
     # Oblique first: a line to a name is not to be mistaken for an interval.
     sides = [*_STRAIGHT, *_OBLIQUE] if near else [*_OBLIQUE, *_STRAIGHT]
     middle_x, middle_y = name.middle
-    found = []
+    labels = []
     for right, down in sides:
         share = gap / math.hypot(right, down)
         if right == 0:
@@ -147,8 +147,8 @@ def _candidates(name: NamedPoint, gap: float) -> list[Label]:
         box = Box(left, top, left + width, top + HEIGHT)
         start = _GAPS[0] / gap
         leader = (middle_x + (x - middle_x) * start, middle_y + (y - middle_y) * start, x, y)
-        found.append(Label(name.text, x, _ANCHORS[right], box, None if near else leader))
-    return found
+        labels.append(Label(name.text, x, _ANCHORS[right], box, None if near else leader))
+    return labels
 
 
 def _steps(label: Label) -> list[Box]:

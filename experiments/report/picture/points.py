@@ -53,10 +53,12 @@ class Plot:
     y_ticks: list[tuple[float, str]]
 
 
-def drawable(found: Sequence[Candidate]) -> list[Candidate]:
+def drawable(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Those with a place on the axes: accuracy and number of parameters finite, the latter > 0."""
     return [
-        one for one in found if math.isfinite(one.accuracy) and 0 < parameter_count(one) < math.inf
+        one
+        for one in candidates
+        if math.isfinite(one.accuracy) and 0 < parameter_count(one) < math.inf
     ]
 
 

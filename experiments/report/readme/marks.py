@@ -47,31 +47,31 @@ def find_places(text: str, file: Path) -> list[MarkedPlace]:
     Raises:
         ResultsError: A mark of no known kind, or one that does not pair up.
     """
-    found = []
+    places = []
     opening: re.Match[str] | None = None
     for mark in _MARK.finditer(text):
         if bool(mark[1]) != (opening is not None) or (opening and opening[2] != mark[2]):
             raise _unpaired(mark, text, file)
         if opening is not None:
             kind, name = _kind(opening, text, file)
-            found.append(MarkedPlace(kind, name, opening.end(), mark.start()))
+            places.append(MarkedPlace(kind, name, opening.end(), mark.start()))
         opening = None if opening is not None else mark
     if opening is not None:
         raise _unpaired(opening, text, file)
-    return found
+    return places
 
 
-def fill_places(text: str, found: list[MarkedPlace], bodies: list[str]) -> str:
+def fill_places(text: str, places: list[MarkedPlace], bodies: list[str]) -> str:
     """Put a new body between each pair of marks; every other character is kept.
 
     Args:
         text: Content of the file; its kind of line end is used for the bodies, too.
-        found: From `places`.
+        places: From `places`.
         bodies: The Markdown for each of `found`.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     parts, position = [], 0
-    for place, body in zip(found, bodies, strict=True):
+    for place, body in zip(places, bodies, strict=True):
         lines = ["", "", *body.splitlines(), "", ""]
         parts += [text[position : place.start], newline.join(lines)]
         position = place.end

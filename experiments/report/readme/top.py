@@ -47,13 +47,13 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
     Raises:
         ResultsError: No row was tested, or the rows are of several corpora or profiles.
     """
-    found = [
+    candidates = [
         Candidate(table.protocol, line, value.mean)
         for table in tables
         for line in table.lines
         if (value := line.values["test_accuracy"])
     ]
-    if not found:
+    if not candidates:
         raise ResultsError(f"table {name} has no tested row; its picture and top rows need one")
     kinds = {(table.corpus, table.fingerprint, table.profile) for table in tables if table.lines}
     if len(kinds) > 1:
@@ -62,10 +62,10 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
             f"table {name} has {len(kinds)} corpora or profiles ({seen}), which do not compare; "
             "its picture and top rows need one"
         )
-    return sorted(found, key=lambda one: (-one.accuracy, one.line.experiment, one.protocol))
+    return sorted(candidates, key=lambda one: (-one.accuracy, one.line.experiment, one.protocol))
 
 
-def select_rows(found: Sequence[Candidate], rows: int = ROWS) -> list[Candidate]:
+def select_rows(candidates: Sequence[Candidate], rows: int = ROWS) -> list[Candidate]:
     """Choose rows that show the range of what there is, by falling test accuracy.
 
     Each experiment counts once, under the protocol of its better accuracy. Chosen are the best of
@@ -73,10 +73,10 @@ def select_rows(found: Sequence[Candidate], rows: int = ROWS) -> list[Candidate]
     `WITHIN` points below the best, then the next best, until there are `rows`.
 
     Args:
-        found: From `entrants`.
+        candidates: From `entrants`.
         rows: How many to choose; all where there are fewer.
     """
-    once = _first(found, lambda one: one.line.experiment)
+    once = _first(candidates, lambda one: one.line.experiment)
     chosen = _first(once, lambda one: one.line.family)
     good = [one for one in once if once[0].accuracy - one.accuracy <= WITHIN]
     for key in _CHEAP:
@@ -98,34 +98,34 @@ def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str)
     Raises:
         ResultsError: No row was tested, or the rows are of several corpora or profiles.
     """
-    found = find_candidates(tables, name)
-    chosen = select_rows(found)
+    candidates = find_candidates(tables, name)
+    chosen = select_rows(candidates)
     heads = ["experiment", "what it is", "protocol", *(title for title, _, _ in _COLUMNS)]
     lines = [heads, ["---", "---", "---", *("---:" for _ in _COLUMNS)]]
     for one in chosen:
         cells = [f"`{one.line.experiment}`", describe(one.line, registry), one.protocol]
         lines.append(cells + [cell(one.line, key, digits) for _, key, digits in _COLUMNS])
     return "\n\n".join(
-        [markdown_grid(lines), wrap(_rule(found, chosen)), wrap(_units(chosen)), _link(link)]
+        [markdown_grid(lines), wrap(_rule(candidates, chosen)), wrap(_units(chosen)), _link(link)]
     )
 
 
-def _first(found: Sequence[Candidate], key: Callable[[Candidate], str]) -> list[Candidate]:
+def _first(candidates: Sequence[Candidate], key: Callable[[Candidate], str]) -> list[Candidate]:
     """The first of each key, in order."""
-    kept: dict[str, Candidate] = {}
-    for one in found:
-        kept.setdefault(key(one), one)
-    return list(kept.values())
+    first: dict[str, Candidate] = {}
+    for one in candidates:
+        first.setdefault(key(one), one)
+    return list(first.values())
 
 
-def _rule(found: Sequence[Candidate], chosen: Sequence[Candidate]) -> str:
+def _rule(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> str:
     protocols = sorted({one.protocol for one in chosen})
-    told = [f"`{name}`: {PROTOCOLS[name]}" for name in protocols if name in PROTOCOLS]
+    explanations = [f"`{name}`: {PROTOCOLS[name]}" for name in protocols if name in PROTOCOLS]
     return (
-        f"{len(chosen)} of {len(found)} rows: the best of each family, then the smallest, the "
+        f"{len(chosen)} of {len(candidates)} rows: the best of each family, then the smallest, the "
         f"fastest to train and the fastest to answer of those at most {WITHIN:g} points below the "
         "best, then the next best; each experiment once, under the protocol of its better "
-        "accuracy." + (f" {'; '.join(told)}." if told else "")
+        "accuracy." + (f" {'; '.join(explanations)}." if explanations else "")
     )
 
 

@@ -51,17 +51,17 @@ def write_readme(readme: Path, folder: Path, registry: Registry) -> list[tuple[P
     written = []
     for page in (readme, *sorted((readme.parent / DOCS).glob("*.md"))):
         text = page.read_bytes().decode()
-        found = marks.find_places(text, page)
-        if page is readme and not found:
+        places = marks.find_places(text, page)
+        if page is readme and not places:
             raise ResultsError(
                 f"{readme}: no place for a table; put the lines <!-- results:NAME --> and "
                 "<!-- /results:NAME --> where the published table NAME belongs (other marks: "
                 f"{', '.join(marks.KNOWN[1:])})"
             )
-        if found:
-            filled = marks.fill_places(text, found, results.bodies(page, found))
+        if places:
+            filled = marks.fill_places(text, places, results.bodies(page, places))
             results.files[page.resolve()] = filled.encode()
-        written += [(page, _WRITTEN[place.kind].format(place.name)) for place in found]
+        written += [(page, _WRITTEN[place.kind].format(place.name)) for place in places]
     for file, content in results.files.items():
         if not file.exists() or file.read_bytes() != content:
             replace_bytes(file, content)
@@ -81,12 +81,12 @@ class _Results:
         self._registry = registry
         self._tables = cache(lambda name: _read(folder, name))
 
-    def bodies(self, page: Path, found: list[marks.MarkedPlace]) -> list[str]:
+    def bodies(self, page: Path, places: list[marks.MarkedPlace]) -> list[str]:
         """The Markdown for each place of a page."""
         home = page.absolute().parent
         inside = home.name == DOCS
         docs, link = (home, "") if inside else (home / DOCS, f"{DOCS}/")
-        return [self._body(place, docs, link) for place in found]
+        return [self._body(place, docs, link) for place in places]
 
     def _body(self, place: marks.MarkedPlace, docs: Path, link: str) -> str:
         if place.kind == "robustness":

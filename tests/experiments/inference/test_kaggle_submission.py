@@ -44,9 +44,9 @@ def test_probabilities_stand_beside_their_ids_in_the_files_order(
     rows = read(run / "submission.csv")
     ids, texts = Kaggle(root=str(contest)).to_submit()
     assert [row["id"] for row in rows] == ids
-    found = np.array([float(row["sentiment"]) for row in rows])
-    assert np.allclose(found, Predictor(run)(texts)[:, 1], atol=1e-6)
-    assert len(set(found)) > 40 and ((found > 0.5) == (np.arange(80) % 2)).mean() > 0.95
+    positive = np.array([float(row["sentiment"]) for row in rows])
+    assert np.allclose(positive, Predictor(run)(texts)[:, 1], atol=1e-6)
+    assert len(set(positive)) > 40 and ((positive > 0.5) == (np.arange(80) % 2)).mean() > 0.95
 
 
 def test_hard_labels_go_where_they_are_asked_for(run: Path, tmp_path: Path) -> None:

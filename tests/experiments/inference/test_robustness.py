@@ -60,15 +60,15 @@ def test_challenges_are_aligned_and_labelled(
     root = make_robustness(tmp_path, monkeypatch)
     texts = [review(root / "aclImdb", label, n) for label in (0, 1) for n in range(20)]
     train = TextSplit(texts, np.repeat([0, 1], 20), [str(row) for row in range(40)])
-    found = {one.name: one for one in build_challenges(root / "robustness", train)}
+    sets = {one.name: one for one in build_challenges(root / "robustness", train)}
     for pairs in ("contrast", "counterfactual"):
-        original, revised = found[f"{pairs}_original"], found[f"{pairs}_revised"]
+        original, revised = sets[f"{pairs}_original"], sets[f"{pairs}_revised"]
         assert revised.texts == [revise(text) for text in original.texts]
         assert (original.labels + revised.labels == 1).all()
     for name in ("typos_1", "typos_5", "lower_case", "no_punctuation"):
-        assert found[name].labels is found["counterfactual_original"].labels
-    assert found["lower_case"].texts[0] == found["counterfactual_original"].texts[0].lower()
-    sentences = found["rotten_tomatoes"]
+        assert sets[name].labels is sets["counterfactual_original"].labels
+    assert sets["lower_case"].texts[0] == sets["counterfactual_original"].texts[0].lower()
+    sentences = sets["rotten_tomatoes"]
     assert np.bincount(sentences.labels).tolist() == [4265, 4265]
 
 
@@ -106,9 +106,9 @@ def test_runs_are_judged_kept_published_and_shown(
 ) -> None:
     words = ["robustness", str(benchmark), "--publish", "--results", str(tmp_path / "results")]
     assert main(words) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "refused: mlp, seed 0 was fitted on imdb with the reviews" in said
-    assert "bag, seed 0: judged" in said and "tfidf_logreg" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "refused: mlp, seed 0 was fitted on imdb with the reviews" in output
+    assert "bag, seed 0: judged" in output and "tfidf_logreg" in output
     folder = benchmark / "bag" / "seed-0"
     judged = read_result(folder / FILE)
     texts = [review(tmp_path / "aclImdb", label, n) for n in (0, 1) for label in (0, 1)]

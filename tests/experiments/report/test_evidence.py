@@ -122,15 +122,15 @@ def test_accuracy_by_length_is_of_equal_parts(table: Table) -> None:
 
 
 def test_reviews_that_all_have_wrong_and_that_divide(table: Table) -> None:
-    found = reviews(table, None)
-    assert found and table.analysis and found.total == 1000
-    assert len(found.hardest) == 10 and len(found.divisive) == 10
-    assert found.all_wrong >= 10 and found.all_right > 500
-    assert all(not review.right and len(review.wrong) == 6 for review in found.hardest)
-    chances = [review.chance for review in found.hardest]
+    lists = reviews(table, None)
+    assert lists and table.analysis and lists.total == 1000
+    assert len(lists.hardest) == 10 and len(lists.divisive) == 10
+    assert lists.all_wrong >= 10 and lists.all_right > 500
+    assert all(not review.right and len(review.wrong) == 6 for review in lists.hardest)
+    chances = [review.chance for review in lists.hardest]
     assert chances == sorted(chances) and chances[-1] < 0.5
-    assert all(len(review.right) == len(review.wrong) == 3 for review in found.divisive)
-    assert found.hardest[0].brief is None and found.hardest[0].name.startswith("test review ")
+    assert all(len(review.right) == len(review.wrong) == 3 for review in lists.divisive)
+    assert lists.hardest[0].brief is None and lists.hardest[0].name.startswith("test review ")
 
 
 def cache_corpus(cache: Path, fingerprint: str, test: int = 1000) -> None:
@@ -157,9 +157,9 @@ def test_texts_come_from_the_cache_and_nowhere_else(
     texts = find_texts(FINGERPRINT)
     assert texts and texts.labels == ("negative", "positive")
     assert texts.lengths(np.array([3, 0])).tolist() == [4 + 3, 4]
-    found = reviews(table, texts)
-    assert found
-    for review in found.hardest + found.divisive:
+    lists = reviews(table, texts)
+    assert lists
+    for review in lists.hardest + lists.divisive:
         number = review.name.removeprefix("test/")
         assert review.brief and review.brief.startswith(f"Review number {number}")
         assert len(review.brief) <= BRIEF and "<" not in review.brief
@@ -173,15 +173,15 @@ def test_the_command_makes_the_line_again(table: Table, made: Path) -> None:
     plan = [
         PlannedRun(line.experiment, 0, ("--data.root=/home/me/aclImdb", "--model.dropout=0.3"), ())
     ]
-    found = find_origin(line, table, "made", made, plan)
-    checkout, command = found.commands
+    origin = find_origin(line, table, "made", made, plan)
+    checkout, command = origin.commands
     assert checkout == f"git checkout {'a' * 40}"
     assert command == (
         f"lit-sentiment benchmark {line.experiment} --profile quick --seeds 0 1 --name made "
         "--run.protocol holdout --model.dropout=0.3"
     )
-    assert found.config.startswith("data:\n  class_path: tests.toys.ToyData")
-    assert found.machines == [
+    assert origin.config.startswith("data:\n  class_path: tests.toys.ToyData")
+    assert origin.machines == [
         "Example CPU, 2 cores, 2 threads; 32-true; torch 2.13.0, lightning 2.6.6"
     ]
 
@@ -207,8 +207,8 @@ def test_a_published_line_names_its_table_and_its_variant() -> None:
 def test_words_of_a_real_run(finished: Path) -> None:
     [table], _ = read_tables(finished)
     by_name = {line.experiment: line for line in table.lines}
-    found = find_origin(by_name["tfidf_logreg"], table, "b", finished, [])
-    assert found.neighbours == [] and "class_path: tests.toys.ToyData" in found.config
+    origin = find_origin(by_name["tfidf_logreg"], table, "b", finished, [])
+    assert origin.neighbours == [] and "class_path: tests.toys.ToyData" in origin.config
     assert [run.experiment for run in read_plan(finished)] == ["bag", "tfidf_logreg"]
     command = find_origin(by_name["bag"], table, "b", finished, read_plan(finished)).commands[-1]
     assert "--data=tests.toys.ToyData --data.rows=120 --trainer.max_epochs=2" in command

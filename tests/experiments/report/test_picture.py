@@ -57,11 +57,11 @@ def entrant(
     )
 
 
-def tables_of(*found: Candidate) -> list[Table]:
+def tables_of(*candidates: Candidate) -> list[Table]:
     """Tables as they are built, of these experiments."""
     tables = []
-    for protocol in sorted({one.protocol for one in found}):
-        lines = tuple(one.line for one in found if one.protocol == protocol)
+    for protocol in sorted({one.protocol for one in candidates}):
+        lines = tuple(one.line for one in candidates if one.protocol == protocol)
         [table] = build_tables([line.rows[0] for line in lines])
         tables.append(dataclasses.replace(table, lines=lines))
     return tables
@@ -71,7 +71,7 @@ def crowd(seed: int, rows: int = 60) -> list[Candidate]:
     """Many rows on few sizes, as experiments over one vocabulary are."""
     chance = random.Random(seed)
     names = ["bag", "cnn_lstm", "bidirectional_lstm_word2vec", "hierarchical_attention", "rnn"]
-    found = [
+    candidates = [
         entrant(
             f"{chance.choice(names)}_{at}",
             round(chance.uniform(0.82, 0.93), 4),
@@ -81,7 +81,7 @@ def crowd(seed: int, rows: int = 60) -> list[Candidate]:
         )
         for at in range(rows)
     ]
-    return sorted(found, key=lambda one: -one.accuracy)
+    return sorted(candidates, key=lambda one: -one.accuracy)
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +98,12 @@ def parsed(svg: str) -> ElementTree.Element:
 
 def marks(root: ElementTree.Element) -> list[tuple[str, Box]]:
     """Title of each point, and what its symbol covers."""
-    found = []
+    points = []
     for group in root.iterfind(f"{SVG}g[@class='point']"):
         title, shape = group.findtext(f"{SVG}title"), group[-1]
         assert title
-        found.append((title, extent(shape)))
-    return found
+        points.append((title, extent(shape)))
+    return points
 
 
 def extent(element: ElementTree.Element) -> Box:
@@ -152,8 +152,8 @@ def assert_clear(root: ElementTree.Element) -> None:
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 def test_every_published_row_is_one_point_in_sight(published: list[Table], theme: Theme) -> None:
-    found = drawable(find_candidates(published, "imdb"))
-    root = parsed(draw_svg(found, theme))
+    candidates = drawable(find_candidates(published, "imdb"))
+    root = parsed(draw_svg(candidates, theme))
     rows = [(line, table.protocol) for table in published for line in table.lines]
     titles = [title for title, _ in marks(root)]
     assert len(titles) == len(rows) == len(set(titles))
@@ -163,7 +163,7 @@ def test_every_published_row_is_one_point_in_sight(published: list[Table], theme
         start = f"{line.experiment}, {protocol}: {accuracy.mean:.2f}% with "
         assert [title for title in titles if title.startswith(start)], start
     assert_clear(root)
-    assert found[0].line.experiment in [name for name, _ in names(root)]
+    assert candidates[0].line.experiment in [name for name, _ in names(root)]
     assert 10 <= len(names(root)) <= MOST_NAMED
     intervals = root.findall(f"{SVG}line[@stroke-opacity]")
     assert len(intervals) == sum(line.interval is not None for line, _ in rows) > 0
@@ -171,12 +171,12 @@ def test_every_published_row_is_one_point_in_sight(published: list[Table], theme
 
 @pytest.mark.parametrize("seed", range(6))
 def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
-    found = crowd(seed)
-    root = parsed(draw_svg(found, THEMES["light"]))
-    assert len(marks(root)) == len(found)
+    candidates = crowd(seed)
+    root = parsed(draw_svg(candidates, THEMES["light"]))
+    assert len(marks(root)) == len(candidates)
     assert_clear(root)
-    points = {point.entrant.line.experiment: point for point in lay_out(found).points}
-    for label in lay_out(found).names:
+    points = {point.entrant.line.experiment: point for point in lay_out(candidates).points}
+    for label in lay_out(candidates).names:
         if label.leader is None:
             continue
         *start, x, y = label.leader
@@ -187,8 +187,8 @@ def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
 
 
 def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: list[Table]) -> None:
-    found = drawable(find_candidates(published, "imdb"))
-    shown = lay_out(found)
+    candidates = drawable(find_candidates(published, "imdb"))
+    shown = lay_out(candidates)
     size = {"k": 1e3, "M": 1e6, "G": 1e9}
     ticks = [
         [(math.log10(float(text.rstrip("kMG")) * size.get(text[-1], 1)), at) for at, text in axis]
@@ -213,15 +213,15 @@ def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: li
 
 
 def test_points_that_coincide_are_all_to_be_seen() -> None:
-    found = [entrant(f"same_{at}", 0.9, 4e6) for at in range(3)]
-    places = [(point.x, point.y) for point in lay_out(found).points]
+    candidates = [entrant(f"same_{at}", 0.9, 4e6) for at in range(3)]
+    places = [(point.x, point.y) for point in lay_out(candidates).points]
     assert all(math.dist(one, two) >= 8 for one, two in combinations(places, 2))
 
 
 def test_the_same_rows_give_the_same_bytes_in_any_order() -> None:
     tied = [entrant("tied", 0.9, 2e6, protocol) for protocol in ("holdout", "refit")]
-    found = [*crowd(1), *tied]
-    rows = [one.line.rows[0] for one in found]
+    candidates = [*crowd(1), *tied]
+    rows = [one.line.rows[0] for one in candidates]
     first = picture(build_tables(rows), "t", "docs/")
     assert first == picture(build_tables(rows), "t", "docs/")
     assert first == picture(build_tables(rows[::-1])[::-1], "t", "docs/")
@@ -246,10 +246,10 @@ def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
 
 
 def test_one_row_and_a_narrow_span_have_numbers_on_both_axes() -> None:
-    for found in ([entrant()], [entrant("a", 0.9, 3.9e6), entrant("b", 0.9001, 4e6)]):
-        shown = lay_out(found)
+    for candidates in ([entrant()], [entrant("a", 0.9, 3.9e6), entrant("b", 0.9001, 4e6)]):
+        shown = lay_out(candidates)
         assert len(shown.x_ticks) >= 2 and len(shown.y_ticks) >= 2
-        assert_clear(parsed(draw_svg(found, THEMES["light"])))
+        assert_clear(parsed(draw_svg(candidates, THEMES["light"])))
 
 
 class Pictures(HTMLParser):
@@ -265,8 +265,8 @@ class Pictures(HTMLParser):
 
 
 def test_the_element_shows_the_theme_and_says_the_finding() -> None:
-    found = [entrant("small", 0.92, 8e5), entrant("big", 0.911, 2.26e7, family="pretrained")]
-    text, files = picture(tables_of(*found), "t", "docs/")
+    candidates = [entrant("small", 0.92, 8e5), entrant("big", 0.911, 2.26e7, family="pretrained")]
+    text, files = picture(tables_of(*candidates), "t", "docs/")
     assert [name for name, _ in Pictures(text).tags] == ["picture", "source", "img"]
     _, (_, source), (_, image) = Pictures(text).tags
     assert source == {
@@ -285,7 +285,7 @@ def test_the_element_shows_the_theme_and_says_the_finding() -> None:
         ground = root.find(f"{SVG}rect")
         assert ground is not None
         assert ground.attrib["fill"] == {"light": "#ffffff", "dark": "#0d1117"}[file[9:-4]]
-    alone, _ = picture(tables_of(found[0]), "t", "")
+    alone, _ = picture(tables_of(candidates[0]), "t", "")
     assert "the largest" not in alone and 'src="accuracy-light.svg"' in alone
 
 
@@ -411,7 +411,7 @@ SIGHTS = [
 
 def many() -> list[Candidate]:
     """Fourteen experiments of three families, one of them under both protocols."""
-    found = [
+    candidates = [
         entrant("best", 0.93, 5e6, family="bags", architecture="NBBag"),
         entrant("small", 0.911, 1e4),
         entrant("fast", 0.912, protocol="refit", train_seconds=1.0),
@@ -422,7 +422,7 @@ def many() -> list[Candidate]:
         entrant("lstm", 0.85, family="recurrent", architecture="LSTM"),
         *(entrant(f"next_{at}", 0.92 - at / 1e3) for at in range(7)),
     ]
-    return sorted(found, key=lambda one: -one.accuracy)
+    return sorted(candidates, key=lambda one: -one.accuracy)
 
 
 def test_telling_rows_are_the_best_of_each_family_the_cheap_good_ones_and_the_next() -> None:

@@ -37,10 +37,10 @@ def test_every_side_trains_on_the_same_reviews(
             return collate(examples)
 
         monkeypatch.setattr(against_trainer, "collate", note)
-        found = measure_trainer(model, rows, warmup, folder, grouped, **options)
+        rates = measure_trainer(model, rows, warmup, folder, grouped, **options)
         assert sorted(lengths) == sorted(len(row) for row in rows.rows)
         seen[grouped] = lengths
-        return found
+        return rates
 
     monkeypatch.setattr(against_trainer, "measure_trainer", watched)
     threads = torch.get_num_threads()
@@ -49,9 +49,9 @@ def test_every_side_trains_on_the_same_reviews(
         main(["minilm", "--rounds=1", "--warmup=1", "--threads=1", f"--out={out}", *SMALL])
     finally:
         torch.set_num_threads(threads)
-    found = json.loads(out.read_text())
-    assert set(found["median"]) == {"ours", "trainer", "group_by_length"}
-    assert all(rate > 0 for rate in found["median"].values())
+    rates = json.loads(out.read_text())
+    assert set(rates["median"]) == {"ours", "trainer", "group_by_length"}
+    assert all(rate > 0 for rate in rates["median"].values())
     assert len(seen[False]) == len(seen[True]) == 44
     assert "group_by_length" in capsys.readouterr().out
 
@@ -72,9 +72,9 @@ def test_ratios_are_medians_over_rounds() -> None:
         {side: {"reviews_per_second": float(rate)} for side, rate in zip(sides, one, strict=True)}
         for one in rates
     ]
-    found = summarise(rounds)
-    assert found["ratio"] == {"trainer": 2.0, "group_by_length": 1.0}
-    assert found["median"] == {"ours": 5.0, "trainer": 3.0, "group_by_length": 4.0}
+    summary = summarise(rounds)
+    assert summary["ratio"] == {"trainer": 2.0, "group_by_length": 1.0}
+    assert summary["median"] == {"ours": 5.0, "trainer": 3.0, "group_by_length": 4.0}
 
 
 def test_rows_are_padded_to_the_longest_of_their_batch() -> None:

@@ -30,10 +30,10 @@ def test_brier_and_log_loss_are_scikit_learns(classes: int) -> None:
     labels, probabilities = made(300, classes)
     stated = probabilities[:, 1] if classes == 2 else probabilities
     assert brier(labels, probabilities) == pytest.approx(brier_score_loss(labels, stated))
-    found = scores(labels, probabilities)
-    assert found.log_loss == pytest.approx(log_loss(labels, probabilities))
+    result = scores(labels, probabilities)
+    assert result.log_loss == pytest.approx(log_loss(labels, probabilities))
     metrics = evaluate(labels, probabilities)
-    assert (found.ece, found.log_loss) == (metrics.ece, metrics.log_loss)
+    assert (result.ece, result.log_loss) == (metrics.ece, metrics.log_loss)
 
 
 def test_brier_by_hand() -> None:

@@ -62,10 +62,10 @@ def test_one_seed_has_the_reviews_part_alone_and_no_sd() -> None:
 def test_the_reviews_part_is_what_a_bootstrap_finds() -> None:
     generator = np.random.default_rng(2)
     correct = generator.random((1, 1000)) < 0.85
-    found = stats.bootstrap((correct[0] * 1.0,), np.mean, method="percentile", rng=generator)
+    variance = stats.bootstrap((correct[0] * 1.0,), np.mean, method="percentile", rng=generator)
     interval = accuracy_interval(correct)
-    assert interval.low == pytest.approx(found.confidence_interval.low, abs=0.002)
-    assert interval.high == pytest.approx(found.confidence_interval.high, abs=0.002)
+    assert interval.low == pytest.approx(variance.confidence_interval.low, abs=0.002)
+    assert interval.high == pytest.approx(variance.confidence_interval.high, abs=0.002)
 
 
 def test_a_run_without_chance_adds_nothing_by_being_repeated() -> None:

@@ -91,14 +91,14 @@ def test_the_two_parts_by_hand() -> None:
 
 def test_all_pairs_in_order_corrected_together() -> None:
     correct = {"a": runs(3, seed=1), "b": runs(3, accuracy=0.7, seed=2), "c": runs(2, seed=3)}
-    found = differences(correct)
-    assert [(d.first, d.second) for d in found] == [("a", "b"), ("a", "c"), ("b", "c")]
-    corrected = multipletests([d.p for d in found], method="holm")[1]
-    assert [d.p_holm for d in found] == pytest.approx(list(corrected))
-    assert [d.different for d in found] == [p <= 0.05 for p in corrected] == [True, False, True]
+    pairs = differences(correct)
+    assert [(d.first, d.second) for d in pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    corrected = multipletests([d.p for d in pairs], method="holm")[1]
+    assert [d.p_holm for d in pairs] == pytest.approx(list(corrected))
+    assert [d.different for d in pairs] == [p <= 0.05 for p in corrected] == [True, False, True]
     turned = differences(dict(reversed(correct.items())))
-    assert turned[-1].difference == -found[0].difference
-    assert turned[-1].p == pytest.approx(found[0].p)
+    assert turned[-1].difference == -pairs[0].difference
+    assert turned[-1].p == pytest.approx(pairs[0].p)
     assert differences({"a": runs(2)}) == []
 
 

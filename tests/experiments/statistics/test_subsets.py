@@ -45,12 +45,12 @@ def test_the_rule_of_the_vote(tmp_path: Path) -> None:
         KEYS[3]: (0, 1, 2, 2),  # neutral or off topic: left out
         KEYS[4]: (0, 5, 0, 0),  # turns
     }
-    found = read_audit(audit(tmp_path, votes), KEYS, LABELS)
-    assert found.labels.tolist() == [0, 1, -1, -1, 0, 1]
-    assert (found.reviewed, found.failed, found.other_class, found.left_out) == (5, 4, 2, 2)
-    said = np.array([0, 1, 1, 0, 0, 0])
-    predictions = Predictions(np.arange(6), LABELS, np.eye(2)[said])
-    assert subset_accuracy(found.labels, predictions) == subsets.SubsetAccuracy(4, 0.75)
+    result = read_audit(audit(tmp_path, votes), KEYS, LABELS)
+    assert result.labels.tolist() == [0, 1, -1, -1, 0, 1]
+    assert (result.reviewed, result.failed, result.other_class, result.left_out) == (5, 4, 2, 2)
+    predicted = np.array([0, 1, 1, 0, 0, 0])
+    predictions = Predictions(np.arange(6), LABELS, np.eye(2)[predicted])
+    assert subset_accuracy(result.labels, predictions) == subsets.SubsetAccuracy(4, 0.75)
     assert subset_accuracy(LABELS, predictions) == subsets.SubsetAccuracy(6, pytest.approx(1 / 6))
     nothing = np.zeros(6, dtype=bool)
     assert subset_accuracy(LABELS, predictions, nothing) == subsets.SubsetAccuracy(0, None)
