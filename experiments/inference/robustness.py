@@ -1,8 +1,8 @@
-"""How saved runs fare beyond the test split: `lit-sentiment robustness`.
+"""Evaluation of saved runs on robustness sets: `lit-sentiment robustness`.
 
-Each run leaves `robustness.npz` in its folder: the probabilities of every challenge, as published
-rows keep theirs, and what the run is. Every figure is computed from such files alone; published,
-they lie under `experiments/results/robustness/`.
+Each evaluated run has a file `robustness.npz` in its folder, with a description of the run and the
+probabilities of every robustness set, in the format of published rows. Every figure is computed
+from these files alone; published ones are in `experiments/results/robustness/`.
 """
 
 from __future__ import annotations
@@ -34,22 +34,30 @@ from experiments.records.run_files import check_name, read_rows
 FILE = "robustness.npz"
 PUBLISHED = "robustness"
 _REMEDY = "run `lit-sentiment robustness` again"
-_TOLD = ("experiment", "seed", "protocol", "profile", "train_rows", "config_hash", "git_commit")
+_RUN_FIELDS = (
+    "experiment",
+    "seed",
+    "protocol",
+    "profile",
+    "train_rows",
+    "config_hash",
+    "git_commit",
+)
 
 
 class UnsuitableRun(Exception):
-    """A run that robustness sets cannot judge. The message gives the reason and the remedy."""
+    """A run that robustness sets cannot be used on. The message gives reason and remedy."""
 
 
 @dataclass(frozen=True)
 class RobustnessResult:
-    """One run's predictions on all challenges.
+    """Predictions of a run on all robustness sets.
 
     Attributes:
-        run: what the run is: experiment, seed, protocol, profile, train_rows, config_hash,
+        run: Description of the run: experiment, seed, protocol, profile, train_rows, config_hash,
             git_commit and val_accuracy.
-        labels: challenge to int64[N].
-        predicted: challenge to int64[N], the class of the larger probability.
+        labels: int64[N] by set.
+        predicted: int64[N] by set, the class of the larger probability.
     """
 
     run: dict[str, Any]
@@ -57,11 +65,11 @@ class RobustnessResult:
     predicted: dict[str, np.ndarray]
 
     def accuracy(self, name: str) -> float:
-        """Share of right answers to one challenge, in 0..1."""
+        """Accuracy on one set, in 0..1."""
         return float((self.labels[name] == self.predicted[name]).mean())
 
     def consistency(self, pairs: str) -> float:
-        """Share of pairs of which both texts were classified right, in 0..1."""
+        """Share of pairs of which both texts are classified correctly, in 0..1."""
         original, revised = (
             self.labels[f"{pairs}_{half}"] == self.predicted[f"{pairs}_{half}"]
             for half in ("original", "revised")
@@ -69,7 +77,7 @@ class RobustnessResult:
         return float((original & revised).mean())
 
     def figures(self) -> dict[str, float]:
-        """All that the tables show, in 0..1."""
+        """All figures of the tables, in 0..1."""
         values = {name: self.accuracy(name) for name in self.labels}
         for pairs in ("contrast", "counterfactual"):
             values[f"{pairs}_consistency"] = self.consistency(pairs)
@@ -77,15 +85,15 @@ class RobustnessResult:
 
 
 def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
-    """Predicts every challenge with a saved run and keeps the probabilities beside it.
+    """Predict every robustness set with a saved run and write the probabilities to its folder.
 
     Args:
-        folder: the run folder.
-        row: its row.
+        folder: The run folder.
+        row: Its row.
 
     Raises:
-        Refused: the run is no finished one, or learnt from what it would be judged by.
-        DataError: the corpus or the robustness sets cannot be read.
+        UnsuitableRun: The run is not finished, or was trained on reviews of the robustness sets.
+        DataError: The corpus or the robustness sets cannot be read.
     """
     name = f"{row.experiment}, seed {row.seed}"
     if row.status != "ok":
@@ -108,7 +116,7 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
         counts = quantise(predictor(challenge.texts))[:, 1]
         arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
         arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
-    run = {key: getattr(row, key) for key in _TOLD}
+    run = {key: getattr(row, key) for key in _RUN_FIELDS}
     run["val_accuracy"] = row.val.accuracy if row.val else None
     arrays["run"] = np.array(json.dumps(run))
     arrays["checksum"] = np.array(_checksum(arrays))
@@ -119,31 +127,31 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
 
 
 def _check_unseen(name: str, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
-    """The row says that the originals were left out; the rows themselves must say so, too."""
+    """Check that the originals are not among the reviews that the run used, as its row says."""
     used = np.union1d(data.train_indices(), data.store.rows("val"))
     keys = {text_key(text) for c in sets if c.name.endswith("_original") for text in c.texts}
     seen = sum(text_key(texts[row]) in keys for row in used)
     if seen:
         raise UnsuitableRun(
-            f"{name}: {seen:,} originals are among the rows that it used; fit it again"
+            f"{name}: it used {seen:,} originals of the robustness sets; fit it again"
         )
 
 
 def evaluate_benchmark(
     benchmark: Path, log: Callable[[str], None]
 ) -> list[tuple[Path, RobustnessResult]]:
-    """Judges every run of a benchmark that can be; what was judged before is read.
+    """Evaluate every suitable run of a benchmark; existing results are read instead.
 
     Args:
-        benchmark: a benchmark folder, or one run's.
-        tell: takes a sentence about each run that is refused, or was just judged.
+        benchmark: A benchmark folder, or a run folder.
+        log: Called with a message for each run that is evaluated or unsuitable.
 
     Returns:
         The folder of each run, and its predictions.
 
     Raises:
-        ResultsError: there are no runs.
-        DataError: the corpus or the robustness sets cannot be read.
+        ResultsError: There are no runs.
+        DataError: The corpus or the robustness sets cannot be read.
     """
     results: list[tuple[Path, RobustnessResult]] = []
     for row in read_rows(benchmark):
@@ -151,55 +159,55 @@ def evaluate_benchmark(
         folder = run_folder if run_folder.is_dir() else benchmark
         try:
             result = read_result(folder / FILE) if (folder / FILE).is_file() else None
-            if result is None or any(result.run[key] != getattr(row, key) for key in _TOLD):
+            if result is None or any(result.run[key] != getattr(row, key) for key in _RUN_FIELDS):
                 result = evaluate_run(folder, row)
-                log(f"{row.experiment}, seed {row.seed}: judged")
+                log(f"{row.experiment}, seed {row.seed}: evaluated")
             results.append((folder, result))
         except UnsuitableRun as reason:
-            log(f"refused: {reason}")
+            log(f"left out: {reason}")
     return results
 
 
-def publish_result(judged: RobustnessResult, folder: Path, results: Path) -> Path:
-    """Copies a run's file to the published ones and returns its place there.
+def publish_result(result: RobustnessResult, folder: Path, results: Path) -> Path:
+    """Copy the file of a run to the published ones and return its new path.
 
     Raises:
-        OSError: as raised by the file system.
+        OSError: As raised by the file system.
     """
-    name = judged.run["experiment"]
+    name = result.run["experiment"]
     check_name(name, "experiment")
-    place = results / PUBLISHED / f"{name}-seed-{judged.run['seed']}.npz"
+    place = results / PUBLISHED / f"{name}-seed-{result.run['seed']}.npz"
     replace_bytes(place, (folder / FILE).read_bytes())
     return place
 
 
 def read_published_results(results: Path) -> list[RobustnessResult]:
-    """All published runs, in the order of their files' names."""
+    """Read all published results, in the order of their file names."""
     return [read_result(file) for file in sorted((results / PUBLISHED).glob("*.npz"))]
 
 
 def read_result(file: Path) -> RobustnessResult:
-    """Reads one `robustness.npz`.
+    """Read a `robustness.npz`.
 
     Raises:
-        ResultsError: it is damaged, or was changed by hand.
+        ResultsError: It is damaged, or was changed by hand.
     """
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         stored = str(arrays.pop("checksum"))
         if stored != _checksum(arrays):
-            raise ValueError("its checksum is another one: it was changed after it was written")
+            raise ValueError("its checksum does not match: it was changed after it was written")
         run = json.loads(str(arrays.pop("run")))
         names = [key.removesuffix("_labels") for key in arrays if key.endswith("_labels")]
         labels = {name: arrays[f"{name}_labels"].astype(np.int64) for name in names}
-        # A tie is class 0, as in `evaluation`.
+        # A tie is class 0, as in `metrics`.
         predicted = {
             name: (2 * arrays[f"{name}_counts"].astype(np.int64) > SCALE).astype(np.int64)
             for name in names
         }
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ResultsError(f"{file}: not a sound robustness file ({error}); {_REMEDY}") from error
+        raise ResultsError(f"{file}: not a valid robustness file ({error}); {_REMEDY}") from error
     return RobustnessResult(run, labels, predicted)
 
 

@@ -11,19 +11,20 @@ from experiments.records.row import ResultsError, Row
 
 
 def cost_file(table: Path) -> Path:
-    """Where the costs of a published table lie."""
+    """Path of the costs of a published table."""
     return table.with_suffix(".cost.json")
 
 
 def add_costs(rows: Iterable[Row], folder: Path) -> list[Row]:
-    """The rows, with the FLOPs that were counted for them later.
+    """Fill in the FLOPs that were counted after the rows were published.
 
     Args:
-        rows: from `folder`, or from one table in it.
-        folder: a published folder, or any other, which changes nothing.
+        rows: Rows of `folder`, or of one table in it.
+        folder: A published folder or table. Other folders have no costs: the rows stay as they
+            are.
 
     Raises:
-        ResultsError: a file of costs that is none.
+        ResultsError: A file of costs cannot be read.
     """
     flops: dict[str, float] = {}
     home = folder.parent if folder.is_file() else folder
@@ -38,10 +39,15 @@ def add_costs(rows: Iterable[Row], folder: Path) -> list[Row]:
 
 
 def read_costs(path: Path) -> dict[str, float]:
+    """Read FLOPs per review, by config hash.
+
+    Raises:
+        ResultsError: The file is not a file of costs.
+    """
     try:
         content = json.loads(path.read_bytes())
         return {str(key): float(value) for key, value in content.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise ResultsError(
-            f"{path}: no file of costs ({error}); delete it and run `lit-sentiment cost` again"
+            f"{path}: not a file of costs ({error}); delete it and run `lit-sentiment cost` again"
         ) from error

@@ -1,4 +1,4 @@
-"""Letters that show at a glance which experiments do not differ."""
+"""Group letters: experiments that share one do not differ significantly."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from itertools import chain, combinations, count
 
 
 def group_letters(order: list[str], same: Set[frozenset[str]]) -> dict[str, str]:
-    """The compact letter display: two names share a letter if and only if they do not differ.
+    """Compact letter display: two names share a letter if and only if they do not differ.
 
     Insert and absorb (Piepho 2004): one column holds all names; for every pair that differs, each
-    column that holds both becomes two, one without the first and one without the second; columns
-    within another are dropped. Each column left is a letter, `a` for that of the first name.
+    column with both is split in two, one without the first and one without the second; a column
+    that is part of another is dropped. Each remaining column is a letter; the first name has `a`.
 
     Args:
         order: All names, the best first; letters are given in this order.
         same: The pairs that do not differ; other pairs do.
 
     Returns:
-        By name its letters, at least one.
+        Letters by name, at least one each.
 
     Raises:
-        ValueError: A name twice in `order`.
+        ValueError: A name is in `order` twice.
     """
     if len(set(order)) < len(order):
         raise ValueError(f"a name occurs twice in {order}; give each once")
@@ -46,6 +46,6 @@ def group_letters(order: list[str], same: Set[frozenset[str]]) -> dict[str, str]
 
 
 def _alphabet() -> Iterator[str]:
-    """a to z, A to Z, and should that not do, Greek and what follows it."""
+    """a to z, A to Z, then Greek letters and those after them in Unicode."""
     further = (chr(code) for code in count(0x3B1))
     return chain(string.ascii_letters, (letter for letter in further if letter.isalpha()))

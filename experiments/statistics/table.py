@@ -1,4 +1,4 @@
-"""All statistics of one table, from the predictions of its rows."""
+"""Statistics of a table, computed from the predictions of its rows."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Calibration:
     """Calibration of an experiment on the test rows, before and after temperature scaling.
 
     Attributes:
-        temperatures: One for each seed, fitted on that run's validation rows.
-        before: Mean over seeds.
-        after: Mean over seeds.
-        diagram_before: Reliability of all seeds' rows together.
+        temperatures: One for each seed, fitted on the validation rows of its run.
+        before: Scores before scaling, mean over seeds.
+        after: Scores after scaling, mean over seeds.
+        diagram_before: Reliability of the rows of all seeds together.
         diagram_after: The same after scaling.
     """
 
@@ -47,22 +47,23 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """The statistics of a table.
+    """Statistics of a table.
 
     Attributes:
-        split: `test`, or `val` where no row of the table was tested.
-        fingerprint: Of the ids and labels that all rows share.
-        ids: int64[N], rising.
+        split: `test`, or `val` if no row of the table was tested.
+        fingerprint: Hash of the ids and labels, which all rows share.
+        ids: int64[N], ascending.
         labels: int64[N].
         order: The experiments, the most accurate first.
-        seeds: By experiment its seeds, rising, one for each row of its arrays.
-        correct: By experiment bool[S, N].
-        probabilities: By experiment float[S, N, C].
-        intervals: By experiment.
+        seeds: Seeds by experiment, ascending, one for each row of its arrays.
+        correct: bool[S, N] by experiment.
+        probabilities: float[S, N, C] by experiment.
+        intervals: Interval of the accuracy by experiment.
         differences: All pairs, in `order`.
-        letters: By experiment; two share a letter if and only if they do not differ.
-        calibration: By experiment; empty on `val`, where a temperature was to be fitted.
-        left_out: `experiment, seed n: why` for ok rows that could not be taken in.
+        letters: Letters by experiment; two share one if and only if they do not differ.
+        calibration: Calibration by experiment; empty if `split` is `val`, on which the
+            temperature would be fitted.
+        left_out: `experiment, seed n: reason` for ok rows that are not analysed.
     """
 
     split: Literal["test", "val"]
@@ -81,20 +82,20 @@ class Analysis:
 
 
 def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis | None:
-    """Computes everything for rows that may be compared.
+    """Compute the statistics of comparable rows.
 
     Args:
-        rows: Rows of one corpus, protocol and profile, as `read_rows(folder)` gave them. Failed
-            and skipped ones are passed over.
-        folder: Where they come from: a benchmark, a run, a published folder or a .jsonl file.
+        rows: Rows of one corpus, protocol and profile, from `read_rows(folder)`. Failed and
+            skipped ones are ignored.
+        folder: Source of the rows: a benchmark, a run, a published folder or a .jsonl file.
         level: Confidence of intervals and tests.
 
     Returns:
-        The statistics; None where no row is ok.
+        The statistics; None if no row is ok.
 
     Raises:
-        ResultsError: Predictions missing or changed, two rows of one experiment and seed, or
-            rows that were evaluated on different reviews: both fingerprints are named.
+        ResultsError: Predictions are missing or changed, two rows have the same experiment and
+            seed, or rows were evaluated on different reviews (both fingerprints are named).
     """
     done = sorted((r for r in rows if r.status == "ok"), key=lambda r: (r.experiment, r.seed))
     if not done:
@@ -152,10 +153,10 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
 
 
 def check_same_reviews(runs: list[tuple[Row, Predictions]], split: str) -> None:
-    """Refuses runs that were not asked the same questions.
+    """Refuse runs that were evaluated on different reviews.
 
     Raises:
-        ResultsError: Other reviews or labels, or another corpus; both fingerprints are named.
+        ResultsError: Reviews, labels or corpora differ; both fingerprints are named.
     """
     (row, one), *others = runs
     expected = rows_fingerprint(one)
