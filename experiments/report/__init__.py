@@ -1,4 +1,4 @@
-"""The report of a benchmark: a table in the terminal, `report.md` and `report.html`."""
+"""Report of a benchmark: a table in the terminal, `report.md` and `report.html`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,11 @@ __all__ = ["ReportFiles", "read_tables", "report"]
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where a report was written.
+    """Files of a report.
 
     Attributes:
         markdown: The table as Markdown.
-        html: One self-contained page; opens from disk, without network.
+        html: A self-contained page that opens from disk, without network.
     """
 
     markdown: Path
@@ -41,24 +41,24 @@ def report(
     root: str | None = None,
     texts: bool = True,
 ) -> ReportFiles:
-    """Read rows, print their table, and write `report.md` and `report.html`.
+    """Read rows, print their tables, and write `report.md` and `report.html`.
 
     Args:
-        folder: A benchmark folder, finished or not, a run folder, a published folder or one
+        folder: A benchmark folder, finished or not, a run folder, a published folder or a
             published table.
-        out: Where to write; `folder` itself when None.
-        console: Where to print; the terminal when None.
-        root: The official corpus, for the texts of reviews; else they come from the cache, if
-            they are there.
-        texts: Whether the page may show reviews at all.
+        out: Folder of the files; `folder` itself if None.
+        console: Console to print to; the terminal if None.
+        root: The official corpus, for the texts of reviews; if None, texts are shown only if the
+            cache has them.
+        texts: Whether the page may show texts of reviews.
 
     Returns:
-        The paths of both files.
+        Paths of both files.
 
     Raises:
-        ResultsError: Neither rows nor begun runs there, rows that do not fit the schema, or
-            predictions that do not fit their rows.
-        DataError: `root` is no corpus.
+        ResultsError: The folder has neither rows nor started runs, or rows do not fit the schema or
+            their predictions.
+        DataError: `root` is not a corpus.
         OSError: As raised by the file system.
     """
     folder = Path(folder)
@@ -67,14 +67,14 @@ def report(
     known = [find_texts(t.fingerprint, root) if t.analysis and texts else None for t in tables]
     out = Path(out) if out is not None else home
     files = ReportFiles(out / "report.md", out / "report.html")
-    # The name alone: a report is passed on, and the path would tell about the machine.
+    # The name alone: the path would reveal the machine in a report that is shared.
     title = folder.resolve().stem if folder.is_file() else folder.resolve().name
     replace_bytes(files.markdown, render_markdown(title, tables, lost).encode())
     page = Page(title, home, tables, known, lost, read_plan(home))
     replace_bytes(files.html, render_html(page).encode())
     if console is None:
         console = Console()
-        if not console.is_terminal:  # a log file has no width; rich would assume 80
+        if not console.is_terminal:  # without a terminal rich assumes 80 columns
             console = Console(width=WIDTH)
     print_tables(console, tables, lost)
     console.print(f"Report: {files.html}", soft_wrap=True, highlight=False, markup=False)
@@ -82,10 +82,10 @@ def report(
 
 
 def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
-    """The tables of a folder with all that their predictions say, and the runs that are missing.
+    """Read the tables of a folder with their statistics, and the missing runs.
 
     Raises:
-        ResultsError: as `report`.
+        ResultsError: As for `report`.
     """
     home = folder.parent if folder.is_file() else folder
     begun = (
@@ -94,6 +94,6 @@ def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
         and not any(folder.glob(f"*/*/{ROW_FILE}"))
     )
     rows = [] if begun else read_rows(folder)
-    log = test_log.read(home / test_log.LOG_FILE)  # published rows have it beside them
+    log = test_log.read(home / test_log.LOG_FILE)  # beside published tables
     tables = build_tables(add_costs(rows, home), log, lambda done: analyse_rows(done, folder))
     return tables, missing_runs(folder, rows)

@@ -1,4 +1,4 @@
-"""Learning curves: validation accuracy and log loss after each epoch, a panel an experiment."""
+"""Learning curves: validation accuracy and log loss by epoch, a panel for each experiment."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ class Curve:
     """Learning curves of one experiment.
 
     Attributes:
-        experiment: Its name.
+        experiment: Name of the experiment.
         figure: Validation accuracy above validation log loss, one trace for each seed.
     """
 
@@ -21,11 +21,11 @@ class Curve:
 
 
 def curves(table: Table) -> tuple[list[Curve], list[str]]:
-    """Learning curves of every experiment that has them, on axes that all share.
+    """Draw the learning curves of all experiments on the same axes.
 
     Returns:
-        The curves in the table's order, and the experiments without (fitted in one pass, or not
-        watched by epoch).
+        The curves in the order of the table, and the experiments without any (fitted in one pass,
+        or for one epoch).
     """
     drawn: list[tuple[Line, list[dict[str, Any]]]] = []
     without = []
@@ -64,7 +64,7 @@ def _trace(
     seed: int,
     best_epoch: int | None,
 ) -> dict[str, Any] | None:
-    """One seed's curve, or None below two epochs; the chosen epoch has the larger marker."""
+    """Curve of a seed, with a larger marker at the chosen epoch; None for fewer than two epochs."""
     points = [(epoch["epoch"], value) for epoch in history if (value := epoch.get(key)) is not None]
     if len(points) < 2:
         return None

@@ -1,4 +1,4 @@
-"""What holds for a whole table, in words: corpus, machine, seeds, versions, and cautions."""
+"""Facts about a whole table in words: corpus, machine, seeds, versions, and warnings."""
 
 import re
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ PROTOCOLS = {
 
 
 def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
-    """Name and text of each fact, from the rows of one table.
+    """Collect the facts about the rows of a table, as name and text.
 
     Args:
-        rows: Rows of one corpus, protocol and profile; what differs among them is listed.
+        rows: Rows of the same corpus, protocol and profile.
         log: The log of test evaluations; may be empty.
 
     Returns:
-        Pairs in reading order; a fact that no row knows is left out.
+        Pairs in reading order; unknown facts are left out.
     """
     fingerprints = _distinct(row.corpus_fingerprint for row in rows)
     corpus = rows[0].corpus
@@ -48,12 +48,12 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
 
 
 def warnings(rows: list[Row]) -> list[str]:
-    """Sentences without which the numbers would be misread."""
+    """Collect warnings without which the numbers would be misread."""
     notes = _notes(rows)
     if rows[0].profile == "quick":
         notes.append(
-            "Profile quick trains on a small part of the corpus: the order at this size is not "
-            "the order at 25,000 reviews."
+            "Profile quick trains on a small part of the corpus: the order of the experiments is "
+            "not the order at 25,000 reviews."
         )
     if len(_distinct(map(describe_machine, rows))) > 1:
         notes.append(
@@ -64,7 +64,7 @@ def warnings(rows: list[Row]) -> list[str]:
 
 
 def _notes(rows: list[Row]) -> list[str]:
-    """The rows' own notes; what an experiment says of itself once, with all that say the same."""
+    """Collect the notes of the rows, each once; equal notes of several experiments are joined."""
     common, by_note = [], dict[str, list[str]]()
     for row in rows:
         for note in row.notes:
@@ -80,14 +80,14 @@ def _notes(rows: list[Row]) -> list[str]:
 
 
 def describe_machine(row: Row) -> str:
-    """A run's machine in one line; empty where it is not known."""
+    """Describe the machine of a run in one line; empty if it is not known."""
     hardware = row.hardware
     parts = [
         hardware.get("gpu"),
         hardware.get("cpu"),
         f"{hardware['cores']} cores" if hardware.get("cores") else None,
         f"{hardware['threads']} threads" if hardware.get("threads") else None,
-        f"{hardware['jobs']} runs at once" if hardware.get("jobs") else None,
+        f"{hardware['jobs']} parallel runs" if hardware.get("jobs") else None,
     ]
     return ", ".join(str(part) for part in parts if part)
 
@@ -115,5 +115,5 @@ def _span(rows: list[Row]) -> str:
 
 
 def _distinct(texts: Iterable[str | None]) -> list[str]:
-    """The different texts, in order of appearance, without None and ''."""
+    """Remove duplicates, None and empty texts, keeping the order."""
     return list(dict.fromkeys(text for text in texts if text))

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no further files."""
+"""The report as a self-contained HTML file, without network or further files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +23,13 @@ from experiments.report.texts import ReviewTexts
 
 @dataclass(frozen=True)
 class Cell:
-    """What the page shows in one cell, and what it sorts by.
+    """Cell of a table.
 
     Attributes:
         main: The value.
-        spread: What stands smaller behind it: standard deviation, number of seeds.
-        sort: The exact number; None sorts last in both directions.
-        best: Whether it is the best of its column.
+        spread: Smaller text after it: standard deviation, number of seeds.
+        sort: Exact number to sort by; None sorts last in both directions.
+        best: Whether the value is the best of its column.
     """
 
     main: str
@@ -40,14 +40,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Detail:
-    """What is told about one experiment below the tables.
+    """Details of an experiment below the tables.
 
     Attributes:
-        line: Its line.
+        line: Its line of the table.
         origin: Command, settings, machines.
-        matrix: Its confusion, a row a class, as shares of the row and texts; empty without
-            predictions.
-        runs: One dict of heading to text for each seed.
+        matrix: Confusion matrix, a row for each class, with share of the row and text of each cell;
+            empty without predictions.
+        runs: Text by heading for each seed.
     """
 
     line: Line
@@ -58,25 +58,25 @@ class Detail:
 
 @dataclass(frozen=True)
 class Section:
-    """One table with its figures.
+    """A table with its figures.
 
     Attributes:
-        table: The table model.
-        columns: Of the table, the accuracy that is judged first.
-        cells: For each line its cells, in the order of the columns.
-        families: Families that occur, in the order of the filter.
+        table: The table.
+        columns: Its columns, the accuracy that the statistics are about first.
+        cells: Cells of each line, in the order of the columns.
+        families: Families in the table, in the order of the filter.
         labels: Names of the classes.
         costs: Accuracy against each cost.
         intervals: Accuracies with intervals and seeds.
-        pairs: Differences of every two experiments.
-        reliability: One panel an experiment.
+        pairs: Differences of all pairs of experiments.
+        reliability: A panel for each experiment.
         errors: Kinds of error, for two classes.
-        by_length: Accuracy by the length of the review; None where no texts are at hand.
+        by_length: Accuracy by length of the review; None without texts.
         curves: Learning curves by experiment.
-        without_curve: Experiments that have none.
-        reviews: The hardest and the most divisive.
-        texts: Whether the reviews' texts are at hand.
-        details: One for each experiment.
+        without_curve: Experiments without learning curves.
+        reviews: The hardest and the most divisive reviews.
+        texts: Whether the texts of the reviews are available.
+        details: Details of each experiment.
     """
 
     table: Table
@@ -99,15 +99,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page shows.
+    """Content of the page.
 
     Attributes:
         title: Name of the benchmark.
-        folder: That was read.
+        folder: Folder that was read.
         tables: From `build_tables`.
-        texts: For each table the test reviews, where they are at hand.
+        texts: Test reviews of each table; None if they are not available.
         missing: Runs without a row.
-        plan: Of the benchmark, for the commands.
+        plan: Plan of the benchmark, for the commands.
     """
 
     title: str
@@ -119,7 +119,7 @@ class Page:
 
 
 def render_html(page: Page) -> str:
-    """Render the page: a document of 5 to 8 MB, most of it Plotly's script."""
+    """Render the page: 5 to 8 MB, most of it Plotly's script."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("experiments.report"),
         autoescape=True,
@@ -143,7 +143,7 @@ def _section(page: Page, table: Table, texts: ReviewTexts | None) -> Section:
         if texts and analysis.split == "test":
             lengths = texts.lengths(analysis.ids)
     drawn, without = curves(table)
-    columns = sorted(table.columns, key=lambda column: column.key != table.judged)
+    columns = sorted(table.columns, key=lambda column: column.key != table.accuracy_key)
     return Section(
         table=table,
         columns=columns,
@@ -182,7 +182,7 @@ def _detail(page: Page, table: Table, line: Line) -> Detail:
 
 
 def _run(row: Row) -> dict[str, str]:
-    """What the table of an experiment's runs says about one."""
+    """Row of the table of runs, by heading."""
 
     def text(value: Any, form: str = "") -> str:
         return "–" if value is None or value == "" else format(value, form)

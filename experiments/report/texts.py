@@ -1,4 +1,4 @@
-"""The reviews behind the ids, where the corpus is at hand. Nothing here is ever published."""
+"""Texts of the test reviews, if the corpus is available. They are never published."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from datamodules.store.cache import default_cache_dir
 
 @dataclass(frozen=True)
 class ReviewTexts:
-    """The test reviews of a corpus.
+    """Test reviews of a corpus.
 
     Attributes:
         labels: Names of the classes.
-        texts: By id.
-        keys: The source's name of each.
+        texts: Texts by id.
+        keys: Names in the corpus, by id.
     """
 
     labels: tuple[str, ...]
@@ -28,22 +28,22 @@ class ReviewTexts:
     keys: list[str]
 
     def lengths(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Words of some reviews, as white space parts them."""
+        """Count the words of reviews, separated by white space."""
         return np.array([len(self.texts[number].split()) for number in ids.tolist()])
 
 
 def find_texts(fingerprint: str | None, root: str | None = None) -> ReviewTexts | None:
-    """The test reviews of a corpus in the cache, or of the official one under `root`.
+    """Find the test reviews of a corpus in the cache, or of the official one under `root`.
 
     Args:
-        fingerprint: of the corpus that was tested on.
-        root: as in `benchmark --root`: read into the cache first, if it is not there.
+        fingerprint: Fingerprint of the corpus.
+        root: The official corpus, as in `benchmark --root`; it is read into the cache if needed.
 
     Returns:
-        None where no corpus of that fingerprint is at hand.
+        The reviews; None if no corpus with that fingerprint is available.
 
     Raises:
-        DataError: `root` is no corpus, or the cached one is damaged.
+        DataError: `root` is not a corpus, or the cached one is damaged.
     """
     if fingerprint is None:
         return None
@@ -66,7 +66,7 @@ def _cached(fingerprint: str) -> Path | None:
             if json.loads(head.read_text(encoding="utf-8"))["fingerprint"] == fingerprint:
                 return head.parent
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # another corpus, damaged: whoever needs it will say so
+            continue  # a damaged corpus, reported when it is used
     return None
 
 

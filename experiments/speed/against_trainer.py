@@ -3,10 +3,11 @@
     python -m experiments.speed.against_trainer minilm --reviews 640 --rounds 3
 
 Ours, `Trainer` with rows padded to the longest of their batch, and `Trainer` with
-`train_sampling_strategy="group_by_length"`, in turn, from the same random weights, with the same
-batch size, precision and fused optimiser; `Trainer`'s net keeps the attention dropout of its
-configuration, as it does for whoever calls it, ours has none. What each needs before its first
-steps, compilation included, stands outside the rate and is told. `Trainer` needs `accelerate`.
+`train_sampling_strategy="group_by_length"`, in turn, from random weights, with the same batch size,
+precision and fused optimiser. The network of `Trainer` has the attention dropout of its
+configuration, its default; ours has none. The time before the first measured step, compilation
+included, is not part of the rate and is reported separately. `Trainer` needs `accelerate`:
+`pip install -e '.[speed]'`.
 """
 
 from __future__ import annotations
@@ -39,10 +40,10 @@ SIDES = ("ours", "trainer", "group_by_length")
 
 
 class StepClock:
-    """Times the end of every step.
+    """Clock that takes the time at the end of every step.
 
     Args:
-        warmup: steps that are not measured.
+        warmup: Number of steps that are not measured.
     """
 
     def __init__(self, warmup: int) -> None:
@@ -50,7 +51,7 @@ class StepClock:
         self.began = self.started = self.ended = time.perf_counter()
 
     def step(self, rows: int) -> None:
-        """One step over some rows has ended."""
+        """Record the end of a step over `rows` rows."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.steps, self.ended = self.steps + 1, time.perf_counter()
@@ -60,7 +61,7 @@ class StepClock:
             self.rows += rows
 
     def rate(self) -> dict[str, float]:
-        """`reviews_per_second` after the warm-up, and the `seconds_before` it ended."""
+        """`reviews_per_second` after the warm-up, and `seconds_before` its end."""
         return {
             "reviews_per_second": self.rows / (self.ended - self.started),
             "seconds_before": self.started - self.began,
@@ -68,19 +69,19 @@ class StepClock:
 
 
 class StepClockCallback(Callback):
-    """`Laps` of a Lightning trainer."""
+    """`StepClock` of a Lightning trainer."""
 
-    def __init__(self, laps: StepClock) -> None:
-        self.laps = laps
+    def __init__(self, clock: StepClock) -> None:
+        self.clock = clock
 
     def on_train_batch_end(
         self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.laps.step(len(batch.ids))
+        self.clock.step(len(batch.ids))
 
 
 class Rows(Dataset):
-    """Tokenised reviews as `Trainer` takes them."""
+    """Tokenised reviews in the format of `Trainer`."""
 
     def __init__(self, rows: list[np.ndarray], labels: np.ndarray) -> None:
         self.rows, self.labels = rows, labels
@@ -94,7 +95,7 @@ class Rows(Dataset):
 
 
 def collate(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Pads to the longest of a batch."""
+    """Pad to the longest row of a batch."""
     rows = [example["input_ids"] for example in examples]
     tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True)
     mask = nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
@@ -103,8 +104,8 @@ def collate(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
 
 
 def measure_ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str, float]:
-    """One epoch of this suite's own loop."""
-    laps = StepClock(warmup)
+    """Train for an epoch with the loop of this suite."""
+    clock = StepClock(warmup)
     trainer = resolved.cli.make_trainer(
         max_epochs=1,
         limit_val_batches=0,
@@ -112,24 +113,24 @@ def measure_ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> d
         enable_checkpointing=False,
         default_root_dir=folder,
         precision=resolve_precision(resolved.run.precision),
-        callbacks=[StepClockCallback(laps)],
+        callbacks=[StepClockCallback(clock)],
     )
     trainer.fit(model, datamodule=resolved.cli.datamodule)
-    return laps.rate()
+    return clock.rate()
 
 
 def measure_trainer(
     model: nn.Module, rows: Rows, warmup: int, folder: str, grouped: bool, **options: Any
 ) -> dict[str, float]:
-    """One epoch of `Trainer`."""
+    """Train for an epoch with `Trainer`."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
-    laps = StepClock(warmup)
+    clock = StepClock(warmup)
     size = options["per_device_train_batch_size"]
 
-    class TheirLaps(TrainerCallback):
+    class TrainerClock(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-            laps.step(min(size, len(rows) - (state.global_step - 1) * size))
+            clock.step(min(size, len(rows) - (state.global_step - 1) * size))
 
     arguments = TrainingArguments(
         output_dir=folder,
@@ -149,14 +150,14 @@ def measure_trainer(
         args=arguments,
         train_dataset=rows,
         data_collator=collate,
-        callbacks=[TheirLaps()],
+        callbacks=[TrainerClock()],
     )
     trainer.train()
-    return laps.rate()
+    return clock.rate()
 
 
 def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict[str, float]]]:
-    """Measurements of every side, side after side in each round."""
+    """Measure every side once in each round."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     model, data = resolved.build()
@@ -184,7 +185,7 @@ def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict
 
 
 def summarise(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
-    """Medians of the rates, and of the ratios of ours to each of theirs within a round."""
+    """Medians of the rates, and of the ratios of ours to each other side within a round."""
     rates = [{side: one[side]["reviews_per_second"] for side in SIDES} for one in rounds]
     median = {side: statistics.median(rate[side] for rate in rates) for side in SIDES}
     ratio = {
@@ -194,7 +195,7 @@ def summarise(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The medians as a terminal table."""
+    """Medians as a terminal table."""
     rows = Table("", "reviews/s", "ours is faster by", box=None, header_style="bold")
     for side in SIDES:
         ratio = result["ratio"].get(side)
@@ -204,13 +205,16 @@ def table(result: dict[str, Any]) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints the table, and writes the JSON where `--out` says."""
+    """Measure, print the table, and write the JSON to `--out`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("experiment", help="`minilm`, `bert`, …; settings may follow")
-    parser.add_argument("--reviews", type=int, default=640)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--warmup", type=int, default=3, help="steps of each side, unmeasured (3)")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "experiment",
+        help="experiment with a pretrained encoder, such as minilm; settings may follow",
+    )
+    parser.add_argument("--reviews", type=int, default=640, help="reviews per epoch (640)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each side (3)")
+    parser.add_argument("--warmup", type=int, default=3, help="steps before each measurement (3)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--out", type=Path, help="file for the JSON")
     options, rest = parser.parse_known_args(arguments)
     torch.set_num_threads(options.threads)

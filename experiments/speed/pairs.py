@@ -1,4 +1,4 @@
-"""Pairs of measurements, ours and Keras's in turn: their medians and their table."""
+"""Pairs of measurements, ours and Keras: medians and table."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ SIDES = ("ours", "keras")
 
 
 def summarise(pairs: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Every pair with its ratio, the medians, and what ran.
+    """Summarise measurements: every pair with its ratio, medians, versions.
 
-    The median is that of the ratios, since what disturbs a machine for a while disturbs a pair.
+    The ratios are taken within a pair, since a disturbance of the machine affects both sides.
     """
     ratios = []
     for pair in pairs:
@@ -33,7 +33,7 @@ def summarise(pairs: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The pairs and their median, in reviews per second."""
+    """Pairs and their median as a terminal table, in reviews per second."""
     shown = Table("pair", title="LSTM-128 training, reviews per second")
     for name in (*SIDES, "ratio"):
         shown.add_column(name, justify="right")

@@ -163,7 +163,9 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
             )
         changes.append(_change(a, b, [(one[a][s], two[b][s]) for s in both], first, second, level))
     corrected = holm_correction(np.array([change.difference.p for change in changes]))
-    changes = [_judged(change, p, level) for change, p in zip(changes, corrected, strict=True)]
+    changes = [
+        _with_correction(change, p, level) for change, p in zip(changes, corrected, strict=True)
+    ]
     return Comparison(sorted(changes, key=lambda change: -change.first), missing)
 
 
@@ -220,7 +222,7 @@ def _change(
     )
 
 
-def _judged(change: Change, p: float, level: float) -> Change:
+def _with_correction(change: Change, p: float, level: float) -> Change:
     different = bool(p <= 1 - level + 1e-12)
     gap = change.difference.difference
     return dataclasses.replace(

@@ -1,4 +1,4 @@
-"""Published tables as Markdown grids, each with the words above and below it."""
+"""Published tables in Markdown, with the text above and below each."""
 
 import textwrap
 from collections.abc import Sequence
@@ -28,12 +28,12 @@ _COLUMNS = (
 
 
 def full_table(tables: Sequence[Table], name: str, registry: Registry) -> str:
-    """Write every row of the published table NAME: a grid for each of `tables`.
+    """Write all rows of a published table, in a grid for each of `tables`.
 
     Args:
-        tables: One for each protocol, profile and corpus.
-        name: Of the published table, for the command that makes its rows.
-        registry: Says what each experiment is.
+        tables: Tables of each protocol, profile and corpus.
+        name: Name of the published table, for the command that makes its rows.
+        registry: Registry with the descriptions of the experiments.
     """
     return "\n\n".join(
         "\n\n".join([wrap(_about(table)), _grid(table, registry), wrap(_how(table, name))])
@@ -42,12 +42,12 @@ def full_table(tables: Sequence[Table], name: str, registry: Registry) -> str:
 
 
 def describe(line: Line, registry: Registry) -> str:
-    """Say what an experiment is; its architecture where the registry does not know it."""
+    """Describe an experiment; by its architecture if it is not in the registry."""
     return escape((registry.description(line.experiment) or line.architecture).rstrip("."))
 
 
 def markdown_grid(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out cells as a Markdown table."""
+    """Write cells as a Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
@@ -74,7 +74,7 @@ def _grid(table: Table, registry: Registry) -> str:
 
 
 def cell(line: Line, key: str, digits: int) -> str:
-    """Write one value: the accuracy with its spread and interval, a count in few characters."""
+    """Format a value: accuracies with spread and interval, counts in few characters."""
     if key == _GROUP:
         return line.group or "–"
     value = line.values[key]
@@ -86,13 +86,13 @@ def cell(line: Line, key: str, digits: int) -> str:
     if key != "test_accuracy":
         return text
     text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"
-    if line.interval:  # one digit: half a width is some tenths of a point
+    if line.interval:  # one digit, since half its width is some tenths of a point
         text += f" [{100 * line.interval.low:.1f}, {100 * line.interval.high:.1f}]"
     return text
 
 
 def _how(table: Table, name: str) -> str:
-    """What the numbers are worth, and the command that makes them."""
+    """Explain spread, intervals and letters, with the command that makes the rows."""
     sentences = []
     if any(len(line.seeds) > 1 for line in table.lines):
         sentences.append("Means over the seeds, ± their sample standard deviation.")
@@ -107,16 +107,16 @@ def _how(table: Table, name: str) -> str:
     command = f"lit-sentiment benchmark NAME --profile {table.profile}"
     command += "" if table.profile in OFFLINE else " --root DIR"
     command += f" --seeds {' '.join(map(str, seeds))} --name {name}"
-    command += f" --run.protocol {table.protocol}"  # an experiment's file may say another
+    command += f" --run.protocol {table.protocol}"  # the file of an experiment may set another one
     return " ".join([*sentences, f"Each row: `{command}`."])
 
 
 def interval_scope(intervals: Sequence[Interval]) -> str:
-    """Say what the intervals of some rows are over."""
+    """Name the source of variation that intervals cover: reviews, or reviews and seeds."""
     if all(one.reviews_only for one in intervals):
-        return "reviews; another seed would add to it"
+        return "reviews; the variation over seeds would add to it"
     alone = any(one.reviews_only for one in intervals)
-    return "reviews and seeds" + (", of reviews alone where there is one seed" if alone else "")
+    return "reviews and seeds" + (", over reviews alone for a single seed" if alone else "")
 
 
 def wrap(text: str) -> str:

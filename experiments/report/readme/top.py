@@ -1,4 +1,4 @@
-"""The most telling rows of a published table, over all its protocols."""
+"""Selected rows of a published table, over all its protocols."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from experiments.report.readme.grids import cell, describe, interval_scope, mark
 from experiments.report.tables import Line, Table
 
 ROWS = 10
-WITHIN = 2.0  # points of test accuracy below the best: good enough to ask what it costs
+WITHIN = 2.0  # points of test accuracy below the best: close enough to be compared by cost
 _CHEAP = ("parameters", "train_seconds", "latency")
 # Heading, key of `tables.COLUMNS`, digits.
 _COLUMNS = (
@@ -24,12 +24,12 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """An experiment under one protocol.
+    """Experiment under one protocol.
 
     Attributes:
         protocol: `holdout` or `refit`.
-        line: Its line in the table of that protocol.
-        accuracy: Test accuracy in percent, the mean over seeds.
+        line: Its line in the table of the protocol.
+        accuracy: Test accuracy in percent, mean over seeds.
     """
 
     protocol: str
@@ -38,14 +38,14 @@ class Candidate:
 
 
 def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
-    """All tested experiments of a published table, by falling test accuracy.
+    """List the tested experiments of a published table, by falling test accuracy.
 
     Args:
-        tables: One for each protocol.
-        name: Of the published table, for errors.
+        tables: Tables of each protocol.
+        name: Name of the published table, for errors.
 
     Raises:
-        ResultsError: No row was tested, or the rows are of several corpora or profiles.
+        ResultsError: No row was tested, or the rows have several corpora or profiles.
     """
     candidates = [
         Candidate(table.protocol, line, value.mean)
@@ -59,22 +59,22 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
     if len(kinds) > 1:
         seen = ", ".join(sorted(f"{corpus} under {profile}" for corpus, _, profile in kinds))
         raise ResultsError(
-            f"table {name} has {len(kinds)} corpora or profiles ({seen}), which do not compare; "
-            "its picture and top rows need one"
+            f"table {name} has {len(kinds)} corpora or profiles ({seen}), which are not "
+            "comparable; its picture and top rows need a single one"
         )
     return sorted(candidates, key=lambda one: (-one.accuracy, one.line.experiment, one.protocol))
 
 
 def select_rows(candidates: Sequence[Candidate], rows: int = ROWS) -> list[Candidate]:
-    """Choose rows that show the range of what there is, by falling test accuracy.
+    """Select rows that cover families and costs, by falling test accuracy.
 
-    Each experiment counts once, under the protocol of its better accuracy. Chosen are the best of
-    each family, then the smallest, the fastest to train and the fastest to answer of those at most
-    `WITHIN` points below the best, then the next best, until there are `rows`.
+    Each experiment counts once, under the protocol of its better accuracy. The best of each family
+    is selected, then, of those at most `WITHIN` points below the best, the smallest, the fastest
+    to train and the fastest to predict, then the next best, until there are `rows`.
 
     Args:
-        candidates: From `entrants`.
-        rows: How many to choose; all where there are fewer.
+        candidates: From `find_candidates`.
+        rows: Number of rows; all if there are fewer.
     """
     once = _first(candidates, lambda one: one.line.experiment)
     chosen = _first(once, lambda one: one.line.family)
@@ -87,16 +87,16 @@ def select_rows(candidates: Sequence[Candidate], rows: int = ROWS) -> list[Candi
 
 
 def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str) -> str:
-    """Write the most telling rows as Markdown, with how they were chosen.
+    """Write the selected rows as Markdown, with the rule of selection.
 
     Args:
-        tables: One for each protocol.
-        name: Of the published table.
-        registry: Says what each experiment is.
-        link: Where the whole table stands.
+        tables: Tables of each protocol.
+        name: Name of the published table.
+        registry: Registry with the descriptions of the experiments.
+        link: Link to the full table.
 
     Raises:
-        ResultsError: No row was tested, or the rows are of several corpora or profiles.
+        ResultsError: No row was tested, or the rows have several corpora or profiles.
     """
     candidates = find_candidates(tables, name)
     chosen = select_rows(candidates)
@@ -111,7 +111,7 @@ def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str)
 
 
 def _first(candidates: Sequence[Candidate], key: Callable[[Candidate], str]) -> list[Candidate]:
-    """The first of each key, in order."""
+    """Keep the first candidate of each key, in order."""
     first: dict[str, Candidate] = {}
     for one in candidates:
         first.setdefault(key(one), one)
@@ -123,7 +123,7 @@ def _rule(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> str:
     explanations = [f"`{name}`: {PROTOCOLS[name]}" for name in protocols if name in PROTOCOLS]
     return (
         f"{len(chosen)} of {len(candidates)} rows: the best of each family, then the smallest, the "
-        f"fastest to train and the fastest to answer of those at most {WITHIN:g} points below the "
+        f"fastest to train and the fastest to predict of those at most {WITHIN:g} points below the "
         "best, then the next best; each experiment once, under the protocol of its better "
         "accuracy." + (f" {'; '.join(explanations)}." if explanations else "")
     )
@@ -138,7 +138,7 @@ def _units(chosen: Sequence[Candidate]) -> str:
     )
     return (
         f"{brackets} loss is the mean negative logarithm of the probability given to the right "
-        "label, in nats (natural logarithm), p50 the median time from one text to its answer."
+        "label, in nats (natural logarithm), p50 the median time from one text to its prediction."
     )
 
 

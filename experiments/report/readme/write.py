@@ -1,4 +1,4 @@
-"""What the program writes into Markdown files: tables and a picture of the published results."""
+"""Writer of published results into Markdown files: tables and a picture."""
 
 from functools import cache
 from pathlib import Path
@@ -28,23 +28,24 @@ _WRITTEN = {
 
 
 def write_readme(readme: Path, folder: Path, registry: Registry) -> list[tuple[Path, str]]:
-    """Write between the marks of a Markdown file, and of the `docs/*.md` beside it.
+    """Fill in the marks of a Markdown file and of the `docs/*.md` beside it.
 
-    `<!-- results:NAME -->` … `<!-- /results:NAME -->` get the published table NAME,
-    `results:NAME:top` its most telling rows, `picture:NAME` a picture of it, whose files lie in
-    `docs`, and `robustness` the table of that name.
+    `<!-- results:NAME -->` … `<!-- /results:NAME -->` mark the published table NAME,
+    `results:NAME:top` its selected rows, `picture:NAME` a picture of it, whose files are in `docs`,
+    and `robustness` the robustness table.
 
     Args:
-        readme: The Markdown file; nothing outside the marks is touched.
+        readme: The Markdown file; nothing outside the marks is changed.
         folder: The published folder, with `NAME.jsonl` for every marked name, or a file in it.
-        registry: Says what each experiment is.
+        registry: Registry with the descriptions of the experiments.
 
     Returns:
-        The file and the content of every pair of marks, in order.
+        File and kind of content for every pair of marks, in order.
 
     Raises:
-        ResultsError: No marks in `readme`, unknown ones or some that do not pair up, no table of
-            a marked name, or two pictures for the same files. Nothing is written then.
+        ResultsError: `readme` has no marks, a mark is unknown or without its partner, a marked
+            table does not exist, or two pictures would be written to the same files. Nothing is
+            written in this case.
         OSError: As raised by the file system.
     """
     results = _Results(folder.parent if folder.is_file() else folder, registry)
@@ -55,7 +56,7 @@ def write_readme(readme: Path, folder: Path, registry: Registry) -> list[tuple[P
         if page is readme and not places:
             raise ResultsError(
                 f"{readme}: no place for a table; put the lines <!-- results:NAME --> and "
-                "<!-- /results:NAME --> where the published table NAME belongs (other marks: "
+                "<!-- /results:NAME --> where the published table NAME should be (other marks: "
                 f"{', '.join(marks.KNOWN[1:])})"
             )
         if places:
@@ -69,10 +70,10 @@ def write_readme(readme: Path, folder: Path, registry: Registry) -> list[tuple[P
 
 
 class _Results:
-    """The published results as Markdown, and the files that belong to it.
+    """Published results as Markdown, with the files to write.
 
     Attributes:
-        files: What is to be written, by path.
+        files: Content by path.
     """
 
     def __init__(self, folder: Path, registry: Registry) -> None:
@@ -82,7 +83,7 @@ class _Results:
         self._tables = cache(lambda name: _read(folder, name))
 
     def bodies(self, page: Path, places: list[marks.MarkedPlace]) -> list[str]:
-        """The Markdown for each place of a page."""
+        """Write the Markdown for each place of a page."""
         home = page.absolute().parent
         inside = home.name == DOCS
         docs, link = (home, "") if inside else (home / DOCS, f"{DOCS}/")
@@ -102,13 +103,13 @@ class _Results:
             if self.files.setdefault(path, content) != content:
                 raise ResultsError(
                     f"{path}: the marks ask for pictures of two tables, one of them {place.name}; "
-                    "the files hold one"
+                    "keep one picture"
                 )
         return text
 
 
 def _read(folder: Path, name: str) -> list[Table]:
-    """The tables of the published NAME, one for each protocol, profile and corpus in it."""
+    """Read the tables of the published NAME, by protocol, profile and corpus."""
     path = folder / f"{name}.jsonl"
     if path not in tables_in(folder):
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"

@@ -1,4 +1,4 @@
-"""The robustness command: who may be judged, and that every figure follows from the evidence."""
+"""The robustness command: which runs it takes, and that every figure follows from the evidence."""
 
 from __future__ import annotations
 
@@ -101,34 +101,34 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs" / "b"
 
 
-def test_runs_are_judged_kept_published_and_shown(
+def test_runs_are_evaluated_published_and_shown(
     benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["robustness", str(benchmark), "--publish", "--results", str(tmp_path / "results")]
     assert main(words) == 0
     output = " ".join(capsys.readouterr().out.split())
-    assert "refused: mlp, seed 0 was fitted on imdb with the reviews" in output
-    assert "bag, seed 0: judged" in output and "tfidf_logreg" in output
+    assert "left out: mlp, seed 0 was fitted on imdb with the reviews" in output
+    assert "bag, seed 0: evaluated" in output and "tfidf_logreg" in output
     folder = benchmark / "bag" / "seed-0"
-    judged = read_result(folder / FILE)
+    result = read_result(folder / FILE)
     texts = [review(tmp_path / "aclImdb", label, n) for n in (0, 1) for label in (0, 1)]
     expected = Predictor(folder)(texts).argmax(axis=1)
-    assert judged.predicted["contrast_original"].tolist() == expected.tolist()
-    assert judged.labels["contrast_original"].tolist() == [0, 1, 0, 1]
-    assert judged.run["train_rows"] == read_row(folder).train_rows
+    assert result.predicted["contrast_original"].tolist() == expected.tolist()
+    assert result.labels["contrast_original"].tolist() == [0, 1, 0, 1]
+    assert result.run["train_rows"] == read_row(folder).train_rows
     published = read_published_results(tmp_path / "results")
     assert [one.run["experiment"] for one in published] == ["bag", "tfidf_logreg"]
-    assert published[0].figures() == judged.figures()
+    assert published[0].figures() == result.figures()
 
     readme = tmp_path / "README.md"
     readme.write_text("one\n<!-- robustness -->\nprevious\n<!-- /robustness -->\ntwo\n")
     assert write_readme(readme, tmp_path / "results", Registry()) == [(readme, "table robustness")]
     text = readme.read_text()
     assert text.startswith("one\n") and text.endswith("\ntwo\n") and "previous" not in text
-    assert f"{100 * judged.accuracy('typos_5'):.1f}" in text and "| `bag` | 0 |" in text
+    assert f"{100 * result.accuracy('typos_5'):.1f}" in text and "| `bag` | 0 |" in text
     before = (folder / FILE).stat().st_mtime_ns
     assert main(words) == 0
-    assert ": judged" not in capsys.readouterr().out  # what was judged is read
+    assert ": evaluated" not in capsys.readouterr().out  # existing results are read
     assert (folder / FILE).stat().st_mtime_ns == before
 
 
@@ -155,7 +155,7 @@ def test_a_changed_file_is_refused(benchmark: Path) -> None:
     with pytest.raises(ResultsError, match="changed after it was written"):
         read_result(file)
     file.write_bytes(b"PK")
-    with pytest.raises(ResultsError, match="not a sound robustness file"):
+    with pytest.raises(ResultsError, match="not a valid robustness file"):
         read_result(file)
 
 
@@ -176,8 +176,8 @@ def test_the_published_table_stands_in_the_readme_and_follows_from_its_evidence(
 def test_nothing_published_is_no_table(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(text := "<!-- robustness --><!-- /robustness -->")
-    with pytest.raises(ResultsError, match="0 runs are published"):
+    with pytest.raises(ResultsError, match="0 robustness results are published"):
         write_readme(readme, tmp_path, Registry())
     assert readme.read_text() == text
-    with pytest.raises(ResultsError, match="0 runs are published"):
+    with pytest.raises(ResultsError, match="0 robustness results are published"):
         markdown_table([])

@@ -41,7 +41,7 @@ def test_an_analogy_leaves_its_own_words_out() -> None:
 
 
 def test_a_word_without_vector_is_named_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="'womann' has no vector there, did you mean 'woman'"):
+    with pytest.raises(ConfigError, match="'womann' has no vector, did you mean 'woman'"):
         TABLE.neighbours("womann")
 
 

@@ -30,7 +30,7 @@ TIME = "2026-04-01T00:00:00+00:00"
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A log of this test's own."""
     monkeypatch.setattr(test_log, "LOG", tmp_path / "test_log.jsonl")
-    monkeypatch.setattr(test_log, "_told", False)
+    monkeypatch.setattr(test_log, "_noted", False)
     return tmp_path / "test_log.jsonl"
 
 

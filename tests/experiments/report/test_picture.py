@@ -30,7 +30,7 @@ from tests.rows import make_metrics, make_row
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def entrant(
+def candidate(
     name: str = "cnn",
     accuracy: float = 0.9,
     parameters: float | None = 1e6,
@@ -72,7 +72,7 @@ def crowd(seed: int, rows: int = 60) -> list[Candidate]:
     chance = random.Random(seed)
     names = ["bag", "cnn_lstm", "bidirectional_lstm_word2vec", "hierarchical_attention", "rnn"]
     candidates = [
-        entrant(
+        candidate(
             f"{chance.choice(names)}_{at}",
             round(chance.uniform(0.82, 0.93), 4),
             chance.choice([400_000, 3_940_000, 3_972_610, 4_001_666, 3e7]),
@@ -175,7 +175,7 @@ def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
     root = parsed(draw_svg(candidates, THEMES["light"]))
     assert len(marks(root)) == len(candidates)
     assert_clear(root)
-    points = {point.entrant.line.experiment: point for point in lay_out(candidates).points}
+    points = {point.candidate.line.experiment: point for point in lay_out(candidates).points}
     for label in lay_out(candidates).names:
         if label.leader is None:
             continue
@@ -199,27 +199,30 @@ def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: li
     )
     assert x_slope > 0 > y_slope
     for point in shown.points:
-        parameters = point.entrant.line.values["parameters"]
+        parameters = point.candidate.line.values["parameters"]
         assert parameters
         assert abs(x_slope * math.log10(parameters.mean) + x_zero - point.x) <= MOVED + 0.01
-        assert y_slope * point.entrant.accuracy + y_zero == pytest.approx(point.y, abs=0.01)
-        interval = point.entrant.line.interval
+        assert y_slope * point.candidate.accuracy + y_zero == pytest.approx(point.y, abs=0.01)
+        interval = point.candidate.line.interval
         assert interval
         assert y_slope * 100 * interval.low + y_zero == pytest.approx(point.low, abs=0.01)
         assert y_slope * 100 * interval.high + y_zero == pytest.approx(point.high, abs=0.01)
-    far = [one for one in (entrant("a", 0.9, 1e4), entrant("b", 0.8, 1e6), entrant("c", 0.7, 1e8))]
+    far = [
+        one
+        for one in (candidate("a", 0.9, 1e4), candidate("b", 0.8, 1e6), candidate("c", 0.7, 1e8))
+    ]
     left, middle, right = (point.x for point in lay_out(far).points)
     assert middle == pytest.approx((left + right) / 2)  # nothing near: nothing moves
 
 
 def test_points_that_coincide_are_all_to_be_seen() -> None:
-    candidates = [entrant(f"same_{at}", 0.9, 4e6) for at in range(3)]
+    candidates = [candidate(f"same_{at}", 0.9, 4e6) for at in range(3)]
     places = [(point.x, point.y) for point in lay_out(candidates).points]
     assert all(math.dist(one, two) >= 8 for one, two in combinations(places, 2))
 
 
 def test_the_same_rows_give_the_same_bytes_in_any_order() -> None:
-    tied = [entrant("tied", 0.9, 2e6, protocol) for protocol in ("holdout", "refit")]
+    tied = [candidate("tied", 0.9, 2e6, protocol) for protocol in ("holdout", "refit")]
     candidates = [*crowd(1), *tied]
     rows = [one.line.rows[0] for one in candidates]
     first = picture(build_tables(rows), "t", "docs/")
@@ -229,7 +232,7 @@ def test_the_same_rows_give_the_same_bytes_in_any_order() -> None:
 
 
 def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
-    both = [entrant("a", 0.91), entrant("b", 0.9, 1e5, "refit")]
+    both = [candidate("a", 0.91), candidate("b", 0.9, 1e5, "refit")]
     theme = THEMES["dark"]
     root = parsed(draw_svg(both, theme))
     fills = {
@@ -246,7 +249,7 @@ def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
 
 
 def test_one_row_and_a_narrow_span_have_numbers_on_both_axes() -> None:
-    for candidates in ([entrant()], [entrant("a", 0.9, 3.9e6), entrant("b", 0.9001, 4e6)]):
+    for candidates in ([candidate()], [candidate("a", 0.9, 3.9e6), candidate("b", 0.9001, 4e6)]):
         shown = lay_out(candidates)
         assert len(shown.x_ticks) >= 2 and len(shown.y_ticks) >= 2
         assert_clear(parsed(draw_svg(candidates, THEMES["light"])))
@@ -265,7 +268,10 @@ class Pictures(HTMLParser):
 
 
 def test_the_element_shows_the_theme_and_says_the_finding() -> None:
-    candidates = [entrant("small", 0.92, 8e5), entrant("big", 0.911, 2.26e7, family="pretrained")]
+    candidates = [
+        candidate("small", 0.92, 8e5),
+        candidate("big", 0.911, 2.26e7, family="pretrained"),
+    ]
     text, files = picture(tables_of(*candidates), "t", "docs/")
     assert [name for name, _ in Pictures(text).tags] == ["picture", "source", "img"]
     _, (_, source), (_, image) = Pictures(text).tags
@@ -291,7 +297,7 @@ def test_the_element_shows_the_theme_and_says_the_finding() -> None:
 
 def test_strange_names_are_escaped() -> None:
     strange = "<b>&\"'x"
-    text, files = picture(tables_of(entrant(strange)), "t", "docs/")
+    text, files = picture(tables_of(candidate(strange)), "t", "docs/")
     assert f"the best, {strange}, reaches" in (Pictures(text).tags[2][1]["alt"] or "")
     for svg in files.values():
         root = parsed(svg)
@@ -301,7 +307,7 @@ def test_strange_names_are_escaped() -> None:
 
 @pytest.mark.parametrize("parameters", [None, math.nan, math.inf, 0.0])
 def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None) -> None:
-    tables = tables_of(entrant("kept"), entrant("lost", 0.95, parameters, "refit"))
+    tables = tables_of(candidate("kept"), candidate("lost", 0.95, parameters, "refit"))
     text, files = picture(tables, "t", "docs/")
     assert "Not drawn" in text and "`lost` (refit)" in text and "kept" not in text.split("Not ")[1]
     assert [title.split(",")[0] for title, _ in marks(parsed(files["accuracy-light.svg"]))] == [
@@ -309,7 +315,7 @@ def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None
     ]
     assert "lost" not in files["accuracy-light.svg"]
     with pytest.raises(ResultsError, match="table t has no row with a number of parameters"):
-        picture(tables_of(entrant("lost", 0.95, parameters)), "t", "docs/")
+        picture(tables_of(candidate("lost", 0.95, parameters)), "t", "docs/")
 
 
 def test_a_row_that_was_not_tested_is_left_out_and_named() -> None:
@@ -412,15 +418,15 @@ SIGHTS = [
 def many() -> list[Candidate]:
     """Fourteen experiments of three families, one of them under both protocols."""
     candidates = [
-        entrant("best", 0.93, 5e6, family="bags", architecture="NBBag"),
-        entrant("small", 0.911, 1e4),
-        entrant("fast", 0.912, protocol="refit", train_seconds=1.0),
-        entrant("prompt", 0.9101, latency_ms_p50=0.1),
-        entrant("tiny_but_poor", 0.9099, 10, train_seconds=0.5, latency_ms_p50=0.01),
-        entrant("both", 0.925),
-        entrant("both", 0.926, protocol="refit"),
-        entrant("lstm", 0.85, family="recurrent", architecture="LSTM"),
-        *(entrant(f"next_{at}", 0.92 - at / 1e3) for at in range(7)),
+        candidate("best", 0.93, 5e6, family="bags", architecture="NBBag"),
+        candidate("small", 0.911, 1e4),
+        candidate("fast", 0.912, protocol="refit", train_seconds=1.0),
+        candidate("prompt", 0.9101, latency_ms_p50=0.1),
+        candidate("tiny_but_poor", 0.9099, 10, train_seconds=0.5, latency_ms_p50=0.01),
+        candidate("both", 0.925),
+        candidate("both", 0.926, protocol="refit"),
+        candidate("lstm", 0.85, family="recurrent", architecture="LSTM"),
+        *(candidate(f"next_{at}", 0.92 - at / 1e3) for at in range(7)),
     ]
     return sorted(candidates, key=lambda one: -one.accuracy)
 
@@ -436,7 +442,7 @@ def test_telling_rows_are_the_best_of_each_family_the_cheap_good_ones_and_the_ne
         ("prompt", "holdout"),
         ("lstm", "holdout"),
     ]
-    few = sorted([entrant("a", 0.8), entrant("b", 0.9)], key=lambda one: -one.accuracy)
+    few = sorted([candidate("a", 0.8), candidate("b", 0.9)], key=lambda one: -one.accuracy)
     assert select_rows(few) == few
 
 

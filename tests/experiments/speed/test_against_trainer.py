@@ -57,12 +57,12 @@ def test_every_side_trains_on_the_same_reviews(
 
 
 def test_the_warm_up_is_outside_the_rate() -> None:
-    laps = StepClock(2)
+    clock = StepClock(2)
     for rows in (100, 100, 3, 4):
-        laps.step(rows)
-    assert laps.rows == 7
-    laps.began, laps.started, laps.ended = 0.0, 5.0, 7.0
-    assert laps.rate() == {"reviews_per_second": 3.5, "seconds_before": 5.0}
+        clock.step(rows)
+    assert clock.rows == 7
+    clock.began, clock.started, clock.ended = 0.0, 5.0, 7.0
+    assert clock.rate() == {"reviews_per_second": 3.5, "seconds_before": 5.0}
 
 
 def test_ratios_are_medians_over_rounds() -> None:
