@@ -22,7 +22,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     from experiments.launch import benchmark
     from experiments.launch.launcher import exclusive_lock
     from experiments.records.atomic import remove_leftovers
-    from experiments.records.plan import keep_plan
+    from experiments.records.plan import add_to_plan
     from experiments.records.run_files import collect
     from experiments.report import report
 
@@ -36,7 +36,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
         benchmark.prepare(todo, console)
         with exclusive_lock(plan.folder):
             remove_leftovers(plan.folder)
-            keep_plan(plan.folder, [spec.planned for spec in plan.specs])
+            add_to_plan(plan.folder, [spec.planned for spec in plan.specs])
             try:
                 finished = benchmark.run(plan, todo, console, deadline, launcher)
             except KeyboardInterrupt:

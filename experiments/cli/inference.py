@@ -26,33 +26,35 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
 def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`robustness`: evaluate runs on contrast sets, counterfactuals, typos, other sentences."""
     from experiments.inference import robustness as sets
-    from experiments.report.robustness import grid
+    from experiments.report.robustness import terminal_table
 
     Registry(options.configs)
-    found = sets.judge_all(options.benchmark, lambda what: console.print(what, highlight=False))
-    if not found:
+    results = sets.evaluate_benchmark(
+        options.benchmark, lambda what: console.print(what, highlight=False)
+    )
+    if not results:
         return 1
-    console.print(grid([judged for _, judged in found]))
-    for folder, judged in found if options.publish else []:
-        console.print(f"{sets.publish(judged, folder, options.results)}", highlight=False)
+    console.print(terminal_table([result for _, result in results]))
+    for folder, result in results if options.publish else []:
+        console.print(f"{sets.publish_result(result, folder, options.results)}", highlight=False)
     return 0
 
 
 def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`vectors`: nearest neighbours, analogies and clusters of word vectors."""
-    from experiments.inference.word_table import answer
+    from experiments.inference.word_table import answer_lines
 
     Registry(options.configs)
-    for line in answer(options.what, options.place, options.word):
+    for line in answer_lines(options.what, options.place, options.word):
         print(line)
     return 0
 
 
 def submit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`submit`: write a submission to the Kaggle contest from a run on its data."""
-    from experiments.inference.kaggle_submission import submit as write
+    from experiments.inference.kaggle_submission import write_submission
 
     Registry(options.configs)
-    file, reviews = write(options.run, options.out, options.hard)
+    file, reviews = write_submission(options.run, options.out, options.hard)
     console.print(f"{file}: {reviews:,} reviews", highlight=False, soft_wrap=True)
     return 0

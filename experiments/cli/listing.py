@@ -25,7 +25,7 @@ def show_list(options: argparse.Namespace, rest: list[str], console: Console) ->
 def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`speed`: how fast a pretrained encoder trains and predicts on this machine."""
     from experiments.speed import encoders
-    from experiments.speed.record import write
+    from experiments.speed.record import write_measurement
 
     registry = registry_of(options)
     resolved = encoders.configure(registry, options.experiment, options.from_config, rest)
@@ -38,5 +38,5 @@ def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int
         f"{found['peak_flops'] / 1e12:.2f} TFLOP/s, a matrix product measured here",
         highlight=False,
     )
-    write(found, options.out)
+    write_measurement(found, options.out)
     return 0

@@ -21,7 +21,7 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from experiments.machine.environment import versions
-from experiments.speed.record import Origin, write
+from experiments.speed.record import Origin, write_measurement
 from lit_models.layers import recurrence
 
 CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU}
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             medians = (f"{result[name]:.2f}" for name in ("ours_ms", "torch_ms", "ratio"))
             table.add_row(cell, str(steps), str(threads), *medians)
     Console(width=100).print(table)
-    write({"results": results, "versions": versions(), **origin.describe()}, options.out)
+    write_measurement({"results": results, "versions": versions(), **origin.describe()}, options.out)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Differences between experiments: each pair's interval, and tests that hold for all pairs."""
+"""Differences between experiments: an interval for each pair, and tests corrected for all pairs."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.intervals import check, degrees_of_freedom, rest_variance, seeds_part
+from experiments.statistics.intervals import (
+    check_correct,
+    degrees_of_freedom,
+    residual_variance,
+    seed_variance,
+)
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Accuracy of one experiment less that of another.
+    """Difference in accuracy of two experiments.
 
     Attributes:
-        first: One experiment.
-        second: The other.
-        difference: Mean accuracy of `first` less that of `second`, in -1..1.
-        low: Lower end of the interval of this pair alone.
-        high: Its upper end.
-        p: Two-sided p of no difference, for this pair alone.
-        p_holm: The same, corrected for all pairs that were compared (Holm 1979).
-        mcnemar: Mid-p McNemar of the two runs of the lowest seed that both have, for these two
-            runs alone; None where they share no seed.
+        first: Name of one experiment.
+        second: Name of the other.
+        difference: Mean accuracy of `first` minus that of `second`, in -1..1.
+        low: Lower end of the interval for this pair alone.
+        high: Upper end.
+        p: Two-sided p-value of no difference, for this pair alone.
+        p_holm: The same, corrected for the number of pairs (Holm 1979).
+        mcnemar: Mid-p McNemar test of the two runs of the lowest seed that both have; None if they
+            share no seed.
         different: Whether `p_holm` is at most 1 - level.
-        reviews_only: Whether one of the two has one seed, so that what another seed would change
-            in it is not accounted for.
+        reviews_only: Whether one of the two has a single seed, so that its variation over seeds is
+            left out.
     """
 
     first: str
@@ -48,49 +53,52 @@ def differences(
     level: float = 0.95,
     seeds: Mapping[str, Sequence[int]] | None = None,
 ) -> list[Difference]:
-    """Compares every pair.
+    """Compare every pair of experiments.
 
-    The variance of a difference has the two parts of `intervals`: sd²/S of each experiment's
-    accuracies (their seeds were drawn independently), and the variance over reviews of the
-    difference of mean correctness, less what chance adds to it, over N. The same reviews were put
-    to both, so what is hard for both cancels. t and its degrees of freedom are as in `intervals`;
-    those of both experiments' seeds together are Welch's.
+    The variance of a difference has the two parts of `intervals`: sd²/S of the accuracies of each
+    experiment (their seeds are independent), and the variance over reviews of the difference of
+    mean correctness, minus the residual variance, divided by N. Both classified the same reviews,
+    so the difficulty of a review cancels. t and its degrees of freedom are as in `intervals`; those
+    of the two seed variances together are Welch's.
 
     Args:
-        correct: By experiment bool[S, N]; S may differ, the N reviews are the same.
+        correct: bool[S, N] by experiment; S may differ, the N reviews are the same.
         level: Confidence of the intervals; 1 - level is the chance that the tests find any
             difference among equal experiments.
-        seeds: By experiment the seed of each row; 0, 1, … where None.
+        seeds: Seed of each row by experiment; 0, 1, … if None.
 
     Returns:
-        The pairs, in the order in which the experiments come; none for fewer than two.
+        All pairs in the order of the experiments; empty for fewer than two.
 
     Raises:
-        ValueError: Arrays that are not bool[S, N] with one N, or seeds that do not fit them.
+        ValueError: Arrays are not bool[S, N] with the same N, or seeds do not fit them.
     """
     from scipy import stats
 
     names = list(correct)
     for name in names:
-        check(correct[name])
+        check_correct(correct[name])
     if len({array.shape[1] for array in correct.values()}) > 1:
         sizes = {name: array.shape[1] for name, array in correct.items()}
         raise ValueError(f"the numbers of reviews differ: {sizes}; compare on the same reviews")
     numbers = {name: list(seeds[name] if seeds else range(len(correct[name]))) for name in names}
     for name in names:
         if len(numbers[name]) != len(correct[name]):
-            raise ValueError(f"{name}: {len(correct[name])} rows with seeds {numbers[name]}")
+            raise ValueError(
+                f"{name}: {len(correct[name])} rows with seeds {numbers[name]}; give a seed for "
+                "each row"
+            )
     pairs = list(combinations(range(len(names)), 2))
     if not pairs:
         return []
 
     arrays = list(correct.values())
     means = np.array([array.mean() for array in arrays])
-    parts = [seeds_part(array.mean(axis=1)) for array in arrays]
-    rest = np.array([rest_variance(array) for array in arrays])
+    parts = [seed_variance(array.mean(axis=1)) for array in arrays]
+    rest = np.array([residual_variance(array) for array in arrays])
     reviews = arrays[0].shape[1]
     covariance = np.cov(np.array([array.mean(axis=0) for array in arrays]))
-    found = []
+    tests = []
     for one, two in pairs:
         gap = means[one] - means[two]
         spread = covariance[one, one] + covariance[two, two] - 2 * covariance[one, two]
@@ -98,13 +106,13 @@ def differences(
         by_seeds = parts[one][0] + parts[two][0]
         freedom = degrees_of_freedom(by_seeds, _welch(parts[one], parts[two]), by_reviews)
         error = float(np.sqrt(by_seeds + by_reviews))
-        # Without any variance two experiments agree on every review, or differ for certain.
+        # Without variance two experiments agree on every review, or certainly differ.
         statistic = abs(gap) / error if error else (np.inf if abs(gap) > 1e-12 else 0.0)
-        found.append((gap, error, freedom, statistic))
-    gaps, errors, freedoms, statistics = np.array(found).T
+        tests.append((gap, error, freedom, statistic))
+    gaps, errors, freedoms, statistics = np.array(tests).T
     half = stats.t.ppf((1 + level) / 2, freedoms) * errors
     p = 2 * stats.t.sf(statistics, freedoms)
-    p_holm = holm(p)
+    p_holm = holm_correction(p)
     sides = [
         _single_runs(arrays[one], arrays[two], numbers[names[one]], numbers[names[two]])
         for one, two in pairs
@@ -127,10 +135,11 @@ def differences(
     ]
 
 
-def holm(p: NDArray[np.floating]) -> NDArray[np.floating]:
-    """p-values corrected for their number (Holm 1979).
+def holm_correction(p: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Correct p-values for their number (Holm 1979).
 
-    In rising order the k-th of m, from 0, times m - k; none below its predecessor, none above 1.
+    The k-th smallest of m, counted from 0, is multiplied by m - k; the results are made
+    non-decreasing and at most 1.
     """
     order = np.argsort(p, kind="stable")
     raised = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
@@ -142,9 +151,9 @@ def holm(p: NDArray[np.floating]) -> NDArray[np.floating]:
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
     """Mid-p McNemar test of two runs (Fagerland, Lydersen and Laake 2013).
 
-    Of the reviews that one run alone gets right, each is as likely the first's as the second's
-    if the runs are equally good. p is twice the binomial probability of a smaller side as small or
-    smaller, less the probability of exactly this one. 1 where the runs never differ.
+    A review that only one of two equally good runs classifies correctly is as likely to be that
+    of the first as that of the second. p is twice the binomial probability of a count at most the
+    smaller one, minus the probability of exactly that count; 1 if the runs never differ.
 
     Args:
         first: bool[N].
@@ -154,13 +163,13 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def _sides(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int]:
-    """How many reviews the first run alone gets right, and the second alone."""
+    """Count the reviews that only the first run gets right, and those that only the second does."""
     both = int((first & second).sum())
     return int(first.sum()) - both, int(second.sum()) - both
 
 
 def _mid_p(sides: NDArray[np.integer]) -> NDArray[np.floating]:
-    """The p of each row of int64[P, 2]; all at once, since scipy is slow to start."""
+    """Mid-p of each row of int64[P, 2]; together, because each call of scipy is slow."""
     from scipy import stats
 
     smaller, total = sides.min(axis=1), sides.sum(axis=1)
@@ -172,7 +181,7 @@ def _mid_p(sides: NDArray[np.integer]) -> NDArray[np.floating]:
 def _single_runs(
     first: NDArray[np.bool_], second: NDArray[np.bool_], seeds: list[int], others: list[int]
 ) -> tuple[int, int] | None:
-    """`_sides` of the runs of the lowest seed that both have; None where there is none."""
+    """`_sides` of the runs of the lowest seed that both have; None if there is none."""
     both = set(seeds) & set(others)
     if not both:
         return None
@@ -180,6 +189,6 @@ def _single_runs(
 
 
 def _welch(*parts: tuple[float, int]) -> float:
-    """Degrees of freedom of the sum of two seeds' parts (Welch 1947)."""
+    """Degrees of freedom of the sum of two seed variances (Welch 1947)."""
     below = sum(part**2 / freedom for part, freedom in parts if freedom)
     return sum(part for part, _ in parts) ** 2 / below if below > 0 else np.inf

@@ -109,7 +109,7 @@ def _execute(spec: RunSpec, tell: ProgressFn, stop: StopRequest) -> Row | None:
         energy = None if resumed else meter.joules()
         measures = predicted, tokens, energy
         row = build_row(spec, resolved, fits, *measures, config, started, code)
-        test_log.record(row, folder, row.ended, code)
+        test_log.record_evaluation(row, folder, row.ended, code)
         final = write_metrics(folder, row, fits)
         wandb_run.summarise(logger, row, final)
         if resolved.run.wandb_texts:
@@ -136,7 +136,7 @@ def test_run(folder: Path) -> Row:
     row = read_row(folder)
     if row.status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
-    if row.test is not None and not test_log.lacks(row, folder):
+    if row.test is not None and not test_log.is_missing(row, folder):
         return row
     resolved = Resolved.of_run(folder)
     if resolved.run.protocol == "refit":
@@ -161,7 +161,7 @@ def test_run(folder: Path) -> Row:
     write_predictions(folder / TEST_FILE, predictions)
     test = metrics_of(folder / TEST_FILE)
     row = dataclasses.replace(row, test=test, checksums=checksums(folder))
-    test_log.record(row, folder, now(), git_state())
+    test_log.record_evaluation(row, folder, now(), git_state())
     write_row(folder, row)
     return row
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.resolved import Resolved
-from experiments.records.plan import Planned
+from experiments.records.plan import PlannedRun
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ class RunSpec:
     test: bool = True
 
     @property
-    def planned(self) -> Planned:
+    def planned(self) -> PlannedRun:
         """The run as the benchmark's plan lists it."""
-        return Planned(self.experiment, self.seed, self.overrides, self.config_folders)
+        return PlannedRun(self.experiment, self.seed, self.overrides, self.config_folders)
 
     def resolve(self) -> Resolved:
         """The checked configuration."""

@@ -1,1 +1,1 @@
-"""The picture of a published table: accuracy against parameters, as SVG."""
+"""Picture of a published table: accuracy against number of parameters, as SVG."""

@@ -1,4 +1,4 @@
-"""Where the names of points go: beside them, over no other name and no other point."""
+"""Placement of the names of points, beside them and over no other name or point."""
 
 import math
 from collections.abc import Sequence
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 FONT = 12
-CHARACTER = 0.62 * FONT  # of a wide sans-serif; narrower fonts leave a little room
+CHARACTER = 0.62 * FONT  # width in a wide sans-serif font; narrower fonts need less
 HEIGHT = 1.25 * FONT
-# Gaps between a point and its name; from the second on a thin line joins them.
+# Gaps between a point and its name; from the second on a thin line connects them.
 _GAPS = (9.0, 18.0, 30.0, 44.0, 58.0)
 CROSSING = 25
 # Directions from a point to its name, y downwards, in the order of preference.
@@ -28,7 +28,7 @@ class Box:
     bottom: float
 
     def overlaps(self, other: "Box") -> bool:
-        """Say whether the two share an area."""
+        """Whether the two share an area."""
         return (
             self.left < other.right
             and other.left < self.right
@@ -37,7 +37,7 @@ class Box:
         )
 
     def holds(self, other: "Box") -> bool:
-        """Say whether the other lies within this one."""
+        """Whether the other is within this one."""
         return (
             self.left <= other.left
             and other.right <= self.right
@@ -47,12 +47,12 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Named:
-    """A point that gets a name.
+class NamedPoint:
+    """Point with a name to place.
 
     Attributes:
-        mark: What its symbol covers.
-        reach: How far its interval extends upwards and downwards.
+        mark: Area of its symbol.
+        reach: Length of its interval upwards and downwards.
         text: The name.
     """
 
@@ -62,20 +62,20 @@ class Named:
 
     @property
     def middle(self) -> tuple[float, float]:
-        """The middle of the symbol, x and y."""
+        """Middle of the symbol, x and y."""
         return (self.mark.left + self.mark.right) / 2, (self.mark.top + self.mark.bottom) / 2
 
 
 @dataclass(frozen=True)
 class Label:
-    """A name with its place.
+    """Placed name.
 
     Attributes:
         text: The name.
-        x: Where the text is anchored.
-        anchor: Which end of the text stands at `x`.
-        box: What it covers, at the most.
-        leader: The line from the point, x and y of both ends; None for a name close to it.
+        x: Position of the anchor.
+        anchor: The part of the text that is at `x`.
+        box: Largest area of the text.
+        leader: Line from the point, x and y of both ends; None for a name close to it.
     """
 
     text: str
@@ -86,57 +86,57 @@ class Label:
 
 
 def around(x: float, y: float, radius: float) -> Box:
-    """The square around a point."""
+    """Square around a point."""
     return Box(x - radius, y - radius, x + radius, y + radius)
 
 
-def place(
-    first: Sequence[Named],
-    further: Sequence[Named],
+def place_labels(
+    first: Sequence[NamedPoint],
+    further: Sequence[NamedPoint],
     most: int,
     points: Sequence[Box],
     lines: Sequence[Box],
     area: Box,
 ) -> list[Label]:
-    """Choose a place for each name, in order; one that finds none is left out.
+    """Choose a place for each name, in order; names without a free place are left out.
 
-    A name never covers a point or another name, and neither does the line that joins it to its
-    point. Of the places that are left it gets the nearest, where each of `lines` that it crosses
-    counts as `CROSSING` pixels.
+    A name never covers a point or another name, and neither does the line that connects it to its
+    point. Of the free places the nearest is chosen; each of `lines` that a name crosses counts as
+    `CROSSING` pixels.
 
     Args:
         first: The names to place.
-        further: Those to place after them where there is room beside the point, without a line.
-        most: How many names there are to be, at the most.
-        points: Every point of the picture.
-        lines: What a name should rather not cross, such as intervals.
-        area: What names may not leave.
+        further: Names to place after them if there is room beside the point, without a line.
+        most: Maximum number of names.
+        points: All points of the picture.
+        lines: Areas that names should avoid, such as intervals.
+        area: Area that names must be within.
     """
     placed: list[Label] = []
     queue = [(name, _GAPS) for name in first] + [(name, _GAPS[:1]) for name in further]
     for name, gaps in queue:
-        taken = [*points, *(label.box for label in placed)]
-        others = [box for box in taken if box != name.mark]
+        occupied = [*points, *(label.box for label in placed)]
+        others = [box for box in occupied if box != name.mark]
         leaders = [step for label in placed for step in _steps(label)]
-        found = [
+        candidates = [
             (gap + CROSSING * sum(map(label.box.overlaps, lines)), label)
             for gap in gaps
             for label in _candidates(name, gap)
             if area.holds(label.box)
-            and not any(map(label.box.overlaps, [*taken, *leaders]))
+            and not any(map(label.box.overlaps, [*occupied, *leaders]))
             and not any(step.overlaps(box) for step in _steps(label) for box in others + leaders)
         ]
-        if found and len(placed) < most:
-            placed.append(min(found, key=lambda one: one[0])[1])
+        if candidates and len(placed) < most:
+            placed.append(min(candidates, key=lambda one: one[0])[1])
     return placed
 
 
-def _candidates(name: Named, gap: float) -> list[Label]:
+def _candidates(name: NamedPoint, gap: float) -> list[Label]:
     near = gap == _GAPS[0]
-    # Oblique first: a line to a name is not to be mistaken for an interval.
+    # Oblique first, so that no line to a name looks like an interval.
     sides = [*_STRAIGHT, *_OBLIQUE] if near else [*_OBLIQUE, *_STRAIGHT]
     middle_x, middle_y = name.middle
-    found = []
+    labels = []
     for right, down in sides:
         share = gap / math.hypot(right, down)
         if right == 0:
@@ -147,8 +147,8 @@ def _candidates(name: Named, gap: float) -> list[Label]:
         box = Box(left, top, left + width, top + HEIGHT)
         start = _GAPS[0] / gap
         leader = (middle_x + (x - middle_x) * start, middle_y + (y - middle_y) * start, x, y)
-        found.append(Label(name.text, x, _ANCHORS[right], box, None if near else leader))
-    return found
+        labels.append(Label(name.text, x, _ANCHORS[right], box, None if near else leader))
+    return labels
 
 
 def _steps(label: Label) -> list[Box]:

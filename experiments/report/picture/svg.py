@@ -1,6 +1,6 @@
-"""A picture for a README: test accuracy against number of parameters, as SVG.
+"""Picture for a README: test accuracy against number of parameters, as SVG.
 
-Written line by line, so that it needs no browser and the same rows give the same bytes.
+Written directly, so that it needs no browser and the same rows give the same bytes.
 """
 
 from collections.abc import Sequence
@@ -8,42 +8,52 @@ from html import escape
 
 from experiments.records.row import ResultsError
 from experiments.report.picture.labels import FONT, Label
-from experiments.report.picture.points import AREA, HEIGHT, WIDTH, Point, count, drawable, plot
-from experiments.report.picture.symbols import NAMES, THEMES, Theme, symbol
-from experiments.report.readme.grids import fill
-from experiments.report.readme.top import Entrant, entrants
+from experiments.report.picture.points import (
+    AREA,
+    HEIGHT,
+    WIDTH,
+    Point,
+    drawable,
+    lay_out,
+    parameter_count,
+)
+from experiments.report.picture.symbols import NAMES, THEMES, Theme, known_family, symbol
+from experiments.report.readme.grids import wrap
+from experiments.report.readme.top import Candidate, find_candidates
 from experiments.report.tables import Table
 from experiments.report.terminal import compact
 
 FILES = {theme: f"accuracy-{theme}.svg" for theme in THEMES}
 FONTS = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
-NOTE = "Points that would cover each other stand side by side."
+NOTE = "Points that would cover each other are moved apart."
 HOLLOW = "refit"
 _PROTOCOLS = {
     "holdout": "filled: holdout, trained on the train part",
     HOLLOW: "hollow: refit, trained once more on all of train",
 }
-_LETTER = 6.2  # of the legend, whose gaps take up what a wide font needs beyond
+_LETTER = 6.2  # width in the legend, whose gaps leave room for wide fonts
 
 
 def picture(tables: Sequence[Table], name: str, folder: str) -> tuple[str, dict[str, str]]:
     """Draw every tested row of a published table.
 
     Args:
-        tables: One for each protocol.
-        name: Of the published table.
-        folder: Where the files will lie, as the Markdown file calls it; empty for its own folder.
+        tables: Tables of each protocol.
+        name: Name of the published table.
+        folder: Folder of the files, relative to the Markdown file; empty for the same folder.
 
     Returns:
-        The Markdown that shows the picture, with what is left out; and by file name the SVG for
-        each theme.
+        The Markdown that shows the picture, with the rows left out; and the SVG of each theme by
+        file name.
 
     Raises:
-        ResultsError: No row can be drawn, or the rows are of several corpora or profiles.
+        ResultsError: No row can be drawn, or the rows have several corpora or profiles.
     """
-    drawn = drawable(entrants(tables, name))
+    drawn = drawable(find_candidates(tables, name))
     if not drawn:
-        raise ResultsError(f"table {name} has no row with a number of parameters to draw")
+        raise ResultsError(
+            f"table {name} has no tested row with a number of parameters, and its picture needs one"
+        )
     shown = {(one.protocol, one.line.experiment) for one in drawn}
     left_out = [
         f"`{line.experiment}` ({table.protocol})"
@@ -55,18 +65,18 @@ def picture(tables: Sequence[Table], name: str, folder: str) -> tuple[str, dict[
     lines = [
         "<picture>",
         f'  <source media="(prefers-color-scheme: dark)" srcset="{places["dark"]}">',
-        f'  <img src="{places["light"]}" alt="{escape(finding(drawn))}">',
+        f'  <img src="{places["light"]}" alt="{escape(summary(drawn))}">',
         "</picture>",
     ]
     if left_out:
-        lacking = "without a test accuracy or without a number of parameters"
-        lines += ["", fill(f"Not drawn, {lacking}: {', '.join(left_out)}.")]
-    return "\n".join(lines), {file: draw(drawn, THEMES[theme]) for theme, file in FILES.items()}
+        lacking = "without test accuracy or number of parameters"
+        lines += ["", wrap(f"Not drawn, {lacking}: {', '.join(left_out)}.")]
+    return "\n".join(lines), {file: draw_svg(drawn, THEMES[theme]) for theme, file in FILES.items()}
 
 
-def finding(drawn: Sequence[Entrant]) -> str:
-    """Say in one sentence what the picture shows."""
-    best, largest = drawn[0], max(drawn, key=count)
+def summary(drawn: Sequence[Candidate]) -> str:
+    """Summarise the picture in one sentence."""
+    best, largest = drawn[0], max(drawn, key=parameter_count)
     text = (
         f"Test accuracy of {len(drawn)} rows against their number of parameters: the best, "
         f"{best.line.experiment}, reaches {_figures(best)}"
@@ -76,20 +86,20 @@ def finding(drawn: Sequence[Entrant]) -> str:
     return text + "."
 
 
-def draw(drawn: Sequence[Entrant], theme: Theme) -> str:
+def draw_svg(drawn: Sequence[Candidate], theme: Theme) -> str:
     """Write the picture as SVG.
 
     Args:
         drawn: From `drawable`, by falling accuracy; at least one.
-        theme: Its colours.
+        theme: Colours of the picture.
     """
-    shown = plot(drawn)
+    shown = lay_out(drawn)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" '
         f'height="{HEIGHT}" font-family="{FONTS}" font-size="{FONT}" role="img" '
         'aria-labelledby="title desc">',
         '<title id="title">Test accuracy against number of parameters</title>',
-        f'<desc id="desc">{escape(finding(drawn))}</desc>',
+        f'<desc id="desc">{escape(summary(drawn))}</desc>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{theme.ground}"/>',
         *_legend(shown.points, theme),
         *_axes(shown.x_ticks, shown.y_ticks, theme),
@@ -102,8 +112,8 @@ def draw(drawn: Sequence[Entrant], theme: Theme) -> str:
 
 
 def _legend(points: Sequence[Point], theme: Theme) -> list[str]:
-    families = {point.entrant.line.family for point in points}
-    protocols = {point.entrant.protocol for point in points}
+    families = {known_family(point.candidate.line.family) for point in points}
+    protocols = {point.candidate.protocol for point in points}
     rows = (
         [(name, name, f'fill="{theme.colour(name)}"') for name in NAMES if name in families],
         [
@@ -145,12 +155,12 @@ def _axes(
 
 
 def _interval(point: Point, theme: Theme) -> str:
-    colour = theme.colour(point.entrant.line.family)
+    colour = theme.colour(point.candidate.line.family)
     return _line(point.x, point.high, point.x, point.low, colour, ' stroke-opacity="0.5"')
 
 
 def _mark(point: Point, theme: Theme) -> str:
-    one = point.entrant
+    one = point.candidate
     title = f"{one.line.experiment}, {one.protocol}: {_figures(one)}"
     colours = _colours(one.protocol, theme.colour(one.line.family), theme)
     mark = symbol(one.line.family, point.x, point.y, colours)
@@ -170,8 +180,8 @@ def _colours(protocol: str, colour: str, theme: Theme) -> str:
     return f'fill="{colour}" stroke="{theme.ground}" stroke-width="0.8"'
 
 
-def _figures(one: Entrant) -> str:
-    return f"{one.accuracy:.2f}% with {compact(count(one))} parameters"
+def _figures(one: Candidate) -> str:
+    return f"{one.accuracy:.2f}% with {compact(parameter_count(one))} parameters"
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, colour: str, more: str = "") -> str:

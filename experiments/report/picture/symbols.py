@@ -1,14 +1,14 @@
-"""Shapes and colours that tell the families apart in a picture, on light and on dark ground."""
+"""Shapes and colours of the families in a picture, for light and dark backgrounds."""
 
 import math
 from dataclasses import dataclass
 
-from experiments.report.families import FAMILIES, OTHER
+from experiments.report.tables import FAMILIES, OTHER
 
 NAMES = (*FAMILIES, OTHER)
 RADIUS = 4.6
 _PLUS = [(0.4, 0.4), (0.4, 1.2), (-0.4, 1.2), (-0.4, 0.4), (-1.2, 0.4), (-1.2, -0.4)]
-# Corners for a radius of 1, y downwards; without any it is a circle.
+# Corners for a radius of 1, y downwards; no corners for a circle.
 _CORNERS: dict[str, list[tuple[float, float]]] = {
     "n-grams": [],
     "word vectors": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
@@ -30,12 +30,13 @@ class Theme:
     """Colours of a picture.
 
     Attributes:
-        ground: Behind everything.
-        ink: Of names and titles.
-        muted: Of numbers on the axes, and of lines from points to names.
-        rule: Of the grid.
-        families: In the order of `NAMES`; apart in normal sight and in all three kinds of colour
-            blindness (at least 0.1 in OKLab, the last apart), at least 3:1 against the ground.
+        ground: Background.
+        ink: Names and titles.
+        muted: Numbers on the axes, and lines from points to names.
+        rule: Grid lines.
+        families: Families in the order of `NAMES`; all but the last differ by at least 0.1 in
+            OKLab, in normal sight and in all three kinds of colour blindness; contrast with the
+            background is at least 3:1.
     """
 
     ground: str
@@ -45,8 +46,8 @@ class Theme:
     families: tuple[str, ...]
 
     def colour(self, family: str) -> str:
-        """The colour of a family."""
-        return self.families[NAMES.index(family)]
+        """Colour of a family; an unknown one has that of `other`."""
+        return self.families[NAMES.index(known_family(family))]
 
 
 LIGHT = Theme(
@@ -66,16 +67,22 @@ DARK = Theme(
 THEMES = {"light": LIGHT, "dark": DARK}
 
 
+def known_family(family: str) -> str:
+    """The family itself; `other` for one that has no symbol."""
+    return family if family in NAMES else OTHER
+
+
 def symbol(family: str, x: float, y: float, colours: str) -> str:
-    """Write the shape of a family as SVG.
+    """Draw the shape of a family as SVG.
 
     Args:
-        family: One of `NAMES`.
-        x: Its middle.
-        y: Its middle.
+        family: Family of an architecture; an unknown one has the shape of `other`.
+        x: Middle of the shape.
+        y: Middle of the shape.
         colours: Attributes for fill and stroke.
     """
-    if not _CORNERS[family]:
+    shape = _CORNERS[known_family(family)]
+    if not shape:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" {colours}/>'
-    corners = [f"{x + RADIUS * a:.1f},{y + RADIUS * b:.1f}" for a, b in _CORNERS[family]]
+    corners = [f"{x + RADIUS * a:.1f},{y + RADIUS * b:.1f}" for a, b in shape]
     return f'<polygon points="{" ".join(corners)}" {colours}/>'

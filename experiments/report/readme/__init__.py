@@ -1,1 +1,1 @@
-"""Tables and picture in Markdown files, written between marks."""
+"""Results in Markdown files: tables and a picture, written between marks."""

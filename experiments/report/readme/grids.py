@@ -1,4 +1,4 @@
-"""Published tables as Markdown grids, each with the words above and below it."""
+"""Published tables in Markdown, with the text above and below each."""
 
 import textwrap
 from collections.abc import Sequence
@@ -27,27 +27,27 @@ _COLUMNS = (
 )
 
 
-def whole(tables: Sequence[Table], name: str, registry: Registry) -> str:
-    """Write every row of the published table NAME: a grid for each of `tables`.
+def full_table(tables: Sequence[Table], name: str, registry: Registry) -> str:
+    """Write all rows of a published table, in a grid for each of `tables`.
 
     Args:
-        tables: One for each protocol, profile and corpus.
-        name: Of the published table, for the command that makes its rows.
-        registry: Says what each experiment is.
+        tables: Tables of each protocol, profile and corpus.
+        name: Name of the published table, for the command that makes its rows.
+        registry: Registry with the descriptions of the experiments.
     """
     return "\n\n".join(
-        "\n\n".join([fill(_about(table)), _grid(table, registry), fill(_how(table, name))])
+        "\n\n".join([wrap(_about(table)), _grid(table, registry), wrap(_how(table, name))])
         for table in tables
     )
 
 
-def what(line: Line, registry: Registry) -> str:
-    """Say what an experiment is; its architecture where the registry does not know it."""
+def describe(line: Line, registry: Registry) -> str:
+    """Describe an experiment; by its architecture if it is not in the registry."""
     return escape((registry.description(line.experiment) or line.architecture).rstrip("."))
 
 
-def grid(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out cells as a Markdown table."""
+def markdown_grid(rows: Sequence[Sequence[str]]) -> str:
+    """Write cells as a Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
 
 
@@ -68,13 +68,13 @@ def _grid(table: Table, registry: Registry) -> str:
     lines = [heads, ["---", "---", "---", *rules]]
     for line in table.lines:
         seeds = ", ".join(map(str, line.seeds))
-        cells = [f"`{line.experiment}`", what(line, registry), seeds]
+        cells = [f"`{line.experiment}`", describe(line, registry), seeds]
         lines.append(cells + [cell(line, key, digits) for _, key, digits in _COLUMNS])
-    return grid(lines)
+    return markdown_grid(lines)
 
 
 def cell(line: Line, key: str, digits: int) -> str:
-    """Write one value: the accuracy with its spread and interval, a count in few characters."""
+    """Format a value: accuracies with spread and interval, counts in few characters."""
     if key == _GROUP:
         return line.group or "–"
     value = line.values[key]
@@ -86,39 +86,39 @@ def cell(line: Line, key: str, digits: int) -> str:
     if key != "test_accuracy":
         return text
     text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"
-    if line.interval:  # one digit: half a width is some tenths of a point
+    if line.interval:  # one digit, since half its width is some tenths of a point
         text += f" [{100 * line.interval.low:.1f}, {100 * line.interval.high:.1f}]"
     return text
 
 
 def _how(table: Table, name: str) -> str:
-    """What the numbers are worth, and the command that makes them."""
+    """Explain spread, intervals and letters, with the command that makes the rows."""
     sentences = []
     if any(len(line.seeds) > 1 for line in table.lines):
         sentences.append("Means over the seeds, ± their sample standard deviation.")
     if intervals := [line.interval for line in table.lines if line.interval]:
         sentences.append(
-            f"In brackets the 95% interval over {over(intervals)}. Experiments that share a "
-            "letter do not differ significantly (5%, Holm-corrected over all pairs)."
+            f"In brackets the 95% interval over {interval_scope(intervals)}. Experiments that "
+            "share a letter do not differ significantly (5%, Holm-corrected over all pairs)."
         )
-    if told := dict(table.facts).get("Tested"):
-        sentences.append(f"Tested: {escape(told)}.")
+    if tested := dict(table.facts).get("Tested"):
+        sentences.append(f"Tested: {escape(tested)}.")
     seeds = sorted({seed for line in table.lines for seed in line.seeds})
     command = f"lit-sentiment benchmark NAME --profile {table.profile}"
     command += "" if table.profile in OFFLINE else " --root DIR"
     command += f" --seeds {' '.join(map(str, seeds))} --name {name}"
-    command += f" --run.protocol {table.protocol}"  # an experiment's file may say another
+    command += f" --run.protocol {table.protocol}"  # the file of an experiment may set another one
     return " ".join([*sentences, f"Each row: `{command}`."])
 
 
-def over(intervals: Sequence[Interval]) -> str:
-    """Say what the intervals of some rows are over."""
+def interval_scope(intervals: Sequence[Interval]) -> str:
+    """Name the source of variation that intervals cover: reviews, or reviews and seeds."""
     if all(one.reviews_only for one in intervals):
-        return "reviews; another seed would add to it"
+        return "reviews; the variation over seeds would add to it"
     alone = any(one.reviews_only for one in intervals)
-    return "reviews and seeds" + (", of reviews alone where there is one seed" if alone else "")
+    return "reviews and seeds" + (", over reviews alone for a single seed" if alone else "")
 
 
-def fill(text: str) -> str:
+def wrap(text: str) -> str:
     """Wrap a paragraph."""
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -1,4 +1,4 @@
-"""Marks: pairs of HTML comments in a Markdown file, between which the program writes."""
+"""Marks: pairs of HTML comments in a Markdown file, with generated text between them."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from experiments.records.row import ResultsError
 
-# A mark shown as inline code, after a backtick, is not a place to write to.
+# A mark in inline code, after a backtick, is an example and not filled in.
 _MARK = re.compile(r"(?<!`)<!-- (/?)(robustness|(?:results|picture)(?::[^\s:]+)+) -->")
 _KINDS = (
     ("table", re.compile(r"results:([\w.+-]+)")),
@@ -18,12 +18,12 @@ KNOWN = ("results:NAME", "results:NAME:top", "picture:NAME", "robustness")
 
 
 @dataclass(frozen=True)
-class Place:
-    """What stands between a pair of marks.
+class MarkedPlace:
+    """Place between a pair of marks.
 
     Attributes:
         kind: `table`, `top`, `picture` or `robustness`.
-        name: Of the published table; `robustness` for the table of that name.
+        name: Name of the published table; `robustness` for the robustness table.
         start: Position after the opening mark.
         end: Position of the closing mark.
     """
@@ -34,44 +34,44 @@ class Place:
     end: int
 
 
-def places(text: str, file: Path) -> list[Place]:
+def find_places(text: str, file: Path) -> list[MarkedPlace]:
     """Find the marks of a Markdown file.
 
     Args:
         text: Content of the file.
-        file: Named in errors.
+        file: The file, for errors.
 
     Returns:
-        The places in reading order; empty where the file has no marks.
+        The places in reading order; empty if the file has no marks.
 
     Raises:
-        ResultsError: A mark of no known kind, or one that does not pair up.
+        ResultsError: A mark is unknown, or one of a pair is missing.
     """
-    found = []
+    places = []
     opening: re.Match[str] | None = None
     for mark in _MARK.finditer(text):
         if bool(mark[1]) != (opening is not None) or (opening and opening[2] != mark[2]):
             raise _unpaired(mark, text, file)
         if opening is not None:
             kind, name = _kind(opening, text, file)
-            found.append(Place(kind, name, opening.end(), mark.start()))
+            places.append(MarkedPlace(kind, name, opening.end(), mark.start()))
         opening = None if opening is not None else mark
     if opening is not None:
         raise _unpaired(opening, text, file)
-    return found
+    return places
 
 
-def fill(text: str, found: list[Place], bodies: list[str]) -> str:
-    """Put a new body between each pair of marks; every other character is kept.
+def fill_places(text: str, places: list[MarkedPlace], bodies: list[str]) -> str:
+    """Replace the text between each pair of marks; all other text stays the same.
 
     Args:
-        text: Content of the file; its kind of line end is used for the bodies, too.
-        found: From `places`.
-        bodies: The Markdown for each of `found`.
+        text: Content of the file; its line ends are used for the bodies, too.
+        places: From `find_places`.
+        bodies: Markdown for each of `places`.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
     parts, position = [], 0
-    for place, body in zip(found, bodies, strict=True):
+    for place, body in zip(places, bodies, strict=True):
         lines = ["", "", *body.splitlines(), "", ""]
         parts += [text[position : place.start], newline.join(lines)]
         position = place.end
@@ -83,14 +83,14 @@ def _kind(mark: re.Match[str], text: str, file: Path) -> tuple[str, str]:
         if match := pattern.fullmatch(mark[2]):
             return kind, match[1]
     raise ResultsError(
-        f"{_where(mark, text, file)}: {mark[0]} is no mark; known are {', '.join(KNOWN)}"
+        f"{_where(mark, text, file)}: {mark[0]} is not a known mark; known are {', '.join(KNOWN)}"
     )
 
 
 def _unpaired(mark: re.Match[str], text: str, file: Path) -> ResultsError:
     return ResultsError(
-        f"{_where(mark, text, file)}: {mark[0]} does not pair up; every <!-- {mark[2]} --> is "
-        f"followed by its <!-- /{mark[2]} -->"
+        f"{_where(mark, text, file)}: {mark[0]} has no partner; close every <!-- {mark[2]} --> "
+        f"with <!-- /{mark[2]} --> before the next mark"
     )
 
 

@@ -1,4 +1,4 @@
-"""The most telling rows of a published table, over all its protocols."""
+"""Selected rows of a published table, over all its protocols."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from experiments.config.registry import Registry
 from experiments.records.row import ResultsError
 from experiments.report.facts import PROTOCOLS
-from experiments.report.readme.grids import cell, fill, grid, over, what
+from experiments.report.readme.grids import cell, describe, interval_scope, markdown_grid, wrap
 from experiments.report.tables import Line, Table
 
 ROWS = 10
-WITHIN = 2.0  # points of test accuracy below the best: good enough to ask what it costs
+WITHIN = 2.0  # points of test accuracy below the best: close enough to be compared by cost
 _CHEAP = ("parameters", "train_seconds", "latency")
 # Heading, key of `tables.COLUMNS`, digits.
 _COLUMNS = (
@@ -23,13 +23,13 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Entrant:
-    """An experiment under one protocol.
+class Candidate:
+    """Experiment under one protocol.
 
     Attributes:
         protocol: `holdout` or `refit`.
-        line: Its line in the table of that protocol.
-        accuracy: Test accuracy in percent, the mean over seeds.
+        line: Its line in the table of the protocol.
+        accuracy: Test accuracy in percent, mean over seeds.
     """
 
     protocol: str
@@ -37,46 +37,46 @@ class Entrant:
     accuracy: float
 
 
-def entrants(tables: Sequence[Table], name: str) -> list[Entrant]:
-    """All tested experiments of a published table, by falling test accuracy.
+def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
+    """List the tested experiments of a published table, by falling test accuracy.
 
     Args:
-        tables: One for each protocol.
-        name: Of the published table, for errors.
+        tables: Tables of each protocol.
+        name: Name of the published table, for errors.
 
     Raises:
-        ResultsError: No row was tested, or the rows are of several corpora or profiles.
+        ResultsError: No row was tested, or the rows have several corpora or profiles.
     """
-    found = [
-        Entrant(table.protocol, line, value.mean)
+    candidates = [
+        Candidate(table.protocol, line, value.mean)
         for table in tables
         for line in table.lines
         if (value := line.values["test_accuracy"])
     ]
-    if not found:
+    if not candidates:
         raise ResultsError(f"table {name} has no tested row; its picture and top rows need one")
     kinds = {(table.corpus, table.fingerprint, table.profile) for table in tables if table.lines}
     if len(kinds) > 1:
         seen = ", ".join(sorted(f"{corpus} under {profile}" for corpus, _, profile in kinds))
         raise ResultsError(
-            f"table {name} has {len(kinds)} corpora or profiles ({seen}), which do not compare; "
-            "its picture and top rows need one"
+            f"table {name} has {len(kinds)} corpora or profiles ({seen}), which are not "
+            "comparable; its picture and top rows need a single one"
         )
-    return sorted(found, key=lambda one: (-one.accuracy, one.line.experiment, one.protocol))
+    return sorted(candidates, key=lambda one: (-one.accuracy, one.line.experiment, one.protocol))
 
 
-def telling(found: Sequence[Entrant], rows: int = ROWS) -> list[Entrant]:
-    """Choose rows that show the range of what there is, by falling test accuracy.
+def select_rows(candidates: Sequence[Candidate], rows: int = ROWS) -> list[Candidate]:
+    """Select rows that cover families and costs, by falling test accuracy.
 
-    Each experiment counts once, under the protocol of its better accuracy. Chosen are the best of
-    each family, then the smallest, the fastest to train and the fastest to answer of those at most
-    `WITHIN` points below the best, then the next best, until there are `rows`.
+    Each experiment counts once, under the protocol of its better accuracy. The best of each family
+    is selected, then, of those at most `WITHIN` points below the best, the smallest, the fastest
+    to train and the fastest to predict, then the next best, until there are `rows`.
 
     Args:
-        found: From `entrants`.
-        rows: How many to choose; all where there are fewer.
+        candidates: From `find_candidates`.
+        rows: Number of rows; all if there are fewer.
     """
-    once = _first(found, lambda one: one.line.experiment)
+    once = _first(candidates, lambda one: one.line.experiment)
     chosen = _first(once, lambda one: one.line.family)
     good = [one for one in once if once[0].accuracy - one.accuracy <= WITHIN]
     for key in _CHEAP:
@@ -86,53 +86,59 @@ def telling(found: Sequence[Entrant], rows: int = ROWS) -> list[Entrant]:
     return sorted(chosen, key=once.index)
 
 
-def top(tables: Sequence[Table], name: str, registry: Registry, link: str) -> str:
-    """Write the most telling rows as Markdown, with how they were chosen.
+def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str) -> str:
+    """Write the selected rows as Markdown, with the rule of selection.
 
     Args:
-        tables: One for each protocol.
-        name: Of the published table.
-        registry: Says what each experiment is.
-        link: Where the whole table stands.
+        tables: Tables of each protocol.
+        name: Name of the published table.
+        registry: Registry with the descriptions of the experiments.
+        link: Link to the full table.
 
     Raises:
-        ResultsError: No row was tested, or the rows are of several corpora or profiles.
+        ResultsError: No row was tested, or the rows have several corpora or profiles.
     """
-    found = entrants(tables, name)
-    chosen = telling(found)
+    candidates = find_candidates(tables, name)
+    chosen = select_rows(candidates)
     heads = ["experiment", "what it is", "protocol", *(title for title, _, _ in _COLUMNS)]
     lines = [heads, ["---", "---", "---", *("---:" for _ in _COLUMNS)]]
     for one in chosen:
-        cells = [f"`{one.line.experiment}`", what(one.line, registry), one.protocol]
+        cells = [f"`{one.line.experiment}`", describe(one.line, registry), one.protocol]
         lines.append(cells + [cell(one.line, key, digits) for _, key, digits in _COLUMNS])
-    return "\n\n".join([grid(lines), fill(_rule(found, chosen)), fill(_units(chosen)), _link(link)])
-
-
-def _first(found: Sequence[Entrant], key: Callable[[Entrant], str]) -> list[Entrant]:
-    """The first of each key, in order."""
-    kept: dict[str, Entrant] = {}
-    for one in found:
-        kept.setdefault(key(one), one)
-    return list(kept.values())
-
-
-def _rule(found: Sequence[Entrant], chosen: Sequence[Entrant]) -> str:
-    protocols = sorted({one.protocol for one in chosen})
-    told = [f"`{name}`: {PROTOCOLS[name]}" for name in protocols if name in PROTOCOLS]
-    return (
-        f"{len(chosen)} of {len(found)} rows: the best of each family, then the smallest, the "
-        f"fastest to train and the fastest to answer of those at most {WITHIN:g} points below the "
-        "best, then the next best; each experiment once, under the protocol of its better "
-        "accuracy." + (f" {'; '.join(told)}." if told else "")
+    return "\n\n".join(
+        [markdown_grid(lines), wrap(_rule(candidates, chosen)), wrap(_units(chosen)), _link(link)]
     )
 
 
-def _units(chosen: Sequence[Entrant]) -> str:
+def _first(candidates: Sequence[Candidate], key: Callable[[Candidate], str]) -> list[Candidate]:
+    """Keep the first candidate of each key, in order."""
+    first: dict[str, Candidate] = {}
+    for one in candidates:
+        first.setdefault(key(one), one)
+    return list(first.values())
+
+
+def _rule(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> str:
+    protocols = sorted({one.protocol for one in chosen})
+    explanations = [f"`{name}`: {PROTOCOLS[name]}" for name in protocols if name in PROTOCOLS]
+    return (
+        f"{len(chosen)} of {len(candidates)} rows: the best of each family, then the smallest, the "
+        f"fastest to train and the fastest to predict of those at most {WITHIN:g} points below the "
+        "best, then the next best; each experiment once, under the protocol of its better "
+        "accuracy." + (f" {'; '.join(explanations)}." if explanations else "")
+    )
+
+
+def _units(chosen: Sequence[Candidate]) -> str:
     intervals = [one.line.interval for one in chosen if one.line.interval]
-    brackets = f"In brackets the 95% interval over {over(intervals)}; log" if intervals else "Log"
+    brackets = (
+        f"In brackets the 95% interval over {interval_scope(intervals)}; log"
+        if intervals
+        else "Log"
+    )
     return (
         f"{brackets} loss is the mean negative logarithm of the probability given to the right "
-        "label, in nats (natural logarithm), p50 the median time from one text to its answer."
+        "label, in nats (natural logarithm), p50 the median time from one text to its prediction."
     )
 
 

@@ -16,34 +16,34 @@ from experiments.config.registry import Registry
 from experiments.records import test_log
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows
-from experiments.report.evidence import statistics
-from experiments.report.families import FAMILIES
+from experiments.report.evidence import analyse_rows
 from experiments.report.picture.labels import CHARACTER, Box
-from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, plot
-from experiments.report.picture.svg import draw, picture
-from experiments.report.picture.symbols import NAMES, THEMES, Theme, symbol
-from experiments.report.readme.top import Entrant, entrants, telling, top
-from experiments.report.tables import Statistic, Table, build_tables
+from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, lay_out
+from experiments.report.picture.svg import draw_svg, picture
+from experiments.report.picture.symbols import LIGHT, NAMES, OTHER, THEMES, Theme, symbol
+from experiments.report.readme.top import Candidate, find_candidates, select_rows, top_table
+from experiments.report.tables import FAMILIES, Statistic, Table, build_tables
 from experiments.statistics.intervals import Interval
 from tests.experiments.conftest import REPOSITORY
 from tests.rows import make_metrics, make_row
 
 SVG = "{http://www.w3.org/2000/svg}"
-CLASSES = [names[0] for names in FAMILIES.values()] + ["Strange"]
 
 
-def entrant(
+def candidate(
     name: str = "cnn",
     accuracy: float = 0.9,
     parameters: float | None = 1e6,
     protocol: str = "holdout",
+    family: str = "convolutional",
     architecture: str = "CNN",
     **costs: float,
-) -> Entrant:
+) -> Candidate:
     """One experiment with an interval of a third of a point to each side."""
     row = make_row(
         experiment=name,
         architecture=architecture,
+        family=family,
         test=make_metrics(accuracy=accuracy),
         protocol=protocol,
         **costs,
@@ -52,36 +52,36 @@ def entrant(
     count = None if parameters is None else Statistic(parameters, None, 1)
     interval = Interval(accuracy, accuracy - 0.0033, accuracy + 0.0033, None, 1, True)
     values = line.values | {"parameters": count}
-    return Entrant(
+    return Candidate(
         protocol, dataclasses.replace(line, values=values, interval=interval), 100 * accuracy
     )
 
 
-def tables_of(*found: Entrant) -> list[Table]:
+def tables_of(*candidates: Candidate) -> list[Table]:
     """Tables as they are built, of these experiments."""
     tables = []
-    for protocol in sorted({one.protocol for one in found}):
-        lines = tuple(one.line for one in found if one.protocol == protocol)
+    for protocol in sorted({one.protocol for one in candidates}):
+        lines = tuple(one.line for one in candidates if one.protocol == protocol)
         [table] = build_tables([line.rows[0] for line in lines])
         tables.append(dataclasses.replace(table, lines=lines))
     return tables
 
 
-def crowd(seed: int, rows: int = 60) -> list[Entrant]:
+def crowd(seed: int, rows: int = 60) -> list[Candidate]:
     """Many rows on few sizes, as experiments over one vocabulary are."""
     chance = random.Random(seed)
     names = ["bag", "cnn_lstm", "bidirectional_lstm_word2vec", "hierarchical_attention", "rnn"]
-    found = [
-        entrant(
+    candidates = [
+        candidate(
             f"{chance.choice(names)}_{at}",
             round(chance.uniform(0.82, 0.93), 4),
             chance.choice([400_000, 3_940_000, 3_972_610, 4_001_666, 3e7]),
             chance.choice(["holdout", "refit"]),
-            chance.choice(CLASSES),
+            chance.choice([*FAMILIES, "strange"]),
         )
         for at in range(rows)
     ]
-    return sorted(found, key=lambda one: -one.accuracy)
+    return sorted(candidates, key=lambda one: -one.accuracy)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def published() -> list[Table]:
     """The tables of this repository."""
     path = REPOSITORY / "experiments" / "results" / "imdb.jsonl"
     log = test_log.read(path.parent / test_log.LOG_FILE)
-    return build_tables(read_rows(path), log, lambda done: statistics(done, path))
+    return build_tables(read_rows(path), log, lambda done: analyse_rows(done, path))
 
 
 def parsed(svg: str) -> ElementTree.Element:
@@ -98,12 +98,12 @@ def parsed(svg: str) -> ElementTree.Element:
 
 def marks(root: ElementTree.Element) -> list[tuple[str, Box]]:
     """Title of each point, and what its symbol covers."""
-    found = []
+    points = []
     for group in root.iterfind(f"{SVG}g[@class='point']"):
         title, shape = group.findtext(f"{SVG}title"), group[-1]
         assert title
-        found.append((title, extent(shape)))
-    return found
+        points.append((title, extent(shape)))
+    return points
 
 
 def extent(element: ElementTree.Element) -> Box:
@@ -152,8 +152,8 @@ def assert_clear(root: ElementTree.Element) -> None:
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
 def test_every_published_row_is_one_point_in_sight(published: list[Table], theme: Theme) -> None:
-    found = drawable(entrants(published, "imdb"))
-    root = parsed(draw(found, theme))
+    candidates = drawable(find_candidates(published, "imdb"))
+    root = parsed(draw_svg(candidates, theme))
     rows = [(line, table.protocol) for table in published for line in table.lines]
     titles = [title for title, _ in marks(root)]
     assert len(titles) == len(rows) == len(set(titles))
@@ -163,7 +163,7 @@ def test_every_published_row_is_one_point_in_sight(published: list[Table], theme
         start = f"{line.experiment}, {protocol}: {accuracy.mean:.2f}% with "
         assert [title for title in titles if title.startswith(start)], start
     assert_clear(root)
-    assert found[0].line.experiment in [name for name, _ in names(root)]
+    assert candidates[0].line.experiment in [name for name, _ in names(root)]
     assert 10 <= len(names(root)) <= MOST_NAMED
     intervals = root.findall(f"{SVG}line[@stroke-opacity]")
     assert len(intervals) == sum(line.interval is not None for line, _ in rows) > 0
@@ -171,12 +171,12 @@ def test_every_published_row_is_one_point_in_sight(published: list[Table], theme
 
 @pytest.mark.parametrize("seed", range(6))
 def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
-    found = crowd(seed)
-    root = parsed(draw(found, THEMES["light"]))
-    assert len(marks(root)) == len(found)
+    candidates = crowd(seed)
+    root = parsed(draw_svg(candidates, THEMES["light"]))
+    assert len(marks(root)) == len(candidates)
     assert_clear(root)
-    points = {point.entrant.line.experiment: point for point in plot(found).points}
-    for label in plot(found).names:
+    points = {point.candidate.line.experiment: point for point in lay_out(candidates).points}
+    for label in lay_out(candidates).names:
         if label.leader is None:
             continue
         *start, x, y = label.leader
@@ -187,8 +187,8 @@ def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
 
 
 def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: list[Table]) -> None:
-    found = drawable(entrants(published, "imdb"))
-    shown = plot(found)
+    candidates = drawable(find_candidates(published, "imdb"))
+    shown = lay_out(candidates)
     size = {"k": 1e3, "M": 1e6, "G": 1e9}
     ticks = [
         [(math.log10(float(text.rstrip("kMG")) * size.get(text[-1], 1)), at) for at, text in axis]
@@ -199,29 +199,32 @@ def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: li
     )
     assert x_slope > 0 > y_slope
     for point in shown.points:
-        parameters = point.entrant.line.values["parameters"]
+        parameters = point.candidate.line.values["parameters"]
         assert parameters
         assert abs(x_slope * math.log10(parameters.mean) + x_zero - point.x) <= MOVED + 0.01
-        assert y_slope * point.entrant.accuracy + y_zero == pytest.approx(point.y, abs=0.01)
-        interval = point.entrant.line.interval
+        assert y_slope * point.candidate.accuracy + y_zero == pytest.approx(point.y, abs=0.01)
+        interval = point.candidate.line.interval
         assert interval
         assert y_slope * 100 * interval.low + y_zero == pytest.approx(point.low, abs=0.01)
         assert y_slope * 100 * interval.high + y_zero == pytest.approx(point.high, abs=0.01)
-    far = [one for one in (entrant("a", 0.9, 1e4), entrant("b", 0.8, 1e6), entrant("c", 0.7, 1e8))]
-    left, middle, right = (point.x for point in plot(far).points)
+    far = [
+        one
+        for one in (candidate("a", 0.9, 1e4), candidate("b", 0.8, 1e6), candidate("c", 0.7, 1e8))
+    ]
+    left, middle, right = (point.x for point in lay_out(far).points)
     assert middle == pytest.approx((left + right) / 2)  # nothing near: nothing moves
 
 
 def test_points_that_coincide_are_all_to_be_seen() -> None:
-    found = [entrant(f"same_{at}", 0.9, 4e6) for at in range(3)]
-    places = [(point.x, point.y) for point in plot(found).points]
+    candidates = [candidate(f"same_{at}", 0.9, 4e6) for at in range(3)]
+    places = [(point.x, point.y) for point in lay_out(candidates).points]
     assert all(math.dist(one, two) >= 8 for one, two in combinations(places, 2))
 
 
 def test_the_same_rows_give_the_same_bytes_in_any_order() -> None:
-    tied = [entrant("tied", 0.9, 2e6, protocol) for protocol in ("holdout", "refit")]
-    found = [*crowd(1), *tied]
-    rows = [one.line.rows[0] for one in found]
+    tied = [candidate("tied", 0.9, 2e6, protocol) for protocol in ("holdout", "refit")]
+    candidates = [*crowd(1), *tied]
+    rows = [one.line.rows[0] for one in candidates]
     first = picture(build_tables(rows), "t", "docs/")
     assert first == picture(build_tables(rows), "t", "docs/")
     assert first == picture(build_tables(rows[::-1])[::-1], "t", "docs/")
@@ -229,9 +232,9 @@ def test_the_same_rows_give_the_same_bytes_in_any_order() -> None:
 
 
 def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
-    both = [entrant("a", 0.91), entrant("b", 0.9, 1e5, "refit")]
+    both = [candidate("a", 0.91), candidate("b", 0.9, 1e5, "refit")]
     theme = THEMES["dark"]
-    root = parsed(draw(both, theme))
+    root = parsed(draw_svg(both, theme))
     fills = {
         (group.findtext(f"{SVG}title") or "")[0]: group[-1].attrib["fill"]
         for group in root.iterfind(f"{SVG}g[@class='point']")
@@ -241,15 +244,15 @@ def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
     assert [text for text in texts if text.startswith(("filled: holdout", "hollow: refit"))]
     assert "convolutional" in texts and "recurrent" not in texts and "95% interval" in texts
     alone = [dataclasses.replace(both[0], line=dataclasses.replace(both[0].line, interval=None))]
-    drawn = draw(alone, theme)
+    drawn = draw_svg(alone, theme)
     assert "hollow" not in drawn and "interval" not in drawn and "filled: holdout" in drawn
 
 
 def test_one_row_and_a_narrow_span_have_numbers_on_both_axes() -> None:
-    for found in ([entrant()], [entrant("a", 0.9, 3.9e6), entrant("b", 0.9001, 4e6)]):
-        shown = plot(found)
+    for candidates in ([candidate()], [candidate("a", 0.9, 3.9e6), candidate("b", 0.9001, 4e6)]):
+        shown = lay_out(candidates)
         assert len(shown.x_ticks) >= 2 and len(shown.y_ticks) >= 2
-        assert_clear(parsed(draw(found, THEMES["light"])))
+        assert_clear(parsed(draw_svg(candidates, THEMES["light"])))
 
 
 class Pictures(HTMLParser):
@@ -265,8 +268,11 @@ class Pictures(HTMLParser):
 
 
 def test_the_element_shows_the_theme_and_says_the_finding() -> None:
-    found = [entrant("small", 0.92, 8e5), entrant("big", 0.911, 2.26e7, architecture="BERT")]
-    text, files = picture(tables_of(*found), "t", "docs/")
+    candidates = [
+        candidate("small", 0.92, 8e5),
+        candidate("big", 0.911, 2.26e7, family="pretrained"),
+    ]
+    text, files = picture(tables_of(*candidates), "t", "docs/")
     assert [name for name, _ in Pictures(text).tags] == ["picture", "source", "img"]
     _, (_, source), (_, image) = Pictures(text).tags
     assert source == {
@@ -285,13 +291,13 @@ def test_the_element_shows_the_theme_and_says_the_finding() -> None:
         ground = root.find(f"{SVG}rect")
         assert ground is not None
         assert ground.attrib["fill"] == {"light": "#ffffff", "dark": "#0d1117"}[file[9:-4]]
-    alone, _ = picture(tables_of(found[0]), "t", "")
+    alone, _ = picture(tables_of(candidates[0]), "t", "")
     assert "the largest" not in alone and 'src="accuracy-light.svg"' in alone
 
 
 def test_strange_names_are_escaped() -> None:
     strange = "<b>&\"'x"
-    text, files = picture(tables_of(entrant(strange)), "t", "docs/")
+    text, files = picture(tables_of(candidate(strange)), "t", "docs/")
     assert f"the best, {strange}, reaches" in (Pictures(text).tags[2][1]["alt"] or "")
     for svg in files.values():
         root = parsed(svg)
@@ -301,7 +307,7 @@ def test_strange_names_are_escaped() -> None:
 
 @pytest.mark.parametrize("parameters", [None, math.nan, math.inf, 0.0])
 def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None) -> None:
-    tables = tables_of(entrant("kept"), entrant("lost", 0.95, parameters, "refit"))
+    tables = tables_of(candidate("kept"), candidate("lost", 0.95, parameters, "refit"))
     text, files = picture(tables, "t", "docs/")
     assert "Not drawn" in text and "`lost` (refit)" in text and "kept" not in text.split("Not ")[1]
     assert [title.split(",")[0] for title, _ in marks(parsed(files["accuracy-light.svg"]))] == [
@@ -309,7 +315,7 @@ def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None
     ]
     assert "lost" not in files["accuracy-light.svg"]
     with pytest.raises(ResultsError, match="table t has no row with a number of parameters"):
-        picture(tables_of(entrant("lost", 0.95, parameters)), "t", "docs/")
+        picture(tables_of(candidate("lost", 0.95, parameters)), "t", "docs/")
 
 
 def test_a_row_that_was_not_tested_is_left_out_and_named() -> None:
@@ -319,7 +325,9 @@ def test_a_row_that_was_not_tested_is_left_out_and_named() -> None:
     assert "Not drawn" not in picture(build_tables(rows[:1]), "t", "docs/")[0]
 
 
-@pytest.mark.parametrize("render", [picture, lambda *args: top(*args[:2], Registry(), args[2])])
+@pytest.mark.parametrize(
+    "render", [picture, lambda *args: top_table(*args[:2], Registry(), args[2])]
+)
 def test_what_does_not_compare_or_is_not_there_is_refused(render) -> None:
     with pytest.raises(ResultsError, match="table t has no tested row"):
         render([], "t", "docs/")
@@ -335,6 +343,8 @@ def test_what_does_not_compare_or_is_not_there_is_refused(render) -> None:
 
 def test_every_family_has_a_shape_of_its_own() -> None:
     assert len({symbol(name, 0, 0, "") for name in NAMES}) == len(FAMILIES) + 1
+    assert symbol("strange", 0, 0, "") == symbol(OTHER, 0, 0, "")
+    assert LIGHT.colour("strange") == LIGHT.colour(OTHER)
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
@@ -405,24 +415,24 @@ SIGHTS = [
 # The short table
 
 
-def many() -> list[Entrant]:
+def many() -> list[Candidate]:
     """Fourteen experiments of three families, one of them under both protocols."""
-    found = [
-        entrant("best", 0.93, 5e6, architecture="NBBag"),
-        entrant("small", 0.911, 1e4),
-        entrant("fast", 0.912, protocol="refit", train_seconds=1.0),
-        entrant("prompt", 0.9101, latency_ms_p50=0.1),
-        entrant("tiny_but_poor", 0.9099, 10, train_seconds=0.5, latency_ms_p50=0.01),
-        entrant("both", 0.925),
-        entrant("both", 0.926, protocol="refit"),
-        entrant("lstm", 0.85, architecture="LSTM"),
-        *(entrant(f"next_{at}", 0.92 - at / 1e3) for at in range(7)),
+    candidates = [
+        candidate("best", 0.93, 5e6, family="bags", architecture="NBBag"),
+        candidate("small", 0.911, 1e4),
+        candidate("fast", 0.912, protocol="refit", train_seconds=1.0),
+        candidate("prompt", 0.9101, latency_ms_p50=0.1),
+        candidate("tiny_but_poor", 0.9099, 10, train_seconds=0.5, latency_ms_p50=0.01),
+        candidate("both", 0.925),
+        candidate("both", 0.926, protocol="refit"),
+        candidate("lstm", 0.85, family="recurrent", architecture="LSTM"),
+        *(candidate(f"next_{at}", 0.92 - at / 1e3) for at in range(7)),
     ]
-    return sorted(found, key=lambda one: -one.accuracy)
+    return sorted(candidates, key=lambda one: -one.accuracy)
 
 
 def test_telling_rows_are_the_best_of_each_family_the_cheap_good_ones_and_the_next() -> None:
-    chosen = [(one.line.experiment, one.protocol) for one in telling(many())]
+    chosen = [(one.line.experiment, one.protocol) for one in select_rows(many())]
     assert chosen == [
         ("best", "holdout"),
         ("both", "refit"),
@@ -432,12 +442,12 @@ def test_telling_rows_are_the_best_of_each_family_the_cheap_good_ones_and_the_ne
         ("prompt", "holdout"),
         ("lstm", "holdout"),
     ]
-    few = sorted([entrant("a", 0.8), entrant("b", 0.9)], key=lambda one: -one.accuracy)
-    assert telling(few) == few
+    few = sorted([candidate("a", 0.8), candidate("b", 0.9)], key=lambda one: -one.accuracy)
+    assert select_rows(few) == few
 
 
 def test_the_short_table_says_what_it_shows_and_where_the_rest_is() -> None:
-    text = top(tables_of(*many()), "t", Registry(), "docs/results.md")
+    text = top_table(tables_of(*many()), "t", Registry(), "docs/results.md")
     grid, rule, units, link = text.split("\n\n")
     lines = [line.strip("| ").split(" | ") for line in grid.splitlines()]
     assert ", ".join(lines[0]) == (
@@ -466,5 +476,5 @@ def test_the_short_table_says_what_it_shows_and_where_the_rest_is() -> None:
     assert "In brackets the 95% interval over reviews; another seed would add to it" in units
     assert "in nats" in units and "p50 the median time" in units
     assert link.endswith("[docs/results.md](docs/results.md).")
-    alone = top(build_tables([make_row(test=make_metrics())]), "t", Registry(), "results.md")
+    alone = top_table(build_tables([make_row(test=make_metrics())]), "t", Registry(), "results.md")
     assert "refit" not in alone and "brackets" not in alone and "(results.md)" in alone

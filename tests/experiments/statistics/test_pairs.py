@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from experiments.statistics.pairs import differences, holm, mcnemar
+from experiments.statistics.pairs import differences, holm_correction, mcnemar
 
 
 def runs(seeds: int, reviews: int = 400, accuracy: float = 0.8, seed: int = 0) -> np.ndarray:
@@ -47,9 +47,9 @@ def test_runs_that_never_differ() -> None:
 
 def test_holm_is_that_of_statsmodels_and_of_a_hand_computed_example() -> None:
     p = np.array([0.01, 0.04, 0.03, 0.005])
-    assert holm(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm_correction(p) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     p = np.random.default_rng(0).random(40) ** 4
-    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+    assert holm_correction(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 def test_one_seed_each_is_the_paired_test() -> None:
@@ -91,14 +91,14 @@ def test_the_two_parts_by_hand() -> None:
 
 def test_all_pairs_in_order_corrected_together() -> None:
     correct = {"a": runs(3, seed=1), "b": runs(3, accuracy=0.7, seed=2), "c": runs(2, seed=3)}
-    found = differences(correct)
-    assert [(d.first, d.second) for d in found] == [("a", "b"), ("a", "c"), ("b", "c")]
-    corrected = multipletests([d.p for d in found], method="holm")[1]
-    assert [d.p_holm for d in found] == pytest.approx(list(corrected))
-    assert [d.different for d in found] == [p <= 0.05 for p in corrected] == [True, False, True]
+    pairs = differences(correct)
+    assert [(d.first, d.second) for d in pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
+    corrected = multipletests([d.p for d in pairs], method="holm")[1]
+    assert [d.p_holm for d in pairs] == pytest.approx(list(corrected))
+    assert [d.different for d in pairs] == [p <= 0.05 for p in corrected] == [True, False, True]
     turned = differences(dict(reversed(correct.items())))
-    assert turned[-1].difference == -found[0].difference
-    assert turned[-1].p == pytest.approx(found[0].p)
+    assert turned[-1].difference == -pairs[0].difference
+    assert turned[-1].p == pytest.approx(pairs[0].p)
     assert differences({"a": runs(2)}) == []
 
 

@@ -25,7 +25,7 @@ def benchmark(
     reviews: int,
     spread: float,
     shared: float,
-    own: float,
+    offsets: float,
 ) -> np.ndarray:
     """bool[models, seeds, reviews] of equally good models.
 
@@ -39,8 +39,8 @@ def benchmark(
         return generator.standard_normal(shape, dtype=np.float32)
 
     accuracies = ACCURACY + spread * generator.standard_normal((models, seeds, 1))
-    ease = np.sqrt(np.float32(1 - shared - own)) * normal(models, seeds, reviews)
-    ease += np.sqrt(np.float32(own)) * normal(models, 1, reviews)
+    ease = np.sqrt(np.float32(1 - shared - offsets)) * normal(models, seeds, reviews)
+    ease += np.sqrt(np.float32(offsets)) * normal(models, 1, reviews)
     ease += np.sqrt(np.float32(shared)) * normal(reviews)
     return ease < ndtri(accuracies).astype(np.float32)
 

@@ -16,7 +16,7 @@ import torch
 from datamodules.imdb import IMDB
 from experiments.cli.main import main
 from experiments.machine import energy
-from experiments.records.costs import cost_file, with_costs
+from experiments.records.costs import add_costs, cost_file
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, write_table
 from experiments.training import measure
@@ -143,10 +143,10 @@ def test_published_rows_get_figures_without_training(
     out = capsys.readouterr().out
     assert "gone: no such experiment" in out and "imdb.cost.json: 1 figures" in out
     assert f"two: its settings make {model.parameter_count} parameters now and the row has 7" in out
-    found = {row.experiment: row.flops_per_review for row in with_costs(rows, table)}
+    found = {row.experiment: row.flops_per_review for row in add_costs(rows, table)}
     assert found["one"] == json.loads(cost_file(table).read_text())["one"] and not found["two"]
     assert f"one: {found['one']:,.0f}" in out
     assert main(words) == 0 and "\none:" not in "\n" + capsys.readouterr().out  # once
     cost_file(table).write_text("[]")
     with pytest.raises(ResultsError, match=r"imdb.cost.json: no file of costs"):
-        with_costs(rows, tmp_path)
+        add_costs(rows, tmp_path)
