@@ -143,7 +143,7 @@ class Sweep:
         self.study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         values = suggest(trial_of(self.study, number), self.space)
         callback = {
-            "class_path": "experiments.tuning.study.Prune",
+            "class_path": "experiments.tuning.study.PruningCallback",
             "init_args": {
                 "journal": str(self.journal.resolve()),
                 "study": self.spec.experiment,

@@ -1,6 +1,6 @@
 """What two processes do together in `test_ranks.py`; each of them runs this file.
 
-python -m tests.experiments.rank_checks FOLDER
+python -m tests.experiments.training.rank_checks FOLDER
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What two processes with parts of a model do in `test_sharded.py`; each of them runs this file.
 
-python -m tests.experiments.sharded_checks FOLDER
+python -m tests.experiments.training.sharded_checks FOLDER
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def watch(spec: RunSpec) -> Seen:
         return call
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("fit_and_choose", "fit_again"):
+        for name in ("fit_and_choose", "refit"):
             patch.setattr(run, name, watched(getattr(run, name)))
         return Seen(spec.folder, execute(spec), fits, resolved)
 
@@ -226,7 +226,7 @@ def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
 def test_what_was_chosen_under_other_settings_is_not_taken(tmp_path: Path) -> None:
     spec = spec_of(tmp_path / "run")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(run, "fit_again", lambda *words: (_ for _ in ()).throw(Stopped()))
+        patch.setattr(run, "refit", lambda *words: (_ for _ in ()).throw(Stopped()))
         execute(spec)
     assert (spec.folder / SELECTION_FILE).exists()
     spec.settings["trainer"]["max_epochs"] = 1

@@ -33,7 +33,7 @@ TWO = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=f
 def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What two processes found in `sharded_checks.py`, and the folder where."""
     folder = tmp_path_factory.mktemp("sharded")
-    for code, output in launched(["tests.experiments.sharded_checks", str(folder)], folder):
+    for code, output in launched(["tests.experiments.training.sharded_checks", str(folder)], folder):
         assert code == 0, output
     return {"folder": folder, **json.loads((folder / "found.json").read_text())}
 
