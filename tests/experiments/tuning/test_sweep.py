@@ -22,7 +22,14 @@ from experiments.launch.local import LocalLauncher
 from experiments.records.run_files import read_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import check_space, read_space
-from experiments.tuning.study import JOURNAL, Pruned, PruningCallback, open_study, suggest, trial_of
+from experiments.tuning.study import (
+    JOURNAL,
+    Pruned,
+    PruningCallback,
+    load_trial,
+    open_study,
+    suggest,
+)
 from experiments.tuning.sweep import Sweep
 from tests.experiments.conftest import TOY
 
@@ -155,7 +162,7 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
 def test_a_trial_that_another_machine_is_at_is_left_to_it(space: Path, tmp_path: Path) -> None:
     sweep = sweep_in(tmp_path, space, 2)
     elsewhere = sweep.study.ask()
-    suggest(trial_of(sweep.study, elsewhere.number), sweep.space)
+    suggest(load_trial(sweep.study, elsewhere.number), sweep.space)
     with exclusive_lock(tmp_path / "s" / f"trial-{elsewhere.number:04d}"):
         assert sweep.run() is not None
     states = [trial.state for trial in study_in(tmp_path / "s").trials]
