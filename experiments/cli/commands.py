@@ -109,7 +109,7 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
 
     from experiments.launch import benchmark
     from experiments.launch.local import LocalLauncher
-    from experiments.launch.prefetch import variables
+    from experiments.launch.prefetch import offline_variables
     from experiments.records.atomic import replace_bytes
     from experiments.tuning.search_space import check_space, read_space, wandb_sweep
     from experiments.tuning.sweep import Sweep
@@ -139,7 +139,7 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
             highlight=False,
         )
         return 0
-    launcher = LocalLauncher(options.jobs, variables([spec]))
+    launcher = LocalLauncher(options.jobs, offline_variables([spec]))
     trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
     benchmark.prepare([spec], console)
     best = trials.run()
@@ -189,7 +189,7 @@ def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> 
             window=options.window,
             learning_rate=options.learning_rate,
             pairs=options.pairs,
-            tell=lambda what, share: status.update(f"{share:.0%}: {what}"),
+            progress=lambda what, share: status.update(f"{share:.0%}: {what}"),
         )
     console.print(
         f"{done['steps']:,} steps over {done['rows']:,} texts in {done['seconds']:.0f} s; masked "
@@ -234,13 +234,13 @@ def show_list(options: argparse.Namespace, rest: list[str], console: Console) ->
 
 def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def]
     from experiments.launch.local import LocalLauncher
-    from experiments.launch.prefetch import variables
+    from experiments.launch.prefetch import offline_variables
     from experiments.launch.slurm_config import read_cluster
 
     if options.launcher == "local":
         if options.cluster:
             raise ConfigError(f"--cluster {options.cluster} goes with --launcher slurm")
-        return LocalLauncher(options.jobs, variables(plan.specs))
+        return LocalLauncher(options.jobs, offline_variables(plan.specs))
     from experiments.launch.slurm import SlurmLauncher
 
     if options.jobs != 1:
@@ -249,7 +249,7 @@ def _launcher(options: argparse.Namespace, plan):  # type: ignore[no-untyped-def
             "--cluster limits the jobs that run at a time"
         )
     cluster = read_cluster(options.cluster)
-    return SlurmLauncher(plan.folder, cluster, options.retry, variables(plan.specs))
+    return SlurmLauncher(plan.folder, cluster, options.retry, offline_variables(plan.specs))
 
 
 def _plan(options: argparse.Namespace, rest: list[str]):  # type: ignore[no-untyped-def]

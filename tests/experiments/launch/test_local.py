@@ -16,7 +16,7 @@ import pytest
 
 from experiments.config.registry import ConfigError
 from experiments.launch.local import LocalLauncher
-from experiments.machine.resources import Share, outside_allocation, shares
+from experiments.machine.resources import Share, outside_allocation, split_resources
 from experiments.records.row import Row
 from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
@@ -178,16 +178,16 @@ def test_cards_are_dealt_out_in_turn_and_threads_divided(monkeypatch: pytest.Mon
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr("experiments.machine.resources.cores", lambda: 7)
-    found = shares(3)
+    found = split_resources(3)
     assert [share.variables["CUDA_VISIBLE_DEVICES"] for share in found] == ["2", "5", "2"]
     assert [share.threads for share in found] == [2, 2, 2]
     assert {share.variables["OMP_NUM_THREADS"] for share in found} == {"2"}
-    assert shares(50)[0].threads == 1
+    assert split_resources(50)[0].threads == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES" not in shares(2)[0].variables
+    assert "CUDA_VISIBLE_DEVICES" not in split_resources(2)[0].variables
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert shares(2)[0].threads == 5
-    assert shares(1) == [Share({}, None)]
+    assert split_resources(2)[0].threads == 5
+    assert split_resources(1) == [Share({}, None)]
 
 
 def test_what_is_started_sees_nothing_of_the_allocation(monkeypatch: pytest.MonkeyPatch) -> None:

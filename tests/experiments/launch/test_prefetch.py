@@ -73,11 +73,11 @@ def test_runs_are_offline_where_all_they_need_is_here(
         return RunSpec(experiment, "b", "full", 0, tmp_path, settings)
 
     monkeypatch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path))
-    assert prefetch.variables([spec("bert")]) == {}
+    assert prefetch.offline_variables([spec("bert")]) == {}
     (tmp_path / "weights.json").write_text(f'["{REPOSITORY}"]')
-    assert prefetch.variables([spec("bert"), spec("cnn")]) == {"HF_HUB_OFFLINE": "1"}
-    assert prefetch.variables([spec("bert"), spec("roberta")]) == {}
-    assert prefetch.variables([spec("cnn")]) == {}
+    assert prefetch.offline_variables([spec("bert"), spec("cnn")]) == {"HF_HUB_OFFLINE": "1"}
+    assert prefetch.offline_variables([spec("bert"), spec("roberta")]) == {}
+    assert prefetch.offline_variables([spec("cnn")]) == {}
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert _offline()
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")

@@ -135,7 +135,7 @@ def main(folder: Path) -> None:
     words = ("--trainer.devices=2", "--trainer.accelerator=cpu")
     spec = RunSpec("toy", "b", "smoke", 0, folder, settings, words)
     cache, found = folder / "cache", {}
-    with process_group.joined(spec):
+    with process_group.join_process_group(spec):
         for name in ("sparse", "dense", "sum"):
             found[name] = fitted(resolved(name, cache, 2), folder / name)[1]
         again = resolved("sparse", cache, 2).refitted()

@@ -144,7 +144,7 @@ def main(folder: Path) -> None:
     words = ("--trainer.devices=2", "--trainer.accelerator=cpu", f"--trainer.strategy={STRATEGY}")
     spec = RunSpec("toy", "b", "smoke", 0, folder, settings, words)
     cache, found = folder / "cache", dict[str, Any]()
-    with process_group.joined(spec):
+    with process_group.join_process_group(spec):
         for name, settings in CASES.items():
             one, shares = resolved(name, cache, 2, None, STRATEGY, settings), Share()
             found[name] = fitted(one, folder / name, watching=[shares])[1]

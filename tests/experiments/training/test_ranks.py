@@ -174,7 +174,7 @@ def test_what_one_process_cannot_start_is_refused(
         "data": {"class_path": "tests.toys.ToyData"},
     }
     spec = RunSpec("bag", "b", "smoke", 0, tmp_path, settings, (*TWO, *words))
-    with pytest.raises(ConfigError, match=message), process_group.started(spec):
+    with pytest.raises(ConfigError, match=message), process_group.start_process_group(spec):
         pass
 
 
@@ -191,7 +191,7 @@ def test_a_number_of_processes_that_was_not_asked_for_is_refused(
     settings = {"model": rank_checks.MODELS["sparse"], "data": {"class_path": "tests.toys.ToyData"}}
     spec = RunSpec("bag", "b", "smoke", 0, tmp_path, settings)
     message = "2 processes were started, and --trainer.devices 1 asks for one"
-    with pytest.raises(ConfigError, match=message), process_group.joined(spec):
+    with pytest.raises(ConfigError, match=message), process_group.join_process_group(spec):
         pass
 
 
@@ -203,7 +203,7 @@ def test_the_tasks_of_an_srun_step_are_the_ranks(monkeypatch: pytest.MonkeyPatch
         monkeypatch.delenv(name)
     for name, value in (step | {"SLURM_STEP_NUM_TASKS": "4"}).items():
         monkeypatch.setenv(name, value)
-    assert process_group._external() == ranks.Rank(3, 4, 1, 1)
+    assert process_group._external_rank() == ranks.Rank(3, 4, 1, 1)
     assert (os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]) == ("node3", "19567")
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")  # a job of one task, or a batch script
-    assert process_group._external() is None
+    assert process_group._external_rank() is None

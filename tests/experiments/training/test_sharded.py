@@ -33,7 +33,9 @@ TWO = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=f
 def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What two processes found in `sharded_checks.py`, and the folder where."""
     folder = tmp_path_factory.mktemp("sharded")
-    for code, output in launched(["tests.experiments.training.sharded_checks", str(folder)], folder):
+    for code, output in launched(
+        ["tests.experiments.training.sharded_checks", str(folder)], folder
+    ):
         assert code == 0, output
     return {"folder": folder, **json.loads((folder / "found.json").read_text())}
 
@@ -131,7 +133,7 @@ def test_one_process_is_refused(tmp_path: Path) -> None:
     }
     spec = RunSpec("bert", "b", "smoke", 0, tmp_path, settings, (*TWO, "--trainer.devices=1"))
     message = "'fsdp2'.*--trainer.devices 1 asks for one; say --trainer.devices 2 or more"
-    with pytest.raises(ConfigError, match=message), process_group.started(spec):
+    with pytest.raises(ConfigError, match=message), process_group.start_process_group(spec):
         pass
 
 
