@@ -1,4 +1,4 @@
-"""Sweeps: spaces that cannot be meant, trials that go on, and a best config that `fit` takes."""
+"""Sweeps: malformed spaces, resumed trials, and the best config, which `fit` reads."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
     rows = {file: file.stat().st_mtime_ns for file in folder.glob("*/row.json")}
     assert [file.parent.name for file in sorted(rows)] == ["trial-0000", "trial-0001"]
 
-    # As if a start had been killed at its third trial.
+    # As if an earlier start had been killed in its third trial.
     begun = study_in(folder).ask()
     assert main([*words, "--trials", "4", "--jobs", "2"]) == 0
     trials = study_in(folder).trials
@@ -173,13 +173,13 @@ def test_machines_propose_different_settings_and_each_can_be_had_again(
     space: Path, tmp_path: Path
 ) -> None:
     def proposed(folder: Path) -> list[Any]:
-        found = []
-        for _ in range(3):  # three machines at one study
+        rates = []
+        for _ in range(3):  # three machines share a study
             sweep = sweep_in(folder, space, 9)
             number = sweep.study.ask().number
             sweep._spec(number)
-            found.append(sweep.study.trials[number].params["model.learning_rate"])
-        return found
+            rates.append(sweep.study.trials[number].params["model.learning_rate"])
+        return rates
 
     first = proposed(tmp_path / "a")
     assert len(set(first)) == 3 and proposed(tmp_path / "b") == first
