@@ -74,13 +74,13 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
 
 def _launcher(options: argparse.Namespace, plan: Plan) -> Launcher:
     from experiments.launch.local import LocalLauncher
-    from experiments.launch.prefetch import variables
+    from experiments.launch.prefetch import offline_variables
     from experiments.launch.slurm_config import read_cluster
 
     if options.launcher == "local":
         if options.cluster:
             raise ConfigError(f"--cluster {options.cluster} goes with --launcher slurm")
-        return LocalLauncher(options.jobs, variables(plan.specs))
+        return LocalLauncher(options.jobs, offline_variables(plan.specs))
     from experiments.launch.slurm import SlurmLauncher
 
     if options.jobs != 1:
@@ -89,4 +89,4 @@ def _launcher(options: argparse.Namespace, plan: Plan) -> Launcher:
             "--cluster limits the jobs that run at a time"
         )
     cluster = read_cluster(options.cluster)
-    return SlurmLauncher(plan.folder, cluster, options.retry, variables(plan.specs))
+    return SlurmLauncher(plan.folder, cluster, options.retry, offline_variables(plan.specs))

@@ -37,7 +37,7 @@ def fit_one(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
     spec = plan.specs[0]
     spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
     try:
-        with process_group.joined(spec) as rank:
+        with process_group.join_process_group(spec) as rank:
             return _follow(spec) if rank.number else _lead(plan, console, test, rerun)
     except ranks.RankFailed as error:
         print(f"error: {error}", file=sys.stderr)

@@ -48,7 +48,7 @@ def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> 
             window=options.window,
             learning_rate=options.learning_rate,
             pairs=options.pairs,
-            tell=lambda what, share: status.update(f"{share:.0%}: {what}"),
+            progress=lambda what, share: status.update(f"{share:.0%}: {what}"),
         )
     console.print(
         f"{done['steps']:,} steps over {done['rows']:,} texts in {done['seconds']:.0f} s; masked "

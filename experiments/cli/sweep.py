@@ -19,7 +19,7 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
 
     from experiments.launch import benchmark
     from experiments.launch.local import LocalLauncher
-    from experiments.launch.prefetch import variables
+    from experiments.launch.prefetch import offline_variables
     from experiments.records.atomic import replace_bytes
     from experiments.tuning.search_space import check_space, read_space, wandb_sweep
     from experiments.tuning.sweep import Sweep
@@ -49,7 +49,7 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
             highlight=False,
         )
         return 0
-    launcher = LocalLauncher(options.jobs, variables([spec]))
+    launcher = LocalLauncher(options.jobs, offline_variables([spec]))
     trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
     benchmark.prepare([spec], console)
     best = trials.run()

@@ -17,8 +17,8 @@ from experiments.config.registry import ConfigError
 from experiments.launch.earlier import set_aside
 from experiments.records.atomic import remove_leftovers
 from experiments.records.run_files import ROW_FILE, read_row, write_row
+from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
-from experiments.training.fitting import ProgressFn
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
@@ -130,7 +130,7 @@ def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
         `done` (the row is written, whatever its status), or `stopped` (a later call resumes it).
     """
     from datamodules.errors import Unavailable
-    from experiments.launch.process_group import started as together
+    from experiments.launch.process_group import start_process_group
     from experiments.machine.environment import now
     from experiments.training.outcome import failed_row
     from experiments.training.run import execute
@@ -138,7 +138,7 @@ def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
     started = now()
     with output_to(spec.folder / LOG_FILE):
         try:
-            with together(spec):
+            with start_process_group(spec):
                 execute(spec, tell)
         except Stopped as stop:
             print(f"stopped by {stop}")

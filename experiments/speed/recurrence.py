@@ -70,7 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             medians = (f"{result[name]:.2f}" for name in ("ours_ms", "torch_ms", "ratio"))
             table.add_row(cell, str(steps), str(threads), *medians)
     Console(width=100).print(table)
-    write_measurement({"results": results, "versions": versions(), **origin.describe()}, options.out)
+    write_measurement(
+        {"results": results, "versions": versions(), **origin.describe()}, options.out
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Outcome of a run: its row, measured or failed with a reason, and `metrics.json`."""
+"""Outcome of a run: its row, with measurements or the reason of a failure, and `metrics.json`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def build_row(
         started: ISO 8601 time of its start.
         code: commit, and whether the code had uncommitted changes.
     """
-    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
+    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world_size
     model: LitClassifier = full_model(resolved.cli.model, folder)  # this process measures alone
     data = resolved.cli.datamodule
     data.encoder.save(folder)
@@ -60,19 +60,19 @@ def build_row(
     if spec.test:
         write_predictions(folder / TEST_FILE, predictions)
         test = metrics_of(folder / TEST_FILE)
-    memory = peak_memory_bytes()  # before prediction in batches of any size
+    memory = peak_memory_bytes()  # before `throughput` predicts in large batches
     gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
     milliseconds = latency(trainer, model, data)
     reviews_per_second, best_batch_size = throughput(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
-    seen = data.vectors.note(data.store.splits) if data.vectors else None
-    own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
+    vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
+    notes = [f"{spec.experiment}: {note}." for note in (vectors_note, *model.notes) if note]
     steps = sum(fit.clock.steps for fit in fits)
-    stepping = sum(fit.clock.train_seconds for fit in fits)
+    step_seconds = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
     names = ("encoder", "tokenizer", "model", "arrays")
-    kept = [file for name in names for file in folder.glob(f"{name}.*")]
+    files = [file for name in names for file in folder.glob(f"{name}.*")]
     return Row(
         experiment=spec.experiment,
         architecture=type(model).__name__,
@@ -88,7 +88,7 @@ def build_row(
         seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
         epochs=len(history),
         best_epoch=chosen.best_epoch,
-        train_tokens_per_second=tokens / stepping if steps else None,
+        train_tokens_per_second=tokens / step_seconds if steps else None,
         peak_memory_bytes=memory,
         peak_gpu_memory_bytes=gpu,
         latency_ms_p50=float(np.percentile(milliseconds, 50)),
@@ -97,7 +97,7 @@ def build_row(
         best_batch_size=best_batch_size,
         flops_per_review=flops_per_review(model, data),
         energy_joules=energy,
-        checkpoint_bytes=sum(file.stat().st_size for file in kept),
+        checkpoint_bytes=sum(file.stat().st_size for file in files),
         precision=fits[-1].precision,
         tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
         git_commit=code[0],
@@ -108,7 +108,7 @@ def build_row(
         ended=now(),
         config_hash=config_hash(config),
         wandb_run=_wandb_id(folder),
-        notes=[*meta["notes"], *own],
+        notes=[*meta["notes"], *notes],
         history=list(history),
         excluded=data.exclude,
         train_rows=len(data.train_indices()),
@@ -121,7 +121,14 @@ def build_row(
 def failed_row(
     spec: RunSpec, reason: str, started: str, status: Literal["failed", "skipped"] = "failed"
 ) -> Row:
-    """The row of a run that gave no result."""
+    """Row of a run without a result.
+
+    Args:
+        spec: the run.
+        reason: the error, or why the run was skipped.
+        started: start time, as `now` gives it.
+        status: `failed` or `skipped`.
+    """
     resolved = spec.resolve()
     commit, dirty = git_state()
     return Row(
@@ -146,7 +153,7 @@ def failed_row(
 
 
 def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
-    """Leaves `metrics.json` in the run folder and returns its final numbers, flat."""
+    """Writes `metrics.json` to the run folder and returns its final metrics under flat keys."""
     final: dict[str, Any] = {
         f"{part}/{name}": value
         for part, metrics in (("val", row.val), ("test", row.test))
@@ -163,6 +170,7 @@ def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
 
 
 def metrics_of(file: Path) -> Metrics:
+    """Metrics of a predictions file."""
     predictions = read_predictions(file)
     return evaluate(predictions.labels, predictions.probabilities)
 

@@ -1,4 +1,4 @@
-"""A sweep's study, which many machines share through one file, and the end of hopeless trials."""
+"""Optuna study of a sweep, shared by several machines through one file, and pruning of trials."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ Pruner = Literal["asha", "median", "none"]
 
 
 class Pruned(Unavailable):
-    """A trial that does worse than others did at its age."""
+    """The trial was pruned: it is worse than other trials were after as many epochs."""
 
 
 def make_pruner(kind: str) -> optuna.pruners.BasePruner:
-    """How trials are ended early.
+    """Optuna's pruner of a name.
 
-    `asha` (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning") lets the best
-    third go on at epochs 1, 3, 9, …; `median` ends what is worse than half of the others were.
+    `asha` (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning") continues the
+    best third of the trials at epochs 1, 3, 9, …; `median` prunes a trial that is worse than the
+    median of the others at the same epoch; `none` prunes no trial.
     """
     if kind == "asha":
         return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
@@ -45,10 +46,10 @@ def make_pruner(kind: str) -> optuna.pruners.BasePruner:
 
 
 def open_study(file: Path, name: str, mode: str, pruner: str) -> optuna.Study:
-    """The study in a journal, begun if there is none.
+    """Opens the study in a journal file, or creates it.
 
-    The journal needs no server: machines append to it under a lock, which a killed one loses after
-    half a minute.
+    The journal needs no server: machines append to it under a lock, which expires half a minute
+    after its holder was killed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
@@ -100,13 +101,13 @@ def current_settings(names: Iterable[str], resolved: Resolved) -> list[str]:
     return [word.removeprefix("--") for word in words]
 
 
-def trial_of(study: optuna.Study, number: int) -> optuna.Trial:
-    """A trial that is under way, whichever process began it."""
+def load_trial(study: optuna.Study, number: int) -> optuna.Trial:
+    """Loads a running trial, which another process may have started."""
     return optuna.trial.Trial(study, study.trials[number]._trial_id)
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
-    """A value for each setting; what was suggested before stays."""
+    """Suggests a value for each setting; a resumed trial gets its earlier values."""
     values: dict[str, Any] = {}
     for name, kind in space.items():
         if isinstance(kind, CategoricalDistribution):
@@ -122,14 +123,14 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
 
 
 class PruningCallback(Callback):
-    """Tells the study each epoch's validation metric and ends the run where it has no hope.
+    """Reports the validation metric of each epoch to the study and prunes the trial.
 
     Args:
         journal: the study's file.
-        study: its name.
-        trial: the number of the trial that the run is.
+        study: name of the study.
+        trial: number of the trial.
         monitor: the metric.
-        mode: whether less (`min`) or more (`max`) of it is better.
+        mode: `min` if lower values are better, `max` if higher ones are.
         pruner: `asha`, `median` or `none`.
     """
 
@@ -147,9 +148,9 @@ class PruningCallback(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         value = float(trainer.callback_metrics.get(self.monitor, math.nan))
-        epoch, trial = trainer.current_epoch, trial_of(self.study, self.number)
-        known = self.study.trials[self.number].intermediate_values
-        if epoch not in known and math.isfinite(value):  # a resumed run may come here again
+        epoch, trial = trainer.current_epoch, load_trial(self.study, self.number)
+        reported = self.study.trials[self.number].intermediate_values
+        if epoch not in reported and math.isfinite(value):  # a resumed run validates it again
             trial.report(value, epoch)
         if trial.should_prune():
             raise Pruned(f"pruned after epoch {epoch}: {self.monitor} {value:.4f}")
