@@ -11,9 +11,9 @@ from datamodules.upgrade.names import (
     KERAS,
     MODEL_SETTINGS,
     MODULES,
-    NAMES,
     VALUES,
 )
+from datamodules.upgrade.renamed import NAMES
 
 BEGIN, END = "<!-- names -->", "<!-- /names -->"
 

@@ -8,7 +8,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from datamodules.upgrade.names import MODULES, NAMES
+from datamodules.upgrade.names import MODULES
+from datamodules.upgrade.renamed import NAMES
 
 
 class _MovedModules(MetaPathFinder):

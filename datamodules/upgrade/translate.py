@@ -10,12 +10,12 @@ from datamodules.upgrade.names import (
     KERAS,
     MODEL_SETTINGS,
     MODULES,
-    NAMES,
     REPLACED,
     RETIRED,
     SHARED_SETTINGS,
     VALUES,
 )
+from datamodules.upgrade.renamed import NAMES
 
 Say = Callable[[str], None]
 # A class is also named without its module, as in `--data IMDB`.

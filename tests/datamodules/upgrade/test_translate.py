@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from datamodules.upgrade.names import KERAS, MODEL_SETTINGS, MODULES, NAMES
+from datamodules.upgrade.names import KERAS, MODEL_SETTINGS, MODULES
+from datamodules.upgrade.renamed import NAMES
 from datamodules.upgrade.translate import (
     current_config,
     current_object,
