@@ -56,25 +56,27 @@ class Kaggle(TextDataModule):
     """
 
     def __init__(
-        self, *, root: str, validation: float = 0.1, split_seed: int = 0, **kwargs: Any
+        self, *, root: str, validation_fraction: float = 0.1, split_seed: int = 0, **kwargs: Any
     ) -> None:
         """Names the source; nothing is read yet.
 
         Args:
             root: the folder of `labeledTrainData.tsv`, `testData.tsv` and, if wanted,
                 `unlabeledTrainData.tsv`, each of them as it is or zipped (`….tsv.zip`).
-            validation: the share of the labelled rows that chooses epochs and settings, above 0,
-                below 1. Drawn by class, with copies of one review on one side.
+            validation_fraction: the share of the labelled rows that chooses epochs and settings,
+                above 0, below 1. Drawn by class, with copies of one review on one side.
             split_seed: draws that share.
             **kwargs: see TextDataModule.
         """
-        if not 0 < validation < 1:
-            raise DataError(f"data.validation is {validation}; it must be above 0 and below 1")
+        if not 0 < validation_fraction < 1:
+            raise DataError(
+                f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
+            )
         self.label_names = ("negative", "positive")
         super().__init__(**kwargs)
-        self.root, self.validation, self.split_seed = (
+        self.root, self.validation_fraction, self.split_seed = (
             Path(root).expanduser(),
-            validation,
+            validation_fraction,
             split_seed,
         )
 
@@ -84,7 +86,8 @@ class Kaggle(TextDataModule):
         if unlabelled := find_optional(self.root, UNLABELED):
             files.append(unlabelled)
         stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-        split = {"validation": self.validation, "split_seed": self.split_seed}
+        # The key "validation" is part of the addresses of stores that exist.
+        split = {"validation": self.validation_fraction, "split_seed": self.split_seed}
         return {"corpus": "kaggle", "reader": READER_VERSION, "files": stamps, **split}
 
     def read(self) -> Corpus:
@@ -100,7 +103,7 @@ class Kaggle(TextDataModule):
         chosen = grouped_split(
             train.labels,
             merge_groups(None, train.texts),
-            {"validation": max(round(len(train) * self.validation), 1)},
+            {"validation": max(round(len(train) * self.validation_fraction), 1)},
             self.split_seed,
             exact=False,
         )["validation"]
@@ -109,8 +112,8 @@ class Kaggle(TextDataModule):
             raise DataError(
                 f"{find_file(self.root, LABELLED)}: {len(train):,} reviews of "
                 f"{len(np.unique(train.labels))} labels are too few to set aside "
-                f"{self.validation:.0%} for validation and learn both labels from the rest; give "
-                "the contest's own file"
+                f"{self.validation_fraction:.0%} for validation and learn both labels from the "
+                "rest; give the contest's own file"
             )
         return Corpus(
             "kaggle", self.label_names, train, rows, chosen, unlabelled=unlabelled, notes=(NOTE,)

@@ -172,7 +172,7 @@ def derive_runs(movies: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]
 
     Args:
         movies: for `neg` and `pos`, the IMDb title number of official review 0, 1, … of train
-            (`datamodules.imdb.parse_movies`).
+            (`datamodules.reading.aclimdb.parse_movies`).
 
     Returns:
         Rows of (label, first row in the class, number of rows, IMDb title number): the stretches
@@ -195,10 +195,3 @@ def read_runs(path: Path = RUNS_FILE) -> np.ndarray:
     if len(titles) != 2 * PER_CLASS:
         raise DataError(f"{path}: tells of {len(titles):,} rows, must be {2 * PER_CLASS:,}")
     return titles
-
-
-def write_runs(movies: dict[str, np.ndarray], path: Path = RUNS_FILE) -> None:
-    """Writes the table anew; needed only if the derivation changes."""
-    runs = (",".join(map(str, run)) for run in derive_runs(movies))
-    lines = ["label,first_row,rows,movie", *runs]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

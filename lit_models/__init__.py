@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from datamodules.upgrade.imports import explain_moved_modules
+
 if TYPE_CHECKING:
     from lit_models.base.classifier import LitClassifier, Prediction
     from lit_models.base.estimator import LitEstimator
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     )
     from lit_models.layers.recurrent import Recurrent
     from lit_models.layers.transformer import Encoder
+
+explain_moved_modules()
 
 _NAMES = {
     "lit_models.base.classifier": ("LitClassifier", "Prediction"),

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 
 PAD, UNK = 0, 1
 SENTENCE_ENDS = (2, 3, 4)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Workers share the cores: with threads of their own on top they would wait for one another.
@@ -14,6 +15,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest  # noqa: E402
 
 from experiments.config.registry import Registry  # noqa: E402
+from tests.warm import REPOSITORY, ForkServer  # noqa: E402
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,3 +61,40 @@ def own_wandb_process() -> Iterator[None]:
     yield
     if (wandb := sys.modules.get("wandb")) is not None:
         wandb.teardown()
+
+
+@pytest.fixture(scope="session")
+def fork_server(own_places: None, tmp_path_factory: pytest.TempPathFactory) -> ForkServer:
+    """Starts `python -m …` in forks. Tests whose runs this process starts ask for it too."""
+    return ForkServer(tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="session")
+def lit(fork_server: ForkServer) -> Command:
+    """Runs `python -m experiments …` in the repository and returns what it printed."""
+
+    def run(
+        *words: object, timeout: float = 200, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return fork_server.run("experiments", *words, timeout=timeout, **environment)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cold_lit(own_places: None) -> Command:
+    """As `lit`, in a new interpreter, which has its environment while it imports."""
+
+    def run(
+        *words: object, timeout: float = 200, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "experiments", *map(str, words)],
+            cwd=REPOSITORY,
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    return run

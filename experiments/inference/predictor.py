@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from datamodules.store.encoder import Encoder
-from experiments.config.registry import ConfigError, read_yaml
-from experiments.records.run_files import read_row
+from experiments.config.registry import ConfigError
+from experiments.records.run_files import read_config, read_row
 from lit_models.base.classifier import LitClassifier
 
 _CHUNK = 128  # texts in memory as one batch
@@ -34,7 +34,7 @@ class Predictor:
             raise ConfigError(f"{folder}: no finished run there (no row.json); fit it first")
         if (row := read_row(folder)).status != "ok":
             raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
-        class_path = read_yaml(folder / "config.yaml")["model"]["class_path"]
+        class_path = read_config(folder)["model"]["class_path"]
         module, _, name = class_path.rpartition(".")
         try:
             architecture: type[LitClassifier] = getattr(importlib.import_module(module), name)

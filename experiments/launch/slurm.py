@@ -160,7 +160,6 @@ class SlurmLauncher:
                 continue
             if computed == spec.resolve().hash:
                 jobs[spec.folder] = job
-                row.unlink(missing_ok=True)  # an old one; the job is to write it
             elif lives:
                 raise ConfigError(
                     f"{spec.folder}: Slurm job {job} runs it with other settings; wait for it, or "

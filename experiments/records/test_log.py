@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from datamodules.upgrade.translate import current_config
 from experiments.config.registry import ConfigError, read_yaml
 from experiments.records.row import ResultsError, Row
 
@@ -151,7 +152,8 @@ def is_official(folder: Path) -> bool:
         ResultsError: the run has no readable config, or names a datamodule out of reach.
     """
     try:
-        class_path = read_yaml(folder / "config.yaml")["data"]["class_path"]
+        config = current_config(read_yaml(folder / "config.yaml"))
+        class_path = config["data"]["class_path"]
         module, _, name = class_path.rpartition(".")
         return bool(getattr(importlib.import_module(module), name).official_test)
     except (ConfigError, KeyError, TypeError, ImportError, AttributeError) as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from experiments.config.registry import CONFIGS, ConfigError, Registry, read_yaml
+from datamodules.upgrade.translate import current_config
+from experiments.config.registry import CONFIGS, Registry
 from experiments.records.plan import Planned
 from experiments.records.publishing import without_paths
 from experiments.records.row import Row
@@ -53,7 +54,7 @@ def origin(line: Line, table: Table, name: str, folder: Path, plan: list[Planned
     return Origin(
         what=(Registry().description(line.experiment) or "").rstrip("."),
         commands=_commands(line, table, name, plan),
-        config=_config(run),
+        config=_config(line.rows[0]),
         machines=list(dict.fromkeys(map(_made, line.rows))),
         neighbours=_neighbours(run),
     )
@@ -102,14 +103,11 @@ def _plain(text: str) -> str:
     return str(without_paths(text))
 
 
-def _config(run: Path | None) -> str:
-    if run is None:
+def _config(row: Row) -> str:
+    """Settings of a row as YAML, without paths; empty where they were not kept."""
+    if not row.config:
         return ""
-    try:
-        config = without_paths(read_yaml(run / "config.yaml"))
-    except ConfigError:
-        return ""
-    return yaml.safe_dump(config, sort_keys=False).rstrip()
+    return yaml.safe_dump(without_paths(current_config(row.config)), sort_keys=False).rstrip()
 
 
 def _made(row: Row) -> str:

@@ -1,19 +1,16 @@
-"""The robustness table, in the terminal and in the README."""
+"""The robustness table, in the terminal and as Markdown."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich import box
 from rich.table import Table as Grid
 
-from experiments.inference.robustness import Judged, read_published
-from experiments.records.atomic import replace_bytes
+from experiments.inference.robustness import Judged
 from experiments.records.row import ResultsError
 
-OPENING, CLOSING = "<!-- robustness -->", "<!-- /robustness -->"
 _COLUMNS = (
     ("contrast original", "contrast_original"),
     ("contrast revised", "contrast_revised"),
@@ -89,26 +86,6 @@ def markdown(judged: Sequence[Judged]) -> str:
     )
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return "\n\n".join([_fill(about), rows, _fill(command)])
-
-
-def write_robustness(readme: Path, results: Path) -> bool:
-    """Writes the table between the marks of a Markdown file; False where it has no marks.
-
-    Raises:
-        ResultsError: marks that do not pair up, or nothing is published.
-        OSError: as raised by the file system.
-    """
-    text = readme.read_bytes().decode()
-    if OPENING not in text and CLOSING not in text:
-        return False
-    before, opening, rest = text.partition(OPENING)
-    _, closing, after = rest.partition(CLOSING)
-    if not (opening and closing) or OPENING in after or CLOSING in after:
-        raise ResultsError(f"{readme}: {OPENING} is to be followed by {CLOSING}, once")
-    new = f"{before}{OPENING}\n\n{markdown(read_published(results))}\n\n{CLOSING}{after}"
-    if new != text:
-        replace_bytes(readme.resolve(), new.encode())
-    return True
 
 
 def _ordered(judged: Sequence[Judged]) -> list[Judged]:

@@ -164,7 +164,7 @@ def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict
     data.prepare_data()
     data.setup()
     numbers = data.store.rows("train")
-    ragged = data.encoder.cut.ragged(data.store.tokens("train"), numbers)
+    ragged = data.encoder.token_truncation.ragged(data.store.tokens("train"), numbers)
     rows = Rows(np.split(ragged.values, ragged.offsets[1:-1]), data.store.labels("train")[numbers])
     values = dict(model.hparams["config"]) | {"num_labels": data.num_classes}
     config = AutoConfig.for_model(values.pop("model_type"), **values)

@@ -13,17 +13,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config.registry import ConfigError, comparable, read_yaml
+from experiments.config.identity import comparable
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
-from experiments.records.run_files import ROW_FILE, read_rows
+from experiments.records.run_files import read_rows
 from experiments.statistics.pairs import Difference, differences, holm
 from experiments.statistics.reading import predictions_of
 from experiments.statistics.table import check_same
 
 Key = tuple[str, str, str | None]
-_ALIKE = ("corpus", "profile", "config_hash", "precision", "train_rows", "git_commit")
+_ALIKE = ("corpus", "profile", "settings_hash", "precision", "train_rows", "git_commit")
 _MACHINE = ("cpu", "cores", "threads", "gpu", "gpus")
 
 
@@ -211,7 +211,7 @@ def _change(
         difference=difference,
         worse=False,
         better=False,
-        settings=tuple(_settings(*rows[0], first, second)),
+        settings=tuple(_settings(*rows[0])),
     )
 
 
@@ -226,7 +226,7 @@ def _judged(change: Change, p: float, level: float) -> Change:
     )
 
 
-def _settings(one: Row, two: Row, first: Path, second: Path) -> Iterable[str]:
+def _settings(one: Row, two: Row) -> Iterable[str]:
     """What differs between the rows of the lowest seed, apart from results."""
     for name in _ALIKE:
         yield from _told(name, getattr(one, name), getattr(two, name))
@@ -236,8 +236,8 @@ def _settings(one: Row, two: Row, first: Path, second: Path) -> Iterable[str]:
         )
     for name in _MACHINE:
         yield from _told(f"machine's {name}", one.hardware.get(name), two.hardware.get(name))
-    if one.config_hash != two.config_hash:
-        ours, theirs = _config(one, first), _config(two, second)
+    if one.settings_hash != two.settings_hash:
+        ours, theirs = _flat(comparable(one.config)), _flat(comparable(two.config))
         for name in sorted(ours.keys() | theirs.keys()) if ours and theirs else ():
             yield from _told(f"setting {name}", ours.get(name), theirs.get(name))
 
@@ -245,15 +245,6 @@ def _settings(one: Row, two: Row, first: Path, second: Path) -> Iterable[str]:
 def _told(name: str, one: Any, two: Any) -> Iterable[str]:
     if one != two:
         yield f"{name}: {one} → {two}"
-
-
-def _config(row: Row, folder: Path) -> dict[str, Any]:
-    """The settings of a run, flat; empty where there is no `config.yaml`, as of published rows."""
-    home = folder if (folder / ROW_FILE).is_file() else folder / row.experiment / f"seed-{row.seed}"
-    try:
-        return _flat(comparable(read_yaml(home / "config.yaml")))
-    except ConfigError:
-        return {}
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -23,7 +23,7 @@ from experiments.training import ranks
 from experiments.training.signals import Stopped, StopRequest
 
 RESUME_FILE = "resume.ckpt"
-_FORMAT = 2  # of what is kept here beside Lightning's own
+_FORMAT = 3  # of what is kept here beside Lightning's own
 
 
 class ResumeCheckpoint(Checkpoint):
@@ -136,14 +136,30 @@ class ResumeCheckpoint(Checkpoint):
             _set_metric_states(module, own["metrics"])
 
     def resumes(self) -> bool:
-        """Whether there is a checkpoint of this very run; that of another one is removed."""
-        found = None
+        """Whether there is a checkpoint of this very run. Collective.
+
+        A checkpoint of other settings is removed; one of an older format, whose callbacks had
+        other names, is kept under another name.
+        """
+        step = None
         if ranks.is_rank_zero() and self.file.exists():
             state = torch.load(self.file, map_location="cpu", weights_only=True, mmap=True)
-            found = state["global_step"] if state.get("identity") == self.identity else None
-            if found is None:
+            identity = str(state.get("identity"))
+            number = identity.rpartition(" ")[2]
+            if identity == self.identity:
+                step = state["global_step"]
+            elif number != str(_FORMAT):
+                kept = self.file.with_name(f"resume-format-{number}.ckpt")
+                self.file.replace(kept)
+                print(
+                    f"{self.file} has format {number}, and this version resumes from {_FORMAT}: it "
+                    f"is kept as {kept.name}, from which the version that wrote it can go on, and "
+                    "the run starts anew",
+                    flush=True,
+                )
+            else:
                 self.file.unlink()
-        self.last_step = ranks.broadcast(found)
+        self.last_step = ranks.broadcast(step)
         return self.last_step is not None
 
     def _leave(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from experiments.config.identity import config_hash
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
 from experiments.records.atomic import replace_bytes
@@ -32,11 +33,25 @@ def build_row(
     predictions: Predictions,
     tokens: int,
     energy: float | None,
-    config_hash: str,
+    config: dict[str, Any],
     started: str,
     code: tuple[str | None, bool | None],
 ) -> Row:
-    """Keeps what was predicted, measures the model of the last fit, and says all in a row."""
+    """Build the result row of a finished run.
+
+    Writes the test predictions, and measures latency, throughput and size of the last fit's model.
+
+    Args:
+        spec: the run.
+        resolved: its settings, those of the second fit under `refit`.
+        fits: its fits, the one that chose the epoch first.
+        predictions: of the test rows, or of validation where the run is not tested.
+        tokens: real tokens trained on, over all processes.
+        energy: in joules; None where no card tells.
+        config: its settings, those of the first fit.
+        started: ISO 8601 time of its start.
+        code: commit, and whether the code had uncommitted changes.
+    """
     folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
     model: LitClassifier = full_model(resolved.cli.model, folder)  # this process measures alone
     data = resolved.cli.datamodule
@@ -91,13 +106,15 @@ def build_row(
         hardware=hardware() | ({"processes": world} if world > 1 else {}),
         started=started,
         ended=now(),
-        config_hash=config_hash,
+        config_hash=config_hash(config),
         wandb_run=_wandb_id(folder),
         notes=[*meta["notes"], *own],
         history=list(history),
         excluded=data.exclude,
         train_rows=len(data.train_indices()),
         checksums=checksums(folder),
+        config=config,
+        family=type(model).family,
     )
 
 
@@ -124,6 +141,7 @@ def failed_row(
         started=started,
         ended=now(),
         config_hash=resolved.hash,
+        config=resolved.config,
     )
 
 

@@ -13,9 +13,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from datamodules.pretrained import loading, locate
-from datamodules.store.batching import BucketSampler, TextBatch, TextLoader, TokenDataset
+from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.cache import new_folder
 from datamodules.store.ragged import Ragged
+from datamodules.store.sampler import BucketSampler
 from datamodules.store.windows import random_windows
 from datamodules.subwords import SubwordTokenizer
 from datamodules.text import TextDataModule
@@ -57,7 +58,9 @@ class MaskedData(L.LightningDataModule):
         """Shuffled batches."""
         rows = self.rows()
         nothing = np.full(len(rows), -1, dtype=np.int64)
-        dataset = TokenDataset(rows, nothing, np.arange(len(rows)), self.data.encoder.cut)
+        dataset = TokenDataset(
+            rows, nothing, np.arange(len(rows)), self.data.encoder.token_truncation
+        )
         lengths = np.minimum(rows.lengths, self.window)
         sampler = BucketSampler(lengths, self.batch_size, shuffle=True, seed=self.data.seed)
         return TextLoader(dataset, sampler=sampler)

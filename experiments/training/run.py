@@ -18,7 +18,14 @@ from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.row import Row
-from experiments.records.run_files import TEST_FILE, VAL_FILE, checksums, read_row, write_row
+from experiments.records.run_files import (
+    CONFIG_FILE,
+    TEST_FILE,
+    VAL_FILE,
+    checksums,
+    read_row,
+    write_row,
+)
 from experiments.training import ranks, wandb_run
 from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.fitting import (
@@ -38,8 +45,6 @@ from experiments.training.outcome import build_row, metrics_of, write_metrics
 from experiments.training.resource_errors import explain_resource_errors
 from experiments.training.signals import Stopped, StopRequest, handle_signals, requeue
 from experiments.training.spec import RunSpec
-
-CONFIG_FILE = "config.yaml"
 
 
 def execute(spec: RunSpec, tell: ProgressFn = lambda what, share: None) -> Row | None:
@@ -69,10 +74,10 @@ def execute(spec: RunSpec, tell: ProgressFn = lambda what, share: None) -> Row |
 
 def _execute(spec: RunSpec, tell: ProgressFn, stop: StopRequest) -> Row | None:
     started, resolved = now(), spec.resolve()
-    folder, config_hash, first = spec.folder, resolved.hash, ranks.is_rank_zero()
+    folder, config, first = spec.folder, resolved.config, ranks.is_rank_zero()
     if first:
         folder.mkdir(parents=True, exist_ok=True)
-        content = yaml.safe_dump(resolved.config, sort_keys=False)
+        content = yaml.safe_dump(config, sort_keys=False)
         replace_bytes(folder / CONFIG_FILE, content.encode())
     tell("reading the corpus", 0.0)
     code = git_state()  # now: it may change while the run goes on
@@ -103,7 +108,7 @@ def _execute(spec: RunSpec, tell: ProgressFn, stop: StopRequest) -> Row | None:
         # What an interrupted start took before is not known: half a figure would mislead.
         energy = None if resumed else meter.joules()
         measures = predicted, tokens, energy
-        row = build_row(spec, resolved, fits, *measures, config_hash, started, code)
+        row = build_row(spec, resolved, fits, *measures, config, started, code)
         test_log.record(row, folder, row.ended, code)
         final = write_metrics(folder, row, fits)
         wandb_run.summarise(logger, row, final)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,9 +16,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from datamodules.errors import Unavailable
+from datamodules.upgrade.translate import current_words
+from experiments.config.registry import ConfigError
+from experiments.config.resolved import Resolved
 from experiments.tuning.search_space import Space
 
 JOURNAL = "study.journal"
+_FORMAT = 2  # of a study's identity; the first had none, and hashes of another kind
 
 Pruner = Literal["asha", "median", "none"]
 
@@ -52,6 +58,46 @@ def open_study(file: Path, name: str, mode: str, pruner: str) -> optuna.Study:
         pruner=make_pruner(pruner),
         load_if_exists=True,
     )
+
+
+def check_identity(
+    study: optuna.Study, resolved: Resolved, space: Space, pruner: str, journal: Path
+) -> Space:
+    """Check that a study is one over these settings, and return its space.
+
+    The hash in a study of an older version cannot be compared with today's: its space and pruner
+    must be the same, and it goes on with the names that its trials have.
+
+    Raises:
+        ConfigError: it is a study over other settings, another space or with another pruner.
+    """
+    space = dict(zip(current_settings(space, resolved), space.values(), strict=True))
+    described = {name: repr(distribution) for name, distribution in space.items()}
+    identity = json.dumps([resolved.hash, described, pruner], sort_keys=True)
+    kept = study.user_attrs.get("identity")
+    if kept is None:
+        study.set_user_attr("format", _FORMAT)
+        study.set_user_attr("identity", identity)
+        return space
+    if study.user_attrs.get("format") == _FORMAT:
+        same, names = kept == identity, {name: name for name in space}
+    else:
+        _, old_space, old_pruner = json.loads(kept)
+        names = dict(zip(current_settings(old_space, resolved), old_space, strict=True))
+        same = {new: old_space[old] for new, old in names.items()} == described
+        same = same and old_pruner == pruner
+    if not same:
+        raise ConfigError(
+            f"{journal} is a sweep over other settings; choose another --name, or remove "
+            f"{journal.parent}"
+        )
+    return {names[name]: distribution for name, distribution in space.items()}
+
+
+def current_settings(names: Iterable[str], resolved: Resolved) -> list[str]:
+    """Today's names of settings such as `model.dropout`."""
+    words = current_words([f"--{name}" for name in names], resolved.config)
+    return [word.removeprefix("--") for word in words]
 
 
 def trial_of(study: optuna.Study, number: int) -> optuna.Trial:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,13 +24,20 @@ from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import Space, words_of
-from experiments.tuning.study import JOURNAL, open_study, suggest, trial_of
+from experiments.tuning.study import (
+    JOURNAL,
+    check_identity,
+    current_settings,
+    open_study,
+    suggest,
+    trial_of,
+)
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class Sweep:
-    """The trials of one experiment; the `Watch` of their runs.
+    """The trials of one experiment; the `RunObserver` of their runs.
 
     The test rows play no part: trials predict validation alone, under the protocol `holdout`.
 
@@ -65,14 +71,7 @@ class Sweep:
         spec.folder.mkdir(parents=True, exist_ok=True)
         self.journal = spec.folder / JOURNAL
         self.study = open_study(self.journal, spec.experiment, self.mode, pruner)
-        described = {name: repr(distribution) for name, distribution in space.items()}
-        identity = json.dumps([resolved.hash, described, pruner], sort_keys=True)
-        if self.study.user_attrs.setdefault("identity", identity) != identity:
-            raise ConfigError(
-                f"{self.journal} is a sweep over other settings; choose another --name, or remove "
-                f"{spec.folder}"
-            )
-        self.study.set_user_attr("identity", identity)
+        self.space = check_identity(self.study, resolved, space, pruner, self.journal)
         self.numbers: dict[Path, int] = {}
 
     def run(self) -> Path | None:
@@ -93,7 +92,8 @@ class Sweep:
         best = self.study.best_trial
         made = sum(trial.state in _ENDED for trial in trials)
         found: dict[str, Any] = {"run": {"tuning_trials": made}}
-        for name, value in best.params.items():
+        names = current_settings(best.params, self.spec.resolve())
+        for name, value in zip(names, best.params.values(), strict=True):
             part, _, rest = name.partition(".")
             keys = [part, *(["init_args"] if part in ("model", "data") else []), *rest.split(".")]
             nested: dict[str, Any] = {}
@@ -143,7 +143,7 @@ class Sweep:
         self.study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         values = suggest(trial_of(self.study, number), self.space)
         callback = {
-            "class_path": "experiments.tuning.study.Prune",
+            "class_path": "experiments.tuning.study.PruningCallback",
             "init_args": {
                 "journal": str(self.journal.resolve()),
                 "study": self.spec.experiment,

@@ -20,7 +20,7 @@ class CharacterCounter:
 
     Args:
         orders: length of the longest n-gram; all of 1 … orders are counted.
-        min_documents: n-grams in fewer train rows are left out.
+        min_df: n-grams in fewer train rows are left out.
 
     Attributes:
         of_words: float32[V, G] counts of the n-grams in each word of the vocabulary.
@@ -28,8 +28,8 @@ class CharacterCounter:
 
     of_words: sp.csr_matrix
 
-    def __init__(self, orders: int, min_documents: int) -> None:
-        self.orders, self.min_documents = orders, min_documents
+    def __init__(self, orders: int, min_df: int) -> None:
+        self.orders, self.min_df = orders, min_df
 
     def fit(self, tokens: Ragged, vocabulary: Sequence[str], specials: set[int]) -> sp.csr_matrix:
         """Learn the n-grams that occur in enough rows.
@@ -52,10 +52,10 @@ class CharacterCounter:
         counter = NgramCounter(self.orders, 1, len(alphabet) + 1)
         of_words = counter.fit(Ragged(digits.astype(np.int32), offsets)).astype(np.float32)
         counts = word_counts(tokens, len(vocabulary)) @ of_words
-        frequent = np.bincount(counts.indices, minlength=counts.shape[1]) >= self.min_documents
+        frequent = np.bincount(counts.indices, minlength=counts.shape[1]) >= self.min_df
         if not frequent.any():
             raise ValueError(
-                f"min_documents {self.min_documents} leaves no character n-gram of the "
+                f"min_df {self.min_df} leaves no character n-gram of the "
                 f"{len(tokens)} texts; lower it"
             )
         self.of_words = of_words[:, frequent]

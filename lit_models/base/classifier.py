@@ -15,9 +15,11 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
+from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
+from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, clip_gradients
 from lit_models.base.processes import MeanOverRows, reduce_loss
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
@@ -55,12 +57,12 @@ class LitClassifier(L.LightningModule):
         warmup_fraction: fraction of all steps in which the rate rises linearly.
         label_smoothing: part of the target probability that is spread over all classes.
         gradient_clip_norm: largest norm of the whole gradient; None does not clip.
-        average: validate, keep and predict with a mean of the weights over steps: `ema`, which
-            forgets, or `asgd`, which does not. None: with the weights themselves.
-        average_decay: how slowly `ema` forgets.
-        average_start: epochs before the mean of `asgd` begins.
-        vectors_rate: the learning rate of word vectors that the corpus gives (`data.vectors`), as a
-            share of `learning_rate`; 0 keeps them as given.
+        weight_averaging: validate, keep and predict with a mean of the weights over steps: `ema`,
+            which forgets, or `asgd`, which does not. None: with the weights themselves.
+        weight_averaging_decay: how slowly `ema` forgets.
+        weight_averaging_start: epochs before the mean of `asgd` begins.
+        vectors_lr_scale: the learning rate of word vectors that the corpus gives (`data.vectors`),
+            as a share of `learning_rate`; 0 keeps them as given.
         vectors_frozen_epochs: epochs in which those vectors stay as given, before they learn at
             their rate.
         compile: fit with `torch.compile`, which pays on a GPU; refused for networks with
@@ -71,6 +73,8 @@ class LitClassifier(L.LightningModule):
     """
 
     net: nn.Module
+    family: ClassVar[str] = "other"
+    """Group of architectures in the report."""
     notes: tuple[str, ...] = ()
     """Remarks on how this model was fitted, shown with its results."""
     loss_is_sum: ClassVar[bool] = False
@@ -87,10 +91,10 @@ class LitClassifier(L.LightningModule):
         warmup_fraction: float = 0.0,
         label_smoothing: float = 0.0,
         gradient_clip_norm: float | None = 1.0,
-        average: Average | None = None,
-        average_decay: float = 0.999,
-        average_start: int = 1,
-        vectors_rate: float = 0.2,
+        weight_averaging: Average | None = None,
+        weight_averaging_decay: float = 0.999,
+        weight_averaging_start: int = 1,
+        vectors_lr_scale: float = 0.2,
         vectors_frozen_epochs: int = 0,
         compile: bool = False,
     ) -> None:
@@ -102,8 +106,8 @@ class LitClassifier(L.LightningModule):
                 "sparse gradients are not clipped; set --model.gradient_clip_norm null, or "
                 "--model.optimizer adamw"
             )
-        if vectors_rate < 0:
-            raise ValueError(f"vectors_rate is {vectors_rate}; it must be 0 or more")
+        if vectors_lr_scale < 0:
+            raise ValueError(f"vectors_lr_scale is {vectors_lr_scale}; it must be 0 or more")
         if vectors_frozen_epochs < 0:
             raise ValueError(
                 f"vectors_frozen_epochs is {vectors_frozen_epochs}; it must be 0 or more"
@@ -113,9 +117,10 @@ class LitClassifier(L.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
-        self.average, self.average_decay = average, average_decay
-        self.average_start, self.compiled = average_start, compile
-        self.vectors_rate, self.given_vectors = vectors_rate, list[Tensor]()
+        self.weight_averaging, self.compiled = weight_averaging, compile
+        self.weight_averaging_decay = weight_averaging_decay
+        self.weight_averaging_start = weight_averaging_start
+        self.vectors_lr_scale, self.given_vectors = vectors_lr_scale, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
@@ -155,7 +160,7 @@ class LitClassifier(L.LightningModule):
         if view.vectors is not None:
             self.given_vectors = initialize_embeddings(self, torch.from_numpy(view.vectors))
             for weight in self.given_vectors:
-                weight.requires_grad_(self.vectors_rate > 0)
+                weight.requires_grad_(self.vectors_lr_scale > 0)
 
     # Training, validation and prediction
 
@@ -195,9 +200,10 @@ class LitClassifier(L.LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The callback that averages the weights, if that is set."""
-        if self.average is None:
+        if self.weight_averaging is None:
             return []
-        return [WeightAverage(self.average, self.average_decay, self.average_start)]
+        settings = self.weight_averaging_decay, self.weight_averaging_start
+        return [WeightAverage(self.weight_averaging, *settings)]
 
     # The optimiser
 
@@ -232,7 +238,7 @@ class LitClassifier(L.LightningModule):
             {"params": [p for p in matrices if id(p) not in given]},
             {
                 "params": [p for p in matrices if id(p) in given],
-                "lr": self.learning_rate * self.vectors_rate,
+                "lr": self.learning_rate * self.vectors_lr_scale,
             },
             {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
         ]
@@ -266,10 +272,10 @@ class LitClassifier(L.LightningModule):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a saved model onto the CPU, in evaluation mode. No pickle is executed."""
-        model = cls.load_from_checkpoint(
-            folder / WEIGHTS_FILE, map_location="cpu", weights_only=True
-        )
+        """Read a saved model, of any version, on the CPU, in evaluation mode. No pickle is run."""
+        checkpoint = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
+        model = cls(**current_hyperparameters(cls, checkpoint["hyper_parameters"]))
+        model.load_state_dict(checkpoint["state_dict"])
         return model.eval()
 
     @property

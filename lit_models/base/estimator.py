@@ -14,10 +14,12 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier, Prediction
 from lit_models.base.fitted_values import fitted_values
+from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.layers.masking import mask_of
 
 ESTIMATOR_FILE = "model.skops"
@@ -125,7 +127,8 @@ class LitEstimator(LitClassifier, ABC):
         import skops.io
 
         with safe_open(folder / ARRAYS_FILE, framework="numpy") as file:
-            model = cls(**json.loads(file.metadata()["hparams"]))
+            saved = json.loads(file.metadata()["hparams"])
+            model = cls(**current_hyperparameters(cls, saved))
             model.load_arrays({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         model.estimator = skops.io.load(folder / ESTIMATOR_FILE, trusted=cls.trusted_types)
         return model.eval()

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.ensemble import RandomForestClassifier
 
 from datamodules.errors import DataError
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import ESTIMATOR_FILE, LitEstimator
 from lit_models.base.fitted_values import parts
 
@@ -23,8 +23,8 @@ class ForestEstimator(LitEstimator):
     leaves. The run's seed determines the forest, with any number of threads.
 
     Args:
-        trees: number of trees.
-        min_leaf: fewest rows of a leaf; more make smoother probabilities.
+        n_estimators: number of trees.
+        min_samples_leaf: fewest rows of a leaf; more make smoother probabilities.
         **kwargs: arguments of the features and of `LitClassifier`.
 
     Raises:
@@ -33,12 +33,14 @@ class ForestEstimator(LitEstimator):
 
     trusted_types: ClassVar[list[str]] = ["sklearn.tree._tree.Tree"]  # checked in `load`
 
-    def __init__(self, *, trees: int = 100, min_leaf: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self, *, n_estimators: int = 100, min_samples_leaf: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        for name, value in (("trees", trees), ("min_leaf", min_leaf)):
+        for name, value in (("n_estimators", n_estimators), ("min_samples_leaf", min_samples_leaf)):
             if value < 1:
                 raise ValueError(f"model.{name} is {value}; it must be at least 1")
-        self.trees, self.min_leaf = trees, min_leaf
+        self.n_estimators, self.min_samples_leaf = n_estimators, min_samples_leaf
 
     def make_estimator(self) -> BaseEstimator:
         return self.make_forest()
@@ -46,8 +48,8 @@ class ForestEstimator(LitEstimator):
     def make_forest(self) -> RandomForestClassifier:
         """Unfitted forest."""
         return RandomForestClassifier(
-            self.trees,
-            min_samples_leaf=self.min_leaf,
+            self.n_estimators,
+            min_samples_leaf=self.min_samples_leaf,
             n_jobs=torch.get_num_threads(),
             random_state=self.random_state,
         )

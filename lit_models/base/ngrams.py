@@ -69,16 +69,16 @@ class NgramCounter:
 
     Args:
         orders: length of the longest n-gram; all of 1 … orders are counted.
-        min_documents: n-grams in fewer train rows are left out.
+        min_df: n-grams in fewer train rows are left out.
         base: number of token ids, plus one.
 
     Raises:
         ValueError: the n-grams do not fit into 63 bits.
     """
 
-    def __init__(self, orders: int, min_documents: int, base: int) -> None:
+    def __init__(self, orders: int, min_df: int, base: int) -> None:
         check_orders(orders, base)
-        self.orders, self.min_documents, self.base = orders, min_documents, base
+        self.orders, self.min_df, self.base = orders, min_df, base
         self.keys = np.zeros(0, dtype=np.int64)
 
     def fit(self, tokens: Ragged, most: int | None = None) -> sp.csr_matrix:
@@ -110,7 +110,7 @@ class NgramCounter:
                 start = np.flatnonzero(inside & (places[:-1] >= 0) & (places[1:] >= 0))
                 codes = places[start] * self.base + digits[start + order - 1]
                 bound = len(keys[-1]) * self.base
-            learnt = _learn(codes, bound, row_of[start], len(tokens), self.min_documents)
+            learnt = _learn(codes, bound, row_of[start], len(tokens), self.min_df)
             places = np.full(len(digits) - order + 1, -1)  # column of the n-gram that begins there
             places[start] = learnt.places
             prefix, last = np.divmod(learnt.codes, self.base)
@@ -119,8 +119,7 @@ class NgramCounter:
         self.keys = np.concatenate(keys[1:])
         if not len(self.keys):
             raise ValueError(
-                f"min_documents {self.min_documents} leaves no n-gram of the {len(tokens)} texts; "
-                "lower it"
+                f"min_df {self.min_df} leaves no n-gram of the {len(tokens)} texts; lower it"
             )
         matrix = sp.hstack(counts, format="csr")
         if most is None or most >= len(self.keys):
@@ -161,9 +160,7 @@ class _Learnt(NamedTuple):
     counts: sp.csc_matrix
 
 
-def _learn(
-    codes: np.ndarray, bound: int, rows: np.ndarray, num_rows: int, min_documents: int
-) -> _Learnt:
+def _learn(codes: np.ndarray, bound: int, rows: np.ndarray, num_rows: int, min_df: int) -> _Learnt:
     """Number the codes that occur in enough rows, in ascending order.
 
     Args:
@@ -171,7 +168,7 @@ def _learn(
         bound: see `codes`.
         rows: int32[P] row of each code, ascending.
         num_rows: N.
-        min_documents: codes in fewer rows get no column.
+        min_df: codes in fewer rows get no column.
     """
     values, positions = _stable_sort(codes, bound)
     rows = rows[positions]
@@ -179,7 +176,7 @@ def _learn(
     first = np.flatnonzero(new | (np.diff(rows, prepend=-1) != 0))  # occurrence of a code in a row
     number = np.cumsum(new) - 1
     documents = np.bincount(number[first])
-    frequent = documents >= min_documents
+    frequent = documents >= min_df
     column = np.where(frequent, np.cumsum(frequent) - 1, -1)
     places = np.empty(len(codes), dtype=np.int64)
     places[positions] = column[number]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -31,17 +31,16 @@ class RecurrentNet(nn.Module):
         pooling: Pooling,
         num_classes: int,
         dropout: float,
-        input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.embedding, self.recurrent = embedding, recurrent
         self.pooling: Pooling = pooling
-        self.input_dropout, self.dropout = nn.Dropout(input_dropout), nn.Dropout(dropout)
+        self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(recurrent.pooled_size(pooling), num_classes)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = self.input_dropout(self.embedding(tokens))  # [B, T, E]
+        words = self.embedding(tokens)  # [B, T, E]
         states = self.recurrent(words, lengths)  # [B, T, D], D = H or 2H
         summary = self.recurrent.pool(states, lengths, self.pooling)  # [B, D] or [B, 2D]
         logits: Tensor = self.output(self.dropout(summary))
@@ -57,7 +56,7 @@ class RecurrentClassifier(LitClassifier):
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
         embedding_dim: E, width of a word vector.
         hidden_size: H, width of the state of one direction.
-        layers: recurrent layers, one reading the states of the other.
+        num_layers: recurrent layers, one reading the states of the other.
         pooling: `last` state (of each direction), `mean`, `max`, or both of `mean+max`.
         dropout: on the pooled state.
         layer_dropout: on the states between two layers.
@@ -65,14 +64,11 @@ class RecurrentClassifier(LitClassifier):
         weight_drop: share of the recurrent weights left out of a batch.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
-        variant: `seed` builds the layers of the suite's Keras forerunner, 300-wide vectors, a
-            recurrent dropout of 0.25 and the last state; all sizes above but `vocab_size` yield.
     """
 
+    family: ClassVar[str] = "recurrent"
     cell: ClassVar[Cell]
     bidirectional: ClassVar[bool] = False
-    seed_hidden_size: ClassVar[int] = 128
-    seed_input_dropout: ClassVar[float] = 0.0  # of dimensions, on top of 0.25 of single values
 
     def __init__(
         self,
@@ -80,7 +76,7 @@ class RecurrentClassifier(LitClassifier):
         vocab_size: int = 30_000,
         embedding_dim: int = 128,
         hidden_size: int = 128,
-        layers: int = 1,
+        num_layers: int = 1,
         pooling: Pooling = "mean+max",
         dropout: float = 0.5,
         layer_dropout: float = 0.2,
@@ -88,23 +84,16 @@ class RecurrentClassifier(LitClassifier):
         weight_drop: float = 0.0,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.3,
-        variant: Literal["default", "seed"] = "default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        input_dropout = 0.0
-        if variant == "seed":
-            embedding_dim, hidden_size, pooling = 300, self.seed_hidden_size, "last"
-            dropout = layer_dropout = weight_drop = word_dropout = 0.0
-            input_dropout, recurrent_dropout = 0.25, 0.25
-            embedding_dropout = self.seed_input_dropout
         self.net = RecurrentNet(
             WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
             Recurrent(
                 self.cell,
                 embedding_dim,
                 hidden_size,
-                layers=layers,
+                num_layers=num_layers,
                 bidirectional=self.bidirectional,
                 dropout=layer_dropout,
                 recurrent_dropout=recurrent_dropout,
@@ -113,5 +102,4 @@ class RecurrentClassifier(LitClassifier):
             pooling,
             self.num_classes,
             dropout,
-            input_dropout,
         )

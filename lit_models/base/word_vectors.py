@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import scipy.sparse as sp
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.ngrams import NgramCounter
 
@@ -17,6 +19,7 @@ class WordVectorEstimator(LitEstimator):
     Words without a vector, rare in the texts from which the vectors were learnt, are ignored.
     """
 
+    family: ClassVar[str] = "word vectors"
     counter: NgramCounter
     """Counter of the W words that have a vector."""
 

@@ -14,7 +14,7 @@ class Capsules(nn.Module):
     """Dynamic routing from the capsules of a text's words to a few output capsules.
 
     With u_i the capsule of word i and a matrix W_j for each output capsule, shared by all words:
-        û_ij = W_j u_i;  b_ij = 0;  then, `iterations` times:
+        û_ij = W_j u_i;  b_ij = 0;  then, `routing_iterations` times:
         c_ij = exp(b_ij) / Σ_k exp(b_ik);  s_j = Σ_i c_ij û_ij;  v_j = squash(s_j);
         b_ij ← b_ij + û_ij · v_j
     Sums run over the words of the text, without padding. The û_ij, a tensor [B, J, T, D], are not
@@ -23,26 +23,28 @@ class Capsules(nn.Module):
 
     Args:
         input_size: P, width of a word's capsule.
-        capsules: J, number of output capsules.
+        num_capsules: J, number of output capsules.
         capsule_size: D, their width.
-        iterations: rounds of routing.
-        faulty: as `variant: seed` has it: every v_j of length 1 (`to_unit_length`), and
-            b_ij ← û_ij · v_j, which forgets the rounds before.
+        routing_iterations: rounds of routing.
+        keras_faults: every v_j of length 1 (`to_unit_length`) and b_ij ← û_ij · v_j, which forgets
+            the rounds before; for `lit_models.keras.capsule`.
     """
 
     def __init__(
         self,
         input_size: int,
-        capsules: int,
+        num_capsules: int,
         capsule_size: int,
-        iterations: int,
-        faulty: bool = False,
+        routing_iterations: int,
+        keras_faults: bool = False,
     ) -> None:
         super().__init__()
-        if iterations < 1:
-            raise ValueError(f"iterations is {iterations}; routing takes at least 1 round")
-        self.iterations, self.faulty = iterations, faulty
-        self.transform = nn.Parameter(torch.empty(capsules, input_size, capsule_size))
+        if routing_iterations < 1:
+            raise ValueError(
+                f"routing_iterations is {routing_iterations}; routing takes at least 1 round"
+            )
+        self.routing_iterations, self.keras_faults = routing_iterations, keras_faults
+        self.transform = nn.Parameter(torch.empty(num_capsules, input_size, capsule_size))
         for matrix in self.transform.data:
             nn.init.xavier_uniform_(matrix)
 
@@ -56,15 +58,15 @@ class Capsules(nn.Module):
         mask = mask_of(lengths, inputs.shape[1])[:, None]  # [B, 1, T]
         inputs = zero_padding(inputs, lengths)
         logits = inputs.new_zeros(len(inputs), len(self.transform), inputs.shape[1])  # [B, J, T]
-        for number in range(self.iterations):
+        for number in range(self.routing_iterations):
             coupling = logits.softmax(dim=1).masked_fill(~mask, 0.0)  # [B, J, T]
             gathered = coupling @ inputs  # [B, J, P]
             sums = torch.einsum("bjp,jpd->bjd", gathered, self.transform)
-            outputs = to_unit_length(sums) if self.faulty else squash(sums)  # [B, J, D]
-            if number + 1 < self.iterations:
+            outputs = to_unit_length(sums) if self.keras_faults else squash(sums)  # [B, J, D]
+            if number + 1 < self.routing_iterations:
                 projected = torch.einsum("bjd,jpd->bjp", outputs, self.transform)
                 agreement = projected @ inputs.transpose(1, 2)  # [B, J, T]
-                logits = agreement if self.faulty else logits + agreement
+                logits = agreement if self.keras_faults else logits + agreement
         return outputs, coupling.transpose(1, 2)
 
 
@@ -75,7 +77,7 @@ def squash(sums: Tensor) -> Tensor:
 
 
 def to_unit_length(sums: Tensor) -> Tensor:
-    """v = s / |s|, the squash of `variant: seed`, after which a length says nothing."""
+    """v = s / |s|, the squash of `lit_models.keras.capsule`, after which a length says nothing."""
     return sums / (sums.square().sum(dim=-1, keepdim=True) + _TINY).sqrt()
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lit_models.layers.masking import mask_of
+from lit_models.layers.masking import mask_of, masked_max
 
 
 class WordConvolution(nn.Conv2d):
@@ -99,3 +99,23 @@ def k_max(states: Tensor, lengths: Tensor, counts: Tensor) -> Tensor:
     taken = mask_of(torch.minimum(counts, lengths), most)[:, :, None]
     order = torch.where(taken, places, masked.shape[1] - 1).sort(dim=1).values
     return masked.gather(1, order)
+
+
+def k_max_pool(states: Tensor, lengths: Tensor, k: int) -> Tensor:
+    """[B, k · F] of [B, T, F]: the same k in every row; for 1 the maximum, without a sort."""
+    if k == 1:
+        return masked_max(states, lengths)
+    return k_max(states, lengths, torch.full_like(lengths, k)).flatten(1)
+
+
+def dynamic_k(lengths: Tensor, layer: int, num_layers: int, least: int) -> Tensor:
+    """int64[B] max(least, ceil((L - l) / L · n)) (Kalchbrenner et al. 2014), l = 1 … L - 1.
+
+    Args:
+        lengths: int64[B], n words of each text.
+        layer: l.
+        num_layers: L.
+        least: k of the top layer.
+    """
+    share = (lengths * (num_layers - layer) + num_layers - 1) // num_layers  # rounded up
+    return share.clamp(min=least)

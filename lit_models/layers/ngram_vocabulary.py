@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngrams import check_orders
 from lit_models.layers.bags import Items, distinct, row_ngrams
 
@@ -25,7 +25,7 @@ class NgramVocabulary(nn.Module):
     Args:
         orders: length of the longest n-gram; all of 1 … orders are counted.
         size: F, largest number of n-grams.
-        min_documents: n-grams in fewer train texts are left out.
+        min_df: n-grams in fewer train texts are left out.
         dropout: probability of dropping an n-gram of a text in training.
 
     Attributes:
@@ -39,14 +39,13 @@ class NgramVocabulary(nn.Module):
     keys: Tensor
     base: Tensor
 
-    def __init__(self, orders: int, size: int, min_documents: int, dropout: float = 0.0) -> None:
+    def __init__(self, orders: int, size: int, min_df: int, dropout: float = 0.0) -> None:
         super().__init__()
-        if min(orders, size, min_documents) < 1:
+        if min(orders, size, min_df) < 1:
             raise ValueError(
-                f"ngrams {orders}, max_ngrams {size} and min_documents {min_documents} "
-                "must each be at least 1"
+                f"ngrams {orders}, max_features {size} and min_df {min_df} must each be at least 1"
             )
-        self.orders, self.size, self.min_documents = orders, size, min_documents
+        self.orders, self.size, self.min_df = orders, size, min_df
         self.dropout = dropout
         self.register_buffer("keys", torch.full((size,), _LAST))
         self.register_buffer("base", torch.tensor(1))
@@ -67,11 +66,9 @@ class NgramVocabulary(nn.Module):
         self.base.fill_(base)
         rows, keys = self._distinct(view.tokens)
         unique, documents = np.unique(keys, return_counts=True)
-        frequent = np.flatnonzero(documents >= self.min_documents)
+        frequent = np.flatnonzero(documents >= self.min_df)
         if not len(frequent):
-            raise ValueError(
-                f"min_documents {self.min_documents} leaves no n-gram of {len(unique)}; lower it"
-            )
+            raise ValueError(f"min_df {self.min_df} leaves no n-gram of {len(unique)}; lower it")
         most = np.argsort(-documents[frequent], kind="stable")[: self.size]
         chosen = unique[np.sort(frequent[most])]
         self.keys.fill_(_LAST)
@@ -124,7 +121,7 @@ class TfidfBag(nn.Module):
     Args:
         orders: length of the longest n-gram.
         size: F, largest number of n-grams.
-        min_documents: n-grams in fewer train texts are left out.
+        min_df: n-grams in fewer train texts are left out.
         dropout: probability of dropping an n-gram of a text in training.
 
     Attributes:
@@ -133,9 +130,9 @@ class TfidfBag(nn.Module):
 
     idf: Tensor
 
-    def __init__(self, orders: int, size: int, min_documents: int, dropout: float) -> None:
+    def __init__(self, orders: int, size: int, min_df: int, dropout: float) -> None:
         super().__init__()
-        self.vocabulary = NgramVocabulary(orders, size, min_documents, dropout)
+        self.vocabulary = NgramVocabulary(orders, size, min_df, dropout)
         self.register_buffer("idf", torch.ones(size))
 
     def learn(self, view: TrainView) -> None:

@@ -28,7 +28,7 @@ def angles(length: int, width: int, like: Tensor) -> Tensor:
     if width % 2:
         raise ValueError(
             f"positions rotate pairs of dimensions and {width} is odd; choose an even "
-            "--model.embedding_dim, for rotary positions an even multiple of --model.heads"
+            "--model.embedding_dim, for rotary positions an even multiple of --model.num_heads"
         )
     steps = torch.arange(0, width, 2, dtype=like.dtype, device=like.device)
     times = torch.arange(length, dtype=like.dtype, device=like.device)

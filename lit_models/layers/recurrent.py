@@ -48,7 +48,7 @@ class Recurrent(nn.Module):
         cell: type of cell.
         input_size: I.
         hidden_size: H, of one direction.
-        layers: how many stand on one another.
+        num_layers: number of stacked layers.
         bidirectional: also read backward.
         dropout: dropout of whole dimensions of a text on the states between two layers.
         recurrent_dropout: dropout on h_{t-1}, with one mask for a whole text (Gal & Ghahramani
@@ -69,7 +69,7 @@ class Recurrent(nn.Module):
         input_size: int,
         hidden_size: int,
         *,
-        layers: int = 1,
+        num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
@@ -87,7 +87,7 @@ class Recurrent(nn.Module):
                 Direction(cell, self.output_size if layer else input_size, hidden_size, *drops)
                 for _ in range(directions)
             )
-            for layer in range(layers)
+            for layer in range(num_layers)
         )
         self.dropout = TextDropout(dropout)
 

@@ -23,7 +23,7 @@ class SelfAttention(nn.Module):
 
     Args:
         width: D.
-        heads: H.
+        num_heads: H.
         kernel: `softmax` or `linear`, see `softmax_attention` and `linear_attention`.
         dropout: dropout of softmax weights in training. Refused on a CPU, where the fast kernel has
             none and attention takes six times as long (712 instead of 123 ms for forward and
@@ -34,17 +34,17 @@ class SelfAttention(nn.Module):
     """
 
     def __init__(
-        self, width: int, heads: int, kernel: Kernel = "softmax", dropout: float = 0.0
+        self, width: int, num_heads: int, kernel: Kernel = "softmax", dropout: float = 0.0
     ) -> None:
         super().__init__()
-        if heads < 1 or width % heads:
+        if num_heads < 1 or width % num_heads:
             raise ValueError(
-                f"embedding_dim {width} cannot be shared by {heads} heads; choose a divisor of "
-                f"{width} as --model.heads"
+                f"embedding_dim {width} cannot be shared by {num_heads} heads; choose a divisor of "
+                f"{width} as --model.num_heads"
             )
         if dropout and kernel == "linear":
             raise ValueError("linear attention has no weights that attention_dropout could drop")
-        self.heads, self.kernel, self.dropout = heads, kernel, dropout
+        self.num_heads, self.kernel, self.dropout = num_heads, kernel, dropout
         self.project = nn.Linear(width, 3 * width, bias=False)
         self.output = nn.Linear(width, width, bias=False)
         for block in (*self.project.weight.split(width), self.output.weight):
@@ -59,7 +59,7 @@ class SelfAttention(nn.Module):
             turns: rotary positions, of D/H dimensions.
         """
         rows, length, width = states.shape
-        parts = self.project(states).view(rows, length, 3, self.heads, width // self.heads)
+        parts = self.project(states).view(rows, length, 3, self.num_heads, width // self.num_heads)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4).unbind(0)  # each [B, H, T, d]
         if self.kernel == "linear":
             mixed = linear_attention(queries, keys, values, mask, turns)

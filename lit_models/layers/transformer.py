@@ -41,7 +41,7 @@ class EncoderLayer(nn.Module):
     Args:
         width: D.
         heads: H.
-        feedforward: hidden width of F.
+        dim_feedforward: hidden width of F.
         norm: position of the layer norms.
         kernel: kind of attention.
         dropout: dropout on A, on F and inside F.
@@ -54,8 +54,8 @@ class EncoderLayer(nn.Module):
     def __init__(
         self,
         width: int,
-        heads: int,
-        feedforward: int,
+        num_heads: int,
+        dim_feedforward: int,
         norm: Norm,
         kernel: Kernel = "softmax",
         dropout: float = 0.0,
@@ -65,8 +65,8 @@ class EncoderLayer(nn.Module):
         if norm not in ("pre", "post"):
             raise ValueError(f"norm is {norm!r}; choose 'pre' or 'post'")
         self.norm = norm
-        self.attention = SelfAttention(width, heads, kernel, attention_dropout)
-        self.feedforward = FeedForward(width, feedforward, dropout)
+        self.attention = SelfAttention(width, num_heads, kernel, attention_dropout)
+        self.feedforward = FeedForward(width, dim_feedforward, dropout)
         self.attention_norm, self.feedforward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout = TextDropout(dropout)
 
@@ -87,9 +87,9 @@ class Encoder(nn.Module):
 
     Args:
         width: D.
-        layers: how many.
+        num_layers: number of layers.
         heads: H.
-        feedforward: hidden width of the feed-forward layers.
+        dim_feedforward: hidden width of the feed-forward layers.
         norm: position of the layer norms.
         kernel: kind of attention.
         rotary: rotary positions in the attention.
@@ -103,9 +103,9 @@ class Encoder(nn.Module):
     def __init__(
         self,
         width: int,
-        layers: int,
-        heads: int,
-        feedforward: int,
+        num_layers: int,
+        num_heads: int,
+        dim_feedforward: int,
         norm: Norm,
         kernel: Kernel = "softmax",
         rotary: bool = False,
@@ -113,14 +113,16 @@ class Encoder(nn.Module):
         attention_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ValueError(f"layers is {layers}; an encoder has at least 1")
+        if num_layers < 1:
+            raise ValueError(f"num_layers is {num_layers}; an encoder has at least 1")
         self.layers = nn.ModuleList(
-            EncoderLayer(width, heads, feedforward, norm, kernel, dropout, attention_dropout)
-            for _ in range(layers)
+            EncoderLayer(
+                width, num_heads, dim_feedforward, norm, kernel, dropout, attention_dropout
+            )
+            for _ in range(num_layers)
         )
         self.last_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
-        self.turned = width // heads if rotary else 0
+        self.turned = width // num_heads if rotary else 0
         if rotary:
             rotation(1, self.turned, torch.empty(0))  # refuses an odd width
 

@@ -1,4 +1,4 @@
-"""TextFiles: four formats, one corpus; and every fault named with its file and row."""
+"""TextFiles: the same corpus from four formats; every fault named with its file and row."""
 
 from __future__ import annotations
 
@@ -192,12 +192,12 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
     [
         ("text,label", {"text_column": "words"}, r"text_column 'words' .*\['text', 'label'\]"),
         ("text,label", {"label_column": "y"}, r"label_column 'y' .*\['text', 'label'\]"),
-        ("a,label", {}, r"text_column is not given.*columns are \['a', 'label'\]"),
-        ("text,b", {}, r"label_column is not given.*columns are \['text', 'b'\]"),
-        ("text,Review", {}, r"could be any of \['text', 'Review'\]"),
+        ("a,label", {}, r"text_column is not set.*columns \['a', 'label'\]"),
+        ("text,b", {}, r"label_column is not set.*columns \['text', 'b'\]"),
+        ("text,Review", {}, r"the file has \['text', 'Review'\]"),
         ("text,label", {"label_column": "text"}, "are both 'text'"),
         ("text,text", {"text_column": "text"}, "'text' occurs 2 times"),
-        ("text;label", {}, r"columns are \['text;label'\]"),
+        ("text;label", {}, r"columns \['text;label'\]"),
     ],
 )
 def test_columns_that_are_missing_or_unclear(
@@ -274,12 +274,12 @@ def test_a_quote_left_open_in_a_tsv_does_not_swallow_rows(tmp_path: Path) -> Non
     ("line", "message"),
     [
         ('{"text": "b", "label": ', "is not JSON"),
-        ('["b", "x"]', "holds a list, must hold an object"),
-        ('{"text": "b"}', r"has no 'label'; its keys are \['text'\]"),
+        ('["b", "x"]', "is a list, must be an object"),
+        ('{"text": "b"}', r"has no 'label', but \['text'\]"),
         ('{"text": "b", "label": null}', "'label' has no label"),
         ('{"text": "b", "label": NaN}', "'label' has no label"),
         ('{"text": "b", "label": ["x"]}', "a label must be a string, a number or true/false"),
-        ('{"text": 7, "label": "x"}', "holds '7', a int; a text must be a string"),
+        ('{"text": 7, "label": "x"}', "has '7', a int; a text must be a string"),
         (r'{"text": "\ud800", "label": "x"}', "is not JSON .*surrogates not allowed"),
         ("[" * 100_000, "is not JSON"),
     ],

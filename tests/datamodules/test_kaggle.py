@@ -129,14 +129,14 @@ def test_missing_and_damaged_files_are_named(folder: Path) -> None:
         archive.writestr("other.tsv", "x")
     with pytest.raises(DataError, match=rf"must hold one {LABELLED} .*holds \['other.tsv'\]"):
         make(folder).read()
-    with pytest.raises(DataError, match=r"data.validation is 1.0; it must be above 0"):
-        make(folder, validation=1.0)
+    with pytest.raises(DataError, match=r"data.validation_fraction is 1.0; it must be above 0"):
+        make(folder, validation_fraction=1.0)
 
 
 def test_copies_of_a_review_stay_on_one_side(folder: Path) -> None:
     lines = [f'"{n}_8"\t{n % 2}\t"review {n % 50}{"!" * (n // 50)}"' for n in range(100)]
     put(folder, LABELLED, "id\tsentiment\treview", *lines)
-    corpus = make(folder, validation=0.2).read()
+    corpus = make(folder, validation_fraction=0.2).read()
     learnt = {text_key(corpus.train.texts[row]) for row in corpus.train_rows}
     assert len(corpus.val_rows) == 20
     assert not any(text_key(corpus.train.texts[row]) in learnt for row in corpus.val_rows)

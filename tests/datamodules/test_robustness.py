@@ -42,7 +42,7 @@ def test_every_pair_has_its_original_and_opposite_labels(root: Path) -> None:
 
 @pytest.mark.parametrize("refit", [False, True])
 def test_originals_are_neither_learnt_from_nor_validated_on(root: Path, refit: bool) -> None:
-    split = {"validation": 0.25, "split_seed": 1}
+    split = {"validation_fraction": 0.25, "split_seed": 1}
     drawn = set(opened(root, **split).store.rows("val").tolist())
     assert {2, 3, 22, 23} <= drawn  # originals, of which validation would otherwise have four
     data = opened(root, exclude="robustness", refit=refit, **split)
@@ -58,7 +58,7 @@ def test_originals_are_neither_learnt_from_nor_validated_on(root: Path, refit: b
 
 
 def test_validation_keeps_its_other_rows(root: Path) -> None:
-    split = {"validation": 0.25, "split_seed": 1}
+    split = {"validation_fraction": 0.25, "split_seed": 1}
     plain, without = opened(root, **split), opened(root, exclude="robustness", **split)
     left = set(plain.store.rows("val").tolist()) - {2, 3, 22, 23}
     assert set(without.store.rows("val").tolist()) == left

@@ -1,4 +1,4 @@
-"""TextDataModule: prepare once, set up anywhere, and show each side only what it may see."""
+"""TextDataModule: prepared once, set up anywhere, and no row on a side where it does not belong."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_the_train_view_shows_the_train_side_alone(cache: Path) -> None:
     assert view.unlabelled is not None and len(view.unlabelled) == 10
     assert len(view.vocabulary) == 60
     assert (view.num_classes, view.pad_id, view.unk_id) == (2, 0, 1)
-    for batch in data.train_dataloader():  # cut as the batches are
+    for batch in data.train_dataloader():  # truncated as the batches
         for row, tokens, length in zip(batch.ids, batch.tokens, batch.lengths, strict=True):
             start, end = view.tokens.offsets[row : row + 2]
             assert view.tokens.values[start:end].tolist() == tokens[:length].tolist()
@@ -221,17 +221,17 @@ def test_rare_words_become_unk(least: int, cache: Path) -> None:
     data = ready(cache, min_frequency=least, vocab_size=None)
     vocabulary, counts = data.train_view().vocabulary, data.store.counts()
     kept = int((counts >= least).sum()) + 2
-    assert len(vocabulary) == kept == data.encoder.cut.vocab_size
+    assert len(vocabulary) == kept == data.encoder.token_truncation.vocab_size
     assert counts[2:kept].min() >= least > counts[kept:].max()
     assert int(data.train_view().tokens.values.max()) == kept - 1
 
 
 def test_the_lower_of_two_caps_holds(cache: Path) -> None:
-    frequent = ready(cache, min_frequency=2, vocab_size=None).encoder.cut.vocab_size
+    frequent = ready(cache, min_frequency=2, vocab_size=None).encoder.token_truncation.vocab_size
     assert frequent is not None
     for cap, expected in ((5, 5), (frequent + 100, frequent)):
         data = ready(cache, min_frequency=2, vocab_size=cap)
-        assert data.encoder.cut.vocab_size == expected
+        assert data.encoder.token_truncation.vocab_size == expected
         assert max(int(batch.tokens.max()) for batch in data.test_dataloader()) < expected
 
 
@@ -253,7 +253,7 @@ def test_bad_values_are_named(name: str, value: int, least: int) -> None:
 
 
 def test_an_unknown_truncation_is_named() -> None:
-    with pytest.raises(DataError, match=r"data.truncation is 'middle'; choose of \('head'"):
+    with pytest.raises(DataError, match=r"data.truncation is 'middle'; choose one of \('head'"):
         ToyData(truncation="middle")
 
 
@@ -276,19 +276,20 @@ def test_the_cache_folder_follows_the_environment(
 
 def test_a_vocabulary_that_min_frequency_empties_is_an_error(cache: Path) -> None:
     with pytest.raises(
-        DataError, match=r"min_frequency 999 leaves no word of \d+: .* stands \d+ t"
+        DataError,
+        match=r"min_frequency is 999, which leaves none of \d+ words; it must be at most \d+,",
     ):
         ready(cache, min_frequency=999)
 
 
 def test_texts_prepared_otherwise_have_a_store_of_their_own(cache: Path) -> None:
     plain = ready(cache)
-    other = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    other = ready(cache, tokenizer=WordTokenizer(preparation="keras"))
     assert other.corpus_folder == plain.corpus_folder
     assert other.store.folder != plain.store.folder
     assert "class0sign0" in plain.tokenizer.vocabulary()
     assert {"class", "sign"} < set(other.tokenizer.vocabulary())  # letters only
-    again = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    again = ready(cache, tokenizer=WordTokenizer(preparation="keras"))
     assert again.store.folder == other.store.folder
 
 

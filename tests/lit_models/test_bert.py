@@ -386,7 +386,7 @@ def test_rows_longer_than_the_positions_are_refused_before_the_first_step(tmp_pa
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     model = BERT(config=tiny("bert", vocab_size=20))
-    with pytest.raises(ValueError, match="the tokenizer knows .* and the encoder 20; give --data"):
+    with pytest.raises(ValueError, match="the tokenizer has .* and the encoder 20; give --data"):
         make_trainer(tmp_path, max_steps=1).fit(model, datamodule=toy(tmp_path))
 
 

@@ -26,7 +26,7 @@ def contest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(contest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
     words = ["fit", "-c", "nb_logreg", "--data", "datamodules.kaggle.Kaggle", "--root", contest]
-    words += ["--runs", runs, "--run.wandb_mode", "disabled", "--model.min_documents", "1"]
+    words += ["--runs", runs, "--run.wandb_mode", "disabled", "--model.min_df", "1"]
     assert main(list(map(str, words))) == 0
     return runs / "fit" / "nb_logreg" / "seed-0"
 

@@ -12,13 +12,15 @@ import pytest
 import experiments
 from datamodules.store.corpus import TextSplit
 from experiments.cli.main import main
+from experiments.config.registry import Registry
 from experiments.inference import robustness_sets as made
 from experiments.inference.predictor import Predictor
 from experiments.inference.robustness import FILE, Judged, read_judged, read_published
 from experiments.inference.robustness_sets import challenges, with_typos, without_punctuation
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, write_row
-from experiments.report.robustness import markdown, write_robustness
+from experiments.report.readme.write import write_readme
+from experiments.report.robustness import markdown
 from tests.corpora import make_robustness, review, revise
 
 RESULTS = Path(experiments.__path__[0]) / "results"
@@ -86,7 +88,11 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     short = (["short", "and sweet"], np.array([0, 1]))
     monkeypatch.setattr(made, "read_sentences", lambda file: short)
     fixed = ["--profile", "smoke", "--runs", str(tmp_path / "runs"), "--name", "b"]
-    fixed += ["--data=tests.corpora.SmallIMDB", f"--data.root={root}", "--data.validation=0.25"]
+    fixed += [
+        "--data=tests.corpora.SmallIMDB",
+        f"--data.root={root}",
+        "--data.validation_fraction=0.25",
+    ]
     fixed += [f"--data.cache_dir={tmp_path / 'cache'}", "--run.wandb_mode=disabled"]
     for name in ("bag", "tfidf_logreg", "mlp"):
         words = [] if name == "mlp" else ["--data.exclude", "robustness"]
@@ -115,7 +121,7 @@ def test_runs_are_judged_kept_published_and_shown(
 
     readme = tmp_path / "README.md"
     readme.write_text("one\n<!-- robustness -->\nprevious\n<!-- /robustness -->\ntwo\n")
-    assert write_robustness(readme, tmp_path / "results")
+    assert write_readme(readme, tmp_path / "results", Registry()) == [(readme, "table robustness")]
     text = readme.read_text()
     assert text.startswith("one\n") and text.endswith("\ntwo\n") and "previous" not in text
     assert f"{100 * judged.accuracy('typos_5'):.1f}" in text and "| `bag` | 0 |" in text
@@ -164,12 +170,11 @@ def test_the_published_table_stands_in_the_readme_and_follows_from_its_evidence(
     assert markdown(published) in (RESULTS.parents[1] / "README.md").read_text(encoding="utf-8")
 
 
-def test_marks_that_do_not_pair_up_are_refused(tmp_path: Path) -> None:
+def test_nothing_published_is_no_table(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text("no marks")
-    assert not write_robustness(readme, tmp_path)
-    readme.write_text("<!-- robustness -->")
-    with pytest.raises(ResultsError, match="is to be followed by"):
-        write_robustness(readme, tmp_path)
+    readme.write_text(text := "<!-- robustness --><!-- /robustness -->")
+    with pytest.raises(ResultsError, match="0 runs are published"):
+        write_readme(readme, tmp_path, Registry())
+    assert readme.read_text() == text
     with pytest.raises(ResultsError, match="0 runs are published"):
         markdown([])

@@ -51,6 +51,7 @@ def run(folder: Path, experiment: str, *more: Any) -> Path:
     return folder / "quick" / experiment / "seed-0"
 
 
+@pytest.mark.usefixtures("fork_server")
 def test_a_run_and_kept_vectors_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     vectors = '{"class_path": "Word2Vec", "init_args": {"min_count": 1}}'
     place = run(tmp_path, "vector_average_logreg", f"--data.vectors={vectors}")
@@ -71,6 +72,7 @@ def test_a_run_and_kept_vectors_answer(tmp_path: Path, capsys: pytest.CaptureFix
     assert set(table.words) == set(view.vocabulary[2:])
 
 
+@pytest.mark.usefixtures("fork_server")
 def test_the_table_of_a_network_is_that_of_its_words(tmp_path: Path) -> None:
     place = run(tmp_path, "cnn", "--trainer.max_epochs=1")
     table = read_table(place)
@@ -78,11 +80,12 @@ def test_the_table_of_a_network_is_that_of_its_words(tmp_path: Path) -> None:
     assert np.array_equal(table.vectors[0], weights[2]) and table.words[0] != "<unk>"
 
 
+@pytest.mark.usefixtures("fork_server")
 def test_clusters_of_a_run_are_word_lists(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = '{"class_path": "Word2Vec", "init_args": {"min_count": 1}}'
-    place = run(tmp_path, "centroids_forest", f"--data.vectors={vectors}", "--model.trees=5")
+    place = run(tmp_path, "centroids_forest", f"--data.vectors={vectors}", "--model.n_estimators=5")
     capsys.readouterr()
     assert main(["vectors", "clusters", str(place)]) == 0
     every = capsys.readouterr().out.split()

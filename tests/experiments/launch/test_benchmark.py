@@ -24,6 +24,7 @@ from experiments.records.run_files import read_row
 from experiments.training import run
 from experiments.training.signals import Stopped
 from tests.experiments.conftest import REPOSITORY, TOY, Command
+from tests.warm import ForkServer
 
 SLOW = """
 import os, time
@@ -65,6 +66,7 @@ def slow(tmp_path: Path) -> Path:
 
 
 def start(*words: object) -> subprocess.Popen[str]:
+    """Starts a command in a session of its own, which signals reach as at a terminal."""
     return subprocess.Popen(
         [sys.executable, "-m", "experiments", *map(str, words)],
         cwd=REPOSITORY,
@@ -150,7 +152,9 @@ def test_crashes_become_rows_and_the_rest_goes_on(slow: Path, lit: Command, tmp_
     assert "Traceback" in log
 
 
-def test_kill_9_and_a_second_start_finish_the_benchmark(slow: Path, tmp_path: Path) -> None:
+def test_kill_9_and_a_second_start_finish_the_benchmark(
+    slow: Path, lit: Command, tmp_path: Path
+) -> None:
     words = ["benchmark", "slow_well", "bag", "--configs", slow, "--runs", tmp_path, "--name", "b"]
     process = start(*words, *TOY)
     folder = tmp_path / "b" / "slow_well" / "seed-0"
@@ -158,16 +162,15 @@ def test_kill_9_and_a_second_start_finish_the_benchmark(slow: Path, tmp_path: Pa
     process.kill()  # the parent alone: its run must end by itself
     process.wait()
     assert not (folder / "row.json").exists()
-    second = start(*words, *TOY)
-    output, _ = second.communicate(timeout=200)
-    assert second.returncode == 0, output
+    second = lit(*words, *TOY)
+    assert second.returncode == 0, second.stdout + second.stderr
     assert epochs(folder) == [0, 1]
     assert read_row(tmp_path / "b" / "bag" / "seed-0").status == "ok"
     assert len((tmp_path / "b" / "results.jsonl").read_text().splitlines()) == 2
 
 
 def test_ctrl_c_leaves_a_state_from_which_the_same_command_goes_on(
-    slow: Path, tmp_path: Path
+    slow: Path, lit: Command, tmp_path: Path
 ) -> None:
     words = ["benchmark", "slow_well", "--configs", slow, "--runs", tmp_path, "--name", "b", *TOY]
     words.append("--trainer.max_epochs=7")  # more to go than a busy machine does meanwhile
@@ -179,14 +182,13 @@ def test_ctrl_c_leaves_a_state_from_which_the_same_command_goes_on(
     assert process.returncode == 130 and "the same command goes on" in output
     assert not (folder / "row.json").exists()
     assert "stopped by SIG" in (folder / "log.txt").read_text()
-    second = start(*words)
-    output, _ = second.communicate(timeout=200)
-    assert second.returncode == 0, output
+    second = lit(*words)
+    assert second.returncode == 0, second.stdout + second.stderr
     assert epochs(folder) == list(range(7))
 
 
 def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
-    slow: Path, tmp_path: Path
+    slow: Path, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     plan = benchmark.expand(
         Registry([slow]),
@@ -242,5 +244,5 @@ def test_budgets_are_read(text: str, expected: float) -> None:
 
 
 def test_a_budget_that_is_no_time_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="--budget 'soon' is no time"):
+    with pytest.raises(ConfigError, match="--budget 'soon' is not a time"):
         benchmark.seconds("soon")

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -19,7 +18,9 @@ from experiments.launch.local import LocalLauncher
 from experiments.machine.resources import Share, outside_allocation, shares
 from experiments.records.row import Row
 from experiments.records.run_files import read_row
+from tests import warm
 from tests.experiments.conftest import REPOSITORY, TOY, Command
+from tests.warm import ForkServer
 
 SLEEPY = """
 import time
@@ -54,45 +55,18 @@ def sleepy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def at_once(sleepy: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a benchmark of the two sleepy experiments and `tfidf_logreg`, two at once."""
-    started = []
-
-    def start(*words: str) -> subprocess.Popen[str]:
-        names = ["sleepy_a", "sleepy_b", "tfidf_logreg"]
-        settings = ["--configs", str(sleepy), "--runs", str(tmp_path), "--name", "b", "--jobs", "2"]
-        command = [
-            sys.executable,
-            "-m",
-            "experiments",
-            "benchmark",
-            *names,
-            *settings,
-            *TOY,
-            *words,
-        ]
-        started.append(
-            subprocess.Popen(
-                command,
-                cwd=REPOSITORY,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
-        )
-        return started[-1]
-
-    yield start
-    for process in started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+def at_once(sleepy: Path, tmp_path: Path) -> list[str]:
+    """The command for the two sleepy experiments and `tfidf_logreg`, two at once."""
+    words = ["benchmark", "sleepy_a", "sleepy_b", "tfidf_logreg", "--configs", str(sleepy)]
+    return [*words, "--runs", str(tmp_path), "--name", "b", "--jobs", "2", *TOY]
 
 
-def wait_for(files: list[Path], process: subprocess.Popen[str], seconds: float = 200) -> None:
+def wait_for(
+    files: list[Path], process: subprocess.Popen[str] | warm.Command, seconds: float = 200
+) -> None:
     end = time.monotonic() + seconds
     while not all(file.exists() for file in files):
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None
         assert time.monotonic() < end, f"{files} did not appear"
         time.sleep(0.05)
 
@@ -117,10 +91,10 @@ def result(row: Row) -> tuple:
 
 
 def test_runs_at_once_give_what_one_after_the_other_gives_inside_an_allocation_too(
-    finished: Path, lit: Command, tmp_path: Path
+    finished: Path, cold_lit: Command, tmp_path: Path
 ) -> None:
     words = ["benchmark", "bag", "tfidf_logreg", "--name", "b", "--runs", tmp_path, "--jobs", 2]
-    done = lit(*words, *TOY, **ALLOCATION)
+    done = cold_lit(*words, *TOY, **ALLOCATION)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = []
     for name in ("bag", "tfidf_logreg"):
@@ -136,40 +110,53 @@ def test_runs_at_once_give_what_one_after_the_other_gives_inside_an_allocation_t
 
 
 def test_ctrl_c_stops_every_run_and_the_same_command_goes_on(
-    at_once: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    at_once: list[str], lit: Command, tmp_path: Path
 ) -> None:
-    process = at_once("--trainer.max_epochs=6")
+    words = [*at_once, "--trainer.max_epochs=6"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments", *words],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
     folders = [tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "sleepy_b")]
-    wait_for([folder / "resume.ckpt" for folder in folders], process)
-    os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    try:
+        wait_for([folder / "resume.ckpt" for folder in folders], process)
+        os.killpg(process.pid, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130 and "the same command goes on" in output
     for folder in folders:
         assert "stopped by SIG" in (folder / "log.txt").read_text()
         assert not (folder / "row.json").exists() and not children_in(folder)
     assert not (tmp_path / "b" / "tfidf_logreg").exists()
-    again = at_once("--trainer.max_epochs=6")
-    output, _ = again.communicate(timeout=200)
-    assert again.returncode == 0, output
+    again = lit(*words)
+    assert again.returncode == 0, again.stdout + again.stderr
     assert [len(read_row(folder).history) for folder in folders] == [6, 6]
 
 
 def test_a_run_that_is_lost_costs_no_other_row(
-    at_once: Callable[..., subprocess.Popen[str]], tmp_path: Path
+    at_once: list[str], fork_server: ForkServer, lit: Command, tmp_path: Path
 ) -> None:
-    process = at_once()
+    process = fork_server.start("experiments", *at_once)
     lost, kept = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "sleepy_b"))
-    wait_for([lost / "resume.ckpt", kept / "resume.ckpt"], process)
-    [child] = children_in(lost)
-    child.kill()
-    output, _ = process.communicate(timeout=200)
-    assert process.returncode == 1, output
+    try:
+        wait_for([lost / "resume.ckpt", kept / "resume.ckpt"], process)
+        [child] = children_in(lost)
+        child.kill()
+        done = process.wait(timeout=200)
+    finally:
+        process.kill()
+    assert done.returncode == 1, done.stdout + done.stderr
     assert "killed by SIGKILL" in str(read_row(lost).reason)
     assert read_row(kept).status == read_row(kept.parents[1] / "tfidf_logreg/seed-0").status == "ok"
 
-    retried = at_once("--retry")
-    output, _ = retried.communicate(timeout=200)
-    assert retried.returncode == 0, output
+    retried = lit(*at_once, "--retry")
+    assert retried.returncode == 0, retried.stdout + retried.stderr
     row = read_row(lost)
     assert result(row) == (*result(read_row(kept))[:4], row.config_hash, result(read_row(kept))[5])
 

@@ -28,25 +28,25 @@ def closed_port() -> int:
         return port
 
 
-def test_weights_are_fetched_once_and_runs_need_no_hub(lit: Command, tmp_path: Path) -> None:
+def test_weights_are_fetched_once_and_runs_need_no_hub(cold_lit: Command, tmp_path: Path) -> None:
     places = {"LIT_SENTIMENT_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hf")}
     places |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
     words = ["bert", *SMALL, "--runs", tmp_path]
     nowhere = f"http://127.0.0.1:{closed_port()}"
 
-    early = lit("prepare", "--weights", *words, **places, HF_ENDPOINT=nowhere)
-    assert early.returncode == 1 and "'bert-base-uncased' cannot be had here" in early.stderr
+    early = cold_lit("prepare", "--weights", *words, **places, HF_ENDPOINT=nowhere)
+    assert early.returncode == 1 and "'bert-base-uncased' is not available here" in early.stderr
     assert "lit-sentiment prepare --weights" in early.stderr
     assert not (tmp_path / "cache" / "weights.json").exists()
 
     with hub(make_bert(tmp_path / "model")) as (address, asked):
-        done = lit("prepare", "--weights", *words, **places, HF_ENDPOINT=address)
+        done = cold_lit("prepare", "--weights", *words, **places, HF_ENDPOINT=address)
         assert done.returncode == 0, done.stdout + done.stderr
         assert f"weights of {REPOSITORY} are ready" in done.stdout
         assert any(path.endswith("model.safetensors") for path in asked)
         assert not any(path.endswith(".bin") for path in asked)
 
-    ran = lit("benchmark", *words, "--name", "b", **places, HF_ENDPOINT=nowhere)
+    ran = cold_lit("benchmark", *words, "--name", "b", **places, HF_ENDPOINT=nowhere)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert read_row(tmp_path / "b" / "bert" / "seed-0").status == "ok"
 

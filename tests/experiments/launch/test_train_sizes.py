@@ -10,6 +10,8 @@ from experiments.cli.main import main
 from experiments.records.predictions import read_predictions
 from experiments.records.run_files import VAL_FILE, read_row
 
+pytestmark = pytest.mark.usefixtures("fork_server")
+
 
 def test_each_size_is_a_row_that_says_how_much_it_learnt_from(tmp_path: Path) -> None:
     words = ["benchmark", "tfidf_logreg", "--profile", "smoke", "--runs", str(tmp_path)]

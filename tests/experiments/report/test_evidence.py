@@ -187,10 +187,10 @@ def test_the_command_makes_the_line_again(table: Table, made: Path) -> None:
 
 
 def test_a_published_line_names_its_table_and_its_variant() -> None:
-    import experiments.cli.main
+    import experiments.cli.parser
     from experiments.records.run_files import read_table
 
-    results = experiments.cli.main.RESULTS
+    results = experiments.cli.parser.RESULTS
     rows = {(row.experiment, row.protocol): row for row in read_table(results / "imdb.jsonl")}
     tables = {table.protocol: table for table in read_tables(results)[0]}
     lines = {line.experiment: line for line in tables["holdout"].lines}

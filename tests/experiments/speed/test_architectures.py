@@ -27,7 +27,7 @@ def test_operations_are_those_of_the_written_equations() -> None:
     both = BidirectionalLSTM(vocab_size=30, embedding_dim=5, hidden_size=3, pooling="mean")
     assert flops_per_token(both, batch) == (words * 2 * cell + 2 * 2 * output) / words
     # Word dropout would leave words out by chance, and their operations with them.
-    narrow = {"vocab_size": 30, "embedding_dim": 8, "feedforward": 8, "word_dropout": 0.0}
+    narrow = {"vocab_size": 30, "embedding_dim": 8, "dim_feedforward": 8, "word_dropout": 0.0}
     short, long = (make_batch(random_rows([n], 30)) for n in (64, 128))
     encoder = Transformer(**narrow)
     assert flops_per_token(encoder, long) > 1.2 * flops_per_token(encoder, short)  # the n² part

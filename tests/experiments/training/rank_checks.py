@@ -1,6 +1,6 @@
 """What two processes do together in `test_ranks.py`; each of them runs this file.
 
-python -m tests.experiments.rank_checks FOLDER
+python -m tests.experiments.training.rank_checks FOLDER
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ MODELS: dict[str, dict[str, Any]] = {
     "sparse": {"class_path": "lit_models.bag.Bag", "init_args": FREE},
     "dense": {
         "class_path": "lit_models.cnn.CNN",
-        "init_args": FREE | {"embedding_dropout": 0.0, "embedding_dim": 8, "filters": 8},
+        "init_args": FREE | {"embedding_dropout": 0.0, "embedding_dim": 8, "num_filters": 8},
     },
-    "sum": {"class_path": "lit_models.perceptron.Perceptron", "init_args": {"min_documents": 1}},
+    "sum": {"class_path": "lit_models.perceptron.Perceptron", "init_args": {"min_df": 1}},
     "random": {  # draws in every step, and averages its weights
         "class_path": "lit_models.bag.Bag",
-        "init_args": {"word_dropout": 0.2, "average": "ema", "schedule": "cosine"},
+        "init_args": {"word_dropout": 0.2, "weight_averaging": "ema", "schedule": "cosine"},
     },
 }
 

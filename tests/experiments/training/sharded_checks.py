@@ -43,14 +43,19 @@ def encoder(**values: Any) -> dict[str, Any]:
 
 
 # The gradient's norm is above 0.1 in every step.
-ALL = {"layer_decay": 0.7, "weight_decay": 0.1, "gradient_clip_norm": 0.1, "average": "ema"}
+ALL = {
+    "layer_decay": 0.7,
+    "weight_decay": 0.1,
+    "gradient_clip_norm": 0.1,
+    "weight_averaging": "ema",
+}
 MODELS = {
     "rates": encoder(**STILL, **ALL, schedule="linear", frozen_layers=0, head="tanh"),
     "thawing": encoder(
         **STILL,
         gradual_unfreezing=True,
         gradient_checkpointing=True,
-        average="asgd",
+        weight_averaging="asgd",
         pooled_layers=2,
         pooling="mean",
         window=24,
@@ -58,7 +63,9 @@ MODELS = {
     "adapters": encoder(**STILL, lora_rank=2),
     "bf16": encoder(**STILL | {"learning_rate": 2e-3}),
     # Draws in every step, and weights have taken no step yet where it is cut.
-    "random": encoder(dropout=0.1, learning_rate=3e-3, average="ema", gradual_unfreezing=True),
+    "random": encoder(
+        dropout=0.1, learning_rate=3e-3, weight_averaging="ema", gradual_unfreezing=True
+    ),
 }
 rank_checks.MODELS |= MODELS
 CASES: dict[str, dict[str, Any]] = {

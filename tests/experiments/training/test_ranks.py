@@ -52,7 +52,7 @@ def launched(words: list[str], folder: Path, timeout: float = 150) -> list[tuple
 def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What two processes found in `rank_checks.py`."""
     folder = tmp_path_factory.mktemp("ranks")
-    for code, output in launched(["tests.experiments.rank_checks", str(folder)], folder):
+    for code, output in launched(["tests.experiments.training.rank_checks", str(folder)], folder):
         assert code == 0, output
     return json.loads((folder / "found.json").read_text())
 
@@ -128,7 +128,7 @@ def test_the_command_line_on_two_processes(
 
 def test_an_error_of_one_rank_is_the_error_of_all(tmp_path: Path) -> None:
     words = ["fit", "-c", "bag", "--profile", "smoke", "--runs", str(tmp_path), *TOY, *TWO]
-    words += ["--trainer.callbacks=tests.experiments.test_ranks.FailsInRankOne"]
+    words += ["--trainer.callbacks=tests.experiments.training.test_ranks.FailsInRankOne"]
     (code, _), (other, said) = launched(["experiments", *words], tmp_path)
     assert code == other == 1
     row = read_row(tmp_path / "fit" / "bag" / "seed-0")

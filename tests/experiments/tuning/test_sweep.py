@@ -31,6 +31,7 @@ model.learning_rate: {low: 1.0e-3, high: 1.0e-1, log: true}
 data.batch_size: {choices: [8, 16]}
 """
 FIT = ["--profile", "smoke", *TOY, "--run.wandb_mode=disabled"]
+pytestmark = pytest.mark.usefixtures("fork_server")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.batches import make_batch, random_rows
 from tests.tiny_encoders import tiny
 from tests.toys import ToyData
 
-SIZES: dict[str, Any] = {"vocab_size": 60, "embedding_dim": 8, "heads": 2, "feedforward": 8}
+SIZES: dict[str, Any] = {"vocab_size": 60, "embedding_dim": 8, "num_heads": 2, "dim_feedforward": 8}
 CPU = torch.device("cpu")
 
 

@@ -1,4 +1,4 @@
-"""The commands that take what was fitted before: report, compare, judge, publish, predict."""
+"""Commands over finished runs and published rows: report, compare, judge, publish."""
 
 from __future__ import annotations
 
@@ -21,34 +21,15 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     if options.wandb is not None:
         summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:
-        from experiments.report.readme import write_readme
+        from experiments.report.readme.write import write_readme
 
-        for name in write_readme(options.readme, options.folder, Registry(options.configs)):
-            console.print(f"{options.readme}: table {name}", highlight=False)
-        from experiments.report.robustness import write_robustness
-
-        if write_robustness(options.readme, options.folder):
-            console.print(f"{options.readme}: table robustness", highlight=False)
-    return 0
-
-
-def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`robustness`: saved runs on contrast sets, counterfactuals, typos and other sentences."""
-    from experiments.inference import robustness as sets
-    from experiments.report.robustness import grid
-
-    Registry(options.configs)
-    found = sets.judge_all(options.benchmark, lambda what: console.print(what, highlight=False))
-    if not found:
-        return 1
-    console.print(grid([judged for _, judged in found]))
-    for folder, judged in found if options.publish else []:
-        console.print(f"{sets.publish(judged, folder, options.results)}", highlight=False)
+        for file, what in write_readme(options.readme, options.folder, Registry(options.configs)):
+            console.print(f"{file}: {what}", highlight=False, soft_wrap=True)
     return 0
 
 
 def compare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`compare`: each experiment of two benchmarks: by how much it differs, and what changed.
+    """`compare`: show by how much each experiment of two benchmarks differs, and what changed.
 
     The exit code is 1 if an experiment got significantly worse, 2 if they cannot be compared.
     """
@@ -76,7 +57,7 @@ def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
 
 def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`cost`: counts the operations of published models on fresh ones, and keeps the figures."""
+    """`cost`: count FLOPs of published rows on untrained models, and keep the figures."""
     from experiments.records.costs import cost_file
     from experiments.records.run_files import read_table
     from experiments.training.count_flops import count_published
@@ -91,7 +72,7 @@ def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 
 def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`publish`: copies finished runs with their evidence to the published results."""
+    """`publish`: copy finished runs with their evidence to the published results."""
     from experiments.records.publishing import publish as copy
 
     Registry(options.configs)
@@ -100,41 +81,8 @@ def publish(options: argparse.Namespace, rest: list[str], console: Console) -> i
     return 0
 
 
-def predict(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`predict`: label and probability of each text, one line each, tab-separated."""
-    from experiments.inference.predictor import Predictor
-
-    Registry(options.configs)
-    predictor = Predictor(options.run)
-    texts = options.text or [line.rstrip("\n") for line in sys.stdin]
-    for text, row in zip(texts, predictor(texts), strict=True):
-        label = predictor.encoder.label_names[row.argmax()]
-        print(f"{label}\t{row.max():.4f}\t{' '.join(text.split())}")
-    return 0
-
-
-def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`vectors`: nearest neighbours, analogies and clusters of word vectors."""
-    from experiments.inference.word_table import answer
-
-    Registry(options.configs)
-    for line in answer(options.what, options.place, options.word):
-        print(line)
-    return 0
-
-
-def submit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`submit`: writes a submission to the Kaggle contest from a run on its data."""
-    from experiments.inference.kaggle_submission import submit as write
-
-    Registry(options.configs)
-    file, reviews = write(options.run, options.out, options.hard)
-    console.print(f"{file}: {reviews:,} reviews", highlight=False, soft_wrap=True)
-    return 0
-
-
 def summarise(folder: Path, console: Console, texts: bool, **settings: Any) -> None:
-    """Sends a benchmark's report to W&B, without reviews' texts unless the user says so."""
+    """Send a benchmark's report to W&B, without texts of reviews unless the user says so."""
     import tempfile
 
     from experiments.report import read_tables

@@ -1,0 +1,1 @@
+"""The picture of a published table: accuracy against parameters, as SVG."""

@@ -1,0 +1,1 @@
+"""Tables and picture in Markdown files, written between marks."""
