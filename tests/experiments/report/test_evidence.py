@@ -91,7 +91,7 @@ def test_confusion_and_the_bars_count_the_same_errors(table: Table) -> None:
     assert figure
     go.Figure(figure)
     left, right = figure["data"]
-    assert left["name"] == "bad called good"
+    assert left["name"] == "bad predicted as good"
     assert -left["x"][0] == pytest.approx(100 * counts[0, 1] / counts[0].sum(), abs=1e-3)
     assert right["x"][0] == pytest.approx(100 * counts[1, 0] / counts[1].sum(), abs=1e-3)
     assert errors(table, ["a", "b", "c"]) is None
@@ -236,7 +236,7 @@ def test_a_killed_benchmark_says_what_is_there_and_what_is_missing(
     assert "lstm, seed 0: failed: out of memory" in out and "5 runs are missing:" in out
     states = {(m.experiment, m.seed): m.state for m in missing_runs(killed, read_rows(killed))}
     assert list(states) == [("cnn", 0), ("cnn", 1), ("bag", 0), ("bag", 1), ("lstm", 1)]
-    assert states["bag", 0] == "not started" and "goes on from" in states["cnn", 1]
+    assert states["bag", 0] == "not started" and "the same command resumes it" in states["cnn", 1]
     assert states["lstm", 1].startswith("started, no checkpoint")
     for file in ("report.md", "report.html"):
         text = (killed / file).read_text()
@@ -252,7 +252,7 @@ def test_a_benchmark_of_which_nothing_is_done_has_a_report_too(
     assert "cnn, seed 1: not started" in capsys.readouterr().out
     (tmp_path / "plan.json").write_text(json.dumps({"runs": [{"experiment": "cnn"}]}))
     assert main(["report", str(tmp_path)]) == 1
-    assert "plan.json: no plan of a benchmark ('seed')" in capsys.readouterr().err
+    assert "plan.json: not the plan of a benchmark ('seed')" in capsys.readouterr().err
 
 
 def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: Path) -> None:
@@ -261,7 +261,10 @@ def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: P
     (copy / "experiment_02" / "seed-1" / "val_predictions.parquet").unlink()
     [table], _ = read_tables(copy)
     assert table.analysis and table.analysis.seeds["experiment_02"] == (0,)
-    assert "No predictions are kept of experiment_02, seed 1: not in the statistics." in table.notes
+    assert (
+        "Not in the statistics, because their predictions are missing: experiment_02, seed 1."
+        in table.notes
+    )
     # What was changed is not left out but refused.
     shutil.copy(
         copy / "experiment_01" / "seed-0" / "predictions.parquet",

@@ -314,7 +314,7 @@ def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None
         "kept"
     ]
     assert "lost" not in files["accuracy-light.svg"]
-    with pytest.raises(ResultsError, match="table t has no row with a number of parameters"):
+    with pytest.raises(ResultsError, match="table t has no tested row with a number of parameters"):
         picture(tables_of(candidate("lost", 0.95, parameters)), "t", "docs/")
 
 
@@ -473,7 +473,10 @@ def test_the_short_table_says_what_it_shows_and_where_the_rest_is() -> None:
     assert "at most 2 points below the best, then the next best" in words
     assert "`holdout`: trained on the train part" in words and "`refit`: every choice" in words
     units = " ".join(units.split())
-    assert "In brackets the 95% interval over reviews; another seed would add to it" in units
+    assert (
+        "In brackets the 95% interval over reviews; the variation over seeds would add to it"
+        in units
+    )
     assert "in nats" in units and "p50 the median time" in units
     assert link.endswith("[docs/results.md](docs/results.md).")
     alone = top_table(build_tables([make_row(test=make_metrics())]), "t", Registry(), "results.md")

@@ -77,8 +77,8 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     assert "Example CPU, 2 cores, 2 threads; precision 32-true." in words
     assert f"`{command} 0 1 2 --name imdb --run.protocol holdout`" in words
     assert f"`{command} 0 --name imdb --run.protocol refit`" in words
-    reviews = "95% interval over reviews and seeds, of reviews alone where there is one seed."
-    assert reviews in words and "95% interval over reviews; another seed would" in words
+    reviews = "95% interval over reviews and seeds, over reviews alone for a single seed."
+    assert reviews in words and "95% interval over reviews; the variation over seeds would" in words
     assert "sample standard deviation" in words
     assert all(len(line) <= 100 for line in text.splitlines() if not line.startswith("|"))
 
@@ -106,21 +106,21 @@ def test_an_unchanged_readme_is_not_written(published: Path) -> None:
     ("text", "message"),
     [
         ("no marks", "README.md: no place for a table; put the lines <!-- results:NAME -->"),
-        (f"a\n{OPEN}\n", f"README.md:2: {OPEN} does not pair up"),
-        (f"{CLOSE}\n{OPEN}", f"README.md:1: {CLOSE} does not pair up"),
-        (f"{OPEN}\n{OPEN}\n{CLOSE}", f"README.md:2: {OPEN} does not pair up"),
-        (f"{OPEN}\n<!-- /results:own -->", "README.md:2: <!-- /results:own --> does not pair up"),
+        (f"a\n{OPEN}\n", f"README.md:2: {OPEN} has no partner"),
+        (f"{CLOSE}\n{OPEN}", f"README.md:1: {CLOSE} has no partner"),
+        (f"{OPEN}\n{OPEN}\n{CLOSE}", f"README.md:2: {OPEN} has no partner"),
+        (f"{OPEN}\n<!-- /results:own -->", "README.md:2: <!-- /results:own --> has no partner"),
         (
             "<!-- results:own --><!-- /results:own -->",
             r"own.jsonl: no such table; .*published has imdb",
         ),
         ("<!-- results:test_log --><!-- /results:test_log -->", "test_log.jsonl: no such table"),
-        (f"{OPEN_TOP}\n{CLOSE}", f"README.md:2: {CLOSE} does not pair up"),
-        (f"{OPEN}\n{PICTURE[1]}", f"README.md:2: {PICTURE[1]} does not pair up"),
-        ("\n<!-- robustness -->", "README.md:2: <!-- robustness --> does not pair up"),
+        (f"{OPEN_TOP}\n{CLOSE}", f"README.md:2: {CLOSE} has no partner"),
+        (f"{OPEN}\n{PICTURE[1]}", f"README.md:2: {PICTURE[1]} has no partner"),
+        ("\n<!-- robustness -->", "README.md:2: <!-- robustness --> has no partner"),
         (
             "\n<!-- results:imdb:best --><!-- /results:imdb:best -->",
-            "README.md:2: <!-- results:imdb:best --> is no mark; known are results:NAME, ",
+            "README.md:2: <!-- results:imdb:best --> is not a known mark; known are results:NAME, ",
         ),
         ("<!-- picture:own --><!-- /picture:own -->", "own.jsonl: no such table"),
         (f"`{OPEN}` and `{CLOSE}`", "no place for a table"),  # spoken of, not set
@@ -187,7 +187,7 @@ def test_an_error_in_a_page_in_docs_leaves_every_file_as_it_is(published: Path) 
     page.parent.mkdir()
     page.write_text(OPEN)
     text = "".join(PICTURE)
-    with pytest.raises(ResultsError, match=f"page.md:1: {OPEN} does not pair up"):
+    with pytest.raises(ResultsError, match=f"page.md:1: {OPEN} has no partner"):
         write(published, text)
     shutil.copytree(published / "imdb", published / "again")
     rows = (published / "imdb.jsonl").read_text().splitlines(keepends=True)
