@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,8 @@ from datamodules.upgrade.translate import current_words
 from experiments.cli.main import main
 from experiments.cli.parser import parser
 from experiments.records.run_files import read_row
-from tests.experiments.conftest import REPOSITORY, TOY
+from tests.experiments.conftest import REPOSITORY, TOY, Command
+from tests.warm import ForkServer
 
 PAGES = {
     file.relative_to(REPOSITORY).as_posix(): file.read_text(encoding="utf-8")
@@ -95,7 +94,7 @@ def test_the_readme_is_short_and_names_are_those_of_the_table() -> None:
 
 
 def test_an_architecture_is_added_by_the_steps_in_the_docs(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    fork_server: ForkServer, lit: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     blocks = re.findall(
         r"```(?:python|yaml)\n\s*# my_models/(\S+)\n(.*?)```", PAGES["docs/architectures.md"], re.S
@@ -111,23 +110,14 @@ def test_an_architecture_is_added_by_the_steps_in_the_docs(
     assert re.search(r"first_words +The maximum of each", capsys.readouterr().out)
 
     contracts = ["tests/lit_models/test_contracts.py", "--configs", str(folder)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *contracts, "-k", "first_words", "-q", "-p", "no:xdist"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
+    words = [*contracts, "-k", "first_words", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
+    done = fork_server.run("pytest", *words, timeout=200)
     assert done.returncode == 0, done.stdout
     promises = re.findall(r"^def test_", (REPOSITORY / contracts[0]).read_text(), re.M)
     assert f"{len(promises)} passed" in done.stdout
 
     words = ["benchmark", "first_words", "--configs", folder, "--runs", tmp_path / "runs", *TOY]
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments", *map(str, words)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
+    done = lit(*words)
     assert done.returncode == 0 and "first_words" in done.stdout, done.stderr
     row = read_row(tmp_path / "runs" / "quick" / "first_words" / "seed-0")
     assert row.status == "ok" and row.architecture == "FirstWords"

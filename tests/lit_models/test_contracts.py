@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,16 @@ class Losses(L.Callback):
 
 
 def build(registry: Registry, experiment: str) -> LitClassifier:
-    """The experiment's model as its YAML sets it up, over a small vocabulary of three classes."""
+    """The experiment's model as its YAML sets it up, over a small vocabulary of three classes.
+
+    Settings take longer to read than such a model to copy.
+    """
+    torch.manual_seed(0)  # of what the test draws, whoever has built the model
+    return copy.deepcopy(_built(registry, experiment))
+
+
+@cache
+def _built(registry: Registry, experiment: str) -> LitClassifier:
     toy = {"data": {"class_path": "tests.toys.ToyData", "init_args": {"classes": CLASSES}}}
     settings = registry.settings(experiment)
     settings = merge(settings, offline(settings))

@@ -21,21 +21,38 @@ from experiments.training.spec import RunSpec
 from tests.experiments.conftest import REPOSITORY, TOY, Command
 from tests.experiments.training import rank_checks
 from tests.experiments.training.rank_checks import EPOCHS, STEPS, fitted, resolved
+from tests.warm import ForkServer
 
 TWO = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=ddp"]
 
 
+def environments() -> list[dict[str, str]]:
+    """Variables of each of two ranks, as torchrun sets them."""
+    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port())}
+    place |= {"WORLD_SIZE": "2"}
+    return [place | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+
+
+def forked(fork_server: ForkServer, *words: object) -> list[tuple[int, str]]:
+    """Starts a module twice; the exit code and the output of each rank."""
+    commands = [fork_server.start(*map(str, words), **place) for place in environments()]
+    try:
+        ended = [command.wait(timeout=150) for command in commands]
+    finally:
+        for command in commands:
+            command.kill()
+    return [(done.returncode, done.stdout + done.stderr) for done in ended]
+
+
 def launched(words: list[str], folder: Path, timeout: float = 150) -> list[tuple[int, str]]:
-    """Starts a command twice, as torchrun does; returns the exit code and output of each rank."""
-    variables = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(find_free_network_port())}
-    variables |= {"WORLD_SIZE": "2", "PYTHONPATH": str(REPOSITORY)}
+    """As `forked`, in new interpreters, which have their ranks while they import."""
     processes = []
-    for rank in range(2):
+    for rank, place in enumerate(environments()):
         with open(folder / f"output{rank}.txt", "w") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", *words],
                 cwd=REPOSITORY,
-                env=os.environ | variables | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+                env=os.environ | place | {"PYTHONPATH": str(REPOSITORY)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -49,10 +66,12 @@ def launched(words: list[str], folder: Path, timeout: float = 150) -> list[tuple
 
 
 @pytest.fixture(scope="module")
-def two_processes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def two_processes(
+    fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     """Results of the two processes of `rank_checks.py`."""
     folder = tmp_path_factory.mktemp("ranks")
-    for code, output in launched(["tests.experiments.training.rank_checks", str(folder)], folder):
+    for code, output in forked(fork_server, "tests.experiments.training.rank_checks", folder):
         assert code == 0, output
     return json.loads((folder / "results.json").read_text())
 
@@ -126,10 +145,10 @@ def test_the_command_line_on_two_processes(
     assert ours == theirs and (run / VAL_FILE).exists()
 
 
-def test_an_error_of_one_rank_is_the_error_of_all(tmp_path: Path) -> None:
+def test_an_error_of_one_rank_is_the_error_of_all(fork_server: ForkServer, tmp_path: Path) -> None:
     words = ["fit", "-c", "bag", "--profile", "smoke", "--runs", str(tmp_path), *TOY, *TWO]
     words += ["--trainer.callbacks=tests.experiments.training.test_ranks.FailsInRankOne"]
-    (code, _), (other, output) = launched(["experiments", *words], tmp_path)
+    (code, _), (other, output) = forked(fork_server, "experiments", *words)
     assert code == other == 1
     row = read_row(tmp_path / "fit" / "bag" / "seed-0")
     assert row.status == "failed"

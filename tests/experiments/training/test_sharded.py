@@ -23,18 +23,18 @@ from lit_models.bert import BERT
 from tests.experiments.conftest import TOY, Command
 from tests.experiments.training import sharded_checks
 from tests.experiments.training.rank_checks import CUT, EPOCHS, STEPS, fitted, resolved
-from tests.experiments.training.test_ranks import launched
+from tests.experiments.training.test_ranks import forked
 from tests.tiny_encoders import TINY, tiny
+from tests.warm import ForkServer
 
 TWO = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=fsdp2"]
 
 
 @pytest.fixture(scope="module")
-def sharded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def sharded(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Results and folder of the two processes of `sharded_checks.py`."""
     folder = tmp_path_factory.mktemp("sharded")
-    words = ["tests.experiments.training.sharded_checks", str(folder)]
-    for code, output in launched(words, folder):
+    for code, output in forked(fork_server, "tests.experiments.training.sharded_checks", folder):
         assert code == 0, output
     return {"folder": folder, **json.loads((folder / "results.json").read_text())}
 
