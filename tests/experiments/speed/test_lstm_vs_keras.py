@@ -1,4 +1,4 @@
-"""The speed comparison: our half at toy size, and the driver's arithmetic, without Keras."""
+"""Comparison with Keras: our side at toy size, and the arithmetic of the driver, without Keras."""
 
 import json
 import os
@@ -158,7 +158,9 @@ def test_a_measurement_is_the_last_line_of_its_process() -> None:
     assert result == {"threads": 2}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what others took")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux reports the load by other processes"
+)
 def test_work_of_others_is_noticed() -> None:
     spin = "import time; e = time.time() + {}\nwhile time.time() < e: pass\nprint('{{}}')"
     alone = run_measurement([sys.executable, "-c", spin.format(1)], threads=1)
