@@ -185,4 +185,4 @@ def test_a_failed_measurement_says_why() -> None:
 def test_pairs_must_be_positive(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         lstm_vs_keras.main(["--keras-python", "keras", "--pairs", "0"])
-    assert "0 must be at least 1" in capsys.readouterr().err
+    assert "0 is too small; give at least 1" in capsys.readouterr().err
