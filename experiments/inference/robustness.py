@@ -77,7 +77,7 @@ class RobustnessResult:
         return float((original & revised).mean())
 
     def figures(self) -> dict[str, float]:
-        """All figures of the tables, in 0..1."""
+        """Compute all figures of the tables, in 0..1."""
         values = {name: self.accuracy(name) for name in self.labels}
         for pairs in ("contrast", "counterfactual"):
             values[f"{pairs}_consistency"] = self.consistency(pairs)

@@ -108,13 +108,13 @@ def read(log: Path | None = None) -> list[Entry]:
 
 
 def is_logged(entries: Iterable[Entry], row: Row) -> bool:
-    """Whether the test accuracy of a row is in the log."""
+    """Check whether the test accuracy of a row is in the log."""
     accuracy = row.test.accuracy if row.test else None
     return any(_key(entry) == _key(row) and entry.accuracy == accuracy for entry in entries)
 
 
 def is_missing(row: Row, folder: Path) -> bool:
-    """Whether a checkout has a log that lacks the official test accuracy of a row."""
+    """Check whether the log of this checkout lacks the official test accuracy of a row."""
     return _CHECKOUT and row.test is not None and is_official(folder) and not is_logged(read(), row)
 
 
@@ -148,7 +148,7 @@ def describe_counts(rows: list[Row], entries: list[Entry]) -> str:
 
 
 def is_official(folder: Path) -> bool:
-    """Whether the datamodule of a run declares an official test split.
+    """Check whether the datamodule of a run declares an official test split.
 
     Raises:
         ResultsError: The run has no readable config, or its datamodule cannot be imported.

@@ -144,7 +144,7 @@ def _neighbours(run: Path | None) -> list[tuple[str, str]]:
 
 
 def _is_small(run: Path) -> bool:
-    """Whether the model is small: reading a large encoder, which has no words, takes seconds."""
+    """Check that the model is small: reading a large encoder, which has no words, takes seconds."""
     files = [run / name for name in ("model.ckpt", "arrays.safetensors")]
     sizes = [file.stat().st_size for file in files if file.is_file()]
     return bool(sizes) and max(sizes) < _LARGEST

@@ -72,7 +72,7 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether any experiment got significantly worse."""
+        """True if any experiment got significantly worse."""
         return any(change.worse for change in self.changes)
 
     def write(self, path: Path) -> None:

@@ -28,7 +28,7 @@ class Box:
     bottom: float
 
     def overlaps(self, other: "Box") -> bool:
-        """Whether the two share an area."""
+        """Check whether the two share an area."""
         return (
             self.left < other.right
             and other.left < self.right
@@ -37,7 +37,7 @@ class Box:
         )
 
     def holds(self, other: "Box") -> bool:
-        """Whether the other is within this one."""
+        """Check whether the other is within this one."""
         return (
             self.left <= other.left
             and other.right <= self.right

@@ -1,4 +1,4 @@
-"""Neighbours, analogies and clusters: worked by hand, and from what runs leave."""
+"""Neighbours, analogies and clusters: computed by hand, and from finished runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The log of test evaluations: nothing is tested or published without a line in it."""
+"""Log of test evaluations: without a line in it nothing is tested or published."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIME = "2026-04-01T00:00:00+00:00"
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A log of this test's own."""
+    """Log in the temporary folder."""
     monkeypatch.setattr(test_log, "LOG", tmp_path / "test_log.jsonl")
     monkeypatch.setattr(test_log, "_noted", False)
     return tmp_path / "test_log.jsonl"
@@ -49,7 +49,7 @@ def entry(**changes: Any) -> Entry:
 
 
 def fit(tmp_path: Path, *words: str, data: str = "OfficialToy") -> Path:
-    """Fits on the command line, in this process, and returns the run's folder."""
+    """Fit with the command line, in this process, and return the run folder."""
     fixed = ["fit", "-c", "tfidf_logreg", "--profile", "smoke", "--runs", str(tmp_path / "runs")]
     fixed += [f"--data=tests.toys.{data}", "--run.wandb_mode=disabled"]
     assert main([*fixed, *words]) == 0

@@ -29,7 +29,7 @@ SCREENS = [(width, theme) for width in (1400, 400) for theme in ("light", "dark"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A benchmark with everything a page can show: a failed run, a missing one, a lonely one."""
+    """A benchmark with everything a page can show: a failed run, a missing one, a single seed."""
     folder = make_benchmark(tmp_path_factory.mktemp("runs") / "made", 12, 2, 2000, 300, step=0.08)
     failed = make_row(experiment="lstm", status="failed", reason="out of memory")
     write_row(folder / "lstm" / "seed-0", failed)
@@ -51,7 +51,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The page at the width and in the theme of the test; nothing may stand in its console."""
+    """Page at the width and in the theme of the test; its console must stay empty."""
     width, theme = getattr(request, "param", (1400, "light"))
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
@@ -67,7 +67,7 @@ def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Any
 
 
 def names(page: Any) -> list[str]:
-    """The experiments that the table shows, from the top."""
+    """Experiments shown in the table, from the top."""
     rows: list[str] = page.locator("table.results tbody tr:visible th").all_inner_texts()
     return rows
 
@@ -96,7 +96,7 @@ def test_every_plot_is_drawn_and_nothing_reaches_beyond_the_page(page: Any) -> N
 
 
 def colours(page: Any) -> list[str]:
-    """Of the ground, and of the first mark on the first figure."""
+    """Colours of the background and of the first mark of the first figure."""
     page.locator(".tradeoff .point").first.wait_for()
     return page.evaluate(
         "[getComputedStyle(document.body).backgroundColor,"

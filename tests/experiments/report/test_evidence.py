@@ -1,4 +1,4 @@
-"""What the report makes of predictions: pairs, reliability, errors, lengths, reviews, origin."""
+"""Report of predictions: pairs, reliability, errors, lengths, reviews, origin."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_reviews_that_all_have_wrong_and_that_divide(table: Table) -> None:
 
 
 def cache_corpus(cache: Path, fingerprint: str, test: int = 1000) -> None:
-    """A corpus in the cache whose test reviews say their number."""
+    """A corpus in the cache whose test reviews contain their number."""
     texts = [f"<br />Review number {row} " + "word " * (row % 90) for row in range(test)]
     split = TextSplit(texts, np.arange(test) % 2, [f"test/{row}" for row in range(test)])
     rows = np.arange(2)
@@ -230,14 +230,14 @@ def test_a_killed_benchmark_says_what_is_there_and_what_is_missing(
         (killed / begun / "seed-1").mkdir(parents=True)
         (killed / begun / "seed-1" / file).write_text("")
     add_to_plan(killed, planned(name, "cnn"))
-    add_to_plan(killed, planned("bag"))  # a later start asked for more
+    add_to_plan(killed, planned("bag"))  # a later start with more runs
     assert main(["report", str(killed)]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "lstm, seed 0: failed: out of memory" in out and "5 runs are missing:" in out
     states = {(m.experiment, m.seed): m.state for m in missing_runs(killed, read_rows(killed))}
     assert list(states) == [("cnn", 0), ("cnn", 1), ("bag", 0), ("bag", 1), ("lstm", 1)]
     assert states["bag", 0] == "not started" and "the same command resumes it" in states["cnn", 1]
-    assert states["lstm", 1].startswith("started, no checkpoint")
+    assert states["lstm", 1].startswith("under way or killed; no checkpoint")
     for file in ("report.md", "report.html"):
         text = (killed / file).read_text()
         assert all(state in text for state in states.values()) and "5 runs are missing" in text

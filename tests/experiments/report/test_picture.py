@@ -1,4 +1,4 @@
-"""The picture of accuracy against parameters, and the short table: what they show and leave out."""
+"""Picture of accuracy against parameters, and table of selected rows: content and omissions."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def candidate(
 
 
 def tables_of(*candidates: Candidate) -> list[Table]:
-    """Tables as they are built, of these experiments."""
+    """Tables of these candidates."""
     tables = []
     for protocol in sorted({one.protocol for one in candidates}):
         lines = tuple(one.line for one in candidates if one.protocol == protocol)
@@ -97,7 +97,7 @@ def parsed(svg: str) -> ElementTree.Element:
 
 
 def marks(root: ElementTree.Element) -> list[tuple[str, Box]]:
-    """Title of each point, and what its symbol covers."""
+    """Title of each point with the area of its symbol."""
     points = []
     for group in root.iterfind(f"{SVG}g[@class='point']"):
         title, shape = group.findtext(f"{SVG}title"), group[-1]
@@ -107,7 +107,7 @@ def marks(root: ElementTree.Element) -> list[tuple[str, Box]]:
 
 
 def extent(element: ElementTree.Element) -> Box:
-    """What an element covers; a text is taken as wide as a wide font makes it."""
+    """Area of an element; that of a text is for a wide font."""
     get = element.attrib
     match element.tag.removeprefix(SVG):
         case "circle":
@@ -132,7 +132,7 @@ def names(root: ElementTree.Element) -> list[tuple[str, Box]]:
 
 
 def assert_clear(root: ElementTree.Element) -> None:
-    """No name covers another one or a point, and everything is in sight."""
+    """Check that no name covers another one or a point, and that all are inside the picture."""
     labels, points = names(root), marks(root)
     assert labels and points
     for (one, box), (two, other) in combinations(labels, 2):

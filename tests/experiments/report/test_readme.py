@@ -1,4 +1,4 @@
-"""The results table in a README: exactly what the published rows say, and nothing else touched."""
+"""Results in a README: they follow from the published rows, and other text stays the same."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_an_unchanged_readme_is_not_written(published: Path) -> None:
             "README.md:2: <!-- results:imdb:best --> is not a known mark; known are results:NAME, ",
         ),
         ("<!-- picture:own --><!-- /picture:own -->", "own.jsonl: no such table"),
-        (f"`{OPEN}` and `{CLOSE}`", "no place for a table"),  # spoken of, not set
+        (f"`{OPEN}` and `{CLOSE}`", "no place for a table"),  # in inline code
     ],
 )
 def test_bad_marks_are_named_and_nothing_is_written(

@@ -26,7 +26,7 @@ from tests.rows import make_metrics, make_row, make_run
 
 
 def rows_of(name: str, accuracies: list[float | None], **changes: object) -> list[Row]:
-    """One run for each accuracy, with seeds 0, 1, …; None stands for a run without test."""
+    """Rows with these accuracies and seeds 0, 1, …; None for a run without test."""
     return [
         make_row(
             experiment=name,
@@ -270,7 +270,7 @@ def test_learning_curves() -> None:
 
 
 class Page(HTMLParser):
-    """Collects tags, scripts and text of a page."""
+    """Parser that collects tags, scripts and text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The side-by-side speed of architectures: what is counted, and the driver from end to end."""
+"""Speed of architectures: counted operations, and the driver from end to end."""
 
 from __future__ import annotations
 

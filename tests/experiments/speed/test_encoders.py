@@ -1,4 +1,4 @@
-"""`speed` at toy size: what is counted, and the command from end to end without any download."""
+"""`speed` at toy size: counted operations, and the command from end to end without any download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The speed comparison: our half at toy size, and the driver's arithmetic, without Keras."""
+"""Comparison with Keras: our side at toy size, and the arithmetic of the driver, without Keras."""
 
 import json
 import os
@@ -158,7 +158,9 @@ def test_a_measurement_is_the_last_line_of_its_process() -> None:
     assert result == {"threads": 2}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what others took")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux reports the load by other processes"
+)
 def test_work_of_others_is_noticed() -> None:
     spin = "import time; e = time.time() + {}\nwhile time.time() < e: pass\nprint('{{}}')"
     alone = run_measurement([sys.executable, "-c", spin.format(1)], threads=1)
@@ -183,4 +185,4 @@ def test_a_failed_measurement_says_why() -> None:
 def test_pairs_must_be_positive(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         lstm_vs_keras.main(["--keras-python", "keras", "--pairs", "0"])
-    assert "0 must be at least 1" in capsys.readouterr().err
+    assert "0 is too small; give at least 1" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Calibration, against scikit-learn and by hand."""
+"""Calibration, against scikit-learn and cases computed by hand."""
 
 import numpy as np
 import pytest

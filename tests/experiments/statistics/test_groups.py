@@ -1,4 +1,4 @@
-"""The compact letter display keeps its one promise."""
+"""Compact letter display: a shared letter if and only if two names do not differ."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""The interval of an accuracy, against hand-computed figures and other ways to the same."""
+"""Interval of an accuracy, against figures computed by hand or by other methods."""
 
 import numpy as np
 import pytest

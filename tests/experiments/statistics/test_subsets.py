@@ -39,11 +39,11 @@ def test_copies_word_for_word_and_but_for_markup() -> None:
 
 def test_the_rule_of_the_vote(tmp_path: Path) -> None:
     votes = {
-        KEYS[0]: (3, 2, 0, 0),  # stands
-        KEYS[1]: (2, 3, 0, 0),  # turns
+        KEYS[0]: (3, 2, 0, 0),  # keeps its label
+        KEYS[1]: (2, 3, 0, 0),  # changes class
         KEYS[2]: (2, 2, 1, 0),  # nobody has three: left out
         KEYS[3]: (0, 1, 2, 2),  # neutral or off topic: left out
-        KEYS[4]: (0, 5, 0, 0),  # turns
+        KEYS[4]: (0, 5, 0, 0),  # changes class
     }
     result = read_audit(audit(tmp_path, votes), KEYS, LABELS)
     assert result.labels.tolist() == [0, 1, -1, -1, 0, 1]
@@ -101,7 +101,7 @@ def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
 
     made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, corpus="imdb", corpus_fingerprint="feed")
-    with pytest.raises(ResultsError, match="was tested on corpus feed .*, the one at hand is "):
+    with pytest.raises(ResultsError, match="was tested on corpus feed .*, this corpus is "):
         subsets.write_subsets(tmp_path / "runs", str(root), None)
     made_run(tmp_path / "runs", "cnn", 0.9, corpus="movie_reviews")
     with pytest.raises(ResultsError, match="cnn is of corpus 'movie_reviews'"):

@@ -1,4 +1,4 @@
-"""A table's statistics, from runs and from published rows; and input that must be refused."""
+"""Statistics of a table, from runs and from published rows, and refused input."""
 
 import dataclasses
 import json
@@ -116,7 +116,7 @@ def test_predictions_edited_by_hand_are_refused(tmp_path: Path) -> None:
     folder = made_run(tmp_path, "cnn", 0.9)
     file = folder / "predictions.parquet"
     predictions = read_predictions(file)
-    # Two rows of one label change places: no metric of the row would tell.
+    # Two rows of the same label are swapped, which changes no metric.
     one, two = np.flatnonzero(predictions.labels == 0)[:2]
     predictions.probabilities[[one, two]] = predictions.probabilities[[two, one]]
     write_predictions(file, predictions)
