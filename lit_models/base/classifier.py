@@ -57,14 +57,13 @@ class LitClassifier(L.LightningModule):
         warmup_fraction: fraction of all steps in which the rate rises linearly.
         label_smoothing: part of the target probability that is spread over all classes.
         gradient_clip_norm: largest norm of the whole gradient; None does not clip.
-        weight_averaging: validate, keep and predict with a mean of the weights over steps: `ema`,
-            which forgets, or `asgd`, which does not. None: with the weights themselves.
-        weight_averaging_decay: how slowly `ema` forgets.
-        weight_averaging_start: epochs before the mean of `asgd` begins.
-        vectors_lr_scale: the learning rate of word vectors that the corpus gives (`data.vectors`),
-            as a share of `learning_rate`; 0 keeps them as given.
-        vectors_frozen_epochs: epochs in which those vectors stay as given, before they learn at
-            their rate.
+        weight_averaging: validate, save and predict with a mean of the weights over steps: `ema`,
+            an exponential moving average, or `asgd`, the plain mean. None: with the weights.
+        weight_averaging_decay: decay of `ema`; closer to 1 averages over more steps.
+        weight_averaging_start: number of epochs before the mean of `asgd` begins.
+        vectors_lr_scale: learning rate of the corpus's word vectors (`data.vectors`) as a multiple
+            of `learning_rate`; 0 freezes them.
+        vectors_frozen_epochs: number of first epochs in which those vectors are frozen.
         compile: fit with `torch.compile`, which pays on a GPU; refused for networks with
             recurrent layers.
 

@@ -56,14 +56,14 @@ class RecurrentClassifier(LitClassifier):
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
         embedding_dim: E, width of a word vector.
         hidden_size: H, width of the state of one direction.
-        num_layers: recurrent layers, one reading the states of the other.
-        pooling: `last` state (of each direction), `mean`, `max`, or both of `mean+max`.
-        dropout: on the pooled state.
-        layer_dropout: on the states between two layers.
-        recurrent_dropout: on the state on its way to the next word; slow, see `Recurrent`.
-        weight_drop: share of the recurrent weights left out of a batch.
-        word_dropout: share of the vocabulary left out of a batch in training.
-        embedding_dropout: on the word vectors.
+        num_layers: number of stacked recurrent layers.
+        pooling: `last` state of each direction, `mean`, `max`, or both as `mean+max`.
+        dropout: dropout on the pooled state.
+        layer_dropout: dropout on the states between two layers.
+        recurrent_dropout: dropout on the state passed to the next word; slow, see `Recurrent`.
+        weight_drop: dropout of recurrent weights, with one mask for a batch.
+        word_dropout: probability of dropping a word of the vocabulary from a batch.
+        embedding_dropout: dropout of whole dimensions of the word vectors.
     """
 
     family: ClassVar[str] = "recurrent"

@@ -26,7 +26,7 @@ class Capsules(nn.Module):
         num_capsules: J, number of output capsules.
         capsule_size: D, their width.
         routing_iterations: rounds of routing.
-        keras_faults: every v_j of length 1 (`to_unit_length`) and b_ij ← û_ij · v_j, which forgets
+        keras_faults: every v_j of length 1 (`to_unit_length`) and b_ij ← û_ij · v_j, which discards
             the rounds before; for `lit_models.keras.capsule`.
     """
 
