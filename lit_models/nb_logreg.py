@@ -22,8 +22,8 @@ class NBLogReg(NgramEstimator):
     r_ic = ln((p_ic / ‖p_c‖₁) / (q_ic / ‖q_c‖₁)), with p_ic = α + train texts of class c that have
     n-gram i and q_ic = α + those of the other classes; x_ic(d) = r_ic where text d has n-gram i,
     else 0, rows scaled to length 1; p(c | d) = softmax(W x(d) + b)_c, with squared penalty
-    ‖W‖² / 2C. Two classes share r of class 1 against class 0, whose opposite the other is; of more
-    classes each has a block of features, so F = (number of n-grams) × classes.
+    ‖W‖² / 2C. For two classes r of class 1 against class 0 suffices, as the other is its negative;
+    with more, each class has a block of features, so F = (number of n-grams) × classes.
 
     The paper does not scale (`normalized=False`): longer texts then have larger features.
 
