@@ -60,9 +60,9 @@ def test_an_audit_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     published = "cleanlab/label-errors, file mturk/imdb_mturk.json"
     with pytest.raises(ResultsError, match=f"none.json cannot be read .*{published}"):
         read_audit(tmp_path / "none.json", KEYS, LABELS)
-    with pytest.raises(ResultsError, match="'test/neg/9_9' is no test review"):
+    with pytest.raises(ResultsError, match="'test/neg/9_9' is not a test review"):
         read_audit(audit(tmp_path, {"test/neg/9_9": (0, 5, 0, 0)}), KEYS, LABELS)
-    with pytest.raises(ResultsError, match=r"has the votes \[0, 4, 0, 0\], not five"):
+    with pytest.raises(ResultsError, match=r"has the votes \[0, 4, 0, 0\]; there must be 5"):
         read_audit(audit(tmp_path, {KEYS[0]: (0, 4, 0, 0)}), KEYS, LABELS)
     (tmp_path / "audit.json").write_text('[{"id": 1}]')
     with pytest.raises(ResultsError, match="not the label audit .KeyError"):
