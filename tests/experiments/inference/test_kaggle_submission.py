@@ -80,5 +80,5 @@ def test_an_interrupted_submission_leaves_no_part(
 
 
 def test_a_run_on_another_corpus_is_refused(finished: Path) -> None:
-    with pytest.raises(ConfigError, match=r"was fitted on ToyData, .*--data datamodules.kaggle"):
+    with pytest.raises(ConfigError, match=r"was fitted on ToyData; .*--data datamodules.kaggle"):
         kaggle_submission.write_submission(finished / "tfidf_logreg" / "seed-0")
