@@ -44,8 +44,8 @@ OWN = ["--data", "datamodules.files.TextFiles"]
         (["fit", "-c", "bag", *OWN, "--data.train", "no.csv"], "no.csv"),
         (["test", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
-        (["predict", "nowhere", "x"], "nowhere: no finished run there"),
-        (["submit", "nowhere"], "nowhere: no finished run there"),
+        (["predict", "nowhere", "x"], "nowhere: not a finished run"),
+        (["submit", "nowhere"], "nowhere: not a finished run"),
         (["fit", "-c", "bag", "--root", "/no/such/place"], "/no/such/place"),
     ],
 )

@@ -99,8 +99,8 @@ def test_clusters_of_a_run_are_word_lists(
     ("words", "message"),
     [
         (["analogy", "x", "man", "king"], "analogy needs three words.*got 2"),
-        (["neighbours", "x"], "neighbours needs a word or more; got 0"),
-        (["neighbours", "nowhere", "good"], "nowhere: no finished run there"),
+        (["neighbours", "x"], "neighbours needs at least one word; got 0"),
+        (["neighbours", "nowhere", "good"], "nowhere: not a finished run"),
     ],
 )
 def test_what_cannot_be_answered_is_told(
