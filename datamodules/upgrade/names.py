@@ -59,6 +59,7 @@ MODULES: dict[str, str] = {
     "datamodules.glove": "lit_models.glove",
     "experiments.commands": "experiments.cli",
     "experiments.result_commands": "experiments.cli",
+    "experiments.statistics.pairs": "experiments.statistics.pairwise_tests",
 }
 """Modules that moved."""
 

@@ -101,7 +101,7 @@ _RENAMED = {
         statistics.intervals.quantile statistics.intervals.t_quantile
         statistics.intervals.rest_variance statistics.intervals.residual_variance
         statistics.intervals.seeds_part statistics.intervals.seed_variance
-        statistics.pairs.holm statistics.pairs.holm_correction
+        statistics.pairs.holm statistics.pairwise_tests.holm_correction
         statistics.reading.predictions_of statistics.reading.read_run_predictions
         statistics.subsets.Part statistics.subsets.SubsetAccuracy
         statistics.subsets.accuracy statistics.subsets.subset_accuracy

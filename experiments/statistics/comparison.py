@@ -18,7 +18,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import read_rows
-from experiments.statistics.pairs import Difference, differences, holm_correction
+from experiments.statistics.pairwise_tests import Difference, differences, holm_correction
 from experiments.statistics.reading import read_run_predictions
 from experiments.statistics.table import check_same_reviews
 

@@ -22,7 +22,7 @@ from experiments.statistics.calibration import (
 )
 from experiments.statistics.groups import group_letters
 from experiments.statistics.intervals import Interval, accuracy_interval
-from experiments.statistics.pairs import Difference, differences
+from experiments.statistics.pairwise_tests import Difference, differences
 from experiments.statistics.reading import RunPredictions, read_run_predictions, rows_fingerprint
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy.special import ndtri
 
 from experiments.statistics.intervals import accuracy_interval
-from experiments.statistics.pairs import differences
+from experiments.statistics.pairwise_tests import differences
 
 ACCURACY = 0.9
 DRAWS = 2000

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from datamodules.store.encoder import Encoder
+from experiments.config.identity import comparable
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.records.predictions import Predictions, read_predictions
@@ -116,14 +117,14 @@ def same(one: Predictions, other: Predictions) -> bool:
 def without_times(row: Row) -> dict[str, Any]:
     fields = {name: value for name, value in asdict(row).items() if name not in TIMES}
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
-    return fields | {"history": history}
+    return fields | {"history": history, "config": comparable(row.config)}
 
 
 def test_what_is_said_of_validation_is_what_the_plain_holdout_run_says(
     holdout: Seen, refit: Seen
 ) -> None:
     assert same(holdout.file(VAL_FILE), refit.file(VAL_FILE))
-    different = {"protocol", "config_hash", "test", "checksums", "train_rows"}
+    different = {"protocol", "config", "config_hash", "test", "checksums", "train_rows"}
     one, two = without_times(holdout.row), without_times(refit.row)
     assert {name for name in one if one[name] != two[name]} == different
     assert refit.row.protocol == "refit"

@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from experiments.statistics.pairs import differences, holm_correction, mcnemar
+from experiments.statistics.pairwise_tests import differences, holm_correction, mcnemar
 
 
 def runs(seeds: int, reviews: int = 400, accuracy: float = 0.8, seed: int = 0) -> np.ndarray:
