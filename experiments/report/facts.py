@@ -87,7 +87,7 @@ def describe_machine(row: Row) -> str:
         hardware.get("cpu"),
         f"{hardware['cores']} cores" if hardware.get("cores") else None,
         f"{hardware['threads']} threads" if hardware.get("threads") else None,
-        f"{hardware['jobs']} parallel runs" if hardware.get("jobs") else None,
+        f"{hardware['jobs']} runs at once" if hardware.get("jobs") else None,
     ]
     return ", ".join(str(part) for part in parts if part)
 

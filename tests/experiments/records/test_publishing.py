@@ -114,7 +114,7 @@ def test_publish_refuses_what_it_cannot_prove(tmp_path: Path) -> None:
         (incomplete, "a run without it is not complete"),
         (unproven, "predictions.parquet: no such file"),
         (foreign, r"val_predictions.parquet: \w+ is [\d.]+ and [\d.]+ .* different runs"),
-        (good, "a second run of cnn, seed 9"),
+        (good, "second run of cnn, seed 9"),
     ):
         with pytest.raises(ResultsError, match=message) as raised:
             publish([good, run], "imdb", home)
@@ -151,7 +151,7 @@ def test_verify_finds_what_was_changed(tmp_path: Path) -> None:
     assert len(verify_published(home)) == 1
     stray = evidence.with_name("lstm-seed-0.npz")
     stray.write_bytes(evidence.read_bytes())
-    with pytest.raises(ResultsError, match=f"{stray}: no row of imdb.jsonl names it"):
+    with pytest.raises(ResultsError, match=f"{stray}: no row of imdb.jsonl refers to it"):
         verify_published(home)
     stray.unlink()
 

@@ -136,7 +136,7 @@ def test_a_log_out_of_reach_is_told_once_and_fails_nothing(
 
 def test_a_damaged_line_is_named(log: Path) -> None:
     log.write_text(json.dumps(dataclasses.asdict(entry())) + "\n{}\n")
-    with pytest.raises(ResultsError, match=f"{log}:2: no entry"):
+    with pytest.raises(ResultsError, match=f"{log}:2: not an entry"):
         read()
 
 
@@ -157,7 +157,7 @@ def test_an_unlogged_test_figure_is_not_published(log: Path, tmp_path: Path) -> 
     with pytest.raises(ResultsError, match="'test_log', the log"):
         publish([run], "test_log", home)
     (run / "config.yaml").unlink()
-    with pytest.raises(ResultsError, match="does not say what the run was tested on"):
+    with pytest.raises(ResultsError, match="does not name a usable datamodule"):
         publish([run], "imdb", home)
 
 

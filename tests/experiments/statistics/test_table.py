@@ -10,7 +10,7 @@ import pytest
 import experiments
 from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.publishing import publish
-from experiments.records.row import ResultsError
+from experiments.records.row import SCHEMA, ResultsError
 from experiments.records.run_files import read_row, read_rows, read_table, write_row
 from experiments.statistics.reading import read_run_predictions
 from experiments.statistics.table import Analysis, analyse
@@ -146,7 +146,7 @@ def test_rows_of_before_checksums_are_held_against_their_metrics(tmp_path: Path)
 
 def test_a_newer_or_older_schema_is_refused(tmp_path: Path) -> None:
     path = made_run(tmp_path, "cnn", 0.9) / "row.json"
-    path.write_text(path.read_text().replace('"schema": 1', '"schema": 0'))
+    path.write_text(path.read_text().replace(f'"schema": {SCHEMA}', '"schema": 0'))
     with pytest.raises(ResultsError, match="'schema' is 0; this program reads 1"):
         analysed(tmp_path)
 

@@ -148,5 +148,5 @@ def test_published_rows_get_figures_without_training(
     assert f"one: {flops['one']:,.0f}" in out
     assert main(words) == 0 and "\none:" not in "\n" + capsys.readouterr().out  # counted once
     cost_file(table).write_text("[]")
-    with pytest.raises(ResultsError, match=r"imdb.cost.json: no file of costs"):
+    with pytest.raises(ResultsError, match=r"imdb.cost.json: not a file of costs"):
         add_costs(rows, tmp_path)
