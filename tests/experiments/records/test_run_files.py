@@ -10,8 +10,15 @@ from typing import Any
 import pytest
 
 import experiments
+from experiments.config.identity import config_hash
 from experiments.records.row import LATER, ResultsError, Row, row_from_dict, row_to_dict
-from experiments.records.run_files import collect, read_row, read_rows, write_row
+from experiments.records.run_files import (
+    collect,
+    read_config,
+    read_row,
+    read_rows,
+    write_row,
+)
 from tests.rows import make_metrics, make_row
 
 PUBLISHED = Path(experiments.__path__[0]) / "results"
@@ -24,7 +31,8 @@ def test_the_schema_is_the_written_one() -> None:
         train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
         latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
         checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
-        config_hash wandb_run notes history evidence excluded train_rows checksums schema"""
+        config_hash wandb_run notes history evidence excluded train_rows checksums config
+        family schema"""
     assert names == expected.split()
 
 
@@ -52,6 +60,22 @@ def test_round_trip(tmp_path: Path, row: Row) -> None:
     assert path == tmp_path / "row.json"
     assert read_row(tmp_path) == row
     assert [file.name for file in tmp_path.iterdir()] == ["row.json"]
+
+
+def test_a_row_of_schema_1_takes_its_settings_from_the_run_folder(tmp_path: Path) -> None:
+    old = json.loads(write_row(tmp_path, make_row()).read_text()) | {"schema": 1}
+    del old["config"], old["family"]
+    (tmp_path / "row.json").write_text(json.dumps(old))
+    alone = read_row(tmp_path)
+    assert alone.config == {} and alone.schema == 2 and alone.settings_hash == alone.config_hash
+
+    config = {"model": {"class_path": "lit_models.cnn.CNN", "init_args": {"filters": 7}}}
+    (tmp_path / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+    row = read_row(tmp_path)
+    today = {"model": {"class_path": "lit_models.cnn.CNN", "init_args": {"num_filters": 7}}}
+    assert row.config == config and row.config_hash == alone.config_hash
+    assert row.settings_hash == config_hash(today) != alone.settings_hash
+    assert read_config(tmp_path) == today
 
 
 def test_a_diverged_epoch_becomes_null(tmp_path: Path) -> None:
@@ -90,7 +114,9 @@ def test_rows_do_not_contradict_themselves(changes: dict, message: str) -> None:
         (lambda row: row | {"acuracy": 1}, "unknown field 'acuracy'. rows are written by"),
         (lambda row: row | {"val": row["val"] | {"x": 1}}, "unknown field 'val.x'"),
         (lambda row: {k: v for k, v in row.items() if k != "epochs"}, "missing field 'epochs'"),
-        (lambda row: row | {"schema": 2}, "field 'schema' is 2; this program reads 1"),
+        (lambda row: row | {"schema": 3}, "field 'schema' is 3; this program reads 1 and 2"),
+        (lambda row: row | {"schema": 1}, "unknown field 'config' of schema 1"),
+        (lambda row: {k: v for k, v in row.items() if k != "config"}, "missing field 'config'"),
         (lambda row: {k: v for k, v in row.items() if k != "schema"}, "field 'schema' is None"),
         (lambda row: row | {"seed": True}, "field 'seed' is True; it must be int"),
         (lambda row: row | {"status": "fine"}, "field 'status' is 'fine'"),

@@ -1,0 +1,70 @@
+"""Identity of settings: names, places and neutral values do not change it, all else does."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from experiments.config.identity import NEUTRAL, comparable, config_hash
+from experiments.config.registry import Registry, layered, read_profile
+from experiments.config.resolved import Resolved
+
+
+def config_of(experiment: str, *words: str) -> dict[str, Any]:
+    settings = layered(Registry(), experiment, read_profile("full"))
+    return Resolved({**settings, "seed_everything": 0}, words).config
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("--trainer.devices=2", "--trainer.accelerator=cpu", "--data.root=DIR"),
+        *("--data.cache_dir=DIR", "--run.wandb_mode=disabled", "--run.tuning_trials=9"),
+    ],
+)
+def test_places_do_not_change_it(word: str) -> None:
+    assert config_hash(config_of("cnn", word)) == config_hash(config_of("cnn"))
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("--model.dropout=0.1", "--data.validation_fraction=0.2", "--trainer.max_epochs=9"),
+        *("--seed_everything=1", "--run.protocol=refit", "--model.weight_averaging=ema"),
+        *("--data.train_window=9", "--data.vectors.text=train+unlabelled"),
+    ],
+)
+def test_what_a_run_computes_changes_it(word: str) -> None:
+    assert config_hash(config_of("cnn", word)) != config_hash(config_of("cnn"))
+
+
+def test_a_setting_at_its_neutral_value_might_as_well_not_be_there() -> None:
+    config = config_of("cnn")
+    without = deepcopy(config)
+    for part in ("model", "data"):
+        for name, value in NEUTRAL[part].items():
+            arguments = without[part]["init_args"]
+            if name in arguments and arguments[name] == value:
+                del arguments[name]
+    assert without != config
+    assert config_hash(without) == config_hash(config)
+
+
+def test_a_neutral_value_of_one_class_is_kept_in_another() -> None:
+    tfidf = comparable(config_of("tfidf_logreg"))["model"]["init_args"]
+    assert "char_ngrams" not in tfidf and "max_features" not in tfidf
+    bag = {"model": {"class_path": "my.Net", "init_args": {"char_ngrams": 0}}}
+    assert comparable(bag) == bag
+
+
+def test_every_neutral_setting_exists_and_no_default_but_it_is_left_out() -> None:
+    """A setting renamed or removed must leave the table, too."""
+    model = config_of("tfidf_logreg")["model"]["init_args"]
+    data = config_of("cnn")["data"]["init_args"]
+    assert NEUTRAL["model"].keys() <= model.keys()
+    assert NEUTRAL["data"].keys() <= data.keys()
+    assert NEUTRAL["lit_models.tfidf_logreg.TfidfLogReg"].keys() <= model.keys()
+    vectors = data["vectors"]
+    assert NEUTRAL[vectors["class_path"]].keys() <= vectors["init_args"].keys()
