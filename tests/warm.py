@@ -40,10 +40,12 @@ PRELOAD = [
     "lit_models.bag",
     "lit_models.bert",
     "lit_models.tfidf_logreg",
+    "peft",
     "plotly.graph_objs._figure",
     "plotly.io",
     "pyarrow.dataset",
     "skops.io",
+    "transformers.models.bert.modeling_bert",
     "wandb.sdk.launch",
 ]
 _OF_PYTEST = "PYTEST_CURRENT_TEST"  # changes with every test, and no command reads it
@@ -104,6 +106,7 @@ class ForkServer:
         self.context.set_forkserver_preload(PRELOAD)
         forkserver.ensure_running()
         self.variables = _variables()
+        self.started: list[Command] = []
 
     def start(self, module: str, *words: object, **environment: str) -> Command:
         """Starts `python -m module words` in the repository's folder.
@@ -120,13 +123,19 @@ class ForkServer:
         output = tempfile.mkdtemp(dir=self.folder)
         process = self.context.Process(target=_run, args=(given, variables, output, shared))
         process.start()
-        return Command(process, given, output)
+        self.started.append(Command(process, given, output))
+        return self.started[-1]
 
     def run(
         self, module: str, *words: object, timeout: float, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Starts a module as `start` does and waits for its end as `Command.wait` does."""
         return self.start(module, *words, **environment).wait(timeout)
+
+    def close(self) -> None:
+        """Kills what failed tests have left."""
+        for command in self.started:
+            command.kill()
 
 
 def _variables() -> dict[str, str]:
