@@ -15,7 +15,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark test test-all test-slurm test-faults test-browser lint clean
+.PHONY: help setup benchmark test test-slow test-all test-slurm test-faults test-browser lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -27,6 +27,9 @@ benchmark: $(STAMP) ## train and compare (PROFILE=quick, gpu, full or smoke), sh
 
 test: lint ## lint and all fast offline tests
 	$(BIN)python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-slow: $(STAMP) ## the few tests that take long (marker `slow`)
+	$(BIN)python -m pytest -n 2 --dist load -m slow $(ARGS)
 
 test-all: lint ## every test that needs no further machine, the slow ones too
 	$(BIN)python -m pytest -n 2 --dist loadfile -m "not slurm and not faults and not browser" $(ARGS)

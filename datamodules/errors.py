@@ -1,9 +1,9 @@
-"""The one error a corpus raises when its input is not usable."""
+"""Errors of corpora, tokenizers and word vectors."""
 
 
 class DataError(Exception):
-    """Bad input data. The message names the file and row, the rule, and the remedy."""
+    """Unusable input data or setting. The message has the place, value, rule and remedy."""
 
 
 class Unavailable(DataError):
-    """Something that cannot be had on this machine; a benchmark then skips the experiment."""
+    """Data or weights that are not available here; a benchmark skips the experiment."""

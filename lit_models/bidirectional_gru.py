@@ -1,4 +1,4 @@
-"""BidirectionalGRU: one GRU reads a text forward, another backward."""
+"""BidirectionalGRU: one GRU over the text forward, another backward."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lit_models.layers.recurrent import Cell
 
 
 class BidirectionalGRU(RecurrentClassifier):
-    """The bidirectional reader of Schuster & Paliwal 1997 with the cells of Cho et al. 2014.
+    """Bidirectional network of Schuster & Paliwal 1997 with the cells of Cho et al. 2014.
 
     h_t = [GRU→(x_1 … x_t); GRU←(x_T … x_t)];  z = W_z · pool(h_1 … h_T) + b_z.
-    The backward one begins at each text's own last word, whatever padding follows.
+    The backward GRU starts at each text's last word, not in its padding.
     Shapes: words [B, T, 128] → states [B, T, 256] → pooled [B, 512] → logits [B, 2].
     At the default size 4,039,170 parameters: 30,000 × 128 embeddings, 99,072 in each GRU,
     512 × 2 + 2 output.
@@ -20,4 +20,3 @@ class BidirectionalGRU(RecurrentClassifier):
 
     cell: ClassVar[Cell] = "gru"
     bidirectional: ClassVar[bool] = True
-    seed_hidden_size: ClassVar[int] = 60

@@ -1,4 +1,4 @@
-"""BowForest: word counts into a random forest."""
+"""BowForest: word counts into a random forest (scikit-learn)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from lit_models.base.ngram_estimator import NgramEstimator
 class BowForest(ForestEstimator, NgramEstimator):
     """Bag of words: counts of the most frequent words, and a forest over them (Breiman 2001).
 
-    p(c | d) is the mean over trees of the share of class c in the leaf that d falls into.
+    p(c | d) is the mean over the trees of the share of class c in the leaf of d.
 
     Args:
-        max_ngrams: most n-grams, the most frequent of the train side.
+        max_features: most n-grams, the most frequent of the train side.
         **kwargs: of `ForestEstimator` and `NgramEstimator`.
     """
 
-    def __init__(self, *, max_ngrams: int | None = 5000, **kwargs: Any) -> None:
-        super().__init__(max_ngrams=max_ngrams, **kwargs)
+    def __init__(self, *, max_features: int | None = 5000, **kwargs: Any) -> None:
+        super().__init__(max_features=max_features, **kwargs)

@@ -11,7 +11,7 @@ from lit_models.base.forest import ForestEstimator
 class CentroidsForest(ForestEstimator, Centroids):
     """Bag of centroids over word vectors (Mikolov et al. 2013) into a random forest (Breiman 2001).
 
-    The third model of the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
+    Third model of the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
 
     Args:
         **kwargs: of `ForestEstimator`, `Centroids` and `LitClassifier`.

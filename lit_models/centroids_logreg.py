@@ -15,24 +15,22 @@ from lit_models.base.centroids import Centroids
 class CentroidsLogReg(Centroids):
     """Bag of centroids over word vectors (Mikolov et al. 2013) into a logistic regression.
 
-    w(j, t) = (1 + ln n(j, t)) · (ln((1 + N) / (1 + df(j))) + 1) for the n(j, t) words of text t in
-    cluster j, rows scaled to length 1; p(c | t) = softmax(W w(t) + b)_c, with squared penalty
-    ‖W‖² / 2C.
+    w(j, t) = (1 + ln n(j, t)) · (ln((1 + N) / (1 + df(j))) + 1), n(j, t) the number of words of
+    text t in cluster j, rows scaled to length 1; p(c | t) = softmax(W w(t) + b)_c, with squared
+    penalty ‖W‖² / 2C.
 
     Args:
-        inverse_penalty: C; larger fits closer.
-        max_iterations: of L-BFGS.
+        C: inverse strength of the penalty; larger fits closer.
+        max_iter: iterations of L-BFGS at most.
         **kwargs: of `Centroids` and `LitClassifier`.
     """
 
-    def __init__(
-        self, *, inverse_penalty: float = 10.0, max_iterations: int = 500, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, C: float = 10.0, max_iter: int = 500, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.inverse_penalty, self.max_iterations = inverse_penalty, max_iterations
+        self.C, self.max_iter = C, max_iter
 
     def make_estimator(self) -> BaseEstimator:
         return make_pipeline(
             TfidfTransformer(sublinear_tf=True),
-            LogisticRegression(C=self.inverse_penalty, max_iter=self.max_iterations),
+            LogisticRegression(C=self.C, max_iter=self.max_iter),
         )

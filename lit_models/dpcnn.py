@@ -1,8 +1,8 @@
-"""DPCNN: a deep pyramid of narrow convolutions, each storey half as long as the one below."""
+"""DPCNN: a deep pyramid of narrow convolutions, each block on half the positions of the last."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -13,16 +13,16 @@ from lit_models.layers.masking import masked_max, zero_padding
 
 
 class Block(nn.Module):
-    """Two convolutions of width 3, ReLU before each, and the input added to what they give.
+    """Two convolutions of size 3 with a ReLU before each, and a residual connection around them.
 
     Args:
-        filters: F, of input and output.
+        num_filters: F, of input and output.
     """
 
-    def __init__(self, filters: int) -> None:
+    def __init__(self, num_filters: int) -> None:
         super().__init__()
-        self.first = WordConvolution(filters, filters, 3, centred=True)
-        self.second = WordConvolution(filters, filters, 3, centred=True)
+        self.first = WordConvolution(num_filters, num_filters, 3, centred=True)
+        self.second = WordConvolution(num_filters, num_filters, 3, centred=True)
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """[B, T, F] of [B, T, F]; past a row's length: garbage."""
@@ -32,42 +32,31 @@ class Block(nn.Module):
 
 
 class DPCNNNet(nn.Module):
-    """Region embedding → block → (halve → block) × blocks → max over what is left → linear.
+    """Region embedding → block → (halve → block) × blocks → max over positions → linear.
 
-    The paper halves until one position is left. The number of halvings is fixed here, for it must
-    not depend on the longest text of a batch; the maximum takes the rest in one step.
-
-    Args:
-        vocab_size: rows of the embedding.
-        embedding_dim: E.
-        filters: F.
-        blocks: halvings, each followed by a block.
-        num_classes: C.
-        dropout: on the maxima.
-        word_dropout: share of the vocabulary left out of a batch in training.
-        embedding_dropout: on the word vectors.
+    The paper halves until one position is left. Here the number of halvings is fixed, so that it
+    does not depend on the longest text of a batch. Args: see `DPCNN`.
     """
 
     def __init__(
         self,
-        vocab_size: int,
-        embedding_dim: int,
-        filters: int,
+        embedding: WordEmbedding,
+        *,
+        num_filters: int,
         blocks: int,
         num_classes: int,
         dropout: float,
-        word_dropout: float,
-        embedding_dropout: float,
     ) -> None:
         super().__init__()
         if blocks < 0:
             raise ValueError(f"blocks is {blocks}; choose 0 (one block, no halving) or more")
-        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
-        self.region = WordConvolution(embedding_dim, filters, 3, centred=True)
-        self.bottom = Block(filters)
-        self.blocks = nn.ModuleList(Block(filters) for _ in range(blocks))
+        self.embedding = embedding
+        dim = embedding.table.embedding_dim
+        self.region = WordConvolution(dim, num_filters, 3, centred=True)
+        self.bottom = Block(num_filters)
+        self.blocks = nn.ModuleList(Block(num_filters) for _ in range(blocks))
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(filters, num_classes)
+        self.output = nn.Linear(num_filters, num_classes)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
@@ -84,10 +73,10 @@ class DPCNNNet(nn.Module):
 class DPCNN(LitClassifier):
     """Johnson & Zhang 2017, "Deep Pyramid Convolutional Neural Networks for Text Categorization".
 
-    x = W_r * e + b_r;  B(x) = x + W_b * ReLU(W_a * ReLU(x) + b_a) + b_b, * a convolution of width
-    3;  x_0 = B(x);  x_k = B(max-pool 3, stride 2 of x_{k-1});  z = W · max_t x_K[t] + b.
-    The region embedding is the paper's simplest, a convolution learnt with the rest; it has no
-    activation. The unsupervised region embeddings of the paper are left out.
+    x = W_r * e + b_r;  B(x) = x + W_b * ReLU(W_a * ReLU(x) + b_a) + b_b, * a convolution of size 3;
+    x_0 = B(x);  x_k = B(max-pool 3, stride 2 of x_{k-1});  z = W · max_t x_K[t] + b.
+    The region embedding is the paper's simplest, a convolution without activation that is learnt
+    with the rest; its unsupervised region embeddings are left out.
     Shapes: words [B, T, 128] → regions [B, T, 128] → [B, T / 2, 128] → … → [B, T / 64, 128] →
     maxima [B, 128] → logits [B, 2].
     At the default size 4,579,458 parameters: 30,000 × 128 embeddings, 49,280 in the region
@@ -96,19 +85,21 @@ class DPCNN(LitClassifier):
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
         embedding_dim: width of a word vector.
-        filters: features of every layer.
-        blocks: halvings, each followed by a block; 6 leave 7 positions of 400 words.
+        num_filters: features of every layer.
+        blocks: K, halvings, each followed by a block; 6 reduce 400 words to 7 positions.
         dropout: on the maxima.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
     """
+
+    family: ClassVar[str] = "convolutional"
 
     def __init__(
         self,
         *,
         vocab_size: int = 30_000,
         embedding_dim: int = 128,
-        filters: int = 128,
+        num_filters: int = 128,
         blocks: int = 6,
         dropout: float = 0.5,
         word_dropout: float = 0.3,
@@ -117,12 +108,9 @@ class DPCNN(LitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         self.net = DPCNNNet(
-            vocab_size,
-            embedding_dim,
-            filters,
-            blocks,
-            self.num_classes,
-            dropout,
-            word_dropout,
-            embedding_dropout,
+            WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
+            num_filters=num_filters,
+            blocks=blocks,
+            num_classes=self.num_classes,
+            dropout=dropout,
         )

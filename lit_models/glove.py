@@ -1,4 +1,4 @@
-"""GloVe: word vectors whose products are the logarithms of how often words stand together."""
+"""GloVe: word vectors whose inner products approximate logarithms of co-occurrence counts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from datamodules.vectors.cooccurrence import cooccurrences
 
 
 class Pairs(NamedTuple):
-    """Some pairs of words that stand together.
+    """Pairs of words that co-occur.
 
     Attributes:
-        first: int64[B], word numbers.
-        second: int64[B], the words near those.
+        first: int64[B] numbers of words.
+        second: int64[B] numbers of the words near them.
         counts: float32[B], X_ij above 0.
     """
 
@@ -31,25 +31,27 @@ class Pairs(NamedTuple):
 
 
 class GloVe(Vectors):
-    """GloVe (Pennington et al. 2014), trained on the rows that are learnt from.
+    """GloVe (Pennington et al. 2014), learnt from the train rows.
 
     A word's vector is the sum of the two that are learnt for it, as word and as neighbour.
-    The same text, settings and seed give the same vectors on one machine and one thread.
+    The same text, settings and seed give the same vectors on one machine with one thread.
 
     Args:
         dim: d, width of a vector.
-        window: largest distance of a pair; one at distance n counts 1/n.
-        min_count: a word seen less often gets no vector.
-        min_pair: pairs that count less are left out: most of them, and little of the loss.
-        ceiling: x_max: pairs that count more than this weigh no more; the paper's 100 is for texts
-            a thousand times as long.
+        window: largest distance of a pair; a pair at distance n adds 1/n to its count.
+        min_count: words with fewer occurrences get no vector.
+        min_pair: pairs with a smaller count are dropped; these are most pairs, with little weight
+            in the loss.
+        ceiling: x_max, the count above which the weight of a pair no longer grows; the paper's 100
+            is for a corpus a thousand times as large.
         epochs: passes over the pairs.
         batch_size: pairs of one step.
-        learning_rate: of AdaGrad.
-        text: learn from the train texts, or also from those without labels where there are any.
+        learning_rate: learning rate of AdaGrad.
+        text: `train` learns from the train texts, `train+unlabelled` also from texts without labels
+            where the corpus has any.
 
     Raises:
-        ValueError: a size below 1, or no such text.
+        ValueError: a size below 1, or an unknown `text`.
     """
 
     def __init__(
@@ -76,22 +78,22 @@ class GloVe(Vectors):
     def learn(
         self, texts: Ragged, vocabulary: Sequence[str], seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """int64[N] token numbers and float32[N, d] vectors.
+        """int64[N] token ids and float32[N, d] vectors.
 
         Raises:
-            DataError: no word is frequent enough.
+            DataError: no word occurs `min_count` times.
         """
         tokens = np.flatnonzero(np.bincount(texts.values) >= self.min_count)
         if not len(tokens):
             raise too_rare(self.min_count, len(texts))
         counts = cooccurrences(_renumbered(texts, tokens), len(tokens), self.window).tocoo()
-        enough = counts.data >= self.min_pair
+        frequent = counts.data >= self.min_pair
         pairs = Pairs(
-            torch.from_numpy(counts.row[enough].astype(np.int64)),
-            torch.from_numpy(counts.col[enough].astype(np.int64)),
-            torch.from_numpy(counts.data[enough]),
+            torch.from_numpy(counts.row[frequent].astype(np.int64)),
+            torch.from_numpy(counts.col[frequent].astype(np.int64)),
+            torch.from_numpy(counts.data[frequent]),
         )
-        with torch.random.fork_rng(devices=[]):  # what is drawn here moves nothing elsewhere
+        with torch.random.fork_rng(devices=[]):  # leaves the run's generator as it is
             torch.manual_seed(seed)
             model = LitGloVe(len(tokens), self.dim, self.ceiling, self.learning_rate)
             trainer = L.Trainer(
@@ -115,10 +117,10 @@ class LitGloVe(L.LightningModule):
     AdaGrad; J of a batch is the sum over its pairs.
 
     Args:
-        words: V.
-        dim: d.
+        words: V, number of words.
+        dim: d, width of a vector.
         ceiling: x_max.
-        learning_rate: of AdaGrad.
+        learning_rate: learning rate of AdaGrad.
     """
 
     _POWER = 0.75
@@ -132,7 +134,7 @@ class LitGloVe(L.LightningModule):
         self.ceiling, self.learning_rate = ceiling, learning_rate
 
     def loss(self, pairs: Pairs) -> Tensor:
-        """J of some pairs."""
+        """J of a batch of pairs."""
         products = (self.word(pairs.first) * self.near(pairs.second)).sum(dim=1)  # [B]
         biases = (self.word_bias(pairs.first) + self.near_bias(pairs.second)).squeeze(1)
         weights = (pairs.counts / self.ceiling).clamp(max=1) ** self._POWER
@@ -145,18 +147,18 @@ class LitGloVe(L.LightningModule):
         return torch.optim.Adagrad(self.parameters(), lr=self.learning_rate, fused=True)
 
     def vectors(self) -> np.ndarray:
-        """float32[V, d]: w + c."""
-        summed: np.ndarray = (self.word.weight + self.near.weight).detach().cpu().numpy()
-        return summed
+        """float32[V, d] vectors w + c."""
+        vectors: np.ndarray = (self.word.weight + self.near.weight).detach().cpu().numpy()
+        return vectors
 
 
 class PairBatches(IterableDataset[Pairs]):
-    """All pairs once an epoch, in a new order each time.
+    """Batches of all pairs, in a new random order in each epoch.
 
     Args:
-        pairs: all of them.
-        batch_size: of how many a batch is.
-        seed: of the orders.
+        pairs: all pairs.
+        batch_size: pairs in a batch.
+        seed: random seed of the orders.
     """
 
     def __init__(self, pairs: Pairs, batch_size: int, seed: int) -> None:
@@ -173,7 +175,7 @@ class PairBatches(IterableDataset[Pairs]):
 
 
 def _renumbered(texts: Ragged, tokens: np.ndarray) -> Ragged:
-    """The same rows with the ascending `tokens` numbered from 0, and all others left out."""
+    """Rows with the ascending `tokens` numbered from 0, without all other tokens."""
     place = np.full(int(texts.values.max(initial=0)) + 1, -1, dtype=np.int32)
     place[tokens] = np.arange(len(tokens))
     values = place[texts.values]

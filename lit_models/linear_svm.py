@@ -12,7 +12,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngram_estimator import NgramEstimator
 
 
@@ -23,16 +23,15 @@ class LinearSVM(NgramEstimator):
     against the rest with squared hinge loss and penalty ‖W‖² / 2C (LIBLINEAR, Fan et al. 2008);
     p(c | d) = 1 / (1 + exp(A_c s_c(d) + B_c)), scaled to sum 1 (Platt 1999).
 
-    A and B are fitted to scores of train rows by machines that did not see them: the train side is
-    cut into folds, each scored by a machine of the others. Folds are runs of neighbouring rows, so
-    where neighbours belong together, as reviews of one film do in IMDB, few films stand in two
-    folds; which row is about which film is not known here.
+    A and B are fitted to out-of-fold scores of the train rows. Folds are runs of neighbouring rows:
+    the films of the reviews are not known here, but IMDB lists the reviews of a film next to each
+    other, so that few films are in two folds.
 
     Args:
         ngrams: longest n-gram.
-        min_documents: n-grams in fewer train texts are left out.
-        max_ngrams: most n-grams, the most frequent of the train side; None keeps all.
-        inverse_penalty: C; larger fits closer.
+        min_df: n-grams in fewer train texts are left out.
+        max_features: most n-grams, the most frequent of the train side; None keeps all.
+        C: inverse strength of the penalty; larger fits closer.
         folds: of the calibration; fewer where a class has fewer rows.
         **kwargs: of `LitClassifier`.
 
@@ -49,18 +48,16 @@ class LinearSVM(NgramEstimator):
         self,
         *,
         ngrams: int = 3,
-        min_documents: int = 2,
-        max_ngrams: int | None = None,
-        inverse_penalty: float = 1.0,
+        min_df: int = 2,
+        max_features: int | None = None,
+        C: float = 1.0,
         folds: int = 5,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            ngrams=ngrams, min_documents=min_documents, max_ngrams=max_ngrams, **kwargs
-        )
+        super().__init__(ngrams=ngrams, min_df=min_df, max_features=max_features, **kwargs)
         if folds < 2:
             raise ValueError(f"model.folds is {folds}; it must be at least 2")
-        self.inverse_penalty, self.folds = inverse_penalty, folds
+        self.C, self.folds = C, folds
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
         least = int(np.bincount(view.labels).min())
@@ -73,9 +70,9 @@ class LinearSVM(NgramEstimator):
         return super().learn_features(view)
 
     def make_estimator(self) -> BaseEstimator:
-        machine = LinearSVC(C=self.inverse_penalty, random_state=self.random_state)
+        svm = LinearSVC(C=self.C, random_state=self.random_state)
         return make_pipeline(
             TfidfTransformer(sublinear_tf=True),
-            # One machine, fitted to all rows; those of the folds calibrate and are gone.
-            CalibratedClassifierCV(machine, cv=self.folds, ensemble=False),
+            # Predicts by one SVM of all rows; those of the folds serve the calibration alone.
+            CalibratedClassifierCV(svm, cv=self.folds, ensemble=False),
         )

@@ -1,4 +1,4 @@
-"""LSTM: a recurrent reader with a memory cell over word embeddings."""
+"""LSTM: a recurrent network with a memory cell over word embeddings."""
 
 from __future__ import annotations
 
@@ -19,4 +19,3 @@ class LSTM(RecurrentClassifier):
     """
 
     cell: ClassVar[Cell] = "lstm"
-    seed_input_dropout: ClassVar[float] = 0.2

@@ -1,4 +1,4 @@
-"""Masked language modelling: an encoder learns a corpus's language before its labels."""
+"""Masked language modelling: pretraining of an encoder on texts without labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from lit_models.layers.masking import mask_of
 from lit_models.layers.pretrained import build_encoder, first_position, resolve_config
 from lit_models.layers.segments import PairObjective, pair_segments
 
-MASKED, RANDOM = 0.8, 0.1  # of the chosen words; the rest stay and must be told all the same
+MASKED, RANDOM = (
+    0.8,
+    0.1,
+)  # of the chosen words; the rest stay unchanged, and are predicted too
 
 
 def mask_words(
@@ -26,55 +29,59 @@ def mask_words(
     share: float,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Hides whole words, others each time (Devlin et al. 2019; Liu et al. 2019; Cui et al. 2021).
+    """Mask random whole words (Devlin et al. 2019; Liu et al. 2019; Cui et al. 2021).
 
-    Each word is chosen with probability `share`, all its subwords with it. Of the chosen words 80%
-    become `[MASK]`, 10% random tokens, 10% stay.
+    Each word is chosen with probability `share`, with all its subwords. Of the chosen words 80%
+    become `[MASK]`, 10% random tokens, and 10% stay unchanged.
 
     Args:
         tokens: int64[B, T].
         lengths: int64[B].
-        continues: bool[V], true for tokens that go on with a word.
-        specials: bool[V], true for tokens that are never hidden or drawn.
-        mask_id: the number of `[MASK]`.
-        share: of the words.
-        generator: of the choices.
+        continues: bool[V], true for tokens that continue a word.
+        specials: bool[V], true for tokens that are never masked or drawn.
+        mask_id: token id of `[MASK]`.
+        share: fraction of the words to choose.
+        generator: random generator of the choices.
 
     Returns:
-        int64[B, T] tokens with words hidden, and bool[B, T], true where something is to be told.
+        int64[B, T] tokens with words masked, and bool[B, T], true at the tokens to predict.
     """
     rows, width = tokens.shape
-    open_to = mask_of(lengths, width) & ~specials[tokens]
+    eligible = mask_of(lengths, width) & ~specials[tokens]
     word = (~continues[tokens]).cumsum(dim=1) - (~continues[tokens[:, :1]]).long()  # from 0
     options: dict[str, Any] = {"device": tokens.device, "generator": generator}
-    chosen = (torch.rand(rows, width, **options) < share).gather(1, word) & open_to
-    fate = torch.rand(rows, width, **options).gather(1, word)
+    chosen = (torch.rand(rows, width, **options) < share).gather(1, word) & eligible
+    draw = torch.rand(rows, width, **options).gather(1, word)
     ordinary = (~specials).nonzero()[:, 0]
-    drawn = ordinary[torch.randint(len(ordinary), (rows, width), **options)]
-    hidden = torch.where(chosen & (fate < MASKED), mask_id, tokens)
-    swapped = chosen & (fate >= MASKED) & (fate < MASKED + RANDOM)
-    return torch.where(swapped, drawn, hidden), chosen
+    replacement = ordinary[torch.randint(len(ordinary), (rows, width), **options)]
+    masked = torch.where(chosen & (draw < MASKED), mask_id, tokens)
+    replaced = chosen & (draw >= MASKED) & (draw < MASKED + RANDOM)
+    return torch.where(replaced, replacement, masked), chosen
 
 
 class MaskedLM(L.LightningModule):
-    """Devlin et al. 2019: tell hidden words from what stands around them, and what follows what.
+    """Devlin et al. 2019: predict masked words and, optionally, the relation of two segments.
 
-    Only the states of hidden words meet the vocabulary: h = norm(gelu(W h)), z = E h + b, with E
-    the encoder's own embeddings. Continued on a task's own texts as Gururangan et al. 2020, "Don't
-    Stop Pretraining", or from random weights.
+    Logits are computed only for the tokens to predict: h' = norm(gelu(W h)), z = E h' + b, with E
+    the encoder's own embeddings. Starts from random weights, or continues a pretrained encoder on
+    the texts of a task (Gururangan et al. 2020, "Don't Stop Pretraining").
 
     Args:
-        source: as of `lit_models.bert.BERT`; None starts at random.
-        config: as there.
-        continues: for each token of the vocabulary whether it goes on with a word.
-        specials: for each token whether it is a special one.
-        mask_id: the number of `[MASK]`.
-        share: of the words that are hidden.
+        source: see `lit_models.bert.BERT`; None starts from random weights.
+        config: see `lit_models.bert.BERT`.
+        continues: bool[V], true for tokens that continue a word.
+        specials: bool[V], true for special tokens.
+        mask_id: token id of `[MASK]`.
+        share: fraction of the words to mask.
         pairs: `next-sentence` as BERT, `sentence-order` as ALBERT; None: no pairs, as RoBERTa.
-        learning_rate: at its peak.
-        warmup_fraction: share of the steps in which it rises; then it falls to zero in a line.
-        weight_decay: of matrices.
-        steps: of the whole training.
+        learning_rate: peak learning rate.
+        warmup_fraction: fraction of the steps in which the rate rises linearly; it then falls
+            linearly to zero.
+        weight_decay: decoupled decay of matrices.
+        steps: steps of the whole training.
+
+    Raises:
+        ValueError: a vocabulary larger than the encoder's.
     """
 
     continues: Tensor
@@ -101,8 +108,8 @@ class MaskedLM(L.LightningModule):
         rows, width = embedding.weight.shape
         if len(continues) > rows:
             raise ValueError(
-                f"the tokenizer knows {len(continues)} tokens and the encoder {rows}; give both "
-                "the same source"
+                f"the tokenizer has {len(continues)} tokens and the encoder {rows}; give both the "
+                "same source"
             )
         hidden: Any = self.encoder.config
         self.transform = nn.Sequential(
@@ -121,40 +128,41 @@ class MaskedLM(L.LightningModule):
         self.register_buffer("specials", specials, persistent=False)
 
     def states(self, tokens: Tensor, lengths: Tensor, segments: Tensor | None = None) -> Tensor:
-        """float[B, T, D] from int64[B, T] tokens, int64[B] lengths and int64[B, T] segments."""
+        """float[B, T, D] states of int64[B, T] tokens, int64[B] lengths, int64[B, T] segments."""
         width = tokens.shape[1]
         positions = torch.arange(width, device=tokens.device)[None] + self.first_position
-        kinds = int(getattr(self.encoder.config, "type_vocab_size", 0) or 0)
-        more = {} if segments is None or kinds < 2 else {"token_type_ids": segments}
+        types = int(getattr(self.encoder.config, "type_vocab_size", 0) or 0)
+        inputs = {} if segments is None or types < 2 else {"token_type_ids": segments}
         states: Tensor = self.encoder(
             input_ids=tokens,
             attention_mask=mask_of(lengths, width).long(),
             position_ids=positions.expand_as(tokens),
-            **more,
+            **inputs,
         ).last_hidden_state
         return states
 
-    def tell(self, states: Tensor) -> Tensor:
-        """float[M, V] logits of hidden words from their states, float[M, D]."""
+    def token_logits(self, states: Tensor) -> Tensor:
+        """float[M, V] logits over the vocabulary from float[M, D] states."""
         embedding: nn.Embedding = self.encoder.get_input_embeddings()  # type: ignore[operator]
         return F.linear(self.transform(states), embedding.weight, self.bias)
 
-    def forward(self, tokens: Tensor, lengths: Tensor, told: Tensor) -> Tensor:
-        """float[M, V] logits of the M tokens where bool[B, T] `told` is true."""
-        return self.tell(self.states(tokens, lengths)[told])
+    def forward(self, tokens: Tensor, lengths: Tensor, chosen: Tensor) -> Tensor:
+        """float[M, V] logits at the M tokens where bool[B, T] `chosen` is true."""
+        return self.token_logits(self.states(tokens, lengths)[chosen])
 
     def losses(
         self, batch: TextBatch, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Of one batch: cross-entropy of the hidden tokens, and of what follows what.
+        """Cross-entropy of the masked tokens, and of the pairs, in one batch.
 
-        The first is 0 where none was hidden, the second where no pairs are learnt.
+        The first is 0 if no token was masked, the second if no pairs are learnt.
         """
-        whole, lengths, segments, answers = batch.tokens, batch.lengths, None, None
+        original, lengths, segments, answers = batch.tokens, batch.lengths, None, None
         if self.pairs is not None:
-            whole, lengths, segments, answers = pair_segments(whole, lengths, self.pairs, generator)
-        tokens, told = mask_words(
-            whole,
+            paired = pair_segments(original, lengths, self.pairs, generator)
+            original, lengths, segments, answers = paired
+        tokens, chosen = mask_words(
+            original,
             lengths,
             self.continues,
             self.specials,
@@ -163,14 +171,14 @@ class MaskedLM(L.LightningModule):
             generator,
         )
         states = self.states(tokens, lengths, segments)
-        logits = self.tell(states[told]).float()
-        masked = F.cross_entropy(logits, whole[told], reduction="sum") / max(1, len(logits))
+        logits = self.token_logits(states[chosen]).float()
+        masked = F.cross_entropy(logits, original[chosen], reduction="sum") / max(1, len(logits))
         if self.follows is None or answers is None:
             return masked, masked.new_zeros(())
         return masked, F.cross_entropy(self.follows(states[:, 0]).float(), answers)
 
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
-        """The loss of one batch."""
+        """Loss of one batch."""
         masked, pairs = self.losses(batch)
         self.log("train/masked_loss", masked, batch_size=len(batch.ids))
         return masked + pairs
@@ -194,12 +202,12 @@ class MaskedLM(L.LightningModule):
         }
 
     def rate_at(self, step: int) -> float:
-        """The learning rate at a step, as a share of its peak."""
+        """Learning rate at a step as a fraction of its peak."""
         warmup = self.warmup_fraction * self.steps
         if step < warmup:
             return (step + 1) / (warmup + 1)
         return max(0.0, (self.steps - step) / max(1.0, self.steps - warmup))
 
     def configure_gradient_clipping(self, *arguments: Any, **options: Any) -> None:
-        """Clips the whole gradient to norm 1; Trainer(gradient_clip_val) refuses fused AdamW."""
+        """Clip the whole gradient to norm 1; Trainer(gradient_clip_val) refuses fused AdamW."""
         nn.utils.clip_grad_norm_(self.parameters(), 1.0)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.ngram_vocabulary import TfidfBag
 
@@ -15,31 +15,24 @@ from lit_models.layers.ngram_vocabulary import TfidfBag
 class MLPNet(nn.Module):
     """TF-IDF bag → linear → ReLU → dropout → linear.
 
-    Args:
-        num_classes: C.
-        hidden_size: H.
-        ngrams: longest n-gram.
-        max_ngrams: F.
-        min_documents: n-grams in fewer train texts are left out.
-        ngram_dropout: share of a text's n-grams left out in training.
-        dropout: on the hidden layer.
-        sparse: give the first layer sparse gradients.
+    Args: see `MLP`; `sparse` gives the first layer sparse gradients.
     """
 
     def __init__(
         self,
+        *,
         num_classes: int,
         hidden_size: int,
         ngrams: int,
-        max_ngrams: int,
-        min_documents: int,
+        max_features: int,
+        min_df: int,
         ngram_dropout: float,
         dropout: float,
         sparse: bool = False,
     ) -> None:
         super().__init__()
-        self.bag = TfidfBag(ngrams, max_ngrams, min_documents, ngram_dropout)
-        self.weights = nn.EmbeddingBag(max_ngrams, hidden_size, mode="sum", sparse=sparse)
+        self.bag = TfidfBag(ngrams, max_features, min_df, ngram_dropout)
+        self.weights = nn.EmbeddingBag(max_features, hidden_size, mode="sum", sparse=sparse)
         nn.init.normal_(self.weights.weight, std=0.1)
         self.bias = nn.Parameter(torch.zeros(hidden_size))
         self.dropout = nn.Dropout(dropout)
@@ -57,42 +50,43 @@ class MLP(LitClassifier):
     """Multi-layer perceptron (Rumelhart et al. 1986) over a bag of n-grams.
 
     h = ReLU(Σ_{i ∈ text} x_i · U_i + a);  z = W h + b, with x the TF-IDF weights of the text's
-    n-grams, scaled to length 1 (see `TfidfBag`). A text touches its own rows of U alone.
+    n-grams, scaled to length 1 (see `TfidfBag`). A text uses the rows of its n-grams alone.
     At the default size 3,200,050 parameters: 200,000 × 16 + 16 first layer, 16 × 2 + 2 output.
 
     Args:
         hidden_size: width of the hidden layer.
         ngrams: longest n-gram.
-        max_ngrams: most n-grams, the most frequent of the train side.
-        min_documents: n-grams in fewer train texts are left out.
+        max_features: most n-grams, the most frequent of the train side.
+        min_df: n-grams in fewer train texts are left out.
         ngram_dropout: share of a text's n-grams left out in training.
         dropout: on the hidden layer.
         **kwargs: of `LitClassifier`.
     """
 
     net: MLPNet
+    family: ClassVar[str] = "bags"
 
     def __init__(
         self,
         *,
         hidden_size: int = 16,
         ngrams: int = 2,
-        max_ngrams: int = 200_000,
-        min_documents: int = 2,
+        max_features: int = 200_000,
+        min_df: int = 2,
         ngram_dropout: float = 0.0,
         dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.net = MLPNet(
-            self.num_classes,
-            hidden_size,
-            ngrams,
-            max_ngrams,
-            min_documents,
-            ngram_dropout,
-            dropout,
-            self.sparse,
+            num_classes=self.num_classes,
+            hidden_size=hidden_size,
+            ngrams=ngrams,
+            max_features=max_features,
+            min_df=min_df,
+            ngram_dropout=ngram_dropout,
+            dropout=dropout,
+            sparse=self.sparse,
         )
 
     def prepare(self, view: TrainView) -> None:

@@ -9,8 +9,8 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator
 from sklearn.naive_bayes import MultinomialNB
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngram_estimator import NgramEstimator
 
 
@@ -18,14 +18,14 @@ class NaiveBayes(NgramEstimator):
     """McCallum & Nigam 1998, "A Comparison of Event Models for Naive Bayes Text Classification".
 
     p(c | d) ∝ p(c) · Π_i p(i | c)^x_i(d), with p(i | c) = (α + Σ_{d in c} x_i(d)) / (α F + Σ_i …)
-    and x_i(d) how often n-gram i stands in text d, or whether it does (`binary`, which Pang et al.
-    2002 found better for sentiment). It takes n-grams for independent, so its probabilities lie far
-    too near 0 and 1: read the log loss accordingly.
+    and x_i(d) the number of times that text d has n-gram i, at most 1 if `binary` (better for
+    sentiment: Pang et al. 2002). N-grams are taken to be independent, so probabilities are much too
+    close to 0 and 1 and the log loss is high.
 
     Args:
         ngrams: longest n-gram.
-        min_documents: n-grams in fewer train texts are left out.
-        max_ngrams: most n-grams, the most frequent of the train side; None keeps all.
+        min_df: n-grams in fewer train texts are left out.
+        max_features: most n-grams, the most frequent of the train side; None keeps all.
         binary: count an n-gram once in a text.
         smoothing: α.
         **kwargs: of `LitClassifier`.
@@ -38,15 +38,13 @@ class NaiveBayes(NgramEstimator):
         self,
         *,
         ngrams: int = 3,
-        min_documents: int = 2,
-        max_ngrams: int | None = None,
+        min_df: int = 2,
+        max_features: int | None = None,
         binary: bool = True,
         smoothing: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            ngrams=ngrams, min_documents=min_documents, max_ngrams=max_ngrams, **kwargs
-        )
+        super().__init__(ngrams=ngrams, min_df=min_df, max_features=max_features, **kwargs)
         if smoothing <= 0:
             raise ValueError(f"model.smoothing is {smoothing}; it must be above 0")
         self.binary, self.smoothing = binary, smoothing

@@ -1,13 +1,13 @@
-"""NBBag: log-count ratios of n-grams, each with a learnt weight, summed over a text."""
+"""NBBag: log-count ratios of n-grams times learnt weights, summed over a text."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.ngrams import log_count_ratios
 from lit_models.layers.ngram_vocabulary import NgramVocabulary
@@ -16,15 +16,7 @@ from lit_models.layers.ngram_vocabulary import NgramVocabulary
 class NBBagNet(nn.Module):
     """Distinct n-grams → ratio times weight → sum.
 
-    Args:
-        num_classes: C.
-        ngrams: longest n-gram.
-        max_ngrams: F.
-        min_documents: n-grams in fewer train texts are left out.
-        smoothing: α, added to every count.
-        initial_weight: of every n-gram.
-        ngram_dropout: share of a text's n-grams left out in training.
-        sparse: give the weights sparse gradients.
+    Args: see `NBBag`; `sparse` gives the weights sparse gradients.
 
     Attributes:
         ratios: float[F, K], with K = 1 for two classes, else K = C.
@@ -34,10 +26,11 @@ class NBBagNet(nn.Module):
 
     def __init__(
         self,
+        *,
         num_classes: int,
         ngrams: int,
-        max_ngrams: int,
-        min_documents: int,
+        max_features: int,
+        min_df: int,
         smoothing: float,
         initial_weight: float,
         ngram_dropout: float,
@@ -45,9 +38,9 @@ class NBBagNet(nn.Module):
     ) -> None:
         super().__init__()
         outputs = 1 if num_classes == 2 else num_classes
-        self.vocabulary = NgramVocabulary(ngrams, max_ngrams, min_documents, ngram_dropout)
-        self.register_buffer("ratios", torch.zeros(max_ngrams, outputs))
-        self.weights = nn.Embedding(max_ngrams, outputs, sparse=sparse)
+        self.vocabulary = NgramVocabulary(ngrams, max_features, min_df, ngram_dropout)
+        self.register_buffer("ratios", torch.zeros(max_features, outputs))
+        self.weights = nn.Embedding(max_features, outputs, sparse=sparse)
         nn.init.constant_(self.weights.weight, initial_weight)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.smoothing = smoothing
@@ -74,15 +67,15 @@ class NBBag(LitClassifier):
 
     r_ic = ln((p_ic / ‖p_c‖₁) / (q_ic / ‖q_c‖₁)), with p_ic = α + train texts of class c that have
     n-gram i and q_ic = α + those of the other classes; z_c = Σ_{i ∈ text} r_ic · w_ic + b_c, each
-    n-gram of a text once. The ratios stand still, the weights are learnt from a constant: with all
-    of them equal this is naive Bayes, and in an n-gram that tells little a gradient step moves
-    little. For two classes z = (-s/2, s/2) with s = Σ r_i w_i + b, r of class 1 against class 0.
-    At the default size 800,001 parameters: a weight for each n-gram, one bias.
+    n-gram of a text once. The ratios are fixed; the weights are learnt from a constant. With equal
+    weights this is naive Bayes; the smaller the ratio of an n-gram, the less a gradient step
+    changes its weight. For two classes z = (-s/2, s/2) with s = Σ r_i w_i + b, r of class 1 against
+    class 0. At the default size 800,001 parameters: a weight for each n-gram, one bias.
 
     Args:
         ngrams: longest n-gram.
-        max_ngrams: most n-grams, the most frequent of the train side.
-        min_documents: n-grams in fewer train texts are left out.
+        max_features: most n-grams, the most frequent of the train side.
+        min_df: n-grams in fewer train texts are left out.
         smoothing: α.
         initial_weight: of every n-gram.
         ngram_dropout: share of a text's n-grams left out in training.
@@ -90,13 +83,14 @@ class NBBag(LitClassifier):
     """
 
     net: NBBagNet
+    family: ClassVar[str] = "bags"
 
     def __init__(
         self,
         *,
         ngrams: int = 3,
-        max_ngrams: int = 800_000,
-        min_documents: int = 2,
+        max_features: int = 800_000,
+        min_df: int = 2,
         smoothing: float = 1.0,
         initial_weight: float = 1.0,
         ngram_dropout: float = 0.0,
@@ -104,14 +98,14 @@ class NBBag(LitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         self.net = NBBagNet(
-            self.num_classes,
-            ngrams,
-            max_ngrams,
-            min_documents,
-            smoothing,
-            initial_weight,
-            ngram_dropout,
-            self.sparse,
+            num_classes=self.num_classes,
+            ngrams=ngrams,
+            max_features=max_features,
+            min_df=min_df,
+            smoothing=smoothing,
+            initial_weight=initial_weight,
+            ngram_dropout=ngram_dropout,
+            sparse=self.sparse,
         )
 
     def prepare(self, view: TrainView) -> None:

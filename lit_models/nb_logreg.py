@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngram_estimator import NgramEstimator
 from lit_models.base.ngrams import log_count_ratios
 
@@ -20,21 +20,21 @@ class NBLogReg(NgramEstimator):
     """Wang & Manning 2012, "Baselines and Bigrams", with a logistic regression for the SVM.
 
     r_ic = ln((p_ic / ‖p_c‖₁) / (q_ic / ‖q_c‖₁)), with p_ic = α + train texts of class c that have
-    n-gram i and q_ic = α + those of the other classes; x_ic(d) = r_ic where n-gram i stands in text
-    d, else 0, rows scaled to length 1; p(c | d) = softmax(W x(d) + b)_c, with squared penalty
-    ‖W‖² / 2C. Two classes share one r, that of class 1 against class 0 (the other is its
-    opposite); more have a block of features each, so F = (number of n-grams) × classes.
+    n-gram i and q_ic = α + those of the other classes; x_ic(d) = r_ic where text d has n-gram i,
+    else 0, rows scaled to length 1; p(c | d) = softmax(W x(d) + b)_c, with squared penalty
+    ‖W‖² / 2C. For two classes r of class 1 against class 0 suffices, as the other is its negative;
+    with more, each class has a block of features, so F = (number of n-grams) × classes.
 
-    The paper's own features are not scaled (`normalized=False`): long texts then count for more.
+    The paper does not scale (`normalized=False`): longer texts then have larger features.
 
     Args:
         ngrams: longest n-gram.
-        min_documents: n-grams in fewer train texts are left out.
-        max_ngrams: most n-grams, the most frequent of the train side; None keeps all.
+        min_df: n-grams in fewer train texts are left out.
+        max_features: most n-grams, the most frequent of the train side; None keeps all.
         smoothing: α.
         normalized: scale each text's features to length 1.
-        inverse_penalty: C; larger fits closer.
-        max_iterations: of L-BFGS.
+        C: inverse strength of the penalty; larger fits closer.
+        max_iter: iterations of L-BFGS at most.
         **kwargs: of `LitClassifier`.
     """
 
@@ -44,32 +44,30 @@ class NBLogReg(NgramEstimator):
         self,
         *,
         ngrams: int = 3,
-        min_documents: int = 3,
-        max_ngrams: int | None = None,
+        min_df: int = 3,
+        max_features: int | None = None,
         smoothing: float = 1.0,
         normalized: bool = True,
-        inverse_penalty: float = 30.0,
-        max_iterations: int = 200,
+        C: float = 30.0,
+        max_iter: int = 200,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            ngrams=ngrams, min_documents=min_documents, max_ngrams=max_ngrams, **kwargs
-        )
+        super().__init__(ngrams=ngrams, min_df=min_df, max_features=max_features, **kwargs)
         if smoothing <= 0:
             raise ValueError(f"model.smoothing is {smoothing}; it must be above 0")
         self.smoothing, self.normalized = smoothing, normalized
-        self.inverse_penalty, self.max_iterations = inverse_penalty, max_iterations
+        self.C, self.max_iter = C, max_iter
 
     def make_estimator(self) -> BaseEstimator:
-        return LogisticRegression(C=self.inverse_penalty, max_iter=self.max_iterations)
+        return LogisticRegression(C=self.C, max_iter=self.max_iter)
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
         counts = super().learn_features(view)
         shape = (view.num_classes, len(self.counter.keys))
         documents = np.zeros(shape, dtype=np.int64)
         for label in range(view.num_classes):
-            inside = counts[view.labels == label].indices
-            documents[label] = np.bincount(inside, minlength=shape[1])
+            columns = counts[view.labels == label].indices
+            documents[label] = np.bincount(columns, minlength=shape[1])
         ratios = log_count_ratios(documents, self.smoothing)
         self.ratios = ratios[1:] if len(ratios) == 2 else ratios
         return self._weighted(counts)
@@ -78,7 +76,7 @@ class NBLogReg(NgramEstimator):
         return self._weighted(super().features(tokens))
 
     def _weighted(self, counts: sp.csr_matrix) -> sp.csr_matrix:
-        """float64[N, F] ratios of the n-grams that stand in each row, however often they do."""
+        """float64[N, F] ratios of the n-grams of each row, each once."""
         blocks = []
         for ratios in self.ratios:
             weights = ratios[counts.indices]

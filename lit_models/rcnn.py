@@ -1,8 +1,8 @@
-"""RCNN: each word between what stood before it and what follows, and the maximum over the words."""
+"""RCNN: each word with its left and right context, max-pooled over the text."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,38 +18,28 @@ class RCNNNet(nn.Module):
     """Embed → contexts of each word → linear → tanh → max over words → dropout → linear.
 
     The recurrent layer reads a learnt vector before the first word and another after the last. Its
-    states there are the contexts of a text's ends, which all texts share, as in the paper.
+    states there are the contexts at the ends of a text, the same for all texts as in the paper.
 
-    Args:
-        vocab_size: rows of the embedding.
-        embedding_dim: E.
-        cell: kind of recurrent cell.
-        context_size: H, of one side.
-        hidden_size: D.
-        num_classes: C.
-        dropout: on the maxima.
-        word_dropout: share of the vocabulary left out of a batch in training.
-        embedding_dropout: on the word vectors.
+    Args: see `RCNN`.
     """
 
     def __init__(
         self,
-        vocab_size: int,
-        embedding_dim: int,
+        embedding: WordEmbedding,
+        *,
         cell: Cell,
         context_size: int,
         hidden_size: int,
         num_classes: int,
         dropout: float,
-        word_dropout: float,
-        embedding_dropout: float,
     ) -> None:
         super().__init__()
-        self.embedding = WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout)
-        self.ends = nn.Parameter(torch.randn(2, embedding_dim) * 0.1)
+        self.embedding = embedding
+        dim = embedding.table.embedding_dim
+        self.ends = nn.Parameter(torch.randn(2, dim) * 0.1)
         self.context_size = context_size
-        self.contexts = Recurrent(cell, embedding_dim, context_size, bidirectional=True)
-        self.hidden = nn.Linear(2 * context_size + embedding_dim, hidden_size)
+        self.contexts = Recurrent(cell, dim, context_size, bidirectional=True)
+        self.hidden = nn.Linear(2 * context_size + dim, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, num_classes)
 
@@ -58,12 +48,12 @@ class RCNNNet(nn.Module):
         words = self.embedding(tokens)  # [B, T, E]
         left, right = self.sides(words, lengths)  # [B, T, H] each
         states = self.hidden(torch.cat([left, words, right], dim=2))  # [B, T, D]
-        summary = masked_max(states, lengths).tanh()  # [B, D]; tanh keeps the order
+        summary = masked_max(states, lengths).tanh()  # [B, D]; tanh preserves order
         logits: Tensor = self.output(self.dropout(summary))
         return logits
 
     def sides(self, words: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """The contexts left and right of each word, the word itself in neither.
+        """Left and right context of each word, [B, T, H] each; the word itself is in neither.
 
         Args:
             words: float[B, T, E].
@@ -84,8 +74,8 @@ class RCNN(LitClassifier):
 
     l_i = tanh(W_l l_{i-1} + W_sl e_{i-1});  r_i = tanh(W_r r_{i+1} + W_sr e_{i+1});
     y_i = tanh(W_2 [l_i; e_i; r_i] + b_2);  z = W_4 · max_i y_i + b_4.
-    l_1 and r_n are the same for all texts and learnt: the states after a vector of their own.
-    `cell` puts another recurrent cell in place of the tanh.
+    l_1 and r_n are learnt and the same for all texts: the states after a learnt vector. `cell`
+    replaces the tanh recurrence by another.
     Shapes: words [B, T, 128] → contexts 2 × [B, T, 100] → [B, T, 128] → maxima [B, 128] → logits
     [B, 2].
     At the default size 3,928,626 parameters: 30,000 × 128 embeddings and 2 × 128 for the ends,
@@ -102,6 +92,8 @@ class RCNN(LitClassifier):
         embedding_dropout: on the word vectors.
     """
 
+    family: ClassVar[str] = "convolutional"
+
     def __init__(
         self,
         *,
@@ -117,13 +109,10 @@ class RCNN(LitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         self.net = RCNNNet(
-            vocab_size,
-            embedding_dim,
-            cell,
-            context_size,
-            hidden_size,
-            self.num_classes,
-            dropout,
-            word_dropout,
-            embedding_dropout,
+            WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
+            cell=cell,
+            context_size=context_size,
+            hidden_size=hidden_size,
+            num_classes=self.num_classes,
+            dropout=dropout,
         )

@@ -1,4 +1,4 @@
-"""TfidfForest: TF-IDF weighted words into a random forest."""
+"""TfidfForest: TF-IDF weighted words into a random forest (scikit-learn)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from lit_models.base.ngram_estimator import NgramEstimator
 class TfidfForest(ForestEstimator, NgramEstimator):
     """TF-IDF weights (Salton & Buckley 1988) of the most frequent words, and a forest over them.
 
-    w(t, d) = tf(t, d) · (ln((1 + N) / (1 + df(t))) + 1), rows scaled to length 1: what a fork asks
-    is then how large a part of the text a word makes up, however long the text is. The weights are
-    learnt from the train side alone.
+    w(t, d) = tf(t, d) · (ln((1 + N) / (1 + df(t))) + 1), rows scaled to length 1, so that splits of
+    the trees do not depend on the length of a text. The weights are learnt from the train side
+    alone.
 
     Args:
-        trees: number of trees.
-        max_ngrams: most n-grams, the most frequent of the train side.
+        n_estimators: number of trees.
+        max_features: most n-grams, the most frequent of the train side.
         **kwargs: of `ForestEstimator` and `NgramEstimator`.
     """
 
-    def __init__(self, *, trees: int = 300, max_ngrams: int | None = 5000, **kwargs: Any) -> None:
-        super().__init__(trees=trees, max_ngrams=max_ngrams, **kwargs)
+    def __init__(
+        self, *, n_estimators: int = 300, max_features: int | None = 5000, **kwargs: Any
+    ) -> None:
+        super().__init__(n_estimators=n_estimators, max_features=max_features, **kwargs)
 
     def make_estimator(self) -> BaseEstimator:
         return make_pipeline(TfidfTransformer(), self.make_forest())

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.characters import CharacterCounter
 from lit_models.base.fitted_values import fitted_values
 from lit_models.base.ngram_estimator import NgramEstimator
@@ -25,18 +25,18 @@ class TfidfLogReg(NgramEstimator):
     w(t, d) = (1 + ln tf(t, d)) · (ln((1 + N) / (1 + df(t))) + 1), rows scaled to length 1;
     p(c | d) = softmax(W w(d) + b)_c, with squared penalty ‖W‖² / 2C.
 
-    Character n-grams, where asked for, are weighted alike among themselves: w(d) is then (words of
-    length 1, characters of length `char_weight`). They lie inside words, so inflections and
-    misspellings share them; those of words that no train text has are not seen.
+    Character n-grams are weighted the same way in a block of their own: w(d) is then (words, scaled
+    to length 1; characters, scaled to length `char_weight`). They do not cross word boundaries, so
+    inflections and misspellings of a word share them. Words outside the vocabulary have none.
 
     Args:
         ngrams: longest n-gram of words.
-        min_documents: n-grams in fewer train texts are left out.
-        max_ngrams: most n-grams of words, the most frequent of the train side; None keeps all.
-        char_ngrams: longest n-gram of characters; 0 takes none.
-        char_weight: length of their part of a row.
-        inverse_penalty: C; larger fits closer.
-        max_iterations: of L-BFGS.
+        min_df: n-grams in fewer train texts are left out.
+        max_features: most n-grams of words, the most frequent of the train side; None keeps all.
+        char_ngrams: longest n-gram of characters; 0 for none.
+        char_weight: length of the block of characters.
+        C: inverse strength of the penalty; larger fits closer.
+        max_iter: iterations of L-BFGS at most.
         **kwargs: of `LitClassifier`.
     """
 
@@ -44,26 +44,24 @@ class TfidfLogReg(NgramEstimator):
         self,
         *,
         ngrams: int = 2,
-        min_documents: int = 2,
-        max_ngrams: int | None = None,
+        min_df: int = 2,
+        max_features: int | None = None,
         char_ngrams: int = 0,
         char_weight: float = 0.3,
-        inverse_penalty: float = 10.0,
-        max_iterations: int = 200,
+        C: float = 10.0,
+        max_iter: int = 200,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            ngrams=ngrams, min_documents=min_documents, max_ngrams=max_ngrams, **kwargs
-        )
+        super().__init__(ngrams=ngrams, min_df=min_df, max_features=max_features, **kwargs)
         if char_ngrams < 0:
             raise ValueError(f"model.char_ngrams is {char_ngrams}; it must be at least 0")
         self.char_weight = char_weight
-        self.inverse_penalty, self.max_iterations = inverse_penalty, max_iterations
+        self.C, self.max_iter = C, max_iter
         self.weights: list[TfidfTransformer] = []
-        self.characters = CharacterCounter(char_ngrams, min_documents) if char_ngrams else None
+        self.characters = CharacterCounter(char_ngrams, min_df) if char_ngrams else None
 
     def make_estimator(self) -> BaseEstimator:
-        return LogisticRegression(C=self.inverse_penalty, max_iter=self.max_iterations)
+        return LogisticRegression(C=self.C, max_iter=self.max_iter)
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
         blocks = [super().learn_features(view)]
@@ -80,7 +78,7 @@ class TfidfLogReg(NgramEstimator):
         return self._weighted(blocks)
 
     def _weighted(self, blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
-        """float[N, F] weights of words, and of characters beside them."""
+        """float[N, F] weights of the words, then of the characters."""
         pairs = zip(self.weights, blocks, strict=True)
         weighted = [weight.transform(block, copy=False) for weight, block in pairs]
         if len(weighted) == 1:
@@ -89,9 +87,9 @@ class TfidfLogReg(NgramEstimator):
         return sp.hstack(weighted, format="csr")
 
     def arrays(self) -> dict[str, np.ndarray]:
-        kept = super().arrays() | (self.characters.arrays() if self.characters else {})
+        counters = super().arrays() | (self.characters.arrays() if self.characters else {})
         names = zip(_IDF_NAMES, self.weights, strict=False)
-        return kept | {name: weight.idf_ for name, weight in names}
+        return counters | {name: weight.idf_ for name, weight in names}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         super().load_arrays(arrays)
@@ -104,5 +102,5 @@ class TfidfLogReg(NgramEstimator):
 
     @property
     def parameter_count(self) -> int:
-        """Number of fitted values: one weight for each n-gram, and those of the regression."""
+        """Number of fitted values: an IDF weight for each n-gram, and those of the regression."""
         return super().parameter_count + sum(map(fitted_values, self.weights))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.dropout import leave_words_out
 from lit_models.layers.embedding import WordEmbedding
@@ -23,34 +23,20 @@ EncoderPooling = Literal["cls", "mean", "max", "mean+max"]
 class TransformerNet(nn.Module):
     """Embed → add positions → encoder → pool over each text's own states → dropout → linear.
 
-    Args:
-        vocab_size: rows of the embedding.
-        embedding_dim: D, width of every state.
-        layers: encoder layers.
-        heads: attention heads; they share D.
-        feedforward: hidden width of the feed-forward layers.
-        positions: what tells the order of the words.
-        max_positions: how many learned positions there are.
-        pooling: which states speak for the text.
-        norm: where the layer norms stand.
-        num_classes: C.
-        dropout: in the encoder, and on the pooled state.
-        word_dropout: share of the vocabulary that a batch in training is shown without.
-        embedding_dropout: on the word vectors.
-        attention_dropout: on the attention weights; refused in training on a CPU.
-        kernel: kind of attention.
+    Args: see `Transformer`; `kernel` is the kind of attention.
 
     Raises:
-        ValueError: sizes that do not fit, or a choice that does not exist.
+        ValueError: sizes that do not fit together, or an unknown choice.
     """
 
     def __init__(
         self,
+        *,
         vocab_size: int,
         embedding_dim: int,
-        layers: int,
-        heads: int,
-        feedforward: int,
+        num_layers: int,
+        num_heads: int,
+        dim_feedforward: int,
         positions: Positions,
         max_positions: int,
         pooling: EncoderPooling,
@@ -75,25 +61,24 @@ class TransformerNet(nn.Module):
         if positions == "learned":
             self.learned = LearnedPositions(max_positions, embedding_dim)
         elif positions == "sinusoidal":
-            sinusoidal(1, embedding_dim, torch.empty(0))  # an odd width is refused now
+            sinusoidal(1, embedding_dim, torch.empty(0))  # refuses an odd width now
         self.pooling: EncoderPooling = pooling
         if pooling == "cls":
             self.cls = nn.Parameter(0.1 * torch.randn(embedding_dim))
-        rotary = positions == "rotary"
         self.encoder = Encoder(
             embedding_dim,
-            layers,
-            heads,
-            feedforward,
+            num_layers,
+            num_heads,
+            dim_feedforward,
             norm,
             kernel,
-            rotary,
-            dropout,
-            attention_dropout,
+            rotary=positions == "rotary",
+            dropout=dropout,
+            attention_dropout=attention_dropout,
         )
         self.dropout = nn.Dropout(dropout)
-        how = "mean" if pooling == "cls" else pooling
-        self.output = nn.Linear(pooled_size(embedding_dim, how), num_classes)
+        summary_size = pooled_size(embedding_dim, "mean" if pooling == "cls" else pooling)
+        self.output = nn.Linear(summary_size, num_classes)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
@@ -101,8 +86,8 @@ class TransformerNet(nn.Module):
             tokens, lengths = leave_words_out(tokens, lengths, self.vocab_size, self.word_dropout)
         words = self.embedding(tokens)  # [B, T, D]
         if self.pooling == "cls":
-            front = self.cls.expand(len(words), 1, -1)
-            words, lengths = torch.cat([front, words], dim=1), lengths + 1  # T + 1 from here on
+            first = self.cls.expand(len(words), 1, -1)
+            words, lengths = torch.cat([first, words], dim=1), lengths + 1  # T + 1 from here on
         states = words * math.sqrt(words.shape[2])  # as in the paper: about as large as positions
         if self.positions == "sinusoidal":
             states = states + sinusoidal(states.shape[1], states.shape[2], states)
@@ -115,7 +100,7 @@ class TransformerNet(nn.Module):
         return logits
 
     def check_longest(self, length: int) -> None:
-        """Raises a ValueError if a text of this many words finds no learned position."""
+        """Raises a ValueError if a text of this many words exceeds the learned positions."""
         if self.positions == "learned":
             self.learned.check(length + (self.pooling == "cls"))
 
@@ -130,27 +115,32 @@ class Transformer(LitClassifier):
     At the default size 1,953,474 parameters: 30,000 × 64 embeddings; in each layer 4 × 64² of
     attention, 2 × 64 × 128 + 192 of feed-forward and 4 × 64 of layer norms; 128 of the last layer
     norm; 64 × 2 + 2 output.
+    Shapes: words [B, T, 64] → states [B, T, 64] of each layer → pooled [B, 64] → logits [B, 2].
 
     Args:
         vocab_size: rows of the embedding; linked to `data.vocab_size`.
         embedding_dim: D, width of a word vector and of every state.
-        layers: encoder layers.
-        heads: attention heads; they share D.
-        feedforward: hidden width of the feed-forward layers.
+        num_layers: encoder layers.
+        num_heads: attention heads; a divisor of D.
+        dim_feedforward: hidden width of the feed-forward layers.
         positions: `sinusoidal` waves or `learned` vectors added to the words, `rotary` turns of
-            queries and keys (Su et al. 2021), or `none`: a bag of words that attend to each other.
-        max_positions: learned positions; no text may be longer (one word less with `cls`).
+            queries and keys (Su et al. 2021), or `none`: word order is ignored.
+        max_positions: number of learned positions; longer texts are refused. `cls` takes one.
         pooling: a learnt `cls` vector in front of the text, the `mean` or `max` of its words'
             states, or both of `mean+max`.
         norm: `pre` (Xiong et al. 2020) or `post`.
         dropout: in the encoder (whole dimensions of a text), and on the pooled state.
-        word_dropout: share of the vocabulary that a batch in training is shown without.
+        word_dropout: share of the vocabulary removed from the texts of a batch in training.
         embedding_dropout: on the word vectors.
-        attention_dropout: on the attention weights. Training on a CPU refuses it: it leaves the
-            fast kernel and takes six times as long.
+        attention_dropout: on the attention weights. Refused in training on a CPU, where it disables
+            the fast kernel and takes six times as long.
+
+    Raises:
+        ValueError: sizes that do not fit together, or an unknown choice.
     """
 
     net: TransformerNet
+    family: ClassVar[str] = "Transformers"
     kernel: ClassVar[Kernel] = "softmax"
 
     def __init__(
@@ -158,9 +148,9 @@ class Transformer(LitClassifier):
         *,
         vocab_size: int = 30_000,
         embedding_dim: int = 64,
-        layers: int = 1,
-        heads: int = 2,
-        feedforward: int = 128,
+        num_layers: int = 1,
+        num_heads: int = 2,
+        dim_feedforward: int = 128,
         positions: Positions = "sinusoidal",
         max_positions: int = 512,
         pooling: EncoderPooling = "mean",
@@ -173,23 +163,23 @@ class Transformer(LitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         self.net = TransformerNet(
-            vocab_size,
-            embedding_dim,
-            layers,
-            heads,
-            feedforward,
-            positions,
-            max_positions,
-            pooling,
-            norm,
-            self.num_classes,
-            dropout,
-            word_dropout,
-            embedding_dropout,
-            attention_dropout,
-            self.kernel,
+            vocab_size=vocab_size,
+            embedding_dim=embedding_dim,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            dim_feedforward=dim_feedforward,
+            positions=positions,
+            max_positions=max_positions,
+            pooling=pooling,
+            norm=norm,
+            num_classes=self.num_classes,
+            dropout=dropout,
+            word_dropout=word_dropout,
+            embedding_dropout=embedding_dropout,
+            attention_dropout=attention_dropout,
+            kernel=self.kernel,
         )
 
     def prepare(self, view: TrainView) -> None:
-        """Learns nothing; finds texts that are too long before the first step, not in mid-epoch."""
+        """Checks the longest text against the learned positions before the first step."""
         self.net.check_longest(int(view.tokens.lengths.max()))

@@ -11,7 +11,7 @@ from lit_models.base.vector_average import VectorAverage
 class VectorAverageForest(ForestEstimator, VectorAverage):
     """Mean of word vectors (Mikolov et al. 2013) into a random forest (Breiman 2001).
 
-    The second model of the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
+    Second model of the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
 
     Args:
         **kwargs: of `ForestEstimator`, `VectorAverage` and `LitClassifier`.

@@ -19,19 +19,17 @@ class VectorAverageLogReg(VectorAverage):
     mean 0 and variance 1 over the train texts, with squared penalty ‖W‖² / 2C.
 
     Args:
-        inverse_penalty: C; larger fits closer.
-        max_iterations: of L-BFGS.
+        C: inverse strength of the penalty; larger fits closer.
+        max_iter: iterations of L-BFGS at most.
         **kwargs: of `VectorAverage` and `LitClassifier`.
     """
 
-    def __init__(
-        self, *, inverse_penalty: float = 1.0, max_iterations: int = 500, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, C: float = 1.0, max_iter: int = 500, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.inverse_penalty, self.max_iterations = inverse_penalty, max_iterations
+        self.C, self.max_iter = C, max_iter
 
     def make_estimator(self) -> BaseEstimator:
         return make_pipeline(
             StandardScaler(),
-            LogisticRegression(C=self.inverse_penalty, max_iter=self.max_iterations),
+            LogisticRegression(C=self.C, max_iter=self.max_iter),
         )

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 
 PAD, UNK = 0, 1
 SENTENCE_ENDS = (2, 3, 4)
@@ -17,7 +18,7 @@ SENTENCE_ENDS = (2, 3, 4)
 def make_batch(
     rows: Sequence[Sequence[int]], width: int | None = None, pad: int = PAD, classes: int = 2
 ) -> TextBatch:
-    """Rows of token numbers, padded to `width`; labels go round the classes."""
+    """Batch of rows of token ids, padded to `width`; labels cycle through the classes."""
     width = width or max(map(len, rows))
     tokens = torch.full((len(rows), width), pad)
     for line, row in zip(tokens, rows, strict=True):
@@ -38,7 +39,7 @@ def make_view(
     vocab_size: int,
     vectors: np.ndarray | None = None,
 ) -> TrainView:
-    """The train side of a corpus of these rows."""
+    """Training side of a corpus of these rows."""
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     values = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows])
     return TrainView(

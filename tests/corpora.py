@@ -1,4 +1,4 @@
-"""Small made corpora in the layouts of the real ones, with words that give the label away."""
+"""Small made corpora in the layouts of the real ones, with words that reveal the label."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ SMALL_COUNTS = Counts(per_class=20, unlabelled=20, copies=2)
 
 
 class SmallIMDB(IMDB):
-    """IMDB as `make_aclimdb` makes it by default: 40 reviews in train, 40 in test, 20 without."""
+    """IMDB of `make_aclimdb`: 40 reviews in train, 40 in test, 20 without labels."""
 
     _COUNTS = SMALL_COUNTS
 
 
 def make_review(seed: int, positive: bool) -> str:
-    """A review of 12 to 40 words, three of them with the sentiment; different for each seed."""
+    """Review of 12 to 40 words, three of them with the sentiment; different for each seed."""
     rng = random.Random(seed)
     words = rng.choices(NOUNS + OTHERS, k=rng.randint(9, 37))
     words += rng.choices(GOOD if positive else BAD, k=3)
@@ -38,9 +38,9 @@ def make_review(seed: int, positive: bool) -> str:
 def make_aclimdb(folder: Path, counts: Counts = SMALL_COUNTS) -> Path:
     """Writes `folder/aclImdb` in the official layout and returns it.
 
-    In train, two neighbouring reviews of each class share a movie, over the first two thirds; the
-    rest have a movie each, so that splits of any size can be filled. The first `counts.copies`
-    unlabelled reviews are copies of test reviews in other case and markup.
+    In the first two thirds of train, two neighbouring reviews of each class share a movie; the
+    others have a movie each, so that splits of any size can be filled. The first `counts.copies`
+    unlabelled reviews are copies of test reviews with other case and markup.
     """
     root = folder / "aclImdb"
     for offset, split in enumerate(("train", "test")):
@@ -68,9 +68,9 @@ def make_aclimdb(folder: Path, counts: Counts = SMALL_COUNTS) -> Path:
 
 
 def make_kaggle(folder: Path, reviews: int = 40, rating: int = 0) -> Path:
-    r"""Writes the contest's three files into `folder` as they are published, and returns it.
+    r"""Writes the contest's three files into `folder`, in their published form, and returns it.
 
-    Fields stand in quotation marks, those within are written `\"`, and an id ends in the rating,
+    Fields are in quotation marks, those within are written `\"`, and an id ends in the rating,
     moved by `rating` within its class. The first two unlabelled reviews are copies of test reviews.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,13 +97,13 @@ NAMES = ("Negative", "Positive")
 
 
 def review(root: Path, label: int, number: int) -> str:
-    """The text of a train review of `make_aclimdb`'s."""
+    """Text of a train review of `make_aclimdb`."""
     path = root / "train" / ("neg", "pos")[label] / f"{number}_{(2, 9)[label]}.txt"
     return path.read_text(encoding="utf-8")
 
 
 def revise(text: str) -> str:
-    """What the made robustness sets have in place of an original."""
+    """Revision of an original in the made robustness sets."""
     return f"On the contrary: {text}"
 
 
@@ -124,13 +124,14 @@ def make_robustness(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         _write(place / f"contrast_sets_{part}_contrast.tsv", other, ("Sentiment", "Text"))
     pairs = {f"counterfactual_{part}": 4 for part in ("train", "dev", "test")}
     monkeypatch.setattr(robustness, "PAIRS", pairs)
-    for at, part in enumerate(pairs):
+    for position, part in enumerate(pairs):
         rows = []
-        for number in (2 + 2 * at, 3 + 2 * at):
+        for number in (2 + 2 * position, 3 + 2 * position):
             for label in (0, 1):
                 text = review(corpus, label, number)
                 pair = [(label, text), (1 - label, revise(text))]
-                rows += [(NAMES[own], words, f"{number}{label}") for own, words in sorted(pair)]
+                batch_id = f"{number}{label}"
+                rows += [(NAMES[sentiment], words, batch_id) for sentiment, words in sorted(pair)]
         _write(place / f"{part}_paired.tsv", rows, ("Sentiment", "Text", "batch_id"))
     return folder
 

@@ -1,4 +1,4 @@
-"""A Hugging Face hub with one tiny BERT on it, served from a thread of this process."""
+"""Hugging Face hub with one tiny BERT, served by a thread of this process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [f"word{i}" for i in r
 
 
 def make_bert(folder: Path) -> Path:
-    """Writes a BERT of one layer, 32 wide, with a tokenizer of whole words."""
+    """Writes a BERT with one layer of width 32 and a tokenizer of whole words."""
     import tokenizers
     import transformers
 
@@ -39,17 +39,17 @@ def make_bert(folder: Path) -> Path:
 
 @contextmanager
 def hub(folder: Path, port: int) -> Iterator[list[str]]:
-    """Serves a folder as `bert-base-uncased` on a port; gives the list of paths asked for."""
-    asked: list[str] = []
+    """Serves a folder as `bert-base-uncased` on a port; yields the requested paths."""
+    paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            paths.append(self.path)
             prefix = f"/{REPOSITORY}/resolve/"
             if self.path.startswith(f"/api/models/{REPOSITORY}"):
                 files = [{"rfilename": file.name} for file in sorted(folder.iterdir())]
                 info = {"id": REPOSITORY, "sha": _COMMIT, "siblings": files, "tags": []}
-                if "/tree/" not in self.path:  # of a folder: it has none
+                if "/tree/" not in self.path:  # there are no folders
                     self._answer(json.dumps(info).encode(), "application/json")
                     return
             file = folder / self.path.removeprefix(prefix).partition("/")[2].partition("?")[0]
@@ -80,7 +80,7 @@ def hub(folder: Path, port: int) -> Iterator[list[str]]:
     server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield asked
+        yield paths
     finally:
         server.shutdown()
         server.server_close()

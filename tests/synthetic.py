@@ -1,4 +1,4 @@
-"""A made benchmark of any size: run folders with rows and predictions, and nothing trained."""
+"""Made benchmark of any size: run folders with rows and predictions, without training."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def make_benchmark(
     val: int = 2_500,
     step: float = 0.03,
 ) -> Path:
-    """Experiments of rising skill over the same reviews, some of which are hard for all.
+    """Experiments of increasing skill on the same reviews, some of them hard for all.
 
     Returns:
-        The benchmark folder.
+        Folder of the benchmark.
     """
     for number in range(experiments):
         for seed in range(seeds):
@@ -48,9 +48,9 @@ def _make_run(
     sizes: tuple[int, int],
     skill: float,
 ) -> None:
-    drawn = np.random.default_rng([number, seed])
+    generator = np.random.default_rng([number, seed])
     parts = [
-        _predict(drawn, np.random.default_rng(split), size, skill)
+        _predict(generator, np.random.default_rng(split), size, skill)
         for split, size in enumerate(sizes)
     ]
     test, validation = parts
@@ -63,7 +63,7 @@ def _make_run(
     history = [
         {
             "epoch": epoch,
-            "val/log_loss": 0.3 + 0.3 / (epoch + 1) + 0.01 * float(drawn.normal()),
+            "val/log_loss": 0.3 + 0.3 / (epoch + 1) + 0.01 * float(generator.normal()),
             "val/accuracy": metrics[1].accuracy - 0.1 / (epoch + 1) ** 2,
         }
         for epoch in range(6)
@@ -74,8 +74,8 @@ def _make_run(
         seed=seed,
         test=metrics[0],
         val=metrics[1],
-        train_seconds=float(10 ** (0.5 + 0.12 * number + 0.05 * drawn.normal())),
-        latency_ms_p50=float(10 ** (0.1 * (number % 7) + 0.02 * drawn.normal())),
+        train_seconds=float(10 ** (0.5 + 0.12 * number + 0.05 * generator.normal())),
+        latency_ms_p50=float(10 ** (0.1 * (number % 7) + 0.02 * generator.normal())),
         checkpoint_bytes=int(1e6 * (1 + (number * 7) % 20)),
         flops_per_review=1e6 * (1 + (number * 11) % 20),
         history=history if number % 4 else [],
@@ -85,12 +85,12 @@ def _make_run(
 
 
 def _predict(
-    drawn: np.random.Generator, common: np.random.Generator, rows: int, skill: float
+    generator: np.random.Generator, common: np.random.Generator, rows: int, skill: float
 ) -> Predictions:
-    """Logits of a review's own difficulty, the same for every run, and of chance."""
+    """Predictions from a review's difficulty, the same in every run, and noise of the run."""
     labels = common.integers(0, 2, rows)
     hardness = common.normal(0, 1, rows)
-    logits = (2 * labels - 1) * (skill - hardness) + drawn.normal(0, 0.5, rows)
+    logits = (2 * labels - 1) * (skill - hardness) + generator.normal(0, 0.5, rows)
     positive = 1 / (1 + np.exp(-1.7 * logits))
     probabilities = np.stack([1 - positive, positive], axis=1).astype(np.float32)
     return Predictions(np.arange(rows), labels, probabilities)

@@ -1,11 +1,11 @@
-"""Pretrained encoders at toy size: random weights, no download."""
+"""Encoders of toy size with random weights, without download."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Every type of encoder that an experiment names, as small as its own rules allow; 512 positions and
-# 700 tokens are what the corpora of the tests need.
+# Every type of encoder in the experiments, as small as its implementation allows; the corpora of
+# the tests need 512 positions and 700 tokens.
 _BERT = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
@@ -28,7 +28,7 @@ TINY: dict[str, dict[str, Any]] = {
         "vocab_size": 700,
         "max_position_embeddings": 512,
     },
-    # Two of its three layers look at four neighbours only, far less than a row.
+    # Two of its three layers attend to four neighbours only, far less than a row.
     "modernbert": _BERT
     | {
         "num_hidden_layers": 3,
@@ -53,18 +53,18 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 def tiny(kind: str, **values: Any) -> dict[str, Any]:
-    """The config of a tiny encoder of a type."""
+    """Config of a tiny encoder of a type."""
     return {"model_type": kind, **TINY[kind], **values}
 
 
 def offline(settings: dict[str, Any]) -> dict[str, Any]:
-    """What lets an experiment run without its pretrained weights; nothing where it has none.
+    """Settings with which an experiment runs without its pretrained weights; empty if it has none.
 
-    The encoder becomes a tiny random one of the same type, the tokenizer a word tokenizer that the
-    corpus teaches. Rates for pretrained weights are far too low for random ones.
+    The encoder is a tiny random one of the same type, the tokenizer a word tokenizer fitted on the
+    corpus. Learning rates for pretrained weights are far too low for random ones.
 
     Args:
-        settings: the experiment's own.
+        settings: settings of the experiment.
     """
     model = settings["model"].get("init_args", {})
     if "source" not in model:

@@ -1,4 +1,4 @@
-"""A made corpus of any size, learnable in seconds, for tests that need a whole datamodule."""
+"""Made corpus of any size, learnable in seconds, for tests that need a whole data module."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
 
-SIGNALS = 5  # words that give a class away
+SIGNALS = 5  # words that reveal a class
 
 
 def make_split(name: str, rows: int, classes: int, seed: int, labelled: bool = True) -> TextSplit:
-    """Texts of 4 to 80 words, most of them short. Row 7 of `test` alone has the word `test7`."""
+    """Texts of 4 to 80 words, most of them short. The word `test7` is in row 7 of `test` alone."""
     rng = random.Random(f"{name} {seed}")
     labels = np.arange(rows, dtype=np.int64) % classes
     texts = []
@@ -31,13 +31,13 @@ def make_split(name: str, rows: int, classes: int, seed: int, labelled: bool = T
 
 
 class ToyData(TextDataModule):
-    """Texts in which three words in each give the class away.
+    """Texts of which three words each reveal the class.
 
     Args:
-        rows: rows of train; the last quarter of them is validation. Half as many in test, a
-            quarter as many without labels.
+        rows: rows of train, the last quarter of them validation. Test has half as many, unlabelled
+            a quarter.
         classes: number of classes.
-        text_seed: draws the texts (`seed` orders the batches, as in every datamodule).
+        text_seed: random seed of the texts.
         **kwargs: see TextDataModule.
     """
 
@@ -67,6 +67,6 @@ class ToyData(TextDataModule):
 
 
 class OfficialToy(ToyData):
-    """The same, with a test split on which every evaluation is logged."""
+    """Toy corpus with a test split on which every evaluation is logged."""
 
     official_test = True

@@ -1,1 +1,1 @@
-"""Read files and archives: tables of texts, tar archives, downloads."""
+"""Readers of files: tables of texts, archives, downloads."""

@@ -1,4 +1,4 @@
-"""Archives of texts: fetched whole or not at all, read in memory, never unpacked to disk."""
+"""Archives of texts: downloaded whole or not at all, read in memory, never extracted to disk."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from rich.progress import (
 from datamodules.errors import DataError
 
 MEMBER_LIMIT = 1 << 20
-"""Bytes of one file that is read. The longest review has 14 kB, the list of movies 613 kB."""
+"""Largest file in bytes. The longest review has 14 kB, the list of movies 613 kB."""
 TOTAL_LIMIT = 1 << 30
-"""Bytes of the whole archive once decompressed. The official one has under 0.3 GiB."""
+"""Largest decompressed archive in bytes. The official one has less than 0.3 GiB."""
 
 _CHUNK = 1 << 16
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
@@ -43,26 +43,33 @@ _DAMAGE = (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, R
 
 def read_tar(
     path: Path,
-    wanted: Callable[[str], bool],
+    is_wanted: Callable[[str], bool],
     *,
     member_limit: int = MEMBER_LIMIT,
     total_limit: int = TOTAL_LIMIT,
 ) -> Iterator[tuple[str, bytes]]:
     """Yields `(name, content)` of the wanted files of a tar, in archive order.
 
-    Gzip, xz, bzip2 and plain tars are told apart by their first bytes. Only wanted files are
-    held to `member_limit`; the others are skipped, but count towards `total_limit`.
+    Gzip, xz, bzip2 and plain tars are recognised by their first bytes. The other files are skipped,
+    but count towards `total_limit`.
+
+    Args:
+        path: the archive.
+        is_wanted: true for the name of a wanted file.
+        member_limit: largest wanted file in bytes.
+        total_limit: largest decompressed archive in bytes.
 
     Raises:
         DataError: the file is missing, no tar, truncated or damaged; a member is a link or a
-            device, leaves the archive (`/…`, `..`) or is too large; the whole is too large.
+            device, has a path outside the archive (`/…`, `..`) or is too large; the archive is too
+            large.
     """
     try:
         with _open(path) as stream:
-            yield from _members(path, _Forward(path, stream, member_limit, total_limit), wanted)
+            yield from _members(path, _Forward(path, stream, member_limit, total_limit), is_wanted)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such archive; give the path of a tar file") from error
-    except OSError as error:  # gzip and bzip2 report damage as OSError, as a bad disk does
+    except OSError as error:  # gzip and bzip2 report damage as OSError
         raise DataError(f"{path}: cannot be read ({error}); get the archive again") from error
 
 
@@ -76,7 +83,7 @@ def _open(path: Path) -> IO[bytes]:
 
 
 class _Forward:
-    """A stream that only goes forward, counts what it gives out, and stops at the limits."""
+    """Stream that is read forward only, counts its bytes, and stops at the limits."""
 
     def __init__(self, path: Path, stream: IO[bytes], member_limit: int, total_limit: int) -> None:
         self.path, self.stream = path, stream
@@ -85,18 +92,18 @@ class _Forward:
         self.last = b""
 
     def read(self, size: int) -> bytes:
-        # tarfile reads a name or an extended header in one piece, as long as the header says
+        # tarfile reads a name or an extended header at once, whatever size its header states
         if size > self.member_limit + tarfile.RECORDSIZE:
             raise DataError(
-                f"{self.path}: a header of {size:,} bytes; no honest archive has one. "
-                "Get the archive again"
+                f"{self.path}: a header of {size:,} bytes; it must have at most "
+                f"{self.member_limit:,}. Get the archive again"
             )
         self.last = self.stream.read(size)
         self.position += len(self.last)
         if self.position > self.total_limit:
             raise DataError(
-                f"{self.path}: more than {self.total_limit:,} bytes once decompressed, which no "
-                "corpus of reviews has; reading stopped. Get the archive again"
+                f"{self.path}: more than {self.total_limit:,} bytes once decompressed, the largest "
+                "size that is read. Get the archive again"
             )
         return self.last
 
@@ -113,33 +120,33 @@ class _Forward:
 
 
 def _members(
-    path: Path, stream: _Forward, wanted: Callable[[str], bool]
+    path: Path, stream: _Forward, is_wanted: Callable[[str], bool]
 ) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(fileobj=cast(Any, stream), mode="r:") as tar:
             while (member := tar.next()) is not None:
-                tar.members = []  # type: ignore[attr-defined]  # else 100,000 headers pile up
+                tar.members = []  # type: ignore[attr-defined]  # else 100,000 headers accumulate
                 _check_member(path, member)
-                if not (member.isfile() and wanted(member.name)):
+                if not (member.isfile() and is_wanted(member.name)):
                     continue
                 if member.size > stream.member_limit:
                     raise DataError(
-                        f"{path}: {member.name} has {member.size:,} bytes, a text has at most "
+                        f"{path}: {member.name} has {member.size:,} bytes, must have at most "
                         f"{stream.member_limit:,}; get the archive again"
                     )
                 content = cast(IO[bytes], tar.extractfile(member)).read()
                 if len(content) != member.size:
-                    raise EOFError(f"{member.name} is cut short")
+                    raise EOFError(f"{member.name} is truncated")
                 yield member.name, content
-        # tarfile takes a cut between two members for the end; a whole tar ends in blocks of zeros
+        # To tarfile, a truncation between two members is the end; a whole tar ends in zeros.
         if stream.last != bytes(tarfile.BLOCKSIZE):
             raise EOFError("the end mark is missing")
         while stream.read(_CHUNK):  # to the end: gzip, xz and bzip2 check their sums there
             pass
     except _DAMAGE as error:
         raise DataError(
-            f"{path}: no tar archive, or a truncated or damaged one ({error}; "
-            f"{stream.position:,} bytes were readable). Get the archive again"
+            f"{path}: no tar archive, or a truncated or damaged one ({error}, after "
+            f"{stream.position:,} bytes). Get the archive again"
         ) from error
 
 
@@ -147,43 +154,44 @@ def _check_member(path: Path, member: tarfile.TarInfo) -> None:
     name = PurePosixPath(member.name.replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts:
         raise DataError(
-            f"{path}: the member {member.name!r} leaves the archive's own folder, so the archive "
-            "is refused; get it from its original place"
+            f"{path}: the path of member {member.name!r} is outside the archive's folder; get the "
+            "archive from its original source"
         )
     if not (member.isfile() or member.isdir()) or member.issparse():
         raise DataError(
-            f"{path}: the member {member.name!r} is a link, a device or a sparse file; an archive "
-            "of texts has files and folders alone. Get it from its original place"
+            f"{path}: the member {member.name!r} is a link, a device or a sparse file, must be a "
+            "file or a folder; get the archive from its original source"
         )
 
 
 def file_md5(path: Path) -> str:
-    """The MD5 of a file, in hex."""
+    """MD5 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def check_md5(path: Path, md5: str) -> None:
-    """Raises DataError if the file is not the one that `md5` names."""
-    found = file_md5(path)
-    if found != md5:
+    """Raises DataError if the MD5 of a file is another than `md5`."""
+    actual = file_md5(path)
+    if actual != md5:
         raise DataError(
-            f"{path}: MD5 is {found}, must be {md5}: the file is truncated or another one. "
-            "Remove it and start again, or put the right file there"
+            f"{path}: MD5 is {actual}, must be {md5}: the file is truncated or another one. "
+            "Remove it and run again, or put the right file there"
         )
 
 
 def download(url: str, target: Path, md5: str, *, timeout: float = 30.0) -> None:
-    """Fetches `url` to `target`; the file stands there only once it is whole and its MD5 right.
+    """Downloads `url` to `target`, which exists only once it is whole and its MD5 is right.
 
     Args:
-        url: what to fetch.
-        target: where to; its folder is made. Replaced if it exists.
-        md5: the expected MD5, in hex.
-        timeout: seconds without any data until the attempt ends.
+        url: file to download.
+        target: path of the file, replaced if it exists; its folder is made.
+        md5: expected MD5, in hex.
+        timeout: seconds without data after which the attempt ends.
 
     Raises:
-        DataError: offline, cut short, wrong content or no room. It names the file to get by hand.
+        DataError: no network, an interrupted connection, other content or a full disk; the message
+            names the file to get by hand.
     """
     temporary: Path | None = None
     try:
@@ -191,18 +199,18 @@ def download(url: str, target: Path, md5: str, *, timeout: float = 30.0) -> None
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
-            found = _fetch(url, file, target.name, timeout)
-        if found != md5:
+            actual = _fetch(url, file, target.name, timeout)
+        if actual != md5:
             raise DataError(
-                f"{url}: MD5 of what came is {found}, must be {md5}; nothing was kept. Try again, "
-                f"or get the file another way and put it at {target}"
+                f"{url}: MD5 of the download is {actual}, must be {md5}; run again, or get the "
+                f"file another way and put it at {target}"
             )
         temporary.chmod(0o644)  # mkstemp's 0600 would lock out others who share the cache
         temporary.replace(target)
     except (OSError, http.client.HTTPException) as error:
         raise DataError(
-            f"{url}: cannot be downloaded ({error}); nothing was kept. Get the file on a machine "
-            f"with access and put it at {target}"
+            f"{url}: cannot be downloaded ({error}); get the file on a machine with access and put "
+            f"it at {target}"
         ) from error
     finally:
         if temporary is not None:
@@ -210,7 +218,7 @@ def download(url: str, target: Path, md5: str, *, timeout: float = 30.0) -> None
 
 
 def progress_bar() -> Progress:
-    """A bar of bytes, their rate and the time that is left, on standard error."""
+    """Progress bar of bytes, rate and remaining time, on standard error."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     return Progress("{task.description}", *columns, console=Console(stderr=True))
 

@@ -1,4 +1,4 @@
-"""Large files without a published checksum: fetched in as many attempts as it takes."""
+"""Resumable downloads of large files, and extraction of a file from an archive."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _CHUNK = 1 << 16
 
 
 def download_resumable(url: str, target: Path, *, timeout: float = 30.0) -> None:
-    """Fetches `url` to `target`, going on where an earlier attempt broke off.
+    """Downloads `url` to `target`, continuing an interrupted attempt.
 
-    What came so far lies beside the target, with the server's mark of the version it is of; of
-    another version nothing is used. The target stands there only once it has the size that the
-    server told.
+    A partial file is beside the target, with the server's mark of its version; a part of another
+    version is not used. The target exists only once it has the size that the server announced.
 
     Args:
-        url: what to fetch.
-        target: where to; its folder is made.
-        timeout: seconds without any data until the attempt ends.
+        url: file to download.
+        target: path of the file; its folder is made.
+        timeout: seconds without data after which the attempt ends.
 
     Raises:
-        DataError: offline, cut short or no room. It names the file to get by hand.
+        DataError: no network, an interrupted connection or a full disk; the message names the file
+            to get by hand.
     """
     part = target.with_name(f".{target.name}.part")
     mark = target.with_name(f".{target.name}.mark")
@@ -43,36 +43,36 @@ def download_resumable(url: str, target: Path, *, timeout: float = 30.0) -> None
         part.replace(target)
         mark.unlink()
     except (OSError, http.client.HTTPException) as error:
-        kept = part.stat().st_size if part.exists() else 0
+        size = part.stat().st_size if part.exists() else 0
         raise DataError(
-            f"{url}: cannot be downloaded ({error}); {kept:,} bytes are here, and the next start "
-            f"goes on from there. Or get the file on a machine with access and put it at {target}"
+            f"{url}: cannot be downloaded ({error}); run again to continue after {size:,} received "
+            f"bytes, or get the file on a machine with access and put it at {target}"
         ) from error
 
 
 def _fetch(url: str, part: Path, mark: Path, name: str, timeout: float) -> None:
     version, total = _read_mark(mark)
-    have = part.stat().st_size if part.exists() and version else 0
-    if total is not None and have == total:
+    received = part.stat().st_size if part.exists() and version else 0
+    if total is not None and received == total:
         return
-    # The server sends the rest if its file is still of this version, else the whole.
-    headers = {"Range": f"bytes={have}-", "If-Range": version or ""} if have else {}
+    # The server sends the rest if its file still has this version, else the whole.
+    headers = {"Range": f"bytes={received}-", "If-Range": version or ""} if received else {}
     request = urllib.request.Request(url, headers=headers)
     with urllib.request.urlopen(request, timeout=timeout) as response:
         if response.status != 206:
-            have = 0
+            received = 0
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        total = received + int(length) if length else None
         version = response.headers.get("ETag") or response.headers.get("Last-Modified")
         mark.write_text(json.dumps({"version": version, "total": total}), encoding="utf-8")
-        with part.open("ab" if have else "wb") as file, progress_bar() as progress:
-            task = progress.add_task(name, total=total, completed=have)
+        with part.open("ab" if received else "wb") as file, progress_bar() as progress:
+            task = progress.add_task(name, total=total, completed=received)
             while chunk := response.read(_CHUNK):
                 file.write(chunk)
-                have += len(chunk)
-                progress.update(task, completed=have)
-    if total is not None and have != total:
-        raise OSError(f"the connection closed after {have:,} of {total:,} bytes")
+                received += len(chunk)
+                progress.update(task, completed=received)
+    if total is not None and received != total:
+        raise OSError(f"the connection closed after {received:,} of {total:,} bytes")
 
 
 def _read_mark(mark: Path) -> tuple[str | None, int | None]:
@@ -83,11 +83,11 @@ def _read_mark(mark: Path) -> tuple[str | None, int | None]:
         return None, None
 
 
-def take_out(archive: Path, file: Path) -> None:
-    """Copies the member of `file`'s name out of a zip or tar, whole or not at all.
+def extract(archive: Path, file: Path) -> None:
+    """Extracts the member named like `file` from a zip or tar, whole or not at all.
 
     Raises:
-        DataError: the archive is damaged or has no such member, or there is no room.
+        DataError: the archive is damaged or has no such member, or the disk is full.
     """
     temporary = file.with_name(f".{file.name}")
     try:
@@ -96,8 +96,8 @@ def take_out(archive: Path, file: Path) -> None:
         temporary.rename(file)
     except (OSError, KeyError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error) as error:
         raise DataError(
-            f"{archive}: {file.name} cannot be taken out of it ({error}); remove the archive and "
-            f"start again, or put the file itself at {file}"
+            f"{archive}: {file.name} cannot be extracted ({error}); remove the archive and run "
+            f"again, or put the file itself at {file}"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -106,11 +106,11 @@ def take_out(archive: Path, file: Path) -> None:
 @contextmanager
 def _member(archive: Path, name: str) -> Iterator[IO[bytes]]:
     if archive.suffix == ".zip":
-        with zipfile.ZipFile(archive) as whole, whole.open(name) as member:
-            yield member
+        with zipfile.ZipFile(archive) as zipped, zipped.open(name) as file:
+            yield file
         return
     with tarfile.open(archive) as tar:
-        found = next((m for m in tar if m.isfile() and m.name.rpartition("/")[2] == name), None)
-        if found is None:
+        member = next((m for m in tar if m.isfile() and m.name.rpartition("/")[2] == name), None)
+        if member is None:
             raise KeyError(f"there is no {name!r} in it")
-        yield cast(IO[bytes], tar.extractfile(found))
+        yield cast(IO[bytes], tar.extractfile(member))

@@ -1,4 +1,4 @@
-"""Rows out of CSV, TSV, JSONL and Parquet files: for each format its columns and its rows."""
+"""Columns and rows of CSV, TSV, JSONL and Parquet files."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from typing import Any
 from datamodules.errors import DataError
 
 FIELD_LIMIT = 1 << 27
-"""Characters of one CSV field; the csv module's own limit of 131,072 is less than a long text."""
+"""Longest CSV field in characters; the csv module's default, 131,072, is less than a long text."""
 
 Row = tuple[int, Mapping[str, Any]]
-"""Number and wanted fields. The number is what an editor shows: the line where the row starts, in
-CSV, TSV and JSONL; counted from 1 in Parquet."""
+"""Row number and fields by column. The number is the line where the row starts, in CSV, TSV and
+JSONL; counted from 1 in Parquet."""
 
 
 def where(path: Path, row: int) -> str:
-    """How messages name a row."""
+    """Name of a row in messages."""
     return f"{path}, {'row' if path.suffix.lower() == '.parquet' else 'line'} {row}"
 
 
 def undecodable(path: Path, error: UnicodeDecodeError) -> DataError:
-    """The line and byte of the first sequence that is not UTF-8."""
+    """Error with the line and byte of the first sequence that is not UTF-8."""
     position = 0
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -53,27 +53,27 @@ def _long_fields() -> Iterator[None]:
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line where it starts, fields) of every record, the header first, blanks left out."""
+    """Yields (first line, fields) of each record, the header first, without blank lines."""
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file, delimiter=delimiter, strict=True)
         while True:
             start = reader.line_num + 1
             try:
-                with _long_fields():  # around one record: the limit belongs to the whole process
+                with _long_fields():  # for one record only: the limit is that of the process
                     record = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
                 raise DataError(
-                    f"{where(path, start)}: malformed ({error}); a field with a quotation mark, a "
-                    "line break or the delimiter stands in quotation marks, and a quotation mark "
-                    "in it is doubled"
+                    f"{where(path, start)}: malformed ({error}); put a field with a quotation "
+                    "mark, a line break or the delimiter in quotation marks, and double those "
+                    "within"
                 ) from error
             if delimiter == "\t" and reader.line_num > start and any("\t" in x for x in record):
                 raise DataError(
                     f"{where(path, start)}: a quoted field runs to line {reader.line_num} over "
-                    "tabs: a quotation mark was left open, it seems. Put fields that begin with a "
+                    "tabs, probably from a quotation mark left open. Put fields that begin with a "
                     "quotation mark in quotation marks, and double those within"
                 )
             if record:
@@ -92,7 +92,7 @@ def _csv_rows(path: Path, wanted: list[str]) -> Iterator[Row]:
         if len(record) != len(columns):
             raise DataError(
                 f"{where(path, number)}: {len(record)} fields, but the header has {len(columns)} "
-                f"columns {columns}; a field with the delimiter in it stands in quotation marks"
+                f"columns {columns}; put fields with the delimiter in quotation marks"
             )
         yield number, {name: record[place] for name, place in places.items()}
 
@@ -107,16 +107,16 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 continue
             try:
                 value = json.loads(line)
-                if "\\ud" in line.lower():  # half of a surrogate pair is JSON, but no text
+                if "\\ud" in line.lower():  # half a surrogate pair is valid JSON, but no text
                     json.dumps(value, ensure_ascii=False).encode()
             except (ValueError, RecursionError) as error:
                 raise DataError(
-                    f"{where(path, number)}: is not JSON ({error}); every line holds one object, "
+                    f"{where(path, number)}: is not JSON ({error}); each line must be one object, "
                     'such as {"text": "…", "label": "…"}'
                 ) from error
             if not isinstance(value, dict):
                 raise DataError(
-                    f"{where(path, number)}: holds a {type(value).__name__}, must hold an object, "
+                    f"{where(path, number)}: is a {type(value).__name__}, must be an object, "
                     'such as {"text": "…", "label": "…"}'
                 )
             yield number, value
@@ -131,8 +131,8 @@ def _json_rows(path: Path, wanted: list[str]) -> Iterator[Row]:
         for name in wanted:
             if name not in fields:
                 raise DataError(
-                    f"{where(path, number)}: has no {name!r}; its keys are {list(fields)}. Every "
-                    "line needs the same keys"
+                    f"{where(path, number)}: has no {name!r}, but {list(fields)}; give every line "
+                    "the same keys"
                 )
         yield number, fields
 
@@ -175,4 +175,4 @@ READERS = {
     ".ndjson": (_json_columns, _json_rows),
     ".parquet": (_parquet_columns, _parquet_rows),
 }
-"""For each ending `columns(path)`, empty for an empty file, and `rows(path, wanted)`."""
+"""Functions `columns(path)` (empty for an empty file) and `rows(path, wanted)`, by ending."""

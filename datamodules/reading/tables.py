@@ -1,4 +1,4 @@
-"""Tables of texts and labels: which columns, and what each row must have."""
+"""Table: a file of texts and labels, its columns found and its rows checked."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ LABEL_NAMES = ("label", "labels", "sentiment", "class", "category", "target", "p
 
 
 class Table:
-    """One file of rows.
+    """File of rows.
 
-    A row's number is what an editor shows: the line where it starts, in CSV, TSV and JSONL;
-    counted from 1 in Parquet.
+    The number of a row is the line where it starts, in CSV, TSV and JSONL; counted from 1 in
+    Parquet.
 
     Args:
-        path: a file that ends in .csv, .tsv, .jsonl, .ndjson or .parquet.
+        path: file that ends in .csv, .tsv, .jsonl, .ndjson or .parquet.
 
     Raises:
-        DataError: there is no such file, or its ending is another one.
+        DataError: there is no such file, or it has another ending.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,20 +36,20 @@ class Table:
                 f"{', '.join(READERS)}"
             )
         if not path.is_file():
-            raise DataError(f"{path}: no such file; check the path (seen from {Path.cwd()})")
+            raise DataError(f"{path}: no such file; check the path (relative to {Path.cwd()})")
         self._read_columns, self._read_rows = READERS[path.suffix.lower()]
 
     def stamp(self) -> tuple[int, int]:
-        """Size in bytes and time of the last change in ns."""
+        """Size in bytes and time of the last change in nanoseconds."""
         status = self.path.stat()
         return status.st_size, status.st_mtime_ns
 
     def where(self, row: int) -> str:
-        """How messages name a row."""
+        """Name of a row in messages."""
         return where(self.path, row)
 
     def columns(self) -> list[str]:
-        """The names of the columns, in order.
+        """Names of the columns, in order.
 
         Raises:
             DataError: the file is empty or unreadable.
@@ -57,29 +57,33 @@ class Table:
         with self._readable():
             names = self._read_columns(self.path)
         if not names:
-            raise DataError(f"{self.path}: the file is empty; give one with a line of column names")
+            raise DataError(f"{self.path}: the file is empty; give one with column names and rows")
         return names
 
     def find_columns(self, text: str | None, label: str | None) -> tuple[str, str]:
-        """The columns of texts and labels: those named, else those found by common names.
+        """Columns of texts and labels.
+
+        Args:
+            text: name of the text column. None: the one with a common name.
+            label: name of the label column. None: the one with a common name.
 
         Raises:
-            DataError: a named column is missing; none or several have a common name.
+            DataError: a named column is missing; no column or several have a common name.
         """
         columns = self.columns()
-        found_text = self._find(columns, "text_column", text, TEXT_NAMES)
-        found_label = self._find(columns, "label_column", label, LABEL_NAMES)
-        if found_text == found_label:
+        text_column = self._find(columns, "text_column", text, TEXT_NAMES)
+        label_column = self._find(columns, "label_column", label, LABEL_NAMES)
+        if text_column == label_column:
             raise DataError(
-                f"{self.path}: text_column and label_column are both {found_text!r}; name two of "
-                f"{columns}"
+                f"{self.path}: text_column and label_column are both {text_column!r}; choose two "
+                f"of {columns}"
             )
-        return found_text, found_label
+        return text_column, label_column
 
     def rows(
         self, text_column: str, label_column: str | None
     ) -> Iterator[tuple[int, str, str | None]]:
-        """Yields (number, text, label); the label is None where no column is asked for.
+        """Yields (number, text, label); the label is None where `label_column` is None.
 
         Raises:
             DataError: a column is missing, the file malformed or not UTF-8, a label missing.
@@ -97,7 +101,7 @@ class Table:
                     if (label := _label_name(value)) is None:
                         raise DataError(
                             f"{self.where(number)}: column {label_column!r} has no label; fill it "
-                            "in or remove the row"
+                            "in, or remove the row"
                         )
                 text = fields[text_column]
                 self._check(number, "text", text_column, text, str)
@@ -107,8 +111,8 @@ class Table:
         if not (value is None or isinstance(value, types)):
             kinds = "a string" if what == "text" else "a string, a number or true/false"
             raise DataError(
-                f"{self.where(number)}: column {column!r} holds {str(value)[:40]!r}, a "
-                f"{type(value).__name__}; a {what} must be {kinds}. Name another {what}_column"
+                f"{self.where(number)}: column {column!r} has {str(value)[:40]!r}, a "
+                f"{type(value).__name__}; a {what} must be {kinds}. Set another {what}_column"
             )
 
     def _find(
@@ -117,18 +121,18 @@ class Table:
         if given is not None:
             if (times := columns.count(given)) != 1:
                 raise DataError(
-                    f"{self.path}: {option} {given!r} occurs {times} times; it must be one of the "
+                    f"{self.path}: {option} {given!r} occurs {times} times; choose one of the "
                     f"file's columns {columns}"
                 )
             return given
-        found = [name for name in columns if name.strip().lower() in common]
-        if len(found) != 1:
-            why = f"could be any of {found}" if found else f"has none of {', '.join(common)}"
+        matches = [name for name in columns if name.strip().lower() in common]
+        if len(matches) != 1:
+            reason = f"has {matches}" if matches else f"has none of {', '.join(common)}"
             raise DataError(
-                f"{self.path}: {option} is not given, and the file {why}; its columns are "
-                f"{columns}. Name one with {option} (the first line must hold the names)"
+                f"{self.path}: {option} is not set, and the file {reason}; set {option} to one of "
+                f"its columns {columns} (the first line must have the names)"
             )
-        return found[0]
+        return matches[0]
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -141,10 +145,10 @@ class Table:
 
 
 def _label_name(value: Any) -> str | None:
-    """A label as it is written: `true`, `3`, `pos`; None where the cell is empty."""
+    """Label as text, such as `true`, `3` or `pos`; None where the cell is empty."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        # whole numbers become floats wherever a column has a gap
+        # Whole numbers are floats in a column with a gap.
         return None if math.isnan(value) else str(int(value) if value.is_integer() else value)
     return None if value is None else str(value).strip() or None

@@ -1,1 +1,1 @@
-"""Keep a corpus as token arrays and cut batches from them."""
+"""Corpora and their token arrays on disk, and batches of them."""

@@ -1,4 +1,4 @@
-"""The cache folder: where it is, how its entries are named, and how they come into being whole."""
+"""Cache folder: its place, the names of its entries, and their creation, whole or not at all."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from datamodules.faults import fault_point
 
 def default_cache_dir() -> Path:
     """`$LIT_SENTIMENT_CACHE`, else `lit-sentiment` under `$XDG_CACHE_HOME` or `~/.cache`."""
-    if named := os.environ.get("LIT_SENTIMENT_CACHE"):
-        return Path(named)
+    if folder := os.environ.get("LIT_SENTIMENT_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit-sentiment"
 
 
 def digest(settings: dict[str, Any]) -> str:
-    """16 hex digits that name a cache entry by everything that decides its content."""
+    """Name of a cache entry: 16 hex digits over everything that its content depends on."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Holds the entry's lock: of two processes that make the same entry, the second waits."""
+    """Holds the lock of a cache entry, so that a second process waits instead of making it too."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.parent / f".{folder.name}.lock")
@@ -47,20 +47,20 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder to fill, which becomes `folder` by rename if nothing goes wrong.
+    """Yields a temporary folder to fill, which is renamed to `folder` unless an error is raised.
 
-    For the holder of the entry's lock: nobody else makes the same entry.
+    The caller holds the entry's lock.
 
     Raises:
-        DataError: the disk is full or not writable; nothing is left behind.
+        DataError: the disk is full or not writable; no part of the folder is left behind.
     """
     temporary = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        for left in folder.parent.glob(f".{folder.name}.tmp-*"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        for remains in folder.parent.glob(f".{folder.name}.tmp-*"):  # of a process that was killed
+            shutil.rmtree(remains, ignore_errors=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.tmp-", dir=folder.parent))
-        temporary.chmod(0o755)  # mkdtemp's 0700 would shut out the others of a cluster's cache
+        temporary.chmod(0o755)  # mkdtemp's 0700 would lock out others who share the cache
         fault_point("store")
         yield temporary
         fault_point("store")
@@ -75,6 +75,6 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 def _unwritable(folder: Path, error: OSError) -> DataError:
     return DataError(
-        f"{folder} could not be written ({error}); free some space there, or name another "
+        f"{folder} could not be written ({error}); free some space there, or set another cache "
         "folder with --data.cache_dir or $LIT_SENTIMENT_CACHE"
     )

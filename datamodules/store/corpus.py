@@ -1,4 +1,4 @@
-"""A corpus in memory and in the cache: texts, labels and source names, split by split."""
+"""Corpus in memory and in the cache: texts, labels and source names of each split."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from datamodules.errors import DataError
 from datamodules.store.cache import new_folder
 
 UNLABELLED = -1
+"""Label of a row without one."""
 
-# What reading a damaged file raises, by where the damage is.
+# Raised by reading a damaged file, depending on the place of the damage.
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException)
 
 
 @dataclass(frozen=True)
 class TextSplit:
-    """The rows of one split in their fixed order; a row's number is its id.
+    """Rows of one split in their fixed order; a row's number is its id.
 
     Attributes:
-        texts: N raw texts, exactly as the source has them.
-        labels: int64[N], class numbers; `UNLABELLED` where the source gives none.
+        texts: N raw texts, exactly as in the source.
+        labels: int64[N], class numbers; `UNLABELLED` where the source has none.
         keys: N source names, such as `test/neg/10003_3` or `reviews.csv:17`.
     """
 
@@ -38,8 +39,8 @@ class TextSplit:
     def __post_init__(self) -> None:
         if not len(self.texts) == len(self.labels) == len(self.keys):
             raise ValueError(
-                f"a split needs one label and one key per text, got {len(self.texts)} texts, "
-                f"{len(self.labels)} labels, {len(self.keys)} keys"
+                f"a split has {len(self.texts)} texts, {len(self.labels)} labels, "
+                f"{len(self.keys)} keys; give one label and one key per text"
             )
 
     def __len__(self) -> int:
@@ -48,17 +49,17 @@ class TextSplit:
 
 @dataclass(frozen=True)
 class Corpus:
-    """One corpus with its official splits and the validation rows carved from train.
+    """Corpus with its official splits and the validation rows drawn from train.
 
     Attributes:
-        name: short name that goes into the result rows, such as `imdb`.
-        label_names: the name of class 0, 1, …
-        train: all labelled rows that are not test, those of validation among them.
-        train_rows: int64, ascending row numbers of `train` that are learnt from.
-        val_rows: int64, ascending row numbers of `train` that choose; disjoint from `train_rows`.
-        test: the rows of the final evaluation, or None where the corpus has none.
-        unlabelled: texts without labels, free of copies of test texts, or None.
-        notes: sentences that must stand wherever numbers on this corpus are shown.
+        name: short name, used in result rows, such as `imdb`.
+        label_names: names of class 0, 1, …
+        train: all labelled rows outside test, validation rows included.
+        train_rows: int64, ascending numbers of the training rows of `train`.
+        val_rows: int64, ascending numbers of the validation rows of `train`; none of `train_rows`.
+        test: rows of the final evaluation; None: there are none.
+        unlabelled: texts without labels, none of them a copy of a test text; None: there are none.
+        notes: sentences to show with every result on this corpus.
     """
 
     name: str
@@ -72,13 +73,13 @@ class Corpus:
 
     @property
     def splits(self) -> dict[str, TextSplit]:
-        """The splits that exist, by name: `train`, `test`, `unlabelled`."""
-        named = {"train": self.train, "test": self.test, "unlabelled": self.unlabelled}
-        return {name: split for name, split in named.items() if split is not None}
+        """Splits of this corpus, by name: `train`, `test`, `unlabelled`."""
+        splits = {"train": self.train, "test": self.test, "unlabelled": self.unlabelled}
+        return {name: split for name, split in splits.items() if split is not None}
 
     @cached_property
     def fingerprint(self) -> str:
-        """16 hex digits over every text, label and split: equal if and only if comparable."""
+        """16 hex digits over every text, label and split; equal only for comparable results."""
         digest = hashlib.sha256(repr(self.label_names).encode())
         for name, split in self.splits.items():
             digest.update(f"\0{name}\0{len(split)}\0".encode())
@@ -140,16 +141,16 @@ class Corpus:
                 unlabelled=splits.get("unlabelled"),
                 notes=tuple(head["notes"]),
             )
-            found, expected = corpus.fingerprint, head["fingerprint"]
+            fingerprint, expected = corpus.fingerprint, head["fingerprint"]
         except _UNREADABLE as error:
             raise _damaged(folder, str(error)) from error
-        if found != expected:
-            raise _damaged(folder, f"fingerprint {found}, not {expected}")
+        if fingerprint != expected:
+            raise _damaged(folder, f"fingerprint is {fingerprint}, must be {expected}")
         return corpus
 
 
 def read_texts(folder: Path, split: str) -> list[str]:
-    """The raw texts of one split of a cached corpus, by id.
+    """Raw texts of one split of a cached corpus, by id.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -161,7 +162,7 @@ def read_texts(folder: Path, split: str) -> list[str]:
 
 
 def read_split(folder: Path, split: str) -> TextSplit:
-    """One split of a cached corpus: texts, labels and keys.
+    """Texts, labels and keys of one split of a cached corpus.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -173,7 +174,7 @@ def read_split(folder: Path, split: str) -> TextSplit:
 
 
 def read_fingerprint(folder: Path) -> str:
-    """The fingerprint of a cached corpus.
+    """Fingerprint of a cached corpus.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -200,6 +201,6 @@ def _read_split(file: Path) -> TextSplit:
 
 def _damaged(folder: Path, why: str) -> DataError:
     return DataError(
-        f"{folder}: the cached corpus is damaged ({why}); delete the folder and run again: "
-        "it is read anew from its source"
+        f"{folder}: the cached corpus is damaged ({why}); delete the folder and run again, which "
+        "reads it anew from its source"
     )

@@ -1,4 +1,4 @@
-"""Encoder: new texts into batches, cut exactly as the corpus was; travels with every run."""
+"""Encoder: new texts into batches, truncated exactly as the corpus; saved with every run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from datamodules.errors import DataError
-from datamodules.store.batching import TextBatch, TokenTruncation
+from datamodules.store.batching import TextBatch
 from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
+from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import Tokenizer
+from datamodules.upgrade.translate import current_path
 
 ENCODER_FILE = "encoder.json"
 TOKENIZER_FILE = "tokenizer.json"
@@ -23,20 +25,20 @@ TOKENIZER_FILE = "tokenizer.json"
 
 @dataclass(frozen=True)
 class Encoder:
-    """All that stands between a raw text and a network.
+    """Everything between a raw text and a network.
 
     Attributes:
-        tokenizer: learnt.
-        cut: caps and truncation.
-        label_names: the name of class 0, 1, …
+        tokenizer: fitted.
+        token_truncation: vocabulary cap and truncation.
+        label_names: names of class 0, 1, …
     """
 
     tokenizer: Tokenizer
-    cut: TokenTruncation
+    token_truncation: TokenTruncation
     label_names: tuple[str, ...]
 
     def encode(self, texts: Sequence[str]) -> TextBatch:
-        """A batch of texts; labels are unknown, ids count from 0.
+        """Batch of texts; labels are unknown, ids count from 0.
 
         Raises:
             DataError: no text was given.
@@ -46,7 +48,7 @@ class Encoder:
         rows = list(self.tokenizer.encode(texts))
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
         tokens = Ragged(np.concatenate(rows), offsets)
-        matrix, lengths = self.cut.rows(tokens, np.arange(len(rows)))
+        matrix, lengths = self.token_truncation.rows(tokens, np.arange(len(rows)))
         return TextBatch(
             torch.from_numpy(matrix),
             torch.from_numpy(lengths),
@@ -56,14 +58,14 @@ class Encoder:
 
     def save(self, folder: Path) -> None:
         """Writes `encoder.json` and `tokenizer.json` into a run folder."""
-        kind = type(self.tokenizer)
-        head = {
-            "tokenizer": f"{kind.__module__}.{kind.__qualname__}",
-            "cut": self.cut._asdict(),
+        tokenizer_class = type(self.tokenizer)
+        settings = {
+            "tokenizer": f"{tokenizer_class.__module__}.{tokenizer_class.__qualname__}",
+            "token_truncation": self.token_truncation._asdict(),
             "label_names": self.label_names,
         }
         self.tokenizer.save(folder / TOKENIZER_FILE)
-        (folder / ENCODER_FILE).write_text(json.dumps(head, indent=1), encoding="utf-8")
+        (folder / ENCODER_FILE).write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Encoder:
@@ -74,14 +76,19 @@ class Encoder:
         """
         file = folder / ENCODER_FILE
         try:
-            head = json.loads(file.read_text(encoding="utf-8"))
-            module, _, name = head["tokenizer"].rpartition(".")
-            kind = getattr(importlib.import_module(module), name)
-            if not issubclass(kind, Tokenizer):
-                raise TypeError(f"{head['tokenizer']} is no tokenizer")
-            tokenizer = kind()
-            cut, label_names = TokenTruncation(**head["cut"]), tuple(head["label_names"])
+            settings = json.loads(file.read_text(encoding="utf-8"))
+            module, _, name = current_path(settings["tokenizer"]).rpartition(".")
+            tokenizer_class = getattr(importlib.import_module(module), name)
+            if not issubclass(tokenizer_class, Tokenizer):
+                raise TypeError(f"{settings['tokenizer']} is no tokenizer")
+            tokenizer = tokenizer_class()
+            # The former name of this key: `cut`.
+            truncation_settings = settings.get("token_truncation", settings.get("cut"))
+            token_truncation = TokenTruncation(**truncation_settings)
+            label_names = tuple(settings["label_names"])
         except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
-            raise DataError(f"{file}: cannot be read ({error}); is {folder} a run?") from error
+            raise DataError(
+                f"{file}: cannot be read ({error}); give the folder of a finished run"
+            ) from error
         tokenizer.load(folder / TOKENIZER_FILE)
-        return cls(tokenizer, cut, label_names)
+        return cls(tokenizer, token_truncation, label_names)

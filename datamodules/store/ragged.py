@@ -20,7 +20,7 @@ class Ragged(NamedTuple):
 
     @property
     def lengths(self) -> np.ndarray:
-        """int64[N]."""
+        """Row lengths, int64[N]."""
         return np.diff(self.offsets)
 
     def __len__(self) -> int:  # rows, not the two fields
@@ -28,7 +28,7 @@ class Ragged(NamedTuple):
 
 
 def concat_ragged(first: Ragged, second: Ragged) -> Ragged:
-    """The rows of both, one after the other."""
+    """Rows of `first`, followed by those of `second`."""
     return Ragged(
         np.concatenate([first.values, second.values]),
         np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
@@ -36,7 +36,7 @@ def concat_ragged(first: Ragged, second: Ragged) -> Ragged:
 
 
 def drop_token(tokens: Ragged, token: int) -> Ragged:
-    """The same rows, one token left out of all; rows may become empty."""
-    kept = tokens.values != token
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return Ragged(tokens.values[kept], before[tokens.offsets])
+    """The same rows without one token; rows may become empty."""
+    is_other = tokens.values != token
+    offsets = np.concatenate([[0], np.cumsum(is_other)])
+    return Ragged(tokens.values[is_other], offsets[tokens.offsets])

@@ -1,4 +1,4 @@
-"""Token arrays on disk: written once per (corpus, tokenizer), memory-mapped ever after."""
+"""Token arrays on disk: written once per corpus and tokenizer, then memory-mapped."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ from datamodules.store.ragged import Ragged
 from datamodules.tokenizers import Tokenizer
 
 FORMAT = 1
-"""Part of a store's address: raise it whenever the files change."""
+"""Part of a store's cache key: raise it whenever the files change."""
 _META = "meta.json"
 _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
 @dataclass(frozen=True)
 class TokenStore:
-    """An opened store. Its folder holds, per split, `tokens`, `offsets` and `labels` as `.npy`.
+    """Opened store. Its folder has, for each split, `tokens`, `offsets` and `labels` as `.npy`.
 
-    Beside them stand `keys-<split>.txt` (source names by id), `rows-train.npy`, `rows-val.npy`,
-    `tokenizer.json`, and `meta.json` with the checksum of every file.
+    Further files: `keys-<split>.txt` (source names by id), `rows-train.npy`, `rows-val.npy`,
+    `counts.npy`, `tokenizer.json`, and `meta.json` with the checksum of every file.
 
     Attributes:
-        folder: where it lies.
+        folder: folder of the store.
     """
 
     folder: Path
 
     @classmethod
     def write(
-        cls, folder: Path, corpus: Corpus, tokenizer: Tokenizer, learn_from: np.ndarray
+        cls, folder: Path, corpus: Corpus, tokenizer: Tokenizer, fit_rows: np.ndarray
     ) -> None:
-        """Learns the vocabulary on some train rows, tokenises every split, and moves all in place.
+        """Fits the tokenizer on some rows of train and tokenises every split.
 
         Args:
-            folder: the store's place; must not exist.
-            corpus: the texts.
-            tokenizer: not yet learnt.
-            learn_from: int64 rows of `corpus.train` that the vocabulary may see.
+            folder: folder of the store; must not exist.
+            corpus: texts.
+            tokenizer: not fitted.
+            fit_rows: int64, numbers of the rows of `corpus.train` that the tokenizer is fitted on.
 
         Raises:
-            DataError: the disk is full or not writable; nothing is left behind.
+            DataError: the disk is full or not writable; no part of the store is left behind.
         """
         with new_folder(folder) as temporary:
-            _write_files(temporary, corpus, tokenizer, learn_from)
+            _write_files(temporary, corpus, tokenizer, fit_rows)
 
     @classmethod
     def open(cls, folder: Path) -> TokenStore:
@@ -66,18 +66,18 @@ class TokenStore:
         meta_file = folder / _META
         try:
             meta = json.loads(meta_file.read_text(encoding="utf-8"))
-            checksums, own = meta["crc32"].items(), meta["own_crc32"]
+            checksums, meta_checksum = meta["crc32"].items(), meta["own_crc32"]
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
             raise _corrupt(meta_file, str(error)) from error
-        if own != _own_crc32(meta):
-            raise _corrupt(meta_file, f"its own checksum is not {own}")
+        if meta_checksum != _own_crc32(meta):
+            raise _corrupt(meta_file, f"its own checksum is not {meta_checksum}")
         for name, expected in checksums:
             try:
-                found = _crc32(folder / name)
+                checksum = _crc32(folder / name)
             except OSError as error:
                 raise _corrupt(folder / name, str(error)) from error
-            if found != expected:
-                raise _corrupt(folder / name, f"checksum {found:08x} instead of {expected:08x}")
+            if checksum != expected:
+                raise _corrupt(folder / name, f"checksum is {checksum:08x}, must be {expected:08x}")
         return cls(folder)
 
     @cached_property
@@ -87,7 +87,7 @@ class TokenStore:
 
     @property
     def splits(self) -> list[str]:
-        """The splits that the corpus has, of `train`, `test`, `unlabelled`."""
+        """Names of the splits that the corpus has, of `train`, `test`, `unlabelled`."""
         return self.meta["splits"]
 
     def tokens(self, split: str) -> Ragged:
@@ -95,24 +95,46 @@ class TokenStore:
         return Ragged(self._array(f"tokens-{split}", mapped=True), self._array(f"offsets-{split}"))
 
     def labels(self, split: str) -> np.ndarray:
-        """int64[N]; -1 where unlabelled."""
+        """Labels of a split, int64[N]; -1 where unlabelled."""
         return self._array(f"labels-{split}")
 
     def rows(self, part: str) -> np.ndarray:
-        """int64 row numbers of split `train` that are learnt from (`train`) or choose (`val`)."""
+        """Numbers in split train, int64, of the training (`train`) or validation rows (`val`)."""
         return self._array(f"rows-{part}")
 
     def keys(self, split: str) -> list[str]:
-        """The source's name of each row, by id."""
+        """Name of each row in its source, by id."""
         return (self.folder / f"keys-{split}.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
     def counts(self) -> np.ndarray:
-        """int64[V]: how often each token stands in the rows that the vocabulary was learnt from."""
+        """Count of each token in the rows that the tokenizer was fitted on, int64[V]."""
         return self._array("counts")
+
+    def vocab_size(self, cap: int | None, min_frequency: int) -> int | None:
+        """Number of tokens within a cap that occur often enough; None: no limit.
+
+        Args:
+            cap: upper limit, the two specials included; None: none.
+            min_frequency: least count of a token that is not special.
+
+        Raises:
+            DataError: no token occurs often enough.
+        """
+        if min_frequency == 1:
+            return cap
+        counts = self.counts()[2:]  # past <pad> and <unk>; falling
+        frequent = int((counts >= min_frequency).sum())
+        if frequent == 0:
+            raise DataError(
+                f"data.min_frequency is {min_frequency}, which leaves none of {len(counts):,} "
+                f"words; it must be at most {counts.max(initial=0):,}, the count of the most "
+                "frequent one in train"
+            )
+        return frequent + 2 if cap is None else min(frequent + 2, cap)
 
     @property
     def tokenizer_file(self) -> Path:
-        """The learnt tokenizer."""
+        """File of the fitted tokenizer."""
         return self.folder / "tokenizer.json"
 
     def _array(self, name: str, mapped: bool = False) -> np.ndarray:
@@ -121,11 +143,9 @@ class TokenStore:
         )
 
 
-def _write_files(
-    folder: Path, corpus: Corpus, tokenizer: Tokenizer, learn_from: np.ndarray
-) -> None:
+def _write_files(folder: Path, corpus: Corpus, tokenizer: Tokenizer, fit_rows: np.ndarray) -> None:
     texts = corpus.train.texts
-    tokenizer.fit((texts[row] for row in learn_from), len(learn_from))
+    tokenizer.fit((texts[row] for row in fit_rows), len(fit_rows))
     tokenizer.save(folder / "tokenizer.json")
     for name, split in corpus.splits.items():
         _write_tokens(folder, name, tokenizer.encode(split.texts))
@@ -134,7 +154,7 @@ def _write_files(
             file.writelines(key.translate(_ONE_LINE) + "\n" for key in split.keys)
     np.save(folder / "rows-train.npy", corpus.train_rows.astype(np.int64))
     np.save(folder / "rows-val.npy", corpus.val_rows.astype(np.int64))
-    np.save(folder / "counts.npy", _counts(folder, learn_from, tokenizer))
+    np.save(folder / "counts.npy", _counts(folder, fit_rows, tokenizer))
     meta = {
         "format": FORMAT,
         "corpus": corpus.name,
@@ -159,13 +179,13 @@ def _write_tokens(folder: Path, split: str, rows: Iterable[np.ndarray]) -> None:
     np.save(folder / f"offsets-{split}.npy", np.array(offsets, dtype=np.int64))
 
 
-def _counts(folder: Path, learn_from: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
+def _counts(folder: Path, fit_rows: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
     tokens = np.load(folder / "tokens-train.npy", mmap_mode="r", allow_pickle=False)
     offsets = np.load(folder / "offsets-train.npy", allow_pickle=False)
-    learnt = np.zeros(len(offsets) - 1, dtype=bool)
-    learnt[learn_from] = True
+    is_fit_row = np.zeros(len(offsets) - 1, dtype=bool)
+    is_fit_row[fit_rows] = True
     return np.bincount(
-        tokens[np.repeat(learnt, np.diff(offsets))], minlength=len(tokenizer.vocabulary())
+        tokens[np.repeat(is_fit_row, np.diff(offsets))], minlength=len(tokenizer.vocabulary())
     ).astype(np.int64)
 
 
@@ -178,7 +198,7 @@ def _crc32(file: Path) -> int:
 
 
 def _own_crc32(meta: dict) -> int:
-    """Of everything in `meta.json` but this number itself."""
+    """Checksum of everything else in `meta.json`."""
     rest = {name: value for name, value in meta.items() if name != "own_crc32"}
     return zlib.crc32(json.dumps(rest, sort_keys=True).encode())
 
@@ -186,5 +206,5 @@ def _own_crc32(meta: dict) -> int:
 def _corrupt(file: Path, why: str) -> DataError:
     return DataError(
         f"{file}: the token store is damaged ({why}); delete the folder {file.parent} and run "
-        "again: it is made anew from the corpus"
+        "again, which makes it anew from the corpus"
     )

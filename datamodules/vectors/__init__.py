@@ -1,1 +1,1 @@
-"""Word vectors: learnt from a corpus, read from files, or published ones."""
+"""Word vectors: trained on a corpus, read from files, or published."""

@@ -1,4 +1,4 @@
-"""Word vectors, and the base class of everything that learns or reads them."""
+"""Word vectors, and the base class of everything that trains or reads them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from datamodules.store.cache import digest, locked, new_folder
 from datamodules.store.ragged import Ragged
 
 Text = Literal["train", "train+unlabelled"]
-"""What is learnt from: the labelled texts, or also those without labels where there are any."""
+"""Texts to train on: those of the training rows, or also those without labels."""
 
 _FORMAT = 1
 _ARRAYS, _META = "vectors.safetensors", "meta.json"
 
 
-class Covered(NamedTuple):
-    """How much of a text has word vectors.
+class Coverage(NamedTuple):
+    """Shares of a text that have word vectors.
 
     Attributes:
         words: share of the vocabulary, specials left out.
-        running: share of all words that stand in the text.
+        running: share of all words of the text, repeated ones counted each time.
     """
 
     words: float
@@ -43,9 +43,9 @@ class WordVectors(NamedTuple):
     """Vectors of some tokens.
 
     Attributes:
-        tokens: int64[N], token numbers.
+        tokens: int64[N], token ids.
         values: float32[N, d], their vectors.
-        seconds: what learning them took, on whatever machine did it.
+        seconds: training time, on the machine that trained them.
     """
 
     tokens: np.ndarray
@@ -53,84 +53,88 @@ class WordVectors(NamedTuple):
     seconds: float
 
     def matrix(self, vocab_size: int) -> np.ndarray:
-        """float32[vocab_size, d]: a row for every token number; zeros for those without vector."""
+        """Vectors by token id, float32[vocab_size, d]; zeros where a token has none."""
         matrix = np.zeros((vocab_size, self.values.shape[1]), dtype=np.float32)
-        inside = self.tokens < vocab_size
-        matrix[self.tokens[inside]] = self.values[inside]
+        is_inside = self.tokens < vocab_size
+        matrix[self.tokens[is_inside]] = self.values[is_inside]
         return matrix
 
-    def covered(self, counts: np.ndarray, specials: Sequence[int] = (0, 1)) -> Covered:
-        """What share has a vector.
+    def coverage(self, counts: np.ndarray, specials: Sequence[int] = (0, 1)) -> Coverage:
+        """Shares of a text that have a vector.
 
         Args:
-            counts: int64[V], how often each token stands in the text.
-            specials: token numbers that are no words.
+            counts: int64[V], count of each token in the text.
+            specials: token ids that are no words.
 
         Raises:
-            DataError: no word has one.
+            DataError: no word of the text has a vector.
         """
         counts = counts.copy()
         counts[list(specials)] = 0
         words = int((counts > 0).sum())
-        has = np.zeros(len(counts), dtype=bool)
-        has[self.tokens[self.tokens < len(counts)]] = True
-        known = has & (counts > 0)
-        if not known.any():
+        has_vector = np.zeros(len(counts), dtype=bool)
+        has_vector[self.tokens[self.tokens < len(counts)]] = True
+        is_covered = has_vector & (counts > 0)
+        if not is_covered.any():
             raise DataError(
-                f"none of the {words:,} words of the text has a word vector ({len(self.tokens):,} "
-                "vectors are at hand); take vectors of its language and case, or set "
-                "--data.vectors null"
+                f"none of the {words:,} words of the text has one of the {len(self.tokens):,} word "
+                "vectors; choose vectors of its language and case, or set --data.vectors null"
             )
-        return Covered(int(known.sum()) / words, int(counts[known].sum()) / int(counts.sum()))
+        running = int(counts[is_covered].sum()) / int(counts.sum())
+        return Coverage(int(is_covered.sum()) / words, running)
 
 
 class Vectors(ABC):
-    """A way to word vectors.
+    """Method to obtain word vectors.
 
     Args:
-        text: what they are learnt from, of `Text`.
+        text: texts to train on: `train`, those of the training rows, or `train+unlabelled`, also
+            those without labels where the corpus has any.
 
     Raises:
-        ValueError: there is no such text.
+        ValueError: `text` is another word.
     """
 
     def __init__(self, text: Text = "train") -> None:
         if text not in get_args(Text):
-            raise ValueError(f"text is {text!r}; choose of {get_args(Text)}")
+            raise ValueError(f"text is {text!r}; choose one of {get_args(Text)}")
         self.text = text
 
     def settings(self) -> dict[str, Any]:
-        """Everything, beside text and seed, that decides what is learnt: every argument."""
+        """Every constructor argument except `text`; part of the cache key."""
         arguments = {name: value for name, value in vars(self).items() if name != "text"}
         return {"class": type(self).__name__, **arguments}
 
     def note(self, splits: Collection[str]) -> str | None:
-        """What a reader of results must know of the vectors; None: they are of the train texts.
+        """Remark for readers of results; None where only training rows were used.
 
         Args:
-            splits: those that the corpus has.
+            splits: names of the splits of the corpus.
         """
         if self.part(splits) == "train":
             return None
         return "word vectors learnt from train and unlabelled texts"
 
     def part(self, splits: Collection[str]) -> Text:
-        """What they are learnt from in a corpus with these splits."""
+        """Texts to train on in a corpus with these splits."""
         return self.text if "unlabelled" in splits else "train"
 
     @abstractmethod
     def learn(
         self, texts: Ragged, vocabulary: Sequence[str], seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """int64[N] token numbers and float32[N, d] vectors, from texts alone, never from labels.
+        """Trains or reads the vectors.
 
         Args:
-            texts: rows of token numbers.
-            vocabulary: the words by number.
-            seed: of what is drawn.
+            texts: rows of token ids.
+            vocabulary: words by token id.
+            seed: random seed.
+
+        Returns:
+            int64[N] token ids and float32[N, d] vectors.
         """
 
-    def of(
+    def load_or_learn(
         self,
         cache: Path,
         source: dict[str, Any],
@@ -138,17 +142,17 @@ class Vectors(ABC):
         vocabulary: Sequence[str],
         seed: int,
     ) -> WordVectors:
-        """The vectors of `texts`: read where they were learnt before, else learnt and kept.
+        """Vectors of `texts` from the cache, which `learn` fills on the first call.
 
         Args:
-            cache: folder of all vectors; the second of two processes waits for the first.
-            source: what identifies `texts` and `vocabulary`.
-            texts: rows of token numbers.
-            vocabulary: the words by number.
-            seed: of what is drawn.
+            cache: folder of all cached vectors; a second process waits for the first.
+            source: identity of `texts` and `vocabulary`, part of the cache key.
+            texts: rows of token ids.
+            vocabulary: words by token id.
+            seed: random seed.
 
         Raises:
-            DataError: the kept vectors cannot be read, or new ones not be written.
+            DataError: cached vectors cannot be read, or new ones cannot be written.
         """
         key = {"source": source, "settings": self.settings(), "seed": seed, "format": _FORMAT}
         folder = cache / digest(key)
@@ -168,25 +172,25 @@ class Vectors(ABC):
             return WordVectors(arrays["tokens"], arrays["values"], float(meta["seconds"]))
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise DataError(
-                f"{folder}: these word vectors cannot be read ({error}); delete the folder, and "
-                "they are learnt again"
+                f"{folder}: these word vectors cannot be read ({error}); delete the folder and run "
+                "again, which trains them anew"
             ) from error
 
 
 def too_rare(min_count: int, texts: int) -> DataError:
-    """The error where `min_count` leaves no word."""
+    """Error that no word of `texts` texts is frequent enough to have a vector."""
     return DataError(
-        f"no word stands {min_count} times in the {texts} texts that vectors are learnt from; "
-        "lower min_count, or set --data.vectors null"
+        f"min_count is {min_count}, and no word occurs {min_count} times in the {texts} texts that "
+        "vectors are trained on; lower min_count, or set --data.vectors null"
     )
 
 
 class TokenRows:
-    """Rows as gensim wants them: again with each pass, their words as strings.
+    """Rows as gensim reads them: lists of strings, again in each pass.
 
     Args:
-        texts: rows of token numbers.
-        names: the string for each number; None: its digits.
+        texts: rows of token ids.
+        names: strings by token id; None: the digits of the id.
     """
 
     def __init__(self, texts: Ragged, names: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Word vectors from any file in word2vec's text format, read by torchtext."""
+"""VectorFile: word vectors from any file in word2vec's text format, read by torchtext."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ _ARRAYS, _META = "vectors.safetensors", "meta.json"
 
 
 class VectorFile(Vectors):
-    """Vectors from a text file: a word and its d numbers on each line, a header `N d` or none.
+    """Word vectors from a text file: a word and its d numbers on each line, with or without header.
 
-    The file is parsed by `torchtext.vocab.Vectors`, once: what is kept is a matrix that is found
-    again by the file's content. Words that the file lacks have no vector.
+    The file is parsed by `torchtext.vocab.Vectors` once; the cache then has its matrix under the
+    checksum of its content. Words that are not in the file have no vector.
 
     Args:
-        path: the file, plain or `.gz`.
-        dim: d; None takes what the file has.
+        path: text file, plain or `.gz`.
+        dim: d, width of a vector. None: that of the file.
     """
 
     strict: ClassVar[bool] = True
-    """Whether a word may stand in the file only once."""
+    """True: a word on two lines is an error. False: the first of them counts."""
 
     def __init__(self, path: str, dim: int | None = None) -> None:
         super().__init__()
         self.path, self.dim = path, dim
 
     def settings(self) -> dict[str, Any]:
-        """The content of the file, not its place."""
+        """Checksum of the file's content, and its width; part of the cache key."""
         return {"class": type(self).__name__, "dim": self.dim, "sha256": _sha256(self._file)}
 
     def note(self, splits: Collection[str]) -> str | None:
         return f"word vectors from outside, {Path(self.path).name}"
 
-    def of(
+    def load_or_learn(
         self,
         cache: Path,
         source: dict[str, Any],
@@ -55,50 +55,60 @@ class VectorFile(Vectors):
         vocabulary: Sequence[str],
         seed: int,
     ) -> WordVectors:
-        """As `Vectors.of`; nothing is drawn here, so that every seed has the same vectors."""
+        """As `Vectors.load_or_learn`, with the same vectors for every seed: nothing is drawn."""
         self._file = self.place(cache.parent / "downloads")
-        self._kept = cache
-        return super().of(cache, source, texts, vocabulary, 0)
+        self._cache = cache
+        return super().load_or_learn(cache, source, texts, vocabulary, 0)
 
     def place(self, downloads: Path) -> Path:
-        """The file itself.
+        """Path of the file.
+
+        Args:
+            downloads: folder for files that are downloaded.
 
         Raises:
-            DataError: it is missing.
+            DataError: the file is missing.
         """
         file = Path(self.path).expanduser()
         if not file.is_file():
-            raise DataError(f"{file}: no file of word vectors there; name one, plain text or .gz")
+            raise DataError(f"{file}: no such file; give a file of word vectors, plain text or .gz")
         return file
 
     def learn(
         self, texts: Ragged, vocabulary: Sequence[str], seed: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """int64[N] token numbers and float32[N, d] vectors of the words that the file has.
+        """int64[N] token ids and float32[N, d] vectors of the words that the file has.
 
         Raises:
-            DataError: the file is not one of word vectors, or has none of the words.
+            DataError: the file has no word vectors, or none of the vocabulary.
         """
         words, values = self._read()
-        found = self.look_up(words, values, vocabulary[2:])  # past <pad> and <unk>
-        tokens = np.array([row + 2 for row in found], dtype=np.int64)
+        vectors = self.look_up(words, values, vocabulary[2:])  # past <pad> and <unk>
+        tokens = np.array([place + 2 for place in vectors], dtype=np.int64)
         if not len(tokens):
             raise DataError(
                 f"{self._file}: has none of the {len(vocabulary) - 2:,} words of the vocabulary, "
-                f"but {', '.join(map(repr, words[:3]))}…; take vectors of its language and case"
+                f"but {', '.join(map(repr, words[:3]))}…; choose vectors of its language and case"
             )
-        return tokens, np.stack(list(found.values())).astype(np.float32)
+        return tokens, np.stack(list(vectors.values())).astype(np.float32)
 
     def look_up(
         self, words: Sequence[str], values: np.ndarray, vocabulary: Sequence[str]
     ) -> dict[int, np.ndarray]:
-        """float32[d] for the place of each word in `vocabulary` that has a vector."""
-        rows = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))  # the first
+        """Vector, float32[d], by place in `vocabulary`, of each word that has one.
+
+        Args:
+            words: N words of the file.
+            values: float32[N, d], their vectors.
+            vocabulary: words to look up.
+        """
+        # Reversed, so that the first of two lines with one word counts.
+        rows = dict(zip(reversed(words), range(len(words) - 1, -1, -1), strict=True))
         return {place: values[rows[word]] for place, word in enumerate(vocabulary) if word in rows}
 
     def _read(self) -> tuple[list[str], np.ndarray]:
-        """Words and float32[N, d] of the whole file, parsed on the first call for this content."""
-        folder = self._kept / f"file-{_sha256(self._file)[:16]}"
+        """Words and float32[N, d] of the whole file, parsed unless its content is cached."""
+        folder = self._cache / f"file-{_sha256(self._file)[:16]}"
         with locked(folder):
             if not folder.exists():
                 words, values = _parse(self._file)
@@ -113,8 +123,8 @@ class VectorFile(Vectors):
             words = arrays["words"].tobytes().decode().split("\n")
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise DataError(
-                f"{folder}: these word vectors cannot be read ({error}); delete the folder, and "
-                "the file is parsed again"
+                f"{folder}: these word vectors cannot be read ({error}); delete the folder and run "
+                "again, which parses the file anew"
             ) from error
         if self.dim is not None and arrays["values"].shape[1] != self.dim:
             raise _wrong_width(self._file, arrays["values"].shape[1], self.dim)
@@ -122,26 +132,26 @@ class VectorFile(Vectors):
 
 
 def _parse(file: Path) -> tuple[list[str], np.ndarray]:
-    """Words and float32[N, d], by torchtext, whose own cache (a pickle) is thrown away."""
+    """Words and float32[N, d] of a file, parsed by torchtext, whose cache (a pickle) is deleted."""
     import torchtext.vocab
 
-    context = ssl._create_default_https_context  # which torchtext switches off for the process
-    with tempfile.TemporaryDirectory() as private:
+    context = ssl._create_default_https_context  # switched off by torchtext, for the whole process
+    with tempfile.TemporaryDirectory() as cache:
         try:
-            read = torchtext.vocab.Vectors(str(file), cache=private)
+            vectors = torchtext.vocab.Vectors(str(file), cache=cache)
         except (RuntimeError, ValueError, TypeError, IndexError, EOFError, OSError) as error:
             raise DataError(
-                f"{file}: is no file of word vectors ({error}); each line must hold a word and as "
-                "many numbers as all others, at least 3, with single spaces between"
+                f"{file}: is no file of word vectors ({error}); each line must be a word and the "
+                "same number of numbers, at least 3, with single spaces between"
             ) from error
         finally:
             ssl._create_default_https_context = context
     # Lines that are not UTF-8 are skipped and leave empty rows at the end.
-    return read.itos, read.vectors[: len(read.itos)].numpy()
+    return vectors.itos, vectors.vectors[: len(vectors.itos)].numpy()
 
 
 def _check(file: Path, words: list[str], values: np.ndarray, dim: int | None, strict: bool) -> None:
-    """Raises DataError for what torchtext lets through."""
+    """Raises DataError for faults that torchtext accepts."""
     if dim is not None and values.shape[1] != dim:
         raise _wrong_width(file, values.shape[1], dim)
     if not np.isfinite(values).all():
@@ -152,19 +162,21 @@ def _check(file: Path, words: list[str], values: np.ndarray, dim: int | None, st
     seen: set[str] = set()
     for word in words:
         if word in seen:
-            raise DataError(f"{file}: {word!r} stands there twice; leave one of its lines")
+            raise DataError(f"{file}: {word!r} is on two lines; remove one of them")
         seen.add(word)
     with _open(file) as lines:
         header = lines.readline().split()
     if len(header) == 2 and int(header[0]) != len(words):
         raise DataError(
-            f"{file}: its header promises {int(header[0]):,} words and {len(words):,} can be read; "
-            "the file is cut short, or is not UTF-8"
+            f"{file}: its header says {int(header[0]):,} words, and {len(words):,} can be read; "
+            "the file is truncated or not UTF-8: get it again"
         )
 
 
 def _wrong_width(file: Path, width: int, dim: int) -> DataError:
-    return DataError(f"{file}: its vectors have {width} numbers, and dim is {dim}; set dim {width}")
+    return DataError(
+        f"{file}: its vectors have {width} numbers, and dim is {dim}; set dim to {width}"
+    )
 
 
 def _open(file: Path) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""Published word vectors: GloVe, fastText and character n-grams, as torchtext names them."""
+"""Published word vectors: GloVe, fastText and character n-grams, under torchtext's names."""
 
 from __future__ import annotations
 
@@ -9,25 +9,26 @@ from typing import Literal
 import numpy as np
 import torch
 
-from datamodules.reading.download import download_resumable, take_out
+from datamodules.reading.download import download_resumable, extract
 from datamodules.store.cache import locked
 from datamodules.vectors.files import VectorFile
 
 
 class _Published(VectorFile):
-    """A file that has an address. It is looked for in the cache's `downloads`, else fetched."""
+    """File in the cache's `downloads`, downloaded if it is missing."""
 
-    strict = False  # the large ones have a few words twice; the first counts
+    strict = False  # the large ones have a few words twice
 
     def __init__(self, name: str, url: str, dim: int | None) -> None:
         super().__init__(name, dim)
         self._url = url
 
     def place(self, downloads: Path) -> Path:
-        """The file, fetched and taken out of its archive where it is not there yet.
+        """Path of the file, downloaded and extracted if it is missing.
 
         Raises:
-            DataError: no network, or a damaged archive; the message names the file to get.
+            DataError: there is no network, or the archive is damaged; the message names the file
+                to get by hand.
         """
         file = downloads / self.path
         archive = downloads / self._url.rpartition("/")[2]
@@ -36,7 +37,7 @@ class _Published(VectorFile):
                 if not archive.exists():
                     download_resumable(self._url, archive)
                 if archive != file:
-                    take_out(archive, file)
+                    extract(archive, file)
         return file
 
 
@@ -44,11 +45,12 @@ class PretrainedGloVe(_Published):
     """GloVe (Pennington et al. 2014) as its authors trained it.
 
     Args:
-        name: the text: Wikipedia and news (`6B`), the web (`42B`, and with case `840B`), Twitter.
-        dim: d: 50, 100, 200 or 300 for `6B`, 300 for the web, 25, 50, 100 or 200 for Twitter.
+        name: training text: Wikipedia and news (`6B`), the web (`42B`; `840B` with case), Twitter.
+        dim: d, width of a vector: 50, 100, 200 or 300 for `6B`, 300 for the web, 25, 50, 100 or 200
+            for Twitter.
 
     Raises:
-        ValueError: a width that was not trained.
+        ValueError: there are no vectors of this width.
     """
 
     def __init__(
@@ -58,15 +60,15 @@ class PretrainedGloVe(_Published):
 
         widths = {"6B": (50, 100, 200, 300), "twitter.27B": (25, 50, 100, 200)}.get(name, (300,))
         if dim not in widths:
-            raise ValueError(f"GloVe {name} has no vectors of width {dim}; choose of {widths}")
+            raise ValueError(f"dim is {dim}; GloVe {name} has widths {widths}")
         super().__init__(f"glove.{name}.{dim}d.txt", GloVe.url[name], dim)
 
 
 class PretrainedFastText(_Published):
-    """fastText (Bojanowski et al. 2017) as its authors trained it on Wikipedia, 300 wide.
+    """fastText (Bojanowski et al. 2017) as its authors trained it on Wikipedia; d = 300.
 
     Args:
-        language: its code, such as `en`.
+        language: code of the language, such as `en`.
     """
 
     def __init__(self, language: str = "en") -> None:
@@ -77,7 +79,7 @@ class PretrainedFastText(_Published):
 
 
 class PretrainedCharNGram(_Published):
-    """The mean of the vectors of a word's character 2–4-grams (Hashimoto et al. 2017), 100 wide."""
+    """Mean of the vectors of a word's character 2–4-grams (Hashimoto et al. 2017); d = 100."""
 
     def __init__(self) -> None:
         from torchtext.vocab import CharNGram
@@ -93,5 +95,5 @@ class PretrainedCharNGram(_Published):
         ngrams.itos, ngrams.stoi = list(words), {word: row for row, word in enumerate(words)}
         ngrams.vectors, ngrams.dim = torch.from_numpy(values), values.shape[1]
         ngrams.unk_init = torch.Tensor.zero_
-        found = ((place, ngrams[word][0].numpy()) for place, word in enumerate(vocabulary))
-        return {place: vector for place, vector in found if vector.any()}
+        vectors = ((place, ngrams[word][0].numpy()) for place, word in enumerate(vocabulary))
+        return {place: vector for place, vector in vectors if vector.any()}

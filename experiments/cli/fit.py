@@ -1,82 +1,51 @@
-"""`fit`: a benchmark of one, in this process, or in each of those that torchrun or srun started."""
+"""`fit` and `test`: one experiment, and its test metrics.
+
+Modules that load torch are imported in functions here and in the other commands, so that usage and
+help come at once.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import replace
+import argparse
+from pathlib import Path
 
 from rich.console import Console
 
-from experiments.launch import benchmark, launcher, process_group
-from experiments.launch.benchmark import Plan
-from experiments.records.run_files import collect, read_row, read_rows
-from experiments.report.tables import build_tables
-from experiments.report.terminal import print_tables
-from experiments.training import ranks
-from experiments.training.run import execute, test_run
-from experiments.training.signals import Stopped
-from experiments.training.spec import RunSpec
+from experiments.cli.common import overrides_of, registry_of
+from experiments.config.registry import read_profile
 
 
-def fit_one(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
-    """Fits the one experiment of a plan, unless that is done, and shows its row.
+def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`fit`: a benchmark of one, in this process."""
+    from experiments.cli.fit_one import fit_one
+    from experiments.launch import benchmark
 
-    Args:
-        plan: of one run.
-        console: where the first process says what it does.
-        test: evaluate on the test rows too.
-        rerun: fit again what is done.
-
-    Returns:
-        The exit code.
-
-    Raises:
-        KeyboardInterrupt: a signal stopped the run.
-    """
-    spec = plan.specs[0]
-    spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
-    try:
-        with process_group.joined(spec) as rank:
-            return _follow(spec) if rank.number else _lead(plan, console, test, rerun)
-    except ranks.RankFailed as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    plan = benchmark.expand(
+        registry_of(options),
+        read_profile(options.profile),
+        names=[options.config],
+        seeds=[options.seed],
+        name=options.name,
+        runs=options.runs,
+        overrides=overrides_of(options, rest),
+        test=False,  # test rows are evaluated only where the user says --test
+    )
+    return fit_one(plan, console, test=options.test, rerun=options.rerun)
 
 
-def _follow(spec: RunSpec) -> int:
-    """Carries a run out beside the first process, if that does, which alone writes and speaks."""
-    try:
-        if ranks.broadcast(False):
-            execute(spec)
-    except Stopped as stop:
-        raise KeyboardInterrupt from stop
+def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`test`: add test metrics to a finished run."""
+    from experiments.training.run import test_run
+
+    registry_of(options)
+    test_run(options.run)
+    _show(options.run, console)
     return 0
 
 
-def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
-    spec = plan.specs[0]
-    if benchmark.pending(plan, retry=True, rerun=rerun):
-        benchmark.prepare([replace(spec, test=test)], console)
-        console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there", highlight=False)
-        # A copy of the terminal: the run's own output goes to its log.
-        terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with launcher.exclusive_lock(spec.folder), terminal.status("starting") as status:
-            launcher.clear_run_folder(spec)
-            ranks.broadcast(True)  # the others may come along
-            outcome = launcher.run_and_record(
-                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
-            )
-        if outcome == "stopped":
-            raise KeyboardInterrupt
-    else:
-        ranks.broadcast(False)
-        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
-    if read_row(spec.folder).status != "ok":
-        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
-        return 1
-    if test:
-        test_run(spec.folder)
-    collect(plan.folder)
-    print_tables(console, build_tables(read_rows(spec.folder)))
-    return 0
+def _show(folder: Path, console: Console) -> None:
+    from experiments.records.run_files import read_rows
+    from experiments.report.tables import build_tables
+    from experiments.report.terminal import print_tables
+
+    print_tables(console, build_tables(read_rows(folder)))

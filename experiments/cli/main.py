@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
-from experiments.cli import commands, result_commands
+from experiments.cli.parser import parser
 from experiments.config.registry import ConfigError
 
-RUNS, RESULTS = Path("runs"), Path(__file__).parents[1] / "results"
 _STOPPED = 130  # as a shell reports Ctrl-C
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command.
+    """Run one command.
 
     Returns:
-        The exit code: 0 all is well, 1 a run failed or input is bad, 2 wrong usage, 130 stopped.
+        The exit code: 0 success, 1 a failed run or bad input, 2 wrong usage, 130 stopped.
     """
     words = parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -43,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _joined(words: list[str]) -> list[str]:
-    """`--model.dropout 0.3` as one word, so that no value is taken for an experiment's name."""
+    """Join `--model.dropout 0.3` to one word, so that no value is taken for an experiment."""
     joined: list[str] = []
     for word in words:
         before = joined[-1] if joined else ""
@@ -54,197 +51,6 @@ def _joined(words: list[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
-
-
-def parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
-    parser = argparse.ArgumentParser(
-        prog="lit-sentiment",
-        description="Every classic text classifier, from TF-IDF to BERT, on one IMDB protocol.",
-        allow_abbrev=False,
-    )
-    parser.set_defaults(overridable=False)
-    subparsers = parser.add_subparsers(required=True, metavar="command")
-
-    def command(name: str, function, summary: str, **more):  # type: ignore[no-untyped-def]
-        sub = subparsers.add_parser(
-            name,
-            help=summary,
-            description=function.__doc__.partition(": ")[2].capitalize(),
-            allow_abbrev=False,
-            **more,
-        )
-        sub.set_defaults(command=function)
-        sub.add_argument(
-            "--configs",
-            action="append",
-            type=Path,
-            default=[],
-            metavar="DIR",
-            help="a further folder of experiments (YAML, and Python beside it)",
-        )
-        return sub
-
-    epilog = (
-        "Any setting can follow, such as --model.dropout 0.3 --data.batch_size 64 "
-        "--trainer.max_epochs 5 --run.patience 2. `lit-sentiment fit -c cnn --print_config` "
-        "lists all settings of an experiment; its file and its class say what they mean."
-    )
-
-    def settings(sub: argparse.ArgumentParser, profile: str) -> None:
-        sub.set_defaults(overridable=True)
-        sub.add_argument("--profile", default=profile, help=f"corpus and sizes ({profile})")
-        sub.add_argument("--root", help="the official corpus: its folder, or its archive")
-        sub.add_argument("--runs", type=Path, default=RUNS, help=f"where runs go ({RUNS}/)")
-
-    sub = command("fit", commands.fit, "one experiment", epilog=epilog)
-    sub.add_argument("-c", "--config", required=True, help="an experiment's name, or a YAML file")
-    settings(sub, "full")
-    sub.add_argument("--name", default="fit", help="folder under --runs (fit)")
-    sub.add_argument("--seed", type=int, default=0)
-    sub.add_argument("--test", action="store_true", help="evaluate on the test rows too")
-    sub.add_argument("--rerun", action="store_true", help="fit again what is done")
-
-    sub = command("test", commands.test, "test columns for a finished run")
-    sub.add_argument("run", type=Path, help="a run folder")
-
-    sub = command("benchmark", commands.run_benchmark, "all experiments, one table", epilog=epilog)
-    sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (the profile's)")
-    settings(sub, "quick")
-    sub.add_argument("--seeds", type=int, nargs="+", help="seeds (the profile's)")
-    sub.add_argument("--name", help="folder under --runs (the profile's name)")
-    sub.add_argument(
-        "--train-sizes",
-        type=int,
-        nargs="+",
-        metavar="N",
-        help="learning curves: each experiment learns from N reviews, as experiment NAME-N",
-    )
-    sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
-    sub.add_argument("--retry", action="store_true", help="run failed runs again")
-    launchers = ("local", "slurm")
-    sub.add_argument("--launcher", choices=launchers, default="local", help="where runs go (local)")
-    sub.add_argument("--cluster", type=Path, help="with slurm: what each job has (YAML)")
-    sub.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (1)")
-
-    sub = command("sweep", commands.sweep, "settings tried on validation", epilog=epilog)
-    sub.add_argument("experiment", help="its name")
-    settings(sub, "full")
-    sub.add_argument("--space", type=Path, help="what varies (configs/sweeps/<experiment>.yaml)")
-    sub.add_argument("--trials", type=int, default=50, help="in all, over all starts (50)")
-    pruners = ("asha", "median", "none")
-    sub.add_argument("--pruner", choices=pruners, default="asha", help="ends trials early (asha)")
-    sub.add_argument("--jobs", type=int, default=1, help="trials at once on this machine (1)")
-    sub.add_argument("--seed", type=int, default=0, help="of every trial, and of proposals (0)")
-    sub.add_argument("--name", help="folder under --runs (sweep-<experiment>)")
-    sub.add_argument("--wandb-sweep", type=Path, help="write a W&B sweep here, and try nothing")
-
-    sub = command("prepare", commands.prepare, "fetch and tokenise the corpus", epilog=epilog)
-    sub.add_argument("experiments", nargs="*", metavar="NAME")
-    settings(sub, "full")
-    sub.set_defaults(name=None)
-    sub.add_argument(
-        "--weights", nargs="+", metavar="NAME", help="fetch these experiments' weights too"
-    )
-
-    sub = command("report", result_commands.report, "table, report.md, report.html")
-    sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
-    sub.add_argument("--out", type=Path, help="where to write the files (the folder itself)")
-    sub.add_argument("--root", help="the official corpus, for the texts of reviews (the cache)")
-    sub.add_argument(
-        "--readme",
-        type=Path,
-        help="also write each published table NAME between the lines "
-        "<!-- results:NAME --> and <!-- /results:NAME --> of this file",
-    )
-
-    sub.add_argument(
-        "--wandb",
-        nargs="*",
-        choices=("predictions", "checkpoints"),
-        help="also keep table, figures and report as a W&B run, with these files if named",
-    )
-    sub.add_argument(
-        "--wandb-texts", action="store_true", help="let the report that W&B gets show reviews"
-    )
-
-    sub = command("cost", result_commands.cost, "count FLOPs of published rows, nothing trained")
-    sub.add_argument(
-        "table", type=Path, help="a published table, such as experiments/results/imdb.jsonl"
-    )
-    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
-
-    sub = command("compare", result_commands.compare, "what changed between two benchmarks")
-    sub.add_argument("first", type=Path, metavar="A", help="benchmark, run or published table")
-    sub.add_argument("second", type=Path, metavar="B", help="the one to hold against A")
-    sub.add_argument("--json", type=Path, metavar="FILE", help="also write all figures there")
-
-    sub = command(
-        "subsets", result_commands.subsets, "accuracy without copies, with audited labels"
-    )
-    sub.add_argument("folder", type=Path, help="a benchmark folder, or experiments/results")
-    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
-    sub.add_argument(
-        "--label-audit",
-        type=Path,
-        metavar="FILE",
-        help="imdb_mturk.json of repository cleanlab/label-errors, folder mturk",
-    )
-
-    sub = command("publish", result_commands.publish, "keep finished runs with their evidence")
-    sub.add_argument("run", type=Path, nargs="+", help="run folders")
-    sub.add_argument("--table", required=True, help="name of the table")
-    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
-
-    sub = command("robustness", result_commands.robustness, "contrast sets, typos, other sentences")
-    sub.add_argument("benchmark", type=Path, help="a benchmark folder, or a run's")
-    sub.add_argument("--publish", action="store_true", help="keep what was found under --results")
-    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
-
-    sub = command("predict", result_commands.predict, "labels for new texts")
-    sub.add_argument("run", type=Path, help="a run folder")
-    sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
-
-    sub = command("vectors", result_commands.vectors, "neighbours and analogies of words")
-    sub.add_argument("what", choices=("neighbours", "analogy", "clusters"))
-    sub.add_argument("place", type=Path, help="a run folder, or a folder of kept vectors")
-    sub.add_argument("word", nargs="*", help="words; for an analogy three, as in: man king woman")
-
-    sub = command("submit", result_commands.submit, "a submission to the Kaggle contest")
-    sub.add_argument("run", type=Path, help="the folder of a run on Kaggle's data")
-    sub.add_argument("--out", type=Path, help="the file to write (submission.csv in the run)")
-    sub.add_argument("--hard", action="store_true", help="0 or 1, not the probability")
-
-    sub = command(
-        "pretrain", commands.pretrain, "masked words of the corpus, before `fit`", epilog=epilog
-    )
-    sub.add_argument("-c", "--config", required=True, help="an encoder's experiment")
-    settings(sub, "full")
-    sub.add_argument("--out", type=Path, required=True, help="the folder that `fit` starts from")
-    sub.add_argument("--steps", type=int, default=7000, help="of the optimiser (7000)")
-    sub.add_argument("--batch-size", type=int, default=32, help="texts per step (32)")
-    sub.add_argument("--window", type=int, default=128, help="tokens seen of a text (128)")
-    sub.add_argument("--learning-rate", type=float, default=1e-4, help="at its peak (1e-4)")
-    sub.add_argument(
-        "--pairs",
-        choices=("next-sentence", "sentence-order"),
-        help="beside masked words: as BERT, or as ALBERT (none, as RoBERTa)",
-    )
-    sub.add_argument("--seed", type=int, default=0)
-
-    sub = command("speed", commands.speed, "throughput of a pretrained encoder", epilog=epilog)
-    sub.set_defaults(overridable=True)
-    sub.add_argument("experiment", help="`bert`, `minilm`, …")
-    sub.add_argument(
-        "--from-config",
-        action="store_true",
-        help="random weights of the size that the experiment's file names: no download",
-    )
-    sub.add_argument("--steps", type=int, default=50, help="measured steps (50)")
-    sub.add_argument("--out", type=Path, help="file for the JSON")
-
-    command("list", commands.show_list, "the experiments there are")
-    return parser
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""Which experiments exist, and what a run of one of them is set to.
+"""Registry of experiments, profiles, and the layers of settings of a run.
 
-A run's settings are layers, the later ones winning: the experiment's file, the profile's settings,
-the profile's word on this experiment, and the command line.
+Later layers win: the experiment's file, the profile's settings for all experiments, the profile's
+settings for this one, the command line.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import inspect
-import json
 import re
 import sys
 from argparse import ArgumentError
@@ -21,23 +19,41 @@ from typing import Any, Literal
 
 import yaml
 
+from datamodules.upgrade.names import EXPERIMENTS
+from datamodules.upgrade.translate import current_config
+
+_said: set[str] = set()
 CONFIGS = Path(__file__).parents[1] / "configs"
 CLASSES = ("model", "data")  # the parts of a config that name a class
 
 
 class ConfigError(Exception):
-    """A setting that cannot be used. The message gives the value, the rule and the remedy."""
+    """A setting that cannot be used. The message names the value, the rule and the remedy."""
+
+
+def say_once(sentence: str) -> None:
+    """Print a sentence to standard error, unless this process has printed it already."""
+    if sentence not in _said:
+        _said.add(sentence)
+        print(f"note: {sentence}", file=sys.stderr)
+
+
+def current_experiment(name: str) -> str:
+    """Today's name of an experiment, said once where it is another."""
+    if name in EXPERIMENTS:
+        say_once(f"experiment {name} is {EXPERIMENTS[name]} today")
+    return EXPERIMENTS.get(name, name)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How large a benchmark is.
+    """Size of a benchmark.
 
     Attributes:
         name: the YAML file's name.
-        settings: laid over every experiment.
-        experiments: the experiments it runs, each with settings of its own; None means all.
-        seeds: the seeds it runs.
+        settings: merged over those of every experiment.
+        experiments: the experiments that it runs, each with its own settings; None means all.
+        seeds: the random seeds that it runs.
     """
 
     name: str
@@ -75,7 +91,14 @@ class Registry:
                 sys.path.append(str(folder))
 
     def settings(self, experiment: str) -> dict[str, Any]:
-        """What the experiment's file says; `experiment` is a name, or the path of a YAML file."""
+        """Settings in an experiment's file, under today's names.
+
+        Args:
+            experiment: its name, or the path of a YAML file.
+
+        Raises:
+            ConfigError: no such experiment, or a file that is no YAML mapping.
+        """
         file = self.files.get(experiment)
         if file is None and experiment.endswith((".yaml", ".yml")):
             file = Path(experiment)
@@ -84,12 +107,12 @@ class Registry:
                 f"no experiment {experiment!r}{nearest(experiment, self.files)}; "
                 "`lit-sentiment list` shows all"
             )
-        return read_yaml(file)
+        return current_config(read_yaml(file), say=lambda old: say_once(f"{file}: {old}"))
 
     def description(self, experiment: str) -> str | None:
-        """The first comment line of the experiment's file, of those in subfolders of `configs` too.
+        """First comment line of an experiment's file, in subfolders of `configs` too.
 
-        None: there is no such file.
+        None where there is no such file.
         """
         variants = CONFIGS.glob(f"*/{experiment}.yaml")
         path = self.files.get(experiment) or next(variants, None)
@@ -100,10 +123,10 @@ class Registry:
 
 
 def read_profile(name: str) -> Profile:
-    """Reads `configs/profiles/<name>.yaml`.
+    """Read `configs/profiles/<name>.yaml`.
 
     Raises:
-        ConfigError: there is no such profile.
+        ConfigError: no such profile.
     """
     files = {file.stem: file for file in sorted((CONFIGS / "profiles").glob("*.yaml"))}
     if name not in files:
@@ -119,13 +142,13 @@ def read_profile(name: str) -> Profile:
 
 
 def layered(registry: Registry, experiment: str, profile: Profile) -> dict[str, Any]:
-    """The settings of an experiment under a profile, before the command line has its say."""
-    own = (profile.experiments or {}).get(experiment) or {}
-    return merge(registry.settings(experiment), profile.settings, own)
+    """Settings of an experiment under a profile, before those of the command line."""
+    specific = (profile.experiments or {}).get(experiment) or {}
+    return merge(registry.settings(experiment), profile.settings, specific)
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Lays mappings over one another, the later winning, nested mappings key by key."""
+    """Merge mappings, later ones winning, nested mappings key by key."""
     result: dict[str, Any] = {}
     for layer in layers:
         for key, value in layer.items():
@@ -137,10 +160,10 @@ def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """Reads one YAML mapping.
+    """Read a YAML file that holds a mapping.
 
     Raises:
-        ConfigError: the file is missing or no YAML mapping.
+        ConfigError: the file is missing, or holds something else.
     """
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -154,14 +177,14 @@ def read_yaml(file: Path) -> dict[str, Any]:
 
 
 class RunSettings:
-    """How a run is carried out, whatever its model and data.
+    """Settings of a run beside those of its model, data and trainer.
 
     Args:
         protocol: `holdout` trains on 90% of train and chooses on the rest; `refit` does the same,
-            then trains anew on all of train for as many epochs as were chosen, and what it tests
-            and keeps are those weights. Validation metrics are those of the first fit.
-        monitor: what the best epoch is chosen by, on the validation rows.
-        mode: whether less or more of it is better.
+            then trains anew on all of train for as many epochs as were chosen, and tests and keeps
+            the new weights. Validation metrics are those of the first fit.
+        monitor: metric on the validation rows by which the best epoch is chosen.
+        mode: `min` if a lower metric is better, else `max`.
         patience: epochs without improvement after which a run stops.
         precision: `auto` is bf16 where the card has it in hardware, fp16 on older cards, fp32
             elsewhere; or any of Lightning's names.
@@ -190,37 +213,6 @@ class RunSettings:
         self.__dict__.update({k: v for k, v in locals().items() if k != "self"})
 
 
-# Where a run happens, not what it computes: left out of the hash that tells runs apart.
-_PLACES = {
-    "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
-    "data": ("root", "robustness", "cache_dir", "train", "validation", "test", "unlabelled"),
-    "run": (
-        "tuning_trials",
-        "wandb_project",
-        "wandb_entity",
-        "wandb_mode",
-        "wandb_texts",
-        "checkpoint_minutes",
-    ),
-}
-
-
-def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved config without paths, devices and launcher: what a run computes."""
-    kept = deepcopy(dict(config))
-    for part, names in _PLACES.items():
-        values = kept.get(part) or {}
-        for name in names:
-            values.get("init_args", values).pop(name, None)
-    return kept
-
-
-def config_hash(config: Mapping[str, Any]) -> str:
-    """16 hex digits over a resolved config without paths, devices and launcher."""
-    content = json.dumps(comparable(config), sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
 _UNKNOWN = re.compile(
     r"Option '(?P<a>[^']+)' is not accepted|does not accept option '(?P<b>[^']+)'"
     r"|[Uu]nrecognized arguments: --(?P<c>[^\s=]+)|[Kk]ey '(?P<d>[^']+)' is not expected"
@@ -228,20 +220,20 @@ _UNKNOWN = re.compile(
 
 
 def explain(error: ArgumentError, config: Mapping[str, Any], known: Iterable[str]) -> ConfigError:
-    """Turns a parser's error into one that names the nearest right key.
+    """Convert a parser's error into one that names the nearest valid key.
 
     Args:
-        error: what the parser raised.
-        config: the settings that were parsed, for the classes they name.
-        known: all keys of the parser itself, dotted.
+        error: the parser's error.
+        config: the settings that were parsed, for the classes that they name.
+        known: dotted keys of the parser itself.
     """
     message = str(error)
-    found = _UNKNOWN.search(message)
-    if not found:
+    unknown = _UNKNOWN.search(message)
+    if not unknown:
         problem = message.split("Subtypes:")[0].strip()
         reason = constructor_words(message)
         return ConfigError(f"{problem.splitlines()[0]} {reason}" if reason else message)
-    key = next(value for value in found.groups() if value)
+    key = next(value for value in unknown.groups() if value)
     names = set(known) | {name.rpartition(".")[2] for name in known}
     for part in CLASSES:
         names |= _init_args((config.get(part) or {}).get("class_path"))
@@ -254,26 +246,26 @@ def explain(error: ArgumentError, config: Mapping[str, Any], known: Iterable[str
 
 
 def constructor_words(message: str) -> str:
-    """What a class itself said, out of the account that the parser wraps it in; or nothing."""
+    """Message of a class's own error within the parser's; empty where there is none."""
     inner = re.search(r"Errors:\n\s+- (.*?)\n\s+- Expected a <class 'NoneType'>", message, re.S)
     return " ".join(inner.group(1).split()) if inner else ""
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """`, did you mean 'x'?` with the most alike of some words, or nothing."""
+    """`, did you mean 'x'?` with the most similar word; empty where none is similar."""
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
     return f", did you mean {close[0]!r}?" if close else ""
 
 
 def _init_args(class_path: str | None) -> set[str]:
-    """The names of all constructor arguments of a class and its bases."""
+    """Names of the constructor arguments of a class and its bases."""
     module, _, name = (class_path or "").rpartition(".")
-    found = getattr(sys.modules.get(module), name, None)
-    if not inspect.isclass(found):
+    named = getattr(sys.modules.get(module), name, None)
+    if not inspect.isclass(named):
         return set()
     return {
         argument
-        for base in found.__mro__
+        for base in named.__mro__
         if "__init__" in vars(base)
         for argument in inspect.signature(base).parameters
     }

@@ -1,4 +1,4 @@
-"""From settings to objects: LightningCLI's typed parser over model, data, trainer and run."""
+"""Resolved settings: LightningCLI's typed parser over model, data, trainer and run."""
 
 from __future__ import annotations
 
@@ -22,17 +22,19 @@ import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
 from datamodules.errors import DataError
 from datamodules.text import TextDataModule
+from datamodules.upgrade.translate import current_config, current_words
+from experiments.config.identity import config_hash
 from experiments.config.registry import (
     ConfigError,
     RunSettings,
-    config_hash,
     constructor_words,
     explain,
     read_yaml,
+    say_once,
 )
 from lit_models.base.classifier import LitClassifier
 
-# What every run starts from. Progress and epochs are shown by the benchmark, not by Lightning.
+# Defaults of every run. Progress and epochs are shown by the benchmark, not by Lightning.
 TRAINER_DEFAULTS = {
     "enable_progress_bar": False,
     "enable_model_summary": False,
@@ -45,7 +47,7 @@ TRAINER_DEFAULTS = {
 
 
 class ExperimentCLI(LightningCLI):
-    """Parses at once, builds when asked to."""
+    """LightningCLI that parses in its constructor and builds in `build`."""
 
     def __init__(self, args: ArgsType) -> None:
         super().__init__(
@@ -70,38 +72,47 @@ class ExperimentCLI(LightningCLI):
         )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
-        """Parses `args` alone; Lightning's own would warn that the process has arguments too."""
+        """Parse `args` alone: Lightning's own method warns where the process has arguments too."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]  # always a list here
 
     def _set_seed(self) -> None:
-        """The run seeds itself when it starts; parsing has no side effects."""
+        """Seed nothing: the run does so when it starts, and parsing has no side effects."""
 
     def instantiate_classes(self) -> None:
-        """Nothing yet: `build` does it."""
+        """Build nothing yet: `build` does."""
 
     def build(self) -> None:
-        """Makes `self.model` and `self.datamodule`."""
+        """Make `self.model` and `self.datamodule`."""
         self.config_init = self.parser.instantiate_classes(self.config)
         self.datamodule = self._get(self.config_init, "data")
         self.model = self._get(self.config_init, "model")
 
     def make_trainer(self, **settings: Any) -> Trainer:
-        """A trainer as configured, with further settings on top."""
+        """Make a trainer as configured, with further settings on top."""
         return self.instantiate_trainer(**settings)
 
 
 class Resolved:
-    """A checked configuration of one run.
+    """Checked configuration of one run.
+
+    Args:
+        settings: nested settings, of this version or an older one.
+        overrides: words of the command line, such as `--model.dropout=0.3`.
 
     Attributes:
         cli: the parser and its result.
-        config: plain nested values of every setting.
-        run: how the run is carried out.
-        seed: the run's seed.
+        config: every setting, as plain nested values.
+        run: its `RunSettings`.
+        seed: its random seed.
+
+    Raises:
+        ConfigError: a setting that does not exist or cannot have its value.
     """
 
     def __init__(self, settings: dict[str, Any], overrides: Sequence[str] = ()) -> None:
-        args = ["--config", yaml.safe_dump(settings), *overrides]
+        settings = current_config(settings)
+        words = current_words(overrides, settings, say_once)
+        args = ["--config", yaml.safe_dump(settings), *words]
         try:
             self.cli = ExperimentCLI(args)
         except ArgumentError as error:
@@ -115,11 +126,11 @@ class Resolved:
         self.seed: int = self.cli.config["seed_everything"]
 
     def build(self) -> tuple[LitClassifier, TextDataModule]:
-        """Makes the model and the datamodule, once.
+        """Make the model and the datamodule, once.
 
         Raises:
-            DataError: what the datamodule's constructor says of its arguments.
-            ConfigError: what any other constructor says.
+            DataError: the datamodule refuses its arguments.
+            ConfigError: any other constructor does.
         """
         try:
             self.cli.build()
@@ -133,24 +144,24 @@ class Resolved:
         return self.cli.model, self.cli.datamodule
 
     def refitted(self) -> Resolved:
-        """The same run with the validation rows among those it learns from; not built yet."""
+        """The second fit of `refit`: the same settings, validation rows among those of train."""
         data = self.config["data"]
         again = {**data, "init_args": {**(data.get("init_args") or {}), "refit": True}}
         return Resolved({**self.config, "data": again})
 
     @property
     def hash(self) -> str:
-        """Tells runs apart by what they compute."""
+        """Hash of what the run computes: equal hashes, equal runs."""
         return config_hash(self.config)
 
     @classmethod
     def of_run(cls, folder: Path) -> Resolved:
-        """The configuration that a finished run keeps in `config.yaml`."""
+        """Read the configuration in a run folder's `config.yaml`, of any version."""
         return cls(read_yaml(folder / "config.yaml"))
 
 
 def _known_keys() -> set[str]:
-    """The dotted keys of a config outside its classes' own arguments."""
+    """Dotted keys of a config outside the arguments of its classes."""
     parts = {"trainer": Trainer, "run": RunSettings}
     keys = {
         f"{part}.{name}"

@@ -1,1 +1,1 @@
-"""A finished run at work: predict, judge, submit, look into its words."""
+"""Uses of a finished run: prediction, robustness, Kaggle submission, word vectors."""

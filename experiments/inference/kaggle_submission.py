@@ -1,4 +1,4 @@
-"""A submission to the Kaggle contest: a finished run's word on reviews without labels."""
+"""Submission to the Kaggle contest: predictions of a finished run for its test reviews."""
 
 from __future__ import annotations
 
@@ -15,32 +15,34 @@ from experiments.records.atomic import replace_bytes
 SUBMISSION_FILE = "submission.csv"
 
 
-def submit(folder: Path, out: Path | None = None, hard: bool = False) -> tuple[Path, int]:
-    """Writes `id,sentiment` for every test review of the contest, in the order of its file.
+def write_submission(folder: Path, out: Path | None = None, hard: bool = False) -> tuple[Path, int]:
+    """Write `id,sentiment` for every test review of the contest, in the order of its file.
 
     Args:
-        folder: a finished run on the datamodule `Kaggle`.
-        out: the file; None: `submission.csv` in the run folder.
-        hard: 0 or 1 in place of the probability of a positive review. The contest scores the area
-            under the ROC curve, which needs probabilities.
+        folder: A finished run on the datamodule `Kaggle`.
+        out: The file to write; `submission.csv` in the run folder if None.
+        hard: Write 0 or 1 instead of the probability of a positive review. The contest scores the
+            area under the ROC curve, for which probabilities are better.
 
     Returns:
         The file and its number of reviews.
 
     Raises:
-        ConfigError: no finished run there, or one on another corpus.
-        DataError: the contest's test file is missing or malformed.
+        ConfigError: The folder is not a finished run, or the run is on another corpus.
+        DataError: The test file of the contest is missing or malformed.
     """
     predictor = Predictor(folder)
     resolved = Resolved.of_run(folder)
     _, data = resolved.build()
     if not isinstance(data, Kaggle):
         raise ConfigError(
-            f"{folder} was fitted on {type(data).__name__}, and the contest's reviews come with "
-            "Kaggle; fit with --data datamodules.kaggle.Kaggle --root DIR"
+            f"{folder} was fitted on {type(data).__name__}; the reviews of the contest need a run "
+            "on Kaggle: fit with --data datamodules.kaggle.Kaggle --root DIR"
         )
     ids, texts = data.to_submit()
-    order = np.argsort([len(text) for text in texts])  # little padding in a batch
+    order = np.argsort(
+        [len(text) for text in texts]
+    )  # reviews of like length together: little padding
     positive = np.empty(len(texts), dtype=np.float32)
     positive[order] = predictor([texts[row] for row in order])[:, 1]
     values = (positive > 0.5).astype(int).tolist() if hard else [f"{p:.9g}" for p in positive]

@@ -1,8 +1,8 @@
-"""How saved runs fare beyond the test split: `lit-sentiment robustness`.
+"""Evaluation of saved runs on robustness sets: `lit-sentiment robustness`.
 
-Each run leaves `robustness.npz` in its folder: the probabilities of every challenge, as published
-rows keep theirs, and what the run is. Every figure is computed from such files alone; published,
-they lie under `experiments/results/robustness/`.
+Each evaluated run has a file `robustness.npz` in its folder, with a description of the run and the
+probabilities of every robustness set, in the format of published rows. Every figure is computed
+from these files alone; published ones are in `experiments/results/robustness/`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from datamodules.splits import text_key
 from datamodules.store.corpus import read_split
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
-from experiments.inference.robustness_sets import Challenge, challenges
+from experiments.inference.robustness_sets import Challenge, build_challenges
 from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import SCALE, quantise
 from experiments.records.row import ResultsError, Row
@@ -34,22 +34,30 @@ from experiments.records.run_files import check_name, read_rows
 FILE = "robustness.npz"
 PUBLISHED = "robustness"
 _REMEDY = "run `lit-sentiment robustness` again"
-_TOLD = ("experiment", "seed", "protocol", "profile", "train_rows", "config_hash", "git_commit")
+_RUN_FIELDS = (
+    "experiment",
+    "seed",
+    "protocol",
+    "profile",
+    "train_rows",
+    "config_hash",
+    "git_commit",
+)
 
 
-class Refused(Exception):
-    """A run that robustness sets cannot judge. The message gives the reason and the remedy."""
+class UnsuitableRun(Exception):
+    """A run that robustness sets cannot be used on. The message gives reason and remedy."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One run's predictions on all challenges.
+class RobustnessResult:
+    """Predictions of a run on all robustness sets.
 
     Attributes:
-        run: what the run is: experiment, seed, protocol, profile, train_rows, config_hash,
+        run: Description of the run: experiment, seed, protocol, profile, train_rows, config_hash,
             git_commit and val_accuracy.
-        labels: challenge to int64[N].
-        predicted: challenge to int64[N], the class of the larger probability.
+        labels: int64[N] by set.
+        predicted: int64[N] by set, the class of the larger probability.
     """
 
     run: dict[str, Any]
@@ -57,11 +65,11 @@ class Judged:
     predicted: dict[str, np.ndarray]
 
     def accuracy(self, name: str) -> float:
-        """Share of right answers to one challenge, in 0..1."""
+        """Accuracy on one set, in 0..1."""
         return float((self.labels[name] == self.predicted[name]).mean())
 
     def consistency(self, pairs: str) -> float:
-        """Share of pairs of which both texts were classified right, in 0..1."""
+        """Share of pairs of which both texts are classified correctly, in 0..1."""
         original, revised = (
             self.labels[f"{pairs}_{half}"] == self.predicted[f"{pairs}_{half}"]
             for half in ("original", "revised")
@@ -69,30 +77,30 @@ class Judged:
         return float((original & revised).mean())
 
     def figures(self) -> dict[str, float]:
-        """All that the tables show, in 0..1."""
-        found = {name: self.accuracy(name) for name in self.labels}
+        """Compute all figures of the tables, in 0..1."""
+        values = {name: self.accuracy(name) for name in self.labels}
         for pairs in ("contrast", "counterfactual"):
-            found[f"{pairs}_consistency"] = self.consistency(pairs)
-        return found
+            values[f"{pairs}_consistency"] = self.consistency(pairs)
+        return values
 
 
-def judge(folder: Path, row: Row) -> Judged:
-    """Predicts every challenge with a saved run and keeps the probabilities beside it.
+def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
+    """Predict every robustness set with a saved run and write the probabilities to its folder.
 
     Args:
-        folder: the run folder.
-        row: its row.
+        folder: The run folder.
+        row: Its row.
 
     Raises:
-        Refused: the run is no finished one, or learnt from what it would be judged by.
-        DataError: the corpus or the robustness sets cannot be read.
+        UnsuitableRun: The run is not finished, or was trained on reviews of the robustness sets.
+        DataError: The corpus or the robustness sets cannot be read.
     """
     name = f"{row.experiment}, seed {row.seed}"
     if row.status != "ok":
-        raise Refused(f"{name} {row.status}: {row.reason}")
+        raise UnsuitableRun(f"{name} {row.status}: {row.reason}")
     data = Resolved.of_run(folder).build()[1]
     if not isinstance(data, IMDB) or row.excluded != "robustness":
-        raise Refused(
+        raise UnsuitableRun(
             f"{name} was fitted on {row.corpus} with the reviews that the robustness sets were "
             "written from, so that their accuracy would be that of training; fit it on the "
             "official corpus with --data.exclude robustness"
@@ -100,103 +108,107 @@ def judge(folder: Path, row: Row) -> Judged:
     data.prepare_data()
     data.setup()
     train = read_split(data.corpus_folder, "train")
-    asked = challenges(data.robustness_folder(), train)
-    _check_unseen(name, data, train.texts, asked)
+    sets = build_challenges(data.robustness_folder(), train)
+    _check_unseen(name, data, train.texts, sets)
     predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu")
     arrays: dict[str, np.ndarray] = {}
-    for challenge in asked:
+    for challenge in sets:
         counts = quantise(predictor(challenge.texts))[:, 1]
         arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
         arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
-    told = {key: getattr(row, key) for key in _TOLD}
-    told["val_accuracy"] = row.val.accuracy if row.val else None
-    arrays["run"] = np.array(json.dumps(told))
+    run = {key: getattr(row, key) for key in _RUN_FIELDS}
+    run["val_accuracy"] = row.val.accuracy if row.val else None
+    arrays["run"] = np.array(json.dumps(run))
     arrays["checksum"] = np.array(_checksum(arrays))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     replace_bytes(folder / FILE, buffer.getvalue())
-    return read_judged(folder / FILE)
+    return read_result(folder / FILE)
 
 
-def _check_unseen(name: str, data: IMDB, texts: list[str], asked: list[Challenge]) -> None:
-    """The row says that the originals were left out; the rows themselves must say so, too."""
+def _check_unseen(name: str, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
+    """Check that the originals are not among the reviews that the run used, as its row says."""
     used = np.union1d(data.train_indices(), data.store.rows("val"))
-    keys = {text_key(text) for c in asked if c.name.endswith("_original") for text in c.texts}
+    keys = {text_key(text) for c in sets if c.name.endswith("_original") for text in c.texts}
     seen = sum(text_key(texts[row]) in keys for row in used)
     if seen:
-        raise Refused(f"{name}: {seen:,} originals are among the rows that it used; fit it again")
+        raise UnsuitableRun(
+            f"{name}: it used {seen:,} originals of the robustness sets; fit it again"
+        )
 
 
-def judge_all(benchmark: Path, tell: Callable[[str], None]) -> list[tuple[Path, Judged]]:
-    """Judges every run of a benchmark that can be; what was judged before is read.
+def evaluate_benchmark(
+    benchmark: Path, log: Callable[[str], None]
+) -> list[tuple[Path, RobustnessResult]]:
+    """Evaluate every suitable run of a benchmark; existing results are read instead.
 
     Args:
-        benchmark: a benchmark folder, or one run's.
-        tell: takes a sentence about each run that is refused, or was just judged.
+        benchmark: A benchmark folder, or a run folder.
+        log: Called with a message for each run that is evaluated or unsuitable.
 
     Returns:
         The folder of each run, and its predictions.
 
     Raises:
-        ResultsError: there are no runs.
-        DataError: the corpus or the robustness sets cannot be read.
+        ResultsError: There are no runs.
+        DataError: The corpus or the robustness sets cannot be read.
     """
-    found: list[tuple[Path, Judged]] = []
+    results: list[tuple[Path, RobustnessResult]] = []
     for row in read_rows(benchmark):
-        own = benchmark / row.experiment / f"seed-{row.seed}"
-        folder = own if own.is_dir() else benchmark
+        run_folder = benchmark / row.experiment / f"seed-{row.seed}"
+        folder = run_folder if run_folder.is_dir() else benchmark
         try:
-            kept = read_judged(folder / FILE) if (folder / FILE).is_file() else None
-            if kept is None or any(kept.run[key] != getattr(row, key) for key in _TOLD):
-                kept = judge(folder, row)
-                tell(f"{row.experiment}, seed {row.seed}: judged")
-            found.append((folder, kept))
-        except Refused as reason:
-            tell(f"refused: {reason}")
-    return found
+            result = read_result(folder / FILE) if (folder / FILE).is_file() else None
+            if result is None or any(result.run[key] != getattr(row, key) for key in _RUN_FIELDS):
+                result = evaluate_run(folder, row)
+                log(f"{row.experiment}, seed {row.seed}: evaluated")
+            results.append((folder, result))
+        except UnsuitableRun as reason:
+            log(f"left out: {reason}")
+    return results
 
 
-def publish(judged: Judged, folder: Path, results: Path) -> Path:
-    """Copies a run's file to the published ones and returns its place there.
+def publish_result(result: RobustnessResult, folder: Path, results: Path) -> Path:
+    """Copy the file of a run to the published ones and return its new path.
 
     Raises:
-        OSError: as raised by the file system.
+        OSError: As raised by the file system.
     """
-    name = judged.run["experiment"]
+    name = result.run["experiment"]
     check_name(name, "experiment")
-    place = results / PUBLISHED / f"{name}-seed-{judged.run['seed']}.npz"
+    place = results / PUBLISHED / f"{name}-seed-{result.run['seed']}.npz"
     replace_bytes(place, (folder / FILE).read_bytes())
     return place
 
 
-def read_published(results: Path) -> list[Judged]:
-    """All published runs, in the order of their files' names."""
-    return [read_judged(file) for file in sorted((results / PUBLISHED).glob("*.npz"))]
+def read_published_results(results: Path) -> list[RobustnessResult]:
+    """Read all published results, in the order of their file names."""
+    return [read_result(file) for file in sorted((results / PUBLISHED).glob("*.npz"))]
 
 
-def read_judged(file: Path) -> Judged:
-    """Reads one `robustness.npz`.
+def read_result(file: Path) -> RobustnessResult:
+    """Read a `robustness.npz`.
 
     Raises:
-        ResultsError: it is damaged, or was changed by hand.
+        ResultsError: It is damaged, or was changed by hand.
     """
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         stored = str(arrays.pop("checksum"))
         if stored != _checksum(arrays):
-            raise ValueError("its checksum is another one: it was changed after it was written")
+            raise ValueError("its checksum does not match: it was changed after it was written")
         run = json.loads(str(arrays.pop("run")))
         names = [key.removesuffix("_labels") for key in arrays if key.endswith("_labels")]
         labels = {name: arrays[f"{name}_labels"].astype(np.int64) for name in names}
-        # A tie is class 0, as in `evaluation`.
+        # A tie is class 0, as in `metrics`.
         predicted = {
             name: (2 * arrays[f"{name}_counts"].astype(np.int64) > SCALE).astype(np.int64)
             for name in names
         }
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise ResultsError(f"{file}: not a sound robustness file ({error}); {_REMEDY}") from error
-    return Judged(run, labels, predicted)
+        raise ResultsError(f"{file}: not a valid robustness file ({error}); {_REMEDY}") from error
+    return RobustnessResult(run, labels, predicted)
 
 
 def _checksum(arrays: dict[str, np.ndarray]) -> str:

@@ -1,4 +1,4 @@
-"""The texts that a model is challenged with, beyond the test split: each with its label."""
+"""Robustness sets: labelled texts that differ from the test split in a known way."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _NEIGHBOURS = {
     for row in _ROWS
     for at, key in enumerate(row)
 }
-"""The keys beside each letter in its row of an English keyboard."""
+"""Neighbouring keys of each letter in its row of an English keyboard."""
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """Texts to classify.
+    """Robustness set.
 
     Attributes:
-        name: as in the evidence, for example `counterfactual_revised`.
+        name: As in `robustness.npz`, for example `counterfactual_revised`.
         texts: N raw texts.
         labels: int64[N], 0 negative, 1 positive.
     """
@@ -39,47 +39,47 @@ class Challenge:
     labels: np.ndarray
 
 
-def challenges(folder: Path, train: TextSplit) -> list[Challenge]:
-    """All challenges, in a fixed order.
+def build_challenges(folder: Path, train: TextSplit) -> list[Challenge]:
+    """Build all robustness sets, in a fixed order.
 
-    The i-th text of `…_revised` was made of the i-th of `…_original`. Typos and removals are made
-    of the originals of the counterfactual pairs: reviews that the model never saw, on which an
-    experiment with the test split is not spent.
+    The i-th text of `…_revised` is a revision of the i-th of `…_original`. Typos and removals are
+    applied to the originals of the counterfactual pairs: they are from the train split and left
+    out of training, so that the test split is not used again.
 
     Args:
-        folder: the robustness sets, from `datamodules.robustness.find_folder`.
-        train: the official train split, whole.
+        folder: Files of the sets, from `datamodules.robustness.find_folder`.
+        train: The whole official train split.
 
     Raises:
-        DataError: a file is missing, or not as published.
+        DataError: A file is missing, or not as published.
     """
-    found = []
+    sets = []
     pairs = counterfactuals(folder, train)
-    for name, two in (("contrast", contrast_sets(folder)), ("counterfactual", pairs)):
-        found.append(Challenge(f"{name}_original", two.originals, two.original_labels))
-        found.append(Challenge(f"{name}_revised", two.revised, two.revised_labels))
+    for name, both in (("contrast", contrast_sets(folder)), ("counterfactual", pairs)):
+        sets.append(Challenge(f"{name}_original", both.originals, both.original_labels))
+        sets.append(Challenge(f"{name}_revised", both.revised, both.revised_labels))
     texts, labels = pairs.originals, pairs.original_labels
     for percent in TYPO_PERCENT:
-        typed = [with_typos(text, percent / 100, seed) for seed, text in enumerate(texts)]
-        found.append(Challenge(f"typos_{percent}", typed, labels))
-    found.append(Challenge("lower_case", [text.lower() for text in texts], labels))
-    found.append(Challenge("no_punctuation", [without_punctuation(t) for t in texts], labels))
-    sentences, own = read_sentences(find_file())
-    found.append(Challenge("rotten_tomatoes", sentences, own))
-    return found
+        typed = [add_typos(text, percent / 100, seed) for seed, text in enumerate(texts)]
+        sets.append(Challenge(f"typos_{percent}", typed, labels))
+    sets.append(Challenge("lower_case", [text.lower() for text in texts], labels))
+    sets.append(Challenge("no_punctuation", [remove_punctuation(t) for t in texts], labels))
+    sentences, sentence_labels = read_sentences(find_file())
+    sets.append(Challenge("rotten_tomatoes", sentences, sentence_labels))
+    return sets
 
 
-def with_typos(text: str, rate: float, seed: int) -> str:
-    """The text as a hasty hand types it.
+def add_typos(text: str, rate: float, seed: int) -> str:
+    """Add typing errors to a text.
 
-    Each letter is hit with probability `rate`, and then, with equal chances, left out, doubled,
-    swapped with the character after it, or replaced by a key beside it. The letters that a small
-    rate hits are hit by a larger one, too.
+    Each letter is selected with probability `rate` and then, with equal probability, left out,
+    doubled, swapped with the next character, or replaced by a neighbouring key. With the same seed,
+    the letters selected at a small rate are also selected at a larger one.
 
     Args:
-        text: any text; only a to z in either case are hit.
-        rate: share of letters, 0 to 1.
-        seed: of the draws.
+        text: Any text; only a to z and A to Z are changed.
+        rate: Share of letters, 0 to 1.
+        seed: Random seed.
     """
     rng = np.random.Generator(np.random.PCG64(seed))
     draws, kinds, sides = (
@@ -106,6 +106,6 @@ def with_typos(text: str, rate: float, seed: int) -> str:
     return "".join(out)
 
 
-def without_punctuation(text: str) -> str:
-    """The words alone: line breaks in markup and every mark become spaces."""
+def remove_punctuation(text: str) -> str:
+    """Replace punctuation and `<br />` by spaces."""
     return " ".join(_PUNCTUATION.sub(" ", _MARKUP.sub(" ", text)).split())

@@ -1,4 +1,4 @@
-"""What word vectors say: neighbours, analogies, and the clusters of a bag of centroids."""
+"""Word vectors of a run: neighbours, analogies, and the clusters of a bag of centroids."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class WordTable:
     """Words and their vectors.
 
     Attributes:
-        words: N words, frequent ones first.
+        words: N words, the most frequent first.
         vectors: float32[N, d], none of them zero.
     """
 
@@ -35,23 +35,25 @@ class WordTable:
     vectors: np.ndarray
 
     def neighbours(self, word: str, count: int = _SHOWN) -> list[tuple[str, float]]:
-        """The words whose vectors make the smallest angles with the word's, and the cosines."""
+        """Find the words with the highest cosine similarity to a word, with the cosines."""
         return self._nearest(self._unit()[self._row(word)], {word}, count)
 
     def analogy(self, a: str, b: str, c: str, count: int = _SHOWN) -> list[tuple[str, float]]:
-        """What is to c as b is to a: nearest to b - a + c, all of length 1 (Mikolov et al. 2013).
+        """Find x such that a is to b as c is to x (Mikolov et al. 2013).
 
-        The three words themselves are no answers.
+        The words nearest to b - a + c, of vectors of length 1, without the three words themselves.
         """
         unit = self._unit()
-        wanted = unit[self._row(b)] - unit[self._row(a)] + unit[self._row(c)]
-        return self._nearest(wanted / np.linalg.norm(wanted), {a, b, c}, count)
+        target = unit[self._row(b)] - unit[self._row(a)] + unit[self._row(c)]
+        return self._nearest(target / np.linalg.norm(target), {a, b, c}, count)
 
-    def _nearest(self, wanted: np.ndarray, out: set[str], count: int) -> list[tuple[str, float]]:
-        cosines = self._unit() @ wanted
-        order = np.argsort(-cosines, kind="stable")[: count + len(out)].tolist()
-        found = [(self.words[row], float(cosines[row])) for row in order]
-        return [(word, cosine) for word, cosine in found if word not in out][:count]
+    def _nearest(
+        self, target: np.ndarray, excluded: set[str], count: int
+    ) -> list[tuple[str, float]]:
+        cosines = self._unit() @ target
+        order = np.argsort(-cosines, kind="stable")[: count + len(excluded)].tolist()
+        words = [(self.words[row], float(cosines[row])) for row in order]
+        return [(word, cosine) for word, cosine in words if word not in excluded][:count]
 
     def _unit(self) -> np.ndarray:
         return self.vectors / np.linalg.norm(self.vectors, axis=1, keepdims=True)
@@ -59,31 +61,31 @@ class WordTable:
     def _row(self, word: str) -> int:
         if word not in self.words:
             raise ConfigError(
-                f"{word!r} has no vector there{nearest(word, self.words)}; {len(self.words):,} "
+                f"{word!r} has no vector{nearest(word, self.words)}; {len(self.words):,} "
                 "words have one, as the tokenizer writes them"
             )
         return self.words.index(word)
 
 
-def answer(
+def answer_lines(
     what: Literal["neighbours", "analogy", "clusters"], place: Path, words: Sequence[str]
 ) -> list[str]:
-    """The lines that answer a question.
+    """Answer a question about word vectors, as lines of text.
 
     Args:
-        what: is asked.
-        place: a run folder, or a folder of kept vectors.
-        words: about which; three for an analogy; for clusters those to look for, or none for all.
+        what: The question.
+        place: A run folder, or a folder of cached vectors.
+        words: One or more; three for an analogy; for clusters any number, none for all clusters.
 
     Raises:
-        ConfigError: nothing with word vectors is there, or a word has none.
+        ConfigError: There are no word vectors, or a word has none.
     """
     if what == "clusters":
-        lists = clusters(place)
-        asked = [group for group in lists if set(words) & set(group)] if words else lists
-        return [" ".join(group) for group in asked]
+        all_groups = clusters(place)
+        groups = [group for group in all_groups if set(words) & set(group)] if words else all_groups
+        return [" ".join(group) for group in groups]
     if what == "analogy" and len(words) != 3 or not words:
-        rule = "three words, as in: man king woman" if what == "analogy" else "a word or more"
+        rule = "three words, as in: man king woman" if what == "analogy" else "at least one word"
         raise ConfigError(f"{what} needs {rule}; got {len(words)}")
     table = read_table(place)
     if what == "analogy":
@@ -97,13 +99,13 @@ def answer(
 
 
 def read_table(place: Path) -> WordTable:
-    """The word vectors of a run, as it ended, or of a folder in the cache's `vectors`.
+    """Read the word vectors of a finished run, or of a folder in `vectors` of the cache.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: There are none.
     """
     if (place / "vectors.safetensors").is_file():
-        return _kept(place)
+        return _read_cached(place)
     predictor = Predictor(place)
     vocabulary, model = predictor.encoder.tokenizer.vocabulary(), predictor.model
     if isinstance(model, VectorAverage):
@@ -114,30 +116,30 @@ def read_table(place: Path) -> WordTable:
             tokens = np.arange(2, min(len(table), len(vocabulary)))  # past <pad> and <unk>
             return _table(vocabulary, tokens, table[tokens])
     raise ConfigError(
-        f"{place}: {type(model).__name__} keeps no word vectors; name the run of a network with "
-        "word embeddings, of a vector average, or a folder in the cache's vectors/"
+        f"{place}: {type(model).__name__} has no word vectors; give a run of a network with "
+        "word embeddings, a run of a vector average, or a folder in vectors/ of the cache"
     )
 
 
 def clusters(place: Path) -> list[list[str]]:
-    """The word clusters of a run with a bag of centroids.
+    """Read the word clusters of a run with a bag of centroids.
 
     Raises:
-        ConfigError: the run has none.
+        ConfigError: The run has none.
     """
     predictor = Predictor(place)
     if not isinstance(predictor.model, Centroids):
         raise ConfigError(
-            f"{place}: {type(predictor.model).__name__} has no clusters; name a run of "
+            f"{place}: {type(predictor.model).__name__} has no clusters; give a run of "
             "centroids_logreg or centroids_forest"
         )
     return predictor.model.word_lists(predictor.encoder.tokenizer.vocabulary())
 
 
-def _kept(folder: Path) -> WordTable:
+def _read_cached(folder: Path) -> WordTable:
     try:
         arrays = load_file(folder / "vectors.safetensors")
-        if "words" in arrays:  # of a whole file
+        if "words" in arrays:  # vectors of a whole file
             words = arrays["words"].tobytes().decode().split("\n")
             return _table(words, np.arange(len(words)), arrays["values"])
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))

@@ -1,1 +1,1 @@
-"""Many runs: planned, carried out on this machine or on Slurm."""
+"""Launching of runs: benchmarks, on this machine or on a Slurm cluster."""

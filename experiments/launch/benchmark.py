@@ -1,10 +1,11 @@
-"""The benchmark: experiments × seeds, each run once, resumable, every outcome a row."""
+"""Benchmark: experiments × random seeds, each run once, resumable, every outcome a row."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from datamodules.errors import DataError, Unavailable
-from experiments.config.registry import ConfigError, Profile, Registry, layered, merge
+from experiments.config.registry import (
+    ConfigError,
+    Profile,
+    Registry,
+    current_experiment,
+    layered,
+    merge,
+)
+from experiments.launch.earlier import take_back
 from experiments.launch.launcher import Launcher
 from experiments.machine.environment import now
 from experiments.records.row import Row
@@ -27,12 +36,12 @@ _LEAST_BUDGET = 60
 
 @dataclass(frozen=True)
 class Plan:
-    """What a call of the benchmark is to do.
+    """Runs of a benchmark.
 
     Attributes:
         name: the benchmark's name.
         folder: `runs/<name>`.
-        specs: every run, done or not.
+        specs: all runs, finished or not.
     """
 
     name: str
@@ -52,26 +61,26 @@ def expand(
     test: bool = True,
     train_sizes: Sequence[int] = (),
 ) -> Plan:
-    """Experiments × seeds, and × sizes of the train set where some are given.
+    """Plan the runs: experiments × seeds, × sizes of the train set where some are given.
 
     Args:
         registry: the experiments that exist.
-        profile: sizes, and which experiments where `names` is empty.
-        names: experiments asked for.
-        seeds: seeds asked for; empty means the profile's.
+        profile: sizes, and the experiments where `names` is empty.
+        names: experiments, by name or file.
+        seeds: random seeds; empty means the profile's.
         name: the benchmark's name.
         runs: folder of all benchmarks.
-        overrides: words of the command line for every run.
+        overrides: settings typed on the command line, for every run.
         test: whether test rows are predicted.
-        train_sizes: for learning curves: how many reviews are learnt from; the runs of a size are
-            named after it, such as `cnn-500`.
+        train_sizes: for learning curves: numbers of reviews to train on; runs are named after
+            them, such as `cnn-500`.
 
     Raises:
         ConfigError: an unknown experiment, a size below 2, or a name that is no folder name.
     """
     if not re.fullmatch(r"[\w.+-]+", name):
         raise ConfigError(f"--name {name!r} must be a plain folder name of letters, digits and -")
-    chosen = list(names) or (
+    chosen = [current_experiment(name) for name in names] or (
         list(registry.files) if profile.experiments is None else list(profile.experiments)
     )
     for word in overrides:
@@ -103,7 +112,7 @@ def expand(
     folders = [spec.folder for spec in specs]
     twice = [folder for folder in folders if folders.count(folder) > 1]
     if twice:
-        raise ConfigError(f"{twice[0]} is asked for twice; name each experiment and seed once")
+        raise ConfigError(f"{twice[0]} is named twice; name each experiment and seed once")
     return Plan(name, runs / name, specs)
 
 
@@ -112,7 +121,7 @@ def _limit(size: int | None) -> dict[str, Any]:
 
 
 def prepare(specs: Sequence[RunSpec], console: Console) -> None:
-    """Reads and tokenises what the runs need, once, so that a bad corpus stops all of them here.
+    """Read and tokenise the corpora of runs, so that a bad corpus stops all of them here.
 
     Raises:
         DataError: a corpus that cannot be used.
@@ -131,11 +140,11 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
             _, data = resolved.build()
             data.tokenizer.settings()
         except Unavailable:
-            continue  # its own run says so, in a row
+            continue  # its run becomes a skipped row
         if data.refit:
             raise ConfigError(
-                "data.refit is true, and then the choice would be made on rows that were learnt "
-                "from; leave it out and say --run.protocol refit"
+                "data.refit is true, so that the epoch would be chosen on rows that the model was "
+                "trained on; leave it out and set --run.protocol refit"
             )
         with console.status("reading and tokenising the corpus (once)"):
             data.prepare_data()
@@ -150,29 +159,32 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
 
 
 def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[RunSpec]:
-    """The runs without a row of their present configuration on the present corpus.
+    """Runs without a row of their present settings on the present corpus.
+
+    A finished run of these settings that was set aside is moved back and counts as done.
 
     Args:
         plan: all runs.
-        retry: also those whose row says failed.
-        rerun: also those that are done.
+        retry: include failed runs.
+        rerun: include finished runs.
     """
     left = []
     for spec in plan.specs:
-        file = spec.folder / ROW_FILE
-        if file.exists():
+        if (spec.folder / ROW_FILE).exists():
             row = read_row(spec.folder)
-            # What was not to be had may be there now; asking costs little.
+            # Weights that could not be had may be there now; asking costs little.
             again = rerun or row.status == "skipped" or (retry and row.status == "failed")
             if not again and _is_current(row, spec):
                 continue
+        if not rerun and take_back(spec.folder, partial(_is_current, spec=spec)):
+            continue
         left.append(spec)
     return left
 
 
 def _is_current(row: Row, spec: RunSpec) -> bool:
     resolved = spec.resolve()
-    if row.config_hash != resolved.hash:
+    if row.settings_hash != resolved.hash:
         return False
     if row.corpus_fingerprint is None:  # it failed before it had read the corpus
         return True
@@ -189,17 +201,17 @@ def run(
     deadline: float | None,
     launcher: Launcher,
 ) -> bool:
-    """Carries the runs out.
+    """Carry runs out.
 
     Args:
-        plan: the benchmark they belong to.
-        specs: what is left of it.
-        console: where progress is shown.
+        plan: their benchmark.
+        specs: its runs that are left.
+        console: for the progress.
         deadline: `time.monotonic()` by which this call must have ended; None: any time.
-        launcher: where they are carried out.
+        launcher: starts the processes or jobs.
 
     Returns:
-        Whether everything is done; False where the budget ended first.
+        Whether all runs have ended; False where the budget ended first.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the same call goes on later.
@@ -216,7 +228,7 @@ def run(
 
 
 class _ProgressDisplay:
-    """Shows each run's progress, and sees to it that each leaves a row."""
+    """Progress bars; a run that ends without a row gets one that says why."""
 
     def __init__(self, plan: Plan, total: int, progress: Progress, console: Console) -> None:
         self.plan, self.progress, self.console = plan, progress, console
@@ -249,18 +261,18 @@ class _ProgressDisplay:
 
 
 def seconds(text: str) -> float:
-    """Seconds from `90`, `45s`, `9m` or `1.5h`.
+    """Seconds of a time such as `90`, `45s`, `9m` or `1.5h`.
 
     Raises:
-        ConfigError: anything else.
+        ConfigError: the text is no such time, or less than a minute.
     """
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
     if not match:
-        raise ConfigError(f"--budget {text!r} is no time; write 90s, 9m or 1.5h")
-    found = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-    if found < _LEAST_BUDGET:
+        raise ConfigError(f"--budget {text!r} is not a time; write 90s, 9m or 1.5h")
+    budget = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    if budget < _LEAST_BUDGET:
         raise ConfigError(f"--budget {text} is less than {_LEAST_BUDGET} s, too short for any run")
-    return found
+    return budget
 
 
 def _name(spec: RunSpec) -> str:

@@ -1,4 +1,4 @@
-"""What all launchers share: how a run is carried out, and how its fate is told."""
+"""Parts that all launchers share: the run itself, its log, its lock, and observers of runs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from experiments.config.registry import ConfigError
+from experiments.launch.earlier import set_aside
 from experiments.records.atomic import remove_leftovers
 from experiments.records.run_files import ROW_FILE, read_row, write_row
+from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
-from experiments.training.fitting import ProgressFn
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
@@ -25,53 +26,57 @@ LOG_FILE = "log.txt"
 
 
 class RunObserver(Protocol):
-    """What is told how the runs of a launcher fare."""
+    """Observer of the runs of a launcher."""
 
     def started(self, spec: RunSpec) -> None:
-        """A run begins, or goes on."""
+        """A run starts or resumes."""
 
     def progressed(self, spec: RunSpec, what: str, share: float) -> None:
-        """How far it is: in words, and from 0 to 1."""
+        """A run has come so far: in words, and as a fraction from 0 to 1."""
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
-        """It is `done`, `stopped` (a later call goes on), or died for the reason given."""
+        """A run is `done`, `stopped` (a later call resumes it), or died for the given reason."""
 
     def message(self, words: str) -> None:
-        """What concerns all of them."""
+        """A message about all runs."""
 
 
 class Launcher(Protocol):
-    """Where runs are carried out."""
+    """Starter of runs, as processes or jobs."""
 
     def run(
         self, specs: Sequence[RunSpec], observer: RunObserver, deadline: float | None = None
     ) -> bool:
-        """Carries runs out.
+        """Carry runs out.
 
         Args:
             specs: the runs.
-            observer: told of each.
+            observer: of each run.
             deadline: `time.monotonic()` by which this call must have ended.
 
         Returns:
-            Whether every run has ended; False where a later call is to go on.
+            Whether every run has ended; False where a later call must go on.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; what is under way goes on with a later call.
+            KeyboardInterrupt: Ctrl-C; a later call resumes unfinished runs.
         """
 
 
 def clear_run_folder(spec: RunSpec) -> None:
-    """Removes what an earlier, ended run left; what an interrupted one left stays.
+    """Clear a run's folder of an earlier run that has ended; an interrupted run stays.
 
-    A run that failed for no fault of its own (its node was lost, its time was up) has left a
-    checkpoint, from which it goes on: the checkpoint itself knows what it belongs to.
+    A finished run is set aside, never deleted. A failed one that left a checkpoint (its node was
+    lost, its time was up) is resumed from it: the checkpoint itself says what it belongs to.
     """
     remove_leftovers(spec.folder)
     file = spec.folder / ROW_FILE
     if not file.exists():
         return
-    if read_row(spec.folder).status == "failed" and (spec.folder / RESUME_FILE).exists():
+    row = read_row(spec.folder)
+    if row.status == "ok":
+        place = set_aside(spec.folder)
+        print(f"note: the finished run in {spec.folder} is now {place}", file=sys.stderr)
+    elif row.status == "failed" and (spec.folder / RESUME_FILE).exists():
         file.unlink()
     else:
         shutil.rmtree(spec.folder)
@@ -79,10 +84,10 @@ def clear_run_folder(spec: RunSpec) -> None:
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Holds a folder for this process.
+    """Lock a folder for this process.
 
     Raises:
-        ConfigError: another process works in it.
+        ConfigError: another process has locked it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.parent / f".{folder.name}.lock")
@@ -90,7 +95,7 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise ConfigError(
-            f"another start works in {folder}; wait for it, or choose another --name"
+            f"another process works in {folder}; wait for it, or choose another --name"
         ) from error
     try:
         yield
@@ -100,11 +105,11 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def output_to(file: Path) -> Iterator[None]:
-    """Sends all that this process prints, libraries' C code included, to the end of a file."""
+    """Append all output of this process, that of C libraries included, to a file."""
     file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
+    terminal = os.dup(1), os.dup(2)
     with open(file, "a", encoding="utf-8") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
@@ -113,19 +118,19 @@ def output_to(file: Path) -> Iterator[None]:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        for number, copy in zip((1, 2), kept, strict=True):
+        for number, copy in zip((1, 2), terminal, strict=True):
             os.dup2(copy, number)
             os.close(copy)
 
 
 def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
-    """Executes a run in this process, its output in `log.txt`; an error becomes its row.
+    """Execute a run in this process, with its output in `log.txt`; an error becomes a failed row.
 
     Returns:
-        `done` (its row is written, whatever it says), or `stopped` (a later call goes on).
+        `done` (the row is written, whatever its status), or `stopped` (a later call resumes it).
     """
     from datamodules.errors import Unavailable
-    from experiments.launch.process_group import started as together
+    from experiments.launch.process_group import start_process_group
     from experiments.machine.environment import now
     from experiments.training.outcome import failed_row
     from experiments.training.run import execute
@@ -133,7 +138,7 @@ def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
     started = now()
     with output_to(spec.folder / LOG_FILE):
         try:
-            with together(spec):
+            with start_process_group(spec):
                 execute(spec, tell)
         except Stopped as stop:
             print(f"stopped by {stop}")
@@ -141,9 +146,9 @@ def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
         except Unavailable as error:
             print(f"skipped: {error}")
             write_row(spec.folder, failed_row(spec, str(error), started, "skipped"))
-        except Exception as error:  # whatever it is, the table must show it
+        except Exception as error:  # of any kind: the table shows it
             traceback.print_exc()
-            if not (spec.folder / ROW_FILE).exists():  # a complete row outlives what came after
+            if not (spec.folder / ROW_FILE).exists():  # a complete row stays
                 reason = f"{type(error).__name__}: {error}"
                 write_row(spec.folder, failed_row(spec, reason, started))
     return "done"

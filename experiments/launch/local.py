@@ -1,4 +1,4 @@
-"""Runs on this machine, one or several at once, each in a process of its own."""
+"""Local launcher: runs on this machine, one or several at once, each in its own process."""
 
 from __future__ import annotations
 
@@ -19,46 +19,51 @@ from typing import Any
 
 from experiments.config.registry import ConfigError, Registry
 from experiments.launch.launcher import LOG_FILE, RunObserver, clear_run_folder, run_and_record
-from experiments.machine.resources import Share, outside_allocation, shares, take
+from experiments.machine.resources import (
+    Share,
+    apply_share,
+    outside_allocation,
+    split_resources,
+)
+from experiments.training.signals import EXIT_STOPPED
 from experiments.training.spec import RunSpec
 
-LEAST_SECONDS = 30  # with less of the budget left, no further run is started
-_STOPPED = 75  # exit code of a run that left a checkpoint and wants to go on (EX_TEMPFAIL)
+LEAST_SECONDS = 30  # no further run is started with less of the budget left
 _PRELOAD = ["experiments.training.run", "experiments.launch.local"]
 
 
 @dataclass
 class _Running:
-    """A run under way."""
+    """A run in progress."""
 
     spec: RunSpec
     process: BaseProcess
     channel: Connection
     share: Share
-    since: float
-    asked: bool = False
-    mute: bool = False
+    started: float
+    stop_requested: bool = False
+    channel_closed: bool = False
 
-    def listen(self, observer: RunObserver) -> None:
-        """Passes on what the process says of itself."""
+    def forward_progress(self, observer: RunObserver) -> None:
+        """Passes progress from the process to the observer."""
         try:
-            while not self.mute and self.channel.poll():
+            while not self.channel_closed and self.channel.poll():
                 observer.progressed(self.spec, *self.channel.recv())
         except (EOFError, OSError):
-            self.mute = True  # it is about to end
+            self.channel_closed = True  # the process is about to end
 
-    def ask(self) -> None:
-        """Asks for a checkpoint and the end; once, since a second time means at once."""
-        if not self.asked:
-            self.asked = True
+    def request_stop(self) -> None:
+        """Sends SIGTERM once, upon which the run writes its checkpoint and ends."""
+        if not self.stop_requested:
+            self.stop_requested = True
             self.process.terminate()
 
     def outcome(self) -> str:
-        """As `Watch.ended` takes it."""
+        """Outcome of the ended process, as `RunObserver.ended` takes it."""
         code = self.process.exitcode
         if code == 0:
             return "done"
-        if code == _STOPPED or self.asked:
+        if code == EXIT_STOPPED or self.stop_requested:
             return "stopped"
         if code is not None and code < 0:
             name = signal.Signals(-code).name
@@ -68,24 +73,23 @@ class _Running:
 
 
 class LocalLauncher:
-    """Runs in forked processes whose imports are loaded once.
+    """Launcher of runs in forked processes, which share one set of imports.
 
-    A crash or an out-of-memory kill ends that process alone. If this process dies, its runs end
-    with it, so that no orphan writes into a folder that a second start has taken over.
+    A crash or an out-of-memory kill ends one process only. If this process dies, its runs end too,
+    so that no orphan writes into a folder that a second start uses.
 
     Args:
-        jobs: runs at once. They have a card each as long as there are enough, and the cores
-            divided among them.
-        variables: of the environment of every run.
+        jobs: runs at a time; they share the CPU cores and GPUs (`split_resources`).
+        variables: environment variables of every run.
 
     Raises:
-        ConfigError: fewer than one.
+        ConfigError: `jobs` is less than 1.
     """
 
     def __init__(self, jobs: int = 1, variables: dict[str, str] | None = None) -> None:
         if jobs < 1:
             raise ConfigError(f"--jobs is {jobs}; it must be at least 1")
-        self.shares = shares(jobs)
+        self.shares = split_resources(jobs)
         self.variables = variables or {}
         self.context = multiprocessing.get_context("forkserver")
         self.context.set_forkserver_preload(_PRELOAD)
@@ -99,98 +103,107 @@ class LocalLauncher:
         deadline: float | None = None,
         grace: float = 20,
     ) -> bool:
-        """Carries runs out, as `Launcher.run` says; each is taken when there is room for it.
+        """Executes runs, as in `Launcher.run`; takes the next spec when a slot is free.
 
         Args:
-            specs: the runs; may depend on how the earlier ones ended.
-            observer: told of each.
-            deadline: `time.monotonic()` by which this call must have ended.
-            grace: seconds before the deadline at which what runs is asked to stop.
+            specs: the runs; an iterator may choose each by the outcome of earlier ones.
+            observer: receives the progress and the outcome of each run.
+            deadline: `time.monotonic()` by which this call must return.
+            grace: seconds before the deadline at which unfinished runs are stopped.
+
+        Returns:
+            True if every run has ended; False if a later call has to resume some.
+
+        Raises:
+            KeyboardInterrupt: a signal stopped the runs.
         """
         waiting, running, free = iter(specs), list[_Running](), list(self.shares)
         finished, more = True, True
-        with _asked_to_stop() as asked:
+        with _collect_signals() as signals:
             while more or running:
                 left = deadline - time.monotonic() if deadline is not None else float("inf")
                 while more and free:
-                    spec = next(waiting, None) if not asked else None
+                    spec = next(waiting, None) if not signals else None
                     more = spec is not None and left > max(LEAST_SECONDS, grace)
                     finished &= more or spec is None
                     if more and spec is not None:
                         clear_run_folder(spec)
                         observer.started(spec)
                         running.append(self._start(spec, free.pop(0)))
-                if asked and not all(run.asked for run in running):
+                if signals and not all(run.stop_requested for run in running):
                     observer.message("stopping after this step (Ctrl-C again: at once)")
                 for run in running:
-                    if left <= 0 or len(asked) > 1:
+                    if left <= 0 or len(signals) > 1:
                         run.process.kill()
-                    elif left <= grace or asked:
-                        run.ask()
+                    elif left <= grace or signals:
+                        run.request_stop()
                 if not running:
                     continue
                 wait(
                     [run.process.sentinel for run in running]
-                    + [run.channel for run in running if not run.mute],
-                    timeout=0.5,  # and then look whether a signal came
+                    + [run.channel for run in running if not run.channel_closed],
+                    timeout=0.5,  # then check for signals and the deadline
                 )
                 for run in list(running):
-                    alive = run.process.is_alive()  # before listening: its last words count
-                    run.listen(observer)
+                    alive = run.process.is_alive()  # first, so that no last message is missed
+                    run.forward_progress(observer)
                     if not alive:
                         running.remove(run)
                         free.append(run.share)
                         finished &= self._end(run, observer)
-        if asked:
+        if signals:
             raise KeyboardInterrupt
         return finished
 
     def _start(self, spec: RunSpec, share: Share) -> _Running:
         share = Share(self.variables | share.variables, share.threads)
-        ours, theirs = self.context.Pipe()
-        process = self.context.Process(target=_child, args=(spec, share, theirs), daemon=True)
+        channel, far_end = self.context.Pipe()
+        process = self.context.Process(target=_run, args=(spec, share, far_end), daemon=True)
         process.start()
-        theirs.close()
-        return _Running(spec, process, ours, share, time.monotonic())
+        far_end.close()
+        return _Running(spec, process, channel, share, time.monotonic())
 
     def _end(self, run: _Running, observer: RunObserver) -> bool:
         run.process.join()
         run.channel.close()
         outcome = run.outcome()
-        observer.ended(run.spec, outcome, time.monotonic() - run.since)
+        observer.ended(run.spec, outcome, time.monotonic() - run.started)
         return outcome != "stopped"
 
 
 @contextmanager
-def _asked_to_stop() -> Iterator[list[int]]:
-    """Collects Ctrl-C and a cluster's signals; the loop acts on them, never the handler."""
-    came: list[int] = []
+def _collect_signals() -> Iterator[list[int]]:
+    """Collects Ctrl-C and the signals of a cluster in a list, which the launcher's loop reads."""
+    received: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
     def handler(number: int, frame: Any) -> None:
-        came.append(number)
+        received.append(number)
 
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
-        yield came
+        yield received
     finally:
         for number, old in before.items():
             signal.signal(number, old)
 
 
-def _child(spec: RunSpec, share: Share, channel: Connection) -> None:
+def _run(spec: RunSpec, share: Share, channel: Connection) -> None:
+    """Executes a run in its process, whose exit code is the outcome."""
     for number in (signal.SIGINT, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)  # the parent is asked too, and tells us
+        signal.signal(number, signal.SIG_IGN)  # the parent receives it too and sends SIGTERM
     threading.Thread(target=_end_with_parent, args=(channel,), daemon=True).start()
-    take(share)
+    apply_share(share)
     Registry(Path(folder) for folder in spec.config_folders)
-    outcome = run_and_record(spec, lambda what, part: channel.send((what, part)))
+    outcome = run_and_record(
+        spec, lambda description, fraction: channel.send((description, fraction))
+    )
     sys.stdout.flush()
-    os._exit(0 if outcome == "done" else _STOPPED)
+    os._exit(0 if outcome == "done" else EXIT_STOPPED)
 
 
 def _end_with_parent(channel: Connection) -> None:
     try:
-        channel.recv()  # nothing is ever sent: this returns when the parent is gone
+        channel.recv()  # nothing is ever sent: this returns when the parent has died
     except (EOFError, OSError):
         os._exit(1)

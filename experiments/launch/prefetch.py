@@ -1,8 +1,8 @@
-"""Pretrained weights for nodes without network: fetched once where there is one, then used offline.
+"""Pretrained weights for nodes without network: fetched once on a machine with one.
 
-They are fetched by the very code that runs load them with, into the Hugging Face cache; which ones
-are there is noted in this project's cache. Launchers then set `HF_HUB_OFFLINE` for their runs, so
-that none waits for a hub out of reach.
+Weights are fetched into the Hugging Face cache by the code that loads them in runs; their names are
+stored in this project's cache. Launchers then set `HF_HUB_OFFLINE` for their runs, so that none
+waits for a hub that cannot be reached.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from experiments.config.resolved import Resolved
 from experiments.records.atomic import replace_bytes
 from experiments.training.spec import RunSpec
 
-_FILE = "weights.json"
+_FILE = "weights.json"  # names of the fetched models, in this project's cache
 
 
 def sources_of(config: dict[str, Any]) -> set[str]:
-    """The names on the hub of which a run needs files."""
+    """Names of the hub's models that a run needs."""
     model = (config["model"].get("init_args") or {}).get("source")
     tokenizer = (config["data"].get("init_args") or {}).get("tokenizer") or {}
-    named = (model, (tokenizer.get("init_args") or {}).get("source"))
-    return {name for name in named if name and not name.startswith(WHEEL) and _on_hub(name)}
+    names = (model, (tokenizer.get("init_args") or {}).get("source"))
+    return {name for name in names if name and not name.startswith(WHEEL) and _on_hub(name)}
 
 
 def fetch(spec: RunSpec) -> set[str]:
-    """Fetches the weights and the tokenizer of a run, and notes that they are there.
+    """Fetches the weights and the tokenizer of a run and stores their names in the cache.
 
     Returns:
         Their names on the hub.
@@ -52,13 +52,13 @@ def fetch(spec: RunSpec) -> set[str]:
     data.tokenizer.settings()
     folder = default_cache_dir()
     with locked(folder / _FILE):
-        content = sorted(names | fetched())
+        content = sorted(names | fetched_names())
         replace_bytes(folder / _FILE, (json.dumps(content, indent=1) + "\n").encode())
     return names
 
 
 def fetch_vectors(resolved: Resolved) -> Path | None:
-    """Fetches the published word vectors of a run; None where it has none."""
+    """Fetches the published word vectors of a run and returns their file; None if it uses none."""
     _, data = resolved.build()
     if not isinstance(data.vectors, VectorFile):
         return None
@@ -69,16 +69,16 @@ def _on_hub(source: str) -> bool:
     return not Path(locate(source)).is_dir()
 
 
-def fetched() -> set[str]:
-    """The names whose files were fetched."""
+def fetched_names() -> set[str]:
+    """Names of the hub's models that were fetched."""
     file = default_cache_dir() / _FILE
     return set(json.loads(file.read_bytes())) if file.exists() else set()
 
 
-def variables(specs: Sequence[RunSpec]) -> dict[str, str]:
-    """What the environment of some runs needs so that none asks a hub for what is here already."""
-    there = fetched()
-    if not there:
+def offline_variables(specs: Sequence[RunSpec]) -> dict[str, str]:
+    """Environment variables that keep runs from asking the hub for models fetched already."""
+    fetched = fetched_names()
+    if not fetched:
         return {}
     needed = set().union(*(sources_of(spec.resolve().config) for spec in specs))
-    return {"HF_HUB_OFFLINE": "1"} if needed and needed <= there else {}
+    return {"HF_HUB_OFFLINE": "1"} if needed and needed <= fetched else {}

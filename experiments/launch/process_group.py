@@ -1,7 +1,12 @@
-"""How the processes of a run come together, and how they part.
+"""Process group of a run on several devices: its processes are joined or started, and end together.
 
-`torchrun` and `srun` start them all (`joined`); without either, a run that asks for several devices
-starts the others itself (`started`). Whoever fails says why in a store, so that no other waits.
+torchrun and srun start all processes of a run (`join_process_group`); without them, a run on
+several devices starts the others itself (`start_process_group`). A rank that fails writes its error
+to a store that all ranks watch, so that none waits for it in a collective.
+
+torchrun's launcher (`torch.distributed.launcher.elastic_launch`) does not replace this module. It
+moves rank 0 into a further process, whose progress would need a channel of its own; its workers
+outlive a launcher that is killed; and ranks that srun starts need the store in any case.
 """
 
 from __future__ import annotations
@@ -26,85 +31,87 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 from experiments.config.registry import ConfigError
 from experiments.training import ranks
 from experiments.training.ranks import Rank, RankFailed
-from experiments.training.signals import Stopped
-from lit_models.base.sharding import STRATEGY
+from experiments.training.signals import EXIT_STOPPED, Stopped
+from lit_models.base.sharding import strategy_problem
 
 if TYPE_CHECKING:
     from experiments.training.spec import RunSpec
 
-STOPPED = 75  # exit code of a process whose run left a checkpoint, as in `launch.launcher`
-_LOST = re.compile("gloo|nccl|connection|socket|store", re.IGNORECASE)
-_FAILURE = "failure"  # the store's key under which the first rank that fails says why
-_FIRST_LOST = "the first process of the run was lost"
-_LOOK = 0.5  # seconds between two looks for it
-_GRACE = 10.0  # seconds in which the other ranks may end by themselves after that
+_CONNECTION_ERROR = re.compile("gloo|nccl|connection|socket|store", re.IGNORECASE)
+_FAILURE = "failure"  # key in the store; its value is the rank that failed first and its error
+_RANK_ZERO_LOST = "the first process of the run was lost"
+_POLL_SECONDS = 0.5  # between two checks for a failure
+_GRACE_SECONDS = 10.0  # in which the other ranks may end by themselves after a failure
 
-_store: Any = None  # where the ranks say that they failed
-_heard: list[str] = []  # what this one has read there
+_store: Any = None  # store of the process group that this process is in
+_failures: list[str] = []  # what `_watch` has read there
 
 
 @contextmanager
-def joined(spec: RunSpec) -> Iterator[Rank]:
-    """Joins the processes that torchrun or srun started for a run; alone, there is nothing to do.
+def join_process_group(spec: RunSpec) -> Iterator[Rank]:
+    """Joins the processes that torchrun or srun started for a run; does nothing in a single one.
 
     Raises:
-        ConfigError: a run asks for another number of processes than was started.
+        ConfigError: the run needs another number of processes than were started.
         RankFailed: another rank failed.
     """
-    rank = _external()
-    if rank is None or rank.world == 1:
-        _asked(spec)  # what one process cannot meet is said before anything is done
+    rank = _external_rank()
+    if rank is None or rank.world_size == 1:
+        _required_processes(spec)  # reports what one process cannot do before the run begins
         yield ranks.current()
         return
-    _check_number(spec, rank.world)
+    _check_world_size(spec, rank.world_size)
     address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    # torchrun keeps the store in a process of its own.
+    # torchrun hosts the store in its own process.
     hosts = rank.number == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
-    store = TCPStore(address, port, rank.world, hosts, wait_for_workers=False)
+    store = TCPStore(address, port, rank.world_size, hosts, wait_for_workers=False)
     with _group(spec, rank, store, []):
         yield rank
 
 
 @contextmanager
-def started(spec: RunSpec) -> Iterator[Rank]:
-    """Starts the other processes of a run that asks for several devices, unless they are there.
+def start_process_group(spec: RunSpec) -> Iterator[Rank]:
+    """Starts the other processes of a run on several devices, unless this one is in a group.
 
     Raises:
-        ConfigError: a request that one machine cannot meet.
+        ConfigError: the run cannot be started on one machine.
         RankFailed: another rank failed.
     """
-    if ranks.current().world > 1:
-        with _explained():
+    if ranks.current().world_size > 1:
+        with _share_failures():
             yield ranks.current()
         return
-    if (world := _asked(spec)) == 1:
+    if (world_size := _required_processes(spec)) == 1:
         yield ranks.current()
         return
-    store = TCPStore("127.0.0.1", 0, world, True, wait_for_workers=False)
-    place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": str(world)}
+    store = TCPStore("127.0.0.1", 0, world_size, True, wait_for_workers=False)
+    variables = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "WORLD_SIZE": str(world_size),
+    }
     command = [sys.executable, "-m", "experiments.launch.rank_worker"]
-    # Processes that shared the cores would wait for one another's threads.
     threads = torch.get_num_threads()
-    torch.set_num_threads(max(1, threads // world))
-    place["OMP_NUM_THREADS"] = str(torch.get_num_threads())
-    others: list[subprocess.Popen[bytes]] = []
+    torch.set_num_threads(max(1, threads // world_size))  # the processes share the cores
+    variables["OMP_NUM_THREADS"] = str(torch.get_num_threads())
+    workers: list[subprocess.Popen[bytes]] = []
     try:
-        for number in range(1, world):
-            names = {"RANK": str(number), "LOCAL_RANK": str(number)}
-            other = subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | place | names)
-            others.append(other)
-            assert other.stdin is not None  # it stays open: the rank ends when this process does
-            other.stdin.write(json.dumps(asdict(spec), default=str).encode() + b"\n")
-            other.stdin.flush()
-        with _group(spec, Rank(0, world), store, others):
+        for number in range(1, world_size):
+            variables |= {"RANK": str(number), "LOCAL_RANK": str(number)}
+            worker = subprocess.Popen(command, stdin=subprocess.PIPE, env=os.environ | variables)
+            workers.append(worker)
+            assert worker.stdin is not None  # left open: the worker ends when it is closed
+            worker.stdin.write(json.dumps(asdict(spec), default=str).encode() + b"\n")
+            worker.stdin.flush()
+        with _group(spec, Rank(0, world_size), store, workers):
             yield ranks.current()
     finally:
-        _end(others)
+        _end(workers)
         torch.set_num_threads(threads)
 
 
-def _external() -> Rank | None:
-    """This process among those that torchrun, srun or `started` made; None where none did."""
+def _external_rank() -> Rank | None:
+    """Rank given by torchrun, srun or `start_process_group`; None if none of them started this."""
     env = os.environ
     if "RANK" in env and "WORLD_SIZE" in env:
         numbers = (env["RANK"], env["WORLD_SIZE"], env.get("LOCAL_RANK", "0"))
@@ -113,44 +120,37 @@ def _external() -> Rank | None:
         nodes = env.get("SLURM_STEP_NODELIST", "127.0.0.1")
         job = int(re.sub(r"\D", "", env.get("SLURM_JOB_ID", "0")) or 0)
         env.setdefault("MASTER_ADDR", SLURMEnvironment.resolve_root_node_address(nodes))
-        env.setdefault("MASTER_PORT", str(15_000 + job % 10_000))  # the same in all of them
+        env.setdefault("MASTER_PORT", str(15_000 + job % 10_000))  # the same on all ranks
         names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "SLURM_NODEID")
         return Rank(*(int(env[name]) for name in names))
     return None
 
 
-def _asked(spec: RunSpec) -> int:
-    """How many processes a run asks for on this machine."""
+def _required_processes(spec: RunSpec) -> int:
+    """Number of processes that a run needs on this machine."""
     trainer = spec.resolve().config["trainer"]
     devices, nodes = trainer["devices"], trainer["num_nodes"]
-    _check_strategy(str(trainer["strategy"]))
+    _check_strategy(trainer)
     if nodes > 1:
         raise ConfigError(
             f"trainer.num_nodes is {nodes}, and one process was started; start one process per "
             "device on every node with srun or torchrun"
         )
-    world = 1
+    world_size = 1
     if devices not in (1, "1"):
         from lightning import Trainer
 
         names = ("accelerator", "devices")
         quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False}
-        world = int(Trainer(**{name: trainer[name] for name in names}, **quiet).num_devices)
-    if world == 1 and trainer["strategy"] == STRATEGY:
-        raise ConfigError(
-            f"trainer.strategy is {STRATEGY!r}, which shares a model out among several processes, "
-            f"and --trainer.devices {devices} asks for one; say --trainer.devices 2 or more"
-        )
-    return world
+        world_size = int(Trainer(**{name: trainer[name] for name in names}, **quiet).num_devices)
+    _check_strategy(trainer, world_size)
+    return world_size
 
 
-def _check_strategy(strategy: str) -> None:
-    parted = re.search("fsdp|deepspeed|model_?parallel", strategy, re.IGNORECASE)
-    if parted and strategy != STRATEGY:
-        raise ConfigError(
-            f"trainer.strategy is {strategy!r}; the one that keeps a part of each weight on each "
-            f"device is called {STRATEGY} here: say --trainer.strategy {STRATEGY}, or ddp"
-        )
+def _check_strategy(trainer: dict[str, Any], processes: int | None = None) -> None:
+    strategy = str(trainer["strategy"])
+    if problem := strategy_problem(strategy, trainer["devices"], processes):
+        raise ConfigError(problem)
     if re.search("spawn|fork|notebook", strategy):
         raise ConfigError(
             f"trainer.strategy is {strategy!r}, and this program starts the processes itself; "
@@ -158,66 +158,70 @@ def _check_strategy(strategy: str) -> None:
         )
 
 
-def _check_number(spec: RunSpec, world: int) -> None:
+def _check_world_size(spec: RunSpec, world_size: int) -> None:
     trainer = spec.resolve().config["trainer"]
-    _check_strategy(str(trainer["strategy"]))
+    _check_strategy(trainer)
     if trainer["devices"] in (1, "1") and trainer["num_nodes"] == 1:
         raise ConfigError(
-            f"{world} processes were started, and --trainer.devices 1 asks for one; say "
-            f"--trainer.devices {world}, or as many as there are on each node and "
+            f"{world_size} processes were started, and --trainer.devices 1 asks for one; say "
+            f"--trainer.devices {world_size}, or the number of processes on each node and "
             "--trainer.num_nodes"
         )
 
 
 @contextmanager
 def _group(
-    spec: RunSpec, rank: Rank, store: TCPStore, others: list[subprocess.Popen[bytes]]
+    spec: RunSpec, rank: Rank, store: TCPStore, workers: list[subprocess.Popen[bytes]]
 ) -> Iterator[None]:
-    """The process group of a run; whoever fails in it says why, and no other waits for it."""
+    """Initialises the process group of a run within the block and watches for failing ranks."""
     global _store
-    over = threading.Event()
-    watch = (spec, rank, store.host, store.port, others, over)
-    threading.Thread(target=_watch, args=watch, daemon=True).start()
+    ended = threading.Event()
+    arguments = (spec, rank, store.host, store.port, workers, ended)
+    threading.Thread(target=_watch, args=arguments, daemon=True).start()
     cuda = torch.cuda.is_available() and dist.is_nccl_available()
     try:
         dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if cuda else "gloo",  # decisions are made on the CPU
+            "cpu:gloo,cuda:nccl" if cuda else "gloo",  # Python objects are exchanged on the CPU
             store=PrefixStore("group", store),
             rank=rank.number,
-            world_size=rank.world,
+            world_size=rank.world_size,
         )
         _store = store
-        with ranks.acting_as(rank), _explained():
+        with ranks.acting_as(rank), _share_failures():
             yield
     finally:
-        over.set()
+        ended.set()
         _store = None
         if dist.is_initialized():
             dist.destroy_process_group()
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Says why this rank failed; raises another's reason where that is behind an error here."""
+def _share_failures() -> Iterator[None]:
+    """Writes an error of this rank to the store; replaces it by one of another rank that caused it.
+
+    Raises:
+        RankFailed: another rank failed, and this one lost its connection.
+    """
     try:
         yield
     except (Stopped, RankFailed):
         raise
     except Exception as error:
         assert _store is not None
-        lost = isinstance(error, RuntimeError) and bool(_LOST.search(str(error)))
-        until = time.monotonic() + 3.0
+        lost = isinstance(error, RuntimeError) and bool(_CONNECTION_ERROR.search(str(error)))
+        deadline = time.monotonic() + 3.0
         try:
-            while lost and not _store.check([_FAILURE]) and time.monotonic() < until:
-                time.sleep(0.1)  # what became of the other is about to be found
-            mine = f"{ranks.current().number} {type(error).__name__}: {error}"
-            who, _, reason = _store.compare_set(_FAILURE, "", mine).decode().partition(" ")
-        except RuntimeError:  # the store went away with its process
-            raise RankFailed(_heard[0] if _heard else _FIRST_LOST) from error
-        if lost and int(who) != ranks.current().number:
-            raise RankFailed(f"process {who} of the run: {reason}") from error
+            while lost and not _store.check([_FAILURE]) and time.monotonic() < deadline:
+                time.sleep(0.1)  # the rank that failed may still have to write its error
+            entry = f"{ranks.current().number} {type(error).__name__}: {error}"
+            number, _, reason = _store.compare_set(_FAILURE, "", entry).decode().partition(" ")
+        except RuntimeError:  # the process that hosts the store has ended
+            raise RankFailed(_failures[0] if _failures else _RANK_ZERO_LOST) from error
+        if lost and int(number) != ranks.current().number:
+            raise RankFailed(f"process {number} of the run: {reason}") from error
         if ranks.current().number == 0:
-            time.sleep(4 * _LOOK)  # until all have read it: the store ends with this process
+            time.sleep(4 * _POLL_SECONDS)  # all ranks read it before the store ends with rank 0
         raise
 
 
@@ -226,27 +230,27 @@ def _watch(
     rank: Rank,
     host: str,
     port: int,
-    others: list[subprocess.Popen[bytes]],
-    over: threading.Event,
+    workers: list[subprocess.Popen[bytes]],
+    ended: threading.Event,
 ) -> None:
-    """Ends this process where another one failed and left it waiting for an answer."""
-    store = TCPStore(host, port, rank.world, False, wait_for_workers=False)
+    """Ends this process if another rank fails and leaves it waiting in a collective."""
+    store = TCPStore(host, port, rank.world_size, False, wait_for_workers=False)
     reason = ""
-    while not reason and not over.wait(_LOOK):
+    while not reason and not ended.wait(_POLL_SECONDS):
         try:
-            for number, other in enumerate(others, start=1):
-                if (code := other.poll()) is not None and code not in (0, STOPPED):
-                    how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+            for number, worker in enumerate(workers, start=1):
+                if (code := worker.poll()) is not None and code not in (0, EXIT_STOPPED):
+                    end = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
                     time.sleep(0.2)
-                    store.compare_set(_FAILURE, "", f"{number} it {how}")
+                    store.compare_set(_FAILURE, "", f"{number} it {end}")
             if store.check([_FAILURE]):
-                who, _, said = store.get(_FAILURE).decode().partition(" ")
-                reason = f"process {who} of the run: {said}"
+                failed, _, error = store.get(_FAILURE).decode().partition(" ")
+                reason = f"process {failed} of the run: {error}"
         except RuntimeError:
-            reason = _FIRST_LOST
+            reason = _RANK_ZERO_LOST
     if reason:
-        _heard[:] = [reason]
-    if not reason or over.wait(_GRACE):
+        _failures[:] = [reason]
+    if not reason or ended.wait(_GRACE_SECONDS):
         return
     reason = f"RankFailed: {reason}"
     print(reason, file=sys.stderr, flush=True)
@@ -256,18 +260,18 @@ def _watch(
         from experiments.training.outcome import failed_row
 
         write_row(spec.folder, failed_row(spec, reason, now()))
-        for other in others:
-            other.kill()
+        for worker in workers:
+            worker.kill()
     os._exit(1)
 
 
-def _end(others: list[subprocess.Popen[bytes]]) -> None:
-    until = time.monotonic() + _GRACE
-    for other in others:
+def _end(workers: list[subprocess.Popen[bytes]]) -> None:
+    deadline = time.monotonic() + _GRACE_SECONDS
+    for worker in workers:
         try:
-            other.wait(max(0.0, until - time.monotonic()))
+            worker.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            other.kill()
-            other.wait()
-        if other.stdin is not None:
-            other.stdin.close()
+            worker.kill()
+            worker.wait()
+        if worker.stdin is not None:
+            worker.stdin.close()

@@ -1,4 +1,7 @@
-"""A further process of a run, which arrives on standard input; `process_group` starts it."""
+"""Entry point of the further ranks of a run, which `start_process_group` starts.
+
+The run's description arrives as a line of JSON on standard input.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,34 @@ import traceback
 from pathlib import Path
 
 from experiments.config.registry import Registry
-from experiments.launch.process_group import STOPPED, joined
+from experiments.launch.process_group import join_process_group
 from experiments.training.run import execute
-from experiments.training.signals import Stopped
+from experiments.training.signals import EXIT_STOPPED, Stopped
 from experiments.training.spec import RunSpec
 
 
 def main() -> int:
-    """Carries its share of the run out; returns the exit code."""
-    given = json.loads(sys.stdin.buffer.readline())
+    """Executes the run as one of its ranks and returns the exit code."""
+    fields = json.loads(sys.stdin.buffer.readline())
     for name in ("overrides", "config_folders"):
-        given[name] = tuple(given[name])
-    spec = RunSpec(**given | {"folder": Path(given["folder"])})
-    threading.Thread(target=_end_with_first, daemon=True).start()
+        fields[name] = tuple(fields[name])
+    spec = RunSpec(**fields | {"folder": Path(fields["folder"])})
+    threading.Thread(target=_end_with_rank_zero, daemon=True).start()
     Registry(Path(folder) for folder in spec.config_folders)
     try:
-        with joined(spec):
+        with join_process_group(spec):
             execute(spec)
     except Stopped as stop:
         print(f"stopped by {stop}")
-        return STOPPED
+        return EXIT_STOPPED
     except Exception:
         traceback.print_exc()
         return 1
     return 0
 
 
-def _end_with_first() -> None:
-    sys.stdin.buffer.read()  # nothing more is sent: this returns when the first process is gone
+def _end_with_rank_zero() -> None:
+    sys.stdin.buffer.read()  # nothing more is sent: this returns when rank 0 has ended
     os._exit(1)
 
 
@@ -45,4 +48,4 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)  # no hook of a library may wait for ranks that have gone
+    os._exit(code)  # skips exit hooks of libraries, which would wait for ranks that have ended

@@ -1,4 +1,4 @@
-"""Runs as jobs of a Slurm cluster: submitted by submitit, one job a run, collected here."""
+"""Slurm launcher: submits each run as a job with submitit and collects the rows."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from experiments.launch.slurm_config import Cluster
 from experiments.machine.resources import limit_threads, outside_allocation
 from experiments.records.atomic import remove_leftovers, replace_bytes
 from experiments.records.run_files import ROW_FILE
+from experiments.training.signals import EXIT_STOPPED
 from experiments.training.spec import RunSpec
 
-_STOPPED = 75  # exit code of a job whose run left a checkpoint and wants to go on
-_ARRAY = 1000  # tasks of one array; Slurm's own limit is 1,001
-_SETTLE = 30.0  # seconds in which a file written on a node may not be seen here yet (NFS)
+_ARRAY_SIZE = 1000  # tasks of one job array; Slurm's default limit is 1,001
+_SETTLE_SECONDS = 30.0  # after which a file written on a node is visible here (NFS)
 _RESUBMISSIONS = 3  # of one run under --retry
 
 
 @dataclass
 class Submission:
-    """One array of jobs that was submitted, or was about to be.
+    """Job array that was submitted, or was about to be.
 
     Attributes:
-        tag: the jobs' comment.
-        job: Slurm's number; None: the head died before it wrote it down.
-        runs: the run folders, in the order of the array's tasks.
-        hashes: what each run computes.
+        tag: comment of the jobs.
+        job: Slurm's job id; None if this program died before it was stored.
+        runs: run folders, in the order of the array's tasks.
+        hashes: configuration hash of each run.
     """
 
     tag: str
@@ -50,26 +50,26 @@ class Submission:
     hashes: list[str]
 
     def task(self, place: int) -> str:
-        """Slurm's name of the job of a run."""
+        """Slurm's id of the job of a run."""
         return str(self.job) if len(self.runs) == 1 else f"{self.job}_{place}"
 
 
 class SlurmLauncher:
-    """Submits what is not submitted yet, and waits for the rows.
+    """Launcher that submits the runs not submitted yet and waits for their rows.
 
-    It may be ended at any time: the jobs go on, and the next start finds them by what it wrote down
-    beside the benchmark. Jobs are named in the file before they are submitted, so that none is
-    submitted twice, whenever the head dies.
+    It may be ended at any time: the jobs continue, and the next start finds them by a file beside
+    the benchmark. The file lists jobs before they are submitted, so that none is submitted twice,
+    whenever this program dies.
 
-    submitit's part is the submission alone. Its signal is another than ours, and `work` takes its
-    handlers away, since they would requeue in mid-step.
+    submitit only submits. Its own signal is not used, and `run_job` removes its handlers, which
+    would requeue in the middle of a step.
 
     Args:
-        folder: the benchmark's folder, which the nodes must see too.
-        cluster: what each job has.
-        retry: submit a run again, up to three times, when its job died.
-        variables: of the environment of every run.
-        poll: seconds between two looks.
+        folder: the benchmark's folder, on a file system shared with the nodes.
+        cluster: resources of each job.
+        retry: submit a run again, up to three times, if its job died.
+        variables: environment variables of every run.
+        poll: seconds between two checks.
     """
 
     def __init__(
@@ -87,12 +87,12 @@ class SlurmLauncher:
         self.submissions = self._read()
         self.before = {
             file.parent: _written(file) for file in folder.glob(f"*/*/{ROW_FILE}")
-        }  # jobs write rows while this start looks for what is left to do
+        }  # jobs may write rows from here on
 
     def run(
         self, specs: Sequence[RunSpec], observer: RunObserver, deadline: float | None = None
     ) -> bool:
-        """Submits and collects, as `Launcher.run` says; Ctrl-C leaves the jobs running."""
+        """Submits and collects, as in `Launcher.run`; Ctrl-C leaves the jobs running."""
         for spec in specs:
             observer.started(spec)
         ended = {spec.folder for spec in specs if self._is_new(spec)}
@@ -107,14 +107,14 @@ class SlurmLauncher:
         tries = dict.fromkeys(left, 0)
         while True:
             try:
-                found = squeue.states(jobs[folder] for folder in left.keys() - ended)
-            except OSError as error:  # a controller that restarts is no reason to lose jobs
+                states = squeue.states(jobs[folder] for folder in left.keys() - ended)
+            except OSError as error:  # the controller may be restarting; the jobs are not lost
                 observer.message(str(error))
-                found = {}
+                states = {}
             for folder, spec in list(left.items()):
                 job = jobs.get(folder, "")
-                state = found.get(job, "PENDING")
-                settle = _SETTLE if state == "COMPLETED" else self.poll
+                state = states.get(job, "PENDING")
+                settle = _SETTLE_SECONDS if state == "COMPLETED" else self.poll
                 if (folder / ROW_FILE).exists():
                     observer.ended(spec, "done", time.monotonic() - since[folder])
                     del left[folder]
@@ -122,7 +122,7 @@ class SlurmLauncher:
                     missed.pop(folder, None)
                     observer.progressed(spec, f"job {job} {state.lower()}", 0.0)
                 elif time.monotonic() - missed.setdefault(folder, time.monotonic()) < settle:
-                    continue  # its row may be on its way
+                    continue  # its row may not be visible yet
                 elif self.retry and tries[folder] < _RESUBMISSIONS:
                     tries[folder] += 1
                     observer.message(f"job {job} {state.lower()}: submitted again")
@@ -140,11 +140,11 @@ class SlurmLauncher:
             time.sleep(self.poll)
 
     def _is_new(self, spec: RunSpec) -> bool:
-        """Whether a job wrote the run's row since this start looked for rows."""
+        """True if a job has written the run's row since this launcher was created."""
         return _written(spec.folder / ROW_FILE) not in (None, self.before.get(spec.folder))
 
     def _adopt(self, specs: Sequence[RunSpec]) -> dict[Path, str]:
-        """The jobs of an earlier start that are not over, or of whose end was not told yet."""
+        """Jobs of an earlier start that have not ended, or whose end was not reported yet."""
         known = {
             run: (submission.task(place), submission.hashes[place])
             for submission in self.submissions
@@ -160,7 +160,6 @@ class SlurmLauncher:
                 continue
             if computed == spec.resolve().hash:
                 jobs[spec.folder] = job
-                row.unlink(missing_ok=True)  # an old one; the job is to write it
             elif lives:
                 raise ConfigError(
                     f"{spec.folder}: Slurm job {job} runs it with other settings; wait for it, or "
@@ -170,30 +169,30 @@ class SlurmLauncher:
 
     def _submit(self, specs: Sequence[RunSpec]) -> dict[Path, str]:
         jobs: dict[Path, str] = {}
-        for start in range(0, len(specs), _ARRAY):
-            some = specs[start : start + _ARRAY]
-            runs = [str(spec.folder.resolve()) for spec in some]
-            hashes = [spec.resolve().hash for spec in some]
+        for start in range(0, len(specs), _ARRAY_SIZE):
+            batch = specs[start : start + _ARRAY_SIZE]
+            runs = [str(spec.folder.resolve()) for spec in batch]
+            hashes = [spec.resolve().hash for spec in batch]
             submission = Submission(f"lit-sentiment {secrets.token_hex(6)}", None, runs, hashes)
             self.submissions.append(submission)
             self._write()
-            submission.job = self._send(some, submission.tag)
+            submission.job = self._send(batch, submission.tag)
             self._write()
-            jobs |= {spec.folder: submission.task(place) for place, spec in enumerate(some)}
+            jobs |= {spec.folder: submission.task(place) for place, spec in enumerate(batch)}
         return jobs
 
     def _send(self, specs: Sequence[RunSpec], tag: str) -> str:
         import submitit
 
         self.place.mkdir(parents=True, exist_ok=True)
-        self.place.chmod(0o700)  # what is pickled there is run by whoever reads it
+        self.place.chmod(0o700)  # jobs execute the pickles in this folder
         executor = submitit.SlurmExecutor(self.place, max_num_timeout=0, python=self.cluster.python)
         name = f"lit-sentiment-{self.folder.name}"
         executor.update_parameters(**self.cluster.parameters(name, tag, self.setup))
         absolute = [replace(spec, folder=spec.folder.resolve()) for spec in specs]
         with outside_allocation():
             try:
-                jobs = executor.map_array(work, absolute)
+                jobs = executor.map_array(run_job, absolute)
             except Exception as error:
                 raise ConfigError(
                     f"Slurm does not take the jobs ({str(error).strip()}); correct the file given "
@@ -205,11 +204,11 @@ class SlurmLauncher:
         file = self.place / "submissions.json"
         if not file.exists():
             return []
-        found = [Submission(**entry) for entry in json.loads(file.read_bytes())]
-        for submission in found:
+        submissions = [Submission(**entry) for entry in json.loads(file.read_bytes())]
+        for submission in submissions:
             if submission.job is None:
-                submission.job = squeue.tagged(submission.tag)
-        return [submission for submission in found if submission.job is not None]
+                submission.job = squeue.find_job(submission.tag)
+        return [submission for submission in submissions if submission.job is not None]
 
     def _write(self) -> None:
         self.place.mkdir(parents=True, exist_ok=True)
@@ -218,31 +217,35 @@ class SlurmLauncher:
         replace_bytes(self.place / "submissions.json", json.dumps(content, indent=1).encode())
 
 
-def work(spec: RunSpec) -> str:
-    """What a job does: one run, in a process that submitit started; ends it where it stopped."""
+def run_job(spec: RunSpec) -> str:
+    """Executes a run in the process of a job, which submitit has started.
+
+    A run that was stopped ends the process with `EXIT_STOPPED`.
+    """
     for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGUSR1, _between_steps)  # in its steps the run has its own handler
-    signal.signal(signal.SIGTERM, _between_steps)
+    signal.signal(signal.SIGUSR1, _exit_stopped)  # replaced by the run's own handlers meanwhile
+    signal.signal(signal.SIGTERM, _exit_stopped)
     cpus = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if cpus.isdecimal():
         limit_threads(int(cpus))
     Registry(Path(folder) for folder in spec.config_folders)
     with exclusive_lock(spec.folder):
-        if (spec.folder / ROW_FILE).exists():  # requeued after it had ended
+        if (spec.folder / ROW_FILE).exists():  # requeued after the run had ended
             return "done"
         remove_leftovers(spec.folder)
-        outcome = run_and_record(spec, lambda what, share: None)
+        outcome = run_and_record(spec, lambda description, fraction: None)
     if outcome == "stopped":
-        sys.exit(_STOPPED)
+        sys.exit(EXIT_STOPPED)
     return outcome
 
 
-def _between_steps(number: int, frame: Any) -> None:
-    raise SystemExit(_STOPPED)
+def _exit_stopped(number: int, frame: Any) -> None:
+    raise SystemExit(EXIT_STOPPED)
 
 
 def _written(row: Path) -> int | None:
+    """Modification time of a row in nanoseconds; None if there is no row."""
     try:
         return row.stat().st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""What a benchmark asks of a Slurm cluster: one YAML file, checked before anything is submitted."""
+"""Resources of a benchmark's Slurm jobs: one YAML file, checked before anything is submitted."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)([mh])")
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """What each run's job has, and where.
+    """Resources and options of the job of each run.
 
     Attributes:
-        partition: Slurm's name of a group of nodes; None: the default one.
-        time: limit of one job, in minutes; a run that needs longer goes on in a further one.
-        memory: of a job, such as `16G`; None: the cluster's default.
-        cpus: cores of a job, and threads of its run.
-        gpus: cards of a job.
+        partition: Slurm's partition; None: the default one.
+        time: time limit of a job, in minutes; a longer run is requeued and resumed.
+        memory: memory of a job, such as `16G`; None: the cluster's default.
+        cpus: CPU cores of a job, and threads of its run.
+        gpus: GPUs of a job.
         constraint: features that a node must have.
-        account: who pays.
+        account: account to charge.
         qos: quality of service.
         nodelist: nodes to use.
         exclude: nodes to avoid.
-        at_once: jobs that run at a time at most.
-        signal_seconds: how long before the time limit a run is asked (SIGUSR1) to save its
-            checkpoint; longer than an epoch's validation takes.
-        setup: lines of shell before the run, such as `module load cuda`.
-        python: the interpreter on the nodes; None: the one that submits.
-        extra: any further option of sbatch, by its long name.
+        at_once: highest number of jobs that run at a time.
+        signal_seconds: seconds before the time limit at which SIGUSR1 makes a run save its
+            checkpoint; more than the validation of an epoch takes; 0: never.
+        setup: shell commands before the run, such as `module load cuda`.
+        python: the interpreter on the nodes; None: that of the submitting process.
+        extra: further options of sbatch, by their long names.
     """
 
     partition: str | None = None
@@ -53,15 +53,15 @@ class Cluster:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def parameters(self, name: str, tag: str, setup: list[str]) -> dict[str, Any]:
-        """As submitit's `SlurmExecutor` takes them.
+        """Parameters of submitit's `SlurmExecutor`.
 
         Args:
-            name: of the jobs.
-            tag: their comment, by which they are found again.
-            setup: lines of shell after those of the file.
+            name: name of the jobs.
+            tag: comment of the jobs, by which they are found again.
+            setup: shell commands after those of the file.
         """
-        same = ("partition", "time", "constraint", "account", "qos", "nodelist", "exclude")
-        found = {key: getattr(self, key) for key in same} | {
+        unchanged = ("partition", "time", "constraint", "account", "qos", "nodelist", "exclude")
+        parameters = {key: getattr(self, key) for key in unchanged} | {
             "job_name": name,
             "comment": tag,
             "mem": self.memory,
@@ -71,23 +71,23 @@ class Cluster:
             "array_parallelism": self.at_once,
             "setup": [*self.setup, *setup] or None,
             "stderr_to_stdout": True,
-            # A step of its own does not inherit this one since Slurm 22.05.
+            # Since Slurm 22.05 a step does not inherit this option from its job.
             "srun_args": [f"--cpus-per-task={self.cpus}"],
-            # Not submitit's SIGUSR2, on which it would act itself and in mid-step. Without `B:`,
-            # since it is the step that has the handler, and its shell would die of it.
+            # Not submitit's SIGUSR2, which submitit handles itself, in the middle of a step. Not to
+            # the batch shell (`B:`), which would die of it: the handler is in the job step.
             "additional_parameters": {"requeue": True}
-            # With 0 seconds, which is never, too: submitit would else send one of its own.
+            # Also with 0 seconds (never): without it submitit would set its own signal.
             | {"signal": f"USR1@{self.signal_seconds}"}
             | self.extra,
         }
-        return {key: value for key, value in found.items() if value is not None}
+        return {key: value for key, value in parameters.items() if value is not None}
 
 
 def read_cluster(file: Path | None) -> Cluster:
-    """Reads a cluster's YAML; None: every default.
+    """Reads the YAML file of a cluster; None: all defaults.
 
     Raises:
-        ConfigError: a key that does not exist, or a value that cannot be meant.
+        ConfigError: an unknown key, or a value of the wrong type or range.
     """
     if file is None:
         return Cluster()
@@ -102,8 +102,8 @@ def read_cluster(file: Path | None) -> Cluster:
     values = {key: value for key, value in content.items() if value is not None}
     if "time" in values:
         values["time"] = _minutes(file, values["time"])
-    least = {"cpus": 1, "gpus": 0, "at_once": 1, "signal_seconds": 0}
-    for key, lowest in least.items():
+    minimum = {"cpus": 1, "gpus": 0, "at_once": 1, "signal_seconds": 0}
+    for key, lowest in minimum.items():
         value = values.get(key, lowest)
         if type(value) is not int or value < lowest:
             raise ConfigError(f"{file}: {key} is {value!r}; it must be a number from {lowest} up")
@@ -112,20 +112,20 @@ def read_cluster(file: Path | None) -> Cluster:
             raise ConfigError(
                 f"{file}: {key} is {values[key]!r}; it must be a YAML {kind.__name__}"
             )
-    words = known - least.keys() - {"time", "setup", "extra"}
+    words = known - minimum.keys() - {"time", "setup", "extra"}
     typed: dict[str, Any] = {k: str(v) if k in words else v for k, v in values.items()}
     cluster = Cluster(**typed)
     if cluster.signal_seconds >= cluster.time * 60:
         raise ConfigError(
             f"{file}: signal_seconds is {cluster.signal_seconds} and a job ends after "
-            f"{cluster.time * 60} s; ask for the checkpoint later, or raise `time`"
+            f"{cluster.time * 60} s; lower signal_seconds, or raise time"
         )
     return cluster
 
 
 def _minutes(file: Path, value: Any) -> int:
-    found = _TIME.fullmatch(str(value))
-    minutes = int(float(found[1]) * {"m": 1, "h": 60}[found[2]]) if found else value
+    match = _TIME.fullmatch(str(value))
+    minutes = int(float(match[1]) * {"m": 1, "h": 60}[match[2]]) if match else value
     if type(minutes) is not int or minutes < 1:
         raise ConfigError(f"{file}: time is {value!r}; write 90m, 4h, or a number of minutes")
     return minutes

@@ -1,4 +1,4 @@
-"""What Slurm says of jobs: asked of `squeue`, and of the accounting where it is kept."""
+"""States of Slurm jobs, from `squeue` and, where accounting is enabled, from `sacct`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from experiments.config.registry import ConfigError
 
-# Of these a job comes back by itself.
+# States in which a job waits, runs, or will run again without being submitted again.
 _ALIVE = {
     "PENDING",
     "RUNNING",
@@ -28,10 +28,10 @@ GONE = "no longer known to Slurm"
 
 
 def check_slurm() -> None:
-    """Looks whether this machine can submit jobs.
+    """Checks that this machine can submit jobs.
 
     Raises:
-        ConfigError: it cannot.
+        ConfigError: a Slurm program is missing.
     """
     missing = [name for name in ("sbatch", "srun", "squeue") if shutil.which(name) is None]
     if missing:
@@ -42,44 +42,45 @@ def check_slurm() -> None:
 
 
 def alive(state: str) -> bool:
-    """Whether a job in this state waits, runs, or will again."""
+    """True if a job in this state waits, runs, or will run again."""
     return state in _ALIVE
 
 
 def states(jobs: Iterable[str]) -> dict[str, str]:
-    """The state of each job (`12`, or `12_3` for a task of an array), such as `RUNNING`.
+    """State of each job (`12`, or `12_3` for a task of an array), such as `RUNNING`.
 
     Raises:
-        OSError: the controller does not answer; asking again later may do.
+        OSError: the controller does not answer; a later call may succeed.
     """
-    asked = set(jobs)
-    if not asked:
+    names = set(jobs)
+    if not names:
         return {}
-    # One question for all jobs: Slurm refuses a list in which one is too old to be known.
-    lines = _ask("squeue", "--me", "--states=all", "--array", "--noheader", "--format=%i|%T")
-    found = dict(line.split("|", 1) for line in lines if "|" in line)
-    missing = {job.partition("_")[0] for job in asked - found.keys()}
+    # A query for all jobs: Slurm refuses a list that holds a job it has already forgotten.
+    lines = _run("squeue", "--me", "--states=all", "--array", "--noheader", "--format=%i|%T")
+    known = dict(line.split("|", 1) for line in lines if "|" in line)
+    missing = {job.partition("_")[0] for job in names - known.keys()}
     if missing and shutil.which("sacct"):
         words = ["-j", ",".join(sorted(missing)), "--allocations", "--noheader", "--parsable2"]
         try:
-            lines = _ask("sacct", *words, "--format=JobID,State")
-        except OSError:  # no accounting is kept here
+            lines = _run("sacct", *words, "--format=JobID,State")
+        except OSError:  # accounting is disabled
             lines = []
-        # The state of a cancelled job names who cancelled it.
-        found = dict(line.partition(" ")[0].split("|", 1) for line in lines if "|" in line) | found
-    return {job: found.get(job, GONE) for job in asked}
+        # The state of a cancelled job is followed by the user who cancelled it.
+        known = dict(line.partition(" ")[0].split("|", 1) for line in lines if "|" in line) | known
+    return {job: known.get(job, GONE) for job in names}
 
 
-def tagged(tag: str) -> str | None:
-    """The job submitted with this comment, or None."""
-    for line in _ask("squeue", "--me", "--states=all", "--noheader", "--format=%F|%k"):
+def find_job(tag: str) -> str | None:
+    """Job whose comment is `tag`, or None."""
+    for line in _run("squeue", "--me", "--states=all", "--noheader", "--format=%F|%k"):
         job, _, comment = line.partition("|")
         if comment == tag:
             return job
     return None
 
 
-def _ask(*command: str) -> list[str]:
+def _run(*command: str) -> list[str]:
+    """Lines that a Slurm program prints."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except subprocess.SubprocessError as error:

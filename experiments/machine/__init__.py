@@ -1,1 +1,1 @@
-"""The machine that a run uses: hardware, versions, cores, cards, energy."""
+"""Machine of a run: hardware, versions, CPU cores, GPUs and energy."""

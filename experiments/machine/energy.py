@@ -1,4 +1,4 @@
-"""Energy that the cards of this machine took, as NVML counts it."""
+"""Energy used by the GPUs of this machine, as counted by NVML."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import torch
 
 
 class EnergyMeter:
-    """Joules of all visible cards since the meter was made.
+    """Meter of the energy used by all visible GPUs since it was created.
 
-    The driver counts energy from Volta on (`nvmlDeviceGetTotalEnergyConsumption`, millijoules). It
-    counts all that runs on a card, other people's work included. Needs the package
-    `nvidia-ml-py`; without it, or without a card, nothing is known.
+    The driver counts energy on GPUs from Volta on (`nvmlDeviceGetTotalEnergyConsumption`, in
+    millijoules), for everything that runs on a GPU, other users' processes included. Needs the
+    package `nvidia-ml-py`; without it, or without a GPU, the energy is unknown.
     """
 
     def __init__(self) -> None:
         self._start = _joules()
 
     def joules(self) -> float | None:
-        """Since the start; None where nothing counts it."""
+        """Joules since the meter was created; None if unknown."""
         now = _joules()
         return None if now is None or self._start is None else now - self._start
 
@@ -32,15 +32,15 @@ def _joules() -> float | None:
     try:
         pynvml.nvmlInit()
         try:
-            # By UUID: NVML numbers all cards, torch those that CUDA_VISIBLE_DEVICES leaves.
+            # By UUID: NVML numbers all GPUs, torch only those in CUDA_VISIBLE_DEVICES.
             names = [
-                f"GPU-{torch.cuda.get_device_properties(card).uuid}"
-                for card in range(torch.cuda.device_count())
+                f"GPU-{torch.cuda.get_device_properties(gpu).uuid}"
+                for gpu in range(torch.cuda.device_count())
             ]
             handles = [pynvml.nvmlDeviceGetHandleByUUID(name) for name in names]
-            counted = [pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles]
+            millijoules = [pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles]
         finally:
             pynvml.nvmlShutdown()
     except pynvml.NVMLError:
         return None
-    return sum(counted) / 1000
+    return sum(millijoules) / 1000

@@ -1,4 +1,4 @@
-"""What a row says of the machine and the code."""
+"""Machine and code of a run, as its row describes them."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ _PACKAGES = (
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide the numbers."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of the packages that affect results."""
+    packages = {"python": platform.python_version()}
     for package in ("lit-sentiment", *_PACKAGES):
         try:
-            found[package] = metadata.version(package)
+            packages[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            continue  # run from a checkout that is not installed
-    return found
+            continue  # a checkout that is not installed
+    return packages
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, threads, memory, card, and runs at once where there were several."""
+    """Processor, cores, threads, memory and GPUs, and the number of runs at once if several."""
     import torch
 
-    card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    # Runs side by side slow one another down: whoever reads their times must know.
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    # Runs at the same time slow one another down, which readers of their times must know.
     jobs = os.environ.get(JOBS_VARIABLE)
     return ({"jobs": int(jobs)} if jobs else {}) | {
         "cpu": _cpu_name(),
         "cores": cores(),
         "threads": torch.get_num_threads(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "gpu": card,
-        "gpus": torch.cuda.device_count() if card else 0,
+        "gpu": gpu,
+        "gpus": torch.cuda.device_count() if gpu else 0,
     }
 
 
 def git_state() -> tuple[str | None, bool | None]:
-    """Commit of the code and whether it was changed since; (None, None) outside a checkout."""
+    """Commit of the code, and True if it has changed since; (None, None) outside a checkout."""
     home = Path(__file__).parents[2]
 
     def git(*arguments: str) -> str | None:
@@ -67,21 +67,21 @@ def git_state() -> tuple[str | None, bool | None]:
         return done.stdout.strip()
 
     if git("ls-files", "--error-unmatch", "pyproject.toml") is None:
-        return None, None  # installed inside somebody else's checkout, or none at all
-    # A new architecture is a file that git does not know yet: it counts as a change.
-    # Results decide no number, and a run that is tested adds a line to them.
+        return None, None  # no checkout, or installed inside one of another project
+    # Untracked files count as changes: a new architecture is one. Changes of the results do not:
+    # evaluating a run on the test split adds a line to them.
     parts = ("datamodules", "lit_models", "experiments", ":(exclude)experiments/results")
     status = git("status", "--porcelain", "--", *parts)
     return git("rev-parse", "HEAD"), None if status is None else bool(status)
 
 
 def now() -> str:
-    """The time, as rows have it."""
+    """Current time in UTC, in ISO 8601 with seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def peak_memory_bytes() -> int:
-    """Largest resident size of this process so far."""
+    """Peak resident memory of this process."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB
 

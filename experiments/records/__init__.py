@@ -1,1 +1,1 @@
-"""What a run leaves: row, predictions, evidence, test log, published tables."""
+"""Files of runs and of published results: rows, predictions, evidence, test log, tables."""

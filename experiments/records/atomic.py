@@ -7,10 +7,10 @@ from datamodules.faults import fault_point
 
 
 def replace_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path` so that no reader ever sees a part of it.
+    """Write `data` to `path` so that readers never see a part of it.
 
-    The temporary file lies in the same folder (a rename across file systems is not atomic) and
-    starts with a dot, so that no pattern such as `*.jsonl` picks it up. It is removed when
+    The temporary file is in the same folder, because a rename across file systems is not atomic,
+    and starts with a dot, so that patterns such as `*.jsonl` do not match it. It is removed when
     writing fails, for example on a full disk.
 
     Args:
@@ -36,9 +36,9 @@ def replace_bytes(path: Path, data: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes the temporary files in a folder that a killed process could not remove.
+    """Remove temporary files that a killed process left in a folder.
 
-    For folders in which nobody else writes at the moment.
+    Only for folders that no other process is writing to.
     """
     for file in [*folder.glob(".*.tmp"), *folder.glob(".*.ckpt")]:
         file.unlink(missing_ok=True)

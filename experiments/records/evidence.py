@@ -1,7 +1,8 @@
-"""The small form in which a published row carries its predictions.
+"""Compact files of the predictions behind published rows.
 
-A probability becomes a count of 65535ths, one class is left out (it is the rest), ids become
-steps to the next id, and both splits go into one compressed .npz: about 60 kB for 27,500 reviews.
+A probability is stored as a count of 65535ths. One class is left out, since it is the remainder,
+ids are stored as differences, and both splits go into one compressed .npz: about 60 kB for 27,500
+reviews.
 """
 
 import hashlib
@@ -41,9 +42,9 @@ class Evidence:
 def quantise(probabilities: NDArray[np.floating]) -> NDArray[np.uint16]:
     """Round each row to counts of 65535ths that sum to exactly 65535.
 
-    Every class is rounded down, then the counts still missing go to the largest remainders, on a
-    tie to the lower class. With two classes this is p(1) · 65535 rounded half down, so p = 0.5
-    stays with class 0. The predicted class never changes, ties included.
+    Every class is rounded down; then the missing counts go to the largest remainders, on a tie to
+    the lower class. With two classes this is p(1) · 65535 rounded half down, so p = 0.5 remains
+    a prediction of class 0. The predicted class never changes, ties included.
 
     Args:
         probabilities: float[N, C], rows summing to about 1.
@@ -58,8 +59,8 @@ def quantise(probabilities: NDArray[np.floating]) -> NDArray[np.uint16]:
     order = np.argsort(counts - exact, axis=1, kind="stable")
     rank = np.argsort(order, axis=1)
     counts += rank < left[:, None]
-    # Three classes and more: two that differed may now be equal, which would hand the row to the
-    # lower one. One count moves to the class that led.
+    # With three classes or more, two probabilities that differed may now be equal, and the lower
+    # class would be predicted. One count then moves to the class that was predicted before.
     rows = np.arange(len(counts))
     before, after = np.asarray(probabilities).argmax(axis=1), counts.argmax(axis=1)
     moved = before != after
@@ -69,7 +70,7 @@ def quantise(probabilities: NDArray[np.floating]) -> NDArray[np.uint16]:
 
 
 def write_evidence(path: Path, test: Predictions, val: Predictions) -> Evidence:
-    """Write both splits' predictions in their small form and return them as a reader sees them.
+    """Write the predictions of both splits and return them as they will be read back.
 
     Raises:
         OSError: As raised by the file system.
@@ -80,7 +81,7 @@ def write_evidence(path: Path, test: Predictions, val: Predictions) -> Evidence:
         counts = quantise(rows.probabilities)
         arrays[f"{split}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
         arrays[f"{split}_labels"] = _smallest(rows.labels)
-        # Class by class, and without class 0: it is what the others leave of 65535.
+        # Class by class; class 0 is left out, since it is 65535 less the others.
         arrays[f"{split}_counts"] = np.ascontiguousarray(counts[:, 1:].T).astype("<u2")
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
@@ -91,11 +92,11 @@ def write_evidence(path: Path, test: Predictions, val: Predictions) -> Evidence:
 
 
 def read_evidence(path: Path, checksum: str | None = None) -> Evidence:
-    """Read an evidence file and check that it is what was published.
+    """Read an evidence file and check that it has not changed since it was published.
 
     Args:
         path: The .npz file.
-        checksum: The one in the published row; when given it must match, too.
+        checksum: The checksum in the published row; checked as well if given.
 
     Raises:
         ResultsError: No such file, not an evidence file, or changed since it was written; the
@@ -112,7 +113,7 @@ def read_evidence(path: Path, checksum: str | None = None) -> Evidence:
         stored = str(arrays["checksum"])
         evidence = _decode(arrays)
     except (KeyError, ValueError, TypeError, EOFError, OSError, ResultsError) as error:
-        raise ResultsError(f"{path}: not a sound evidence file ({error}); {remedy}") from error
+        raise ResultsError(f"{path}: not a valid evidence file ({error}); {remedy}") from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise ResultsError(f"{path}: damaged evidence file ({error}); {remedy}") from error
     for name, expected in (("the file itself", stored), ("its row", checksum)):
@@ -125,7 +126,7 @@ def read_evidence(path: Path, checksum: str | None = None) -> Evidence:
 
 
 def _decode(arrays: dict[str, NDArray]) -> Evidence:
-    """Turn stored arrays into predictions; the checksum is taken over the decoded values."""
+    """Turn stored arrays into predictions; the checksum covers the decoded values."""
     digest = hashlib.sha256()
     splits = []
     for split in SPLITS:
@@ -143,6 +144,6 @@ def _decode(arrays: dict[str, NDArray]) -> Evidence:
 
 
 def _smallest(values: NDArray[np.int64]) -> NDArray:
-    """The same numbers (none negative) in the narrowest unsigned type that holds them."""
+    """Convert numbers, none negative, to the narrowest unsigned type that holds them."""
     kind = np.min_scalar_type(int(values.max(initial=0)))
     return values.astype(kind.newbyteorder("<"))

@@ -1,4 +1,4 @@
-"""Every number of quality in the table, computed from labels and probabilities alone."""
+"""Quality metrics of the tables, computed from labels and probabilities alone."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ECE_BINS = 15
-# Half a step of the 16-bit probabilities that published rows keep, so that a run's log loss and
-# that of its published row punish a confident error alike (at most 11.78 nats).
+# Half a step of the 16-bit probabilities in published rows, so that a confident error costs the
+# same (at most 11.78 nats) in the log loss of a run and in that of its published row.
 LOG_LOSS_FLOOR = 0.5 / 65535
 ROW_SUM_TOLERANCE = 1e-3
 
@@ -75,8 +75,8 @@ def calibration_error(
 
     Rows are sorted by confidence and cut into `bins` parts whose sizes differ by at most one
     (fewer parts when there are fewer rows). The error is the mean over rows of their part's
-    |share correct - mean confidence|. Rows of equal confidence share their mean correctness, so
-    that a cut through them does not make the result depend on the order of the file.
+    |share correct - mean confidence|. Rows of equal confidence each count with their mean
+    correctness, so that a cut between them does not make the result depend on their order.
 
     Args:
         confidence: float[N], probability of the predicted class.
@@ -100,7 +100,7 @@ def _auroc(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> 
     classes = probabilities.shape[1]
     if len(np.unique(labels)) < classes:
         return None
-    # With two classes the two curves mirror each other; class 1 speaks for both.
+    # With two classes both curves have the same area: class 1 is enough.
     chosen = [1] if classes == 2 else range(classes)
     areas = [roc_auc_score(labels == label, probabilities[:, label]) for label in chosen]
     return float(np.mean(areas))
@@ -133,7 +133,7 @@ def _check(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> 
     if wrong.any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"row {row} holds {probabilities[row].tolist()}; probabilities must lie in 0..1 and "
+            f"row {row} holds {probabilities[row].tolist()}; probabilities must be in 0..1 and "
             "not be NaN (did training diverge, or were logits given?)"
         )
     sums = probabilities.sum(axis=1, dtype=np.float64)

@@ -1,7 +1,7 @@
-"""What a benchmark set out to run, kept beside it, so that a half-finished one can say what lacks.
+"""Planned runs of a benchmark, from which a report on an unfinished one lists the missing runs.
 
-`plan.json` has an entry for each run that any start of this benchmark asked for, with the words of
-the command line that it was asked with.
+`plan.json` in the benchmark folder has an entry for each run of any start of this benchmark, with
+the settings from the command line.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ PLAN_FILE = "plan.json"
 
 
 @dataclass(frozen=True)
-class Planned:
-    """One run that was asked for.
+class PlannedRun:
+    """Planned run of a benchmark.
 
     Attributes:
-        experiment: Its name.
-        seed: Its seed.
+        experiment: Name of the experiment.
+        seed: Random seed.
         overrides: Settings given on the command line.
         configs: Folders given with `--configs`.
     """
@@ -34,11 +34,11 @@ class Planned:
     configs: tuple[str, ...]
 
 
-def keep_plan(folder: Path, planned: Iterable[Planned]) -> None:
-    """Adds runs to a benchmark's plan; those that are in it already are as asked for last.
+def add_to_plan(folder: Path, planned: Iterable[PlannedRun]) -> None:
+    """Add runs to the plan of a benchmark; a run that is in it already is replaced.
 
     Raises:
-        ResultsError: the plan that is there cannot be read.
+        ResultsError: The existing plan cannot be read.
         OSError: As raised by the file system.
     """
     runs = {(run.experiment, run.seed): run for run in read_plan(folder)}
@@ -48,18 +48,18 @@ def keep_plan(folder: Path, planned: Iterable[Planned]) -> None:
     replace_bytes(folder / PLAN_FILE, (json.dumps(content, indent=1) + "\n").encode())
 
 
-def read_plan(folder: Path) -> list[Planned]:
-    """The plan of a benchmark folder; empty where none is kept.
+def read_plan(folder: Path) -> list[PlannedRun]:
+    """Read the plan of a benchmark folder; empty if it has none.
 
     Raises:
-        ResultsError: the file is no plan.
+        ResultsError: The file is not a plan.
     """
     path = folder / PLAN_FILE
     if not path.is_file():
         return []
     try:
         return [
-            Planned(
+            PlannedRun(
                 str(run["experiment"]),
                 int(run["seed"]),
                 tuple(map(str, run["overrides"])),
@@ -69,5 +69,6 @@ def read_plan(folder: Path) -> list[Planned]:
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise ResultsError(
-            f"{path}: no plan of a benchmark ({error}); delete it, and the benchmark writes it anew"
+            f"{path}: not the plan of a benchmark ({error}); delete it and start the benchmark "
+            "again"
         ) from error

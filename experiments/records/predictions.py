@@ -1,4 +1,4 @@
-"""Predictions of one split: a checked set of arrays, and its Parquet file."""
+"""Predictions of one split: checked arrays and their Parquet file."""
 
 import io
 from dataclasses import dataclass
@@ -36,7 +36,9 @@ class Predictions:
                 f"ids, labels and probabilities have shapes {shapes}; they must be [N], [N], [N, C]"
             )
         if self.probabilities.ndim != 2 or self.probabilities.shape[1] < 2:
-            raise ResultsError(f"probabilities have shape {shapes[2]}; at least 2 columns belong")
+            raise ResultsError(
+                f"probabilities have shape {shapes[2]}; they need at least 2 columns"
+            )
         if self.probabilities.dtype not in (np.float32, np.float64):
             raise ResultsError(
                 f"probabilities have dtype {self.probabilities.dtype}; convert them to float32"
@@ -55,13 +57,13 @@ class Predictions:
             )
 
     def in_id_order(self) -> "Predictions":
-        """The same rows by ascending id, which is how both file forms keep them."""
+        """Sort the rows by ascending id, the order of both file formats."""
         order = np.argsort(self.ids)
         return Predictions(self.ids[order], self.labels[order], self.probabilities[order])
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write `id, label, prob_0, prob_1, …` as Parquet in id order, whole or not at all.
+    """Write `id, label, prob_0, prob_1, …` as Parquet in id order, atomically.
 
     Raises:
         OSError: As raised by the file system.
@@ -79,7 +81,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """Read what `write_predictions` wrote, checked, in id order.
+    """Read and check a file of `write_predictions`; rows in id order.
 
     Raises:
         ResultsError: No such file, not Parquet, missing or further columns, empty cells, repeated
@@ -88,11 +90,11 @@ def read_predictions(path: Path) -> Predictions:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    remedy = "run the experiment again (or `lit-sentiment test RUN`) to write it anew"
+    remedy = "run the experiment again (or `lit-sentiment test RUN`) to write it"
     if not path.is_file():
         raise ResultsError(f"{path}: no such file; {remedy}")
     try:
-        # A handle, because a path such as `seed=0/…` would be read as a partition.
+        # Opened here, because pyarrow would take a path such as `seed=0/…` for a partition.
         with path.open("rb") as stream:
             table = pq.read_table(stream)
     except (pa.ArrowException, OSError) as error:

@@ -1,4 +1,4 @@
-"""Publishing rows with the predictions that prove them, and proving published tables again."""
+"""Publication of rows together with their predictions, and verification of published tables."""
 
 import dataclasses
 import math
@@ -28,11 +28,11 @@ PATH = re.compile(r"(?<![\w:/\\.~])(?:file://|~|[A-Za-z]:)?(?:[\\/][^\\/\s\"'<>|
 
 
 def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[Row]:
-    """Copy runs into a published table, with the predictions that prove them.
+    """Copy runs and their predictions into a published table.
 
-    A published row's metrics are computed from the stored 16-bit probabilities. A run that is in
-    the table already (same experiment, seed, protocol, corpus and profile) is replaced. All runs
-    are checked before anything is written. File-system paths are cut down to their last part.
+    The metrics of a published row are computed from the stored 16-bit probabilities. A run that
+    is in the table already (same experiment, seed, protocol, corpus and profile) is replaced. All
+    runs are checked before anything is written. Of file-system paths only the last part is kept.
 
     Args:
         run_folders: Finished run folders, each with test and validation predictions.
@@ -40,12 +40,12 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         results_dir: The published folder.
 
     Returns:
-        The rows that were published now.
+        The published rows of these runs.
 
     Raises:
         ResultsError: A run that failed, is not complete, was not tested, whose predictions do not
             give the metrics in its row, or whose evaluation on an official test split was not
-            logged; two runs with one key; a name that is no file name.
+            logged; two runs with the same key; an invalid file name.
         OSError: As raised by the file system.
     """
     check_name(table, "table")
@@ -56,10 +56,10 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         row = read_row(folder)
         if key_of(row) in fresh:
             raise ResultsError(
-                f"{folder}: a second run of {row.experiment}, seed {row.seed} on {row.corpus} "
+                f"{folder}: second run of {row.experiment}, seed {row.seed} on {row.corpus} "
                 f"({row.protocol}, {row.profile}); publish one of them"
             )
-        fresh[key_of(row)] = (row, *_proof(folder, row))
+        fresh[key_of(row)] = (row, *_checked_predictions(folder, row))
     if not fresh:
         raise ResultsError("0 runs were given; name at least one finished run folder")
 
@@ -67,17 +67,17 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
     replaced = [rows[key].evidence for key in fresh if key in rows]
     for key, (row, test, val) in fresh.items():
-        taken = {
+        other_files = {
             other.evidence.file
             for other in rows.values()
             if other.evidence and key_of(other) != key
         }
         name = f"{table}/{row.experiment}-seed-{row.seed}.npz"
-        if name in taken:  # the same experiment under another protocol, corpus or profile
+        if name in other_files:  # the same experiment under another protocol, corpus or profile
             extra = re.sub(r"[^\w.+-]", "_", f"{row.protocol}-{row.profile}-{row.corpus}")
             name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
         evidence = write_evidence(results_dir / name, test, val)
-        clean = row_from_dict(without_paths(row_to_dict(row)), path.name)
+        clean = row_from_dict(strip_paths(row_to_dict(row)), path.name)
         rows[key] = dataclasses.replace(
             clean,
             val=_evaluate(evidence.val),
@@ -88,7 +88,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     write_table(path, rows.values())
     named = {row.evidence.file for row in rows.values() if row.evidence}
     for old in replaced:
-        if old and old.file not in named:  # its name had told it apart from a row that has gone
+        if old and old.file not in named:  # no row uses it any more
             (results_dir / old.file).unlink()
     return [rows[key] for key in fresh]
 
@@ -97,11 +97,11 @@ def read_published_evidence(results_dir: Path, row: Row) -> Evidence:
     """Read the predictions behind a published row, checked against the row's checksum.
 
     Raises:
-        ResultsError: The row is not a published one, or its file is missing or was changed.
+        ResultsError: The row is not published, or its file is missing or was changed.
     """
     name = f"{row.experiment}, seed {row.seed}"
     if row.evidence is None:
-        raise ResultsError(f"{results_dir}: {name} carries no evidence; publish the run")
+        raise ResultsError(f"{results_dir}: {name} has no evidence; publish the run")
     return read_evidence(results_dir / row.evidence.file, row.evidence.checksum)
 
 
@@ -109,11 +109,11 @@ def verify_published(results_dir: Path) -> list[Row]:
     """Recompute every metric of every published table from its evidence.
 
     Returns:
-        All rows, in the order of the files; empty where nothing is published yet.
+        All rows, in the order of the files; empty if nothing is published yet.
 
     Raises:
-        ResultsError: A metric that differs, evidence missing or changed, or an evidence file that
-            no row names.
+        ResultsError: A metric differs, evidence is missing or changed, or an evidence file belongs
+            to no row.
     """
     verified = []
     for table in tables_in(Path(results_dir)):
@@ -130,21 +130,23 @@ def verify_published(results_dir: Path) -> list[Row]:
         named = {row.evidence.file for row in rows if row.evidence}
         for path in sorted(table.with_suffix("").glob("*.npz")):
             if f"{table.stem}/{path.name}" not in named:
-                raise ResultsError(f"{path}: no row of {table.name} names it; remove the file")
+                raise ResultsError(f"{path}: no row of {table.name} refers to it; remove the file")
         verified += rows
     return verified
 
 
-def _proof(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
-    """The run's predictions, after checking that its row follows from them."""
+def _checked_predictions(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
+    """Read the predictions of a run and check that its metrics follow from them."""
     if row.status != "ok":
-        raise ResultsError(f"{folder}: the run {row.status} ({row.reason}); only ok runs publish")
+        raise ResultsError(
+            f"{folder}: the run {row.status} ({row.reason}); only ok runs can be published"
+        )
     check_name(row.experiment, "experiment")
     if row.test is None:
         raise ResultsError(
             f"{folder}: the run has no test metrics; run `lit-sentiment test {folder}` first"
         )
-    proof = []
+    predictions_of_splits = []
     for name, stored in ((TEST_FILE, row.test), (VAL_FILE, row.val)):
         predictions = read_predictions(folder / name)
         difference = _difference(stored, _evaluate(predictions))
@@ -153,9 +155,9 @@ def _proof(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
                 f"{folder / name}: {difference} (row.json, predictions); they come from different "
                 "runs: run the experiment again"
             )
-        proof.append(predictions)
-    test_log.check(row, folder)
-    return proof[0], proof[1]
+        predictions_of_splits.append(predictions)
+    test_log.check_logged(row, folder)
+    return predictions_of_splits[0], predictions_of_splits[1]
 
 
 def _evaluate(predictions: Predictions) -> Metrics:
@@ -163,7 +165,7 @@ def _evaluate(predictions: Predictions) -> Metrics:
 
 
 def _difference(stored: Metrics | None, computed: Metrics) -> str:
-    """Name the first metric that differs beyond the last digits of the arithmetic, or ''."""
+    """Describe the first metric that differs by more than rounding; empty if none does."""
     for field in dataclasses.fields(Metrics):
         one, two = getattr(stored, field.name, None), getattr(computed, field.name)
         close = (
@@ -176,10 +178,10 @@ def _difference(stored: Metrics | None, computed: Metrics) -> str:
     return ""
 
 
-def without_paths(value: Any) -> Any:
-    """Replace absolute paths, which tell about the machine and its user, by their last part."""
+def strip_paths(value: Any) -> Any:
+    """Replace absolute paths, which reveal machine and user, by their last part."""
     if isinstance(value, str):
         return PATH.sub(lambda match: re.split(r"[\\/]", match[0].rstrip("\\/"))[-1], value)
     if isinstance(value, Mapping):
-        return {key: without_paths(entry) for key, entry in value.items()}
-    return [without_paths(entry) for entry in value] if isinstance(value, list) else value
+        return {key: strip_paths(entry) for key, entry in value.items()}
+    return [strip_paths(entry) for entry in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The result row: one schema for what a run leaves behind, checked strictly on both ways."""
+"""Result row: the schema of a run's results, checked when it is written and when it is read."""
 
 import dataclasses
 import math
@@ -7,12 +7,16 @@ import typing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from experiments.config.identity import config_hash
 from experiments.records.metrics import Metrics
 
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)
 LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
 LATER |= {"excluded", "train_rows", "checksums"}
-"""Fields that came after the first rows were written: where one is missing, its default holds."""
+"""Fields that rows of schema 1 may lack: their defaults then apply."""
+SECOND = {"config", "family"}
+"""Fields that came with schema 2."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
 
@@ -36,9 +40,10 @@ class EvidenceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """What one run (one experiment with one seed) says in the table.
+    """Results of one run: one experiment with one random seed.
 
-    A failed or skipped run is a row, too, with its reason; what it did not measure is None.
+    A failed or skipped run is a row, too, with its reason; figures that it did not measure are
+    None.
 
     Attributes:
         experiment: Name of the YAML file, for example `cnn`.
@@ -79,7 +84,8 @@ class Row:
         hardware: `cpu`, `cores`, `threads`, `gpu` and what else describes the machine.
         started: ISO 8601 time.
         ended: ISO 8601 time.
-        config_hash: Hash of the resolved config without paths, devices and launcher.
+        config_hash: Hash of the settings as the version that made the run computed it; the test
+            log names the run by it. `settings_hash` compares rows.
         wandb_run: Id of the W&B run.
         notes: Sentences about the corpus that a reader of the numbers must know.
         history: One dict per epoch: `epoch`, `train/loss`, `val/log_loss`, `val/accuracy`, …
@@ -89,6 +95,9 @@ class Row:
         train_rows: Number of texts learnt from; under `refit` in the second fit.
         checksums: SHA-256 of each file of predictions in the run folder, by name; empty in a
             published row, whose evidence has its own.
+        config: The resolved settings, under the names of the version that made the run; empty in
+            a row of schema 1 whose run folder is gone.
+        family: Family of the architecture, for example `recurrent`.
         schema: Version of this list of fields.
     """
 
@@ -134,6 +143,8 @@ class Row:
     excluded: str | None = None
     train_rows: int | None = None
     checksums: dict[str, str] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    family: str = "other"
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -155,9 +166,14 @@ class Row:
                 f"{name}: status is {self.status!r} and metrics are given; only an ok row has any"
             )
 
+    @property
+    def settings_hash(self) -> str:
+        """Hash of the settings under today's names; `config_hash` where they were not kept."""
+        return config_hash(self.config) if self.config else self.config_hash
+
 
 def row_to_dict(row: Row) -> dict[str, Any]:
-    """Turn a row into what JSON can hold.
+    """Convert a row to values that JSON can hold.
 
     Raises:
         ResultsError: A number outside `history` is not finite, or a field has another type than
@@ -174,23 +190,28 @@ def row_to_dict(row: Row) -> dict[str, Any]:
 
 
 def row_from_dict(data: Any, source: str) -> Row:
-    """Check a decoded row against the schema.
+    """Check a decoded row against the schema; one of schema 1 becomes one of today's.
 
     Args:
-        data: What `json.loads` gave.
+        data: The decoded JSON.
         source: File (and line) named by errors.
 
     Raises:
-        ResultsError: Another schema version, an unknown or missing field, a value of another
+        ResultsError: An unknown schema version, an unknown or missing field, a value of another
             type, or fields that contradict each other.
     """
     if not isinstance(data, dict):
         raise ResultsError(f"{source}: holds {type(data).__name__}; a row is an object. {REMEDY}")
-    if data.get("schema") != SCHEMA:
+    if data.get("schema") not in READABLE:
+        known = " and ".join(map(str, READABLE))
         raise ResultsError(
-            f"{source}: field 'schema' is {data.get('schema')!r}; this program reads {SCHEMA}. "
+            f"{source}: field 'schema' is {data.get('schema')!r}; this program reads {known}. "
             f"{REMEDY}"
         )
+    if data["schema"] == 1:
+        if later := sorted(SECOND & data.keys()):
+            raise ResultsError(f"{source}: unknown field {later[0]!r} of schema 1. {REMEDY}")
+        data = data | {"config": {}, "family": "other", "schema": SCHEMA}
     try:
         row = _build(Row, data, "")
     except ResultsError as error:

@@ -6,9 +6,10 @@ The schema is in `experiments.records.row`. Layouts:
     runs/<benchmark>/results.jsonl                      all of them, derived by `collect`
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
-    <published>/test_log.jsonl                          every test evaluation (`evaluation_log`)
+    <published>/test_log.jsonl                          every test evaluation (`records.test_log`)
 """
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -16,25 +17,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from datamodules.upgrade.translate import current_config
+from experiments.config.registry import read_yaml
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
 
-__all__ = [
-    "ResultsError",
-    "Row",
-    "check_name",
-    "checksums",
-    "collect",
-    "key_of",
-    "read_row",
-    "read_rows",
-    "read_table",
-    "tables_in",
-    "write_row",
-    "write_table",
-]
-
+CONFIG_FILE = "config.yaml"
 ROW_FILE = "row.json"
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
@@ -65,7 +54,20 @@ def read_row(folder: Path) -> Row:
             f"{path}: no such file; a run without it is not complete. Start the run again: it "
             "goes on where it stopped"
         )
-    return row_from_dict(_decode(path.read_bytes(), str(path)), str(path))
+    row = row_from_dict(_decode(path.read_bytes(), str(path)), str(path))
+    config_file = path.parent / CONFIG_FILE
+    if not row.config and config_file.is_file():  # a row of schema 1
+        row = dataclasses.replace(row, config=read_yaml(config_file))
+    return row
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the settings of a run folder, under today's names.
+
+    Raises:
+        ConfigError: `config.yaml` is missing, or is no YAML mapping.
+    """
+    return current_config(read_yaml(folder / CONFIG_FILE))
 
 
 def read_rows(folder: Path) -> list[Row]:
@@ -101,12 +103,12 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """The files with rows in a folder; the log of test evaluations lies beside them."""
+    """Tables of rows in a folder, without the log of test evaluations beside them."""
     return sorted(path for path in folder.glob("*.jsonl") if path.name != test_log.LOG_FILE)
 
 
 def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of predictions in a run folder: its row keeps them."""
+    """SHA-256 of each file of predictions in a run folder, by name."""
     files = (folder / name for name in (TEST_FILE, VAL_FILE))
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()}
 
@@ -114,7 +116,7 @@ def checksums(folder: Path) -> dict[str, str]:
 def collect(benchmark_folder: Path) -> list[Row]:
     """Derive `results.jsonl` from the `row.json` files of a benchmark and return its rows.
 
-    No run that has ended: no rows, and no file of an earlier state either.
+    Where no run has ended there are no rows, and an older file is removed.
 
     Raises:
         ResultsError: As `read_rows`.
@@ -130,10 +132,10 @@ def collect(benchmark_folder: Path) -> list[Row]:
 
 
 def read_table(path: Path) -> list[Row]:
-    """The rows of a published table.
+    """Read a published table.
 
     Raises:
-        ResultsError: A line that is no row, or whose evidence is missing.
+        ResultsError: A line that is no row, or a row whose evidence is missing.
     """
     rows = []
     for number, line in enumerate(path.read_bytes().splitlines(), start=1):
@@ -155,7 +157,7 @@ def read_table(path: Path) -> list[Row]:
 
 
 def write_table(path: Path, rows: Iterable[Row]) -> None:
-    """Write a table, sorted, in one go."""
+    """Write a table, sorted, whole or not at all."""
     lines = [json.dumps(row_to_dict(row)) + "\n" for row in sorted(rows, key=key_of)]
     replace_bytes(path, "".join(lines).encode())
 
@@ -174,6 +176,6 @@ def check_name(name: str, what: str) -> None:
 
 
 def key_of(row: Row) -> tuple:
-    """What no two rows of a table share."""
+    """Key of a row: no two rows of a table have the same."""
     kept_out = row.excluded or ""
     return (row.corpus, row.protocol, row.profile, kept_out, row.experiment, row.seed)

@@ -1,7 +1,7 @@
-"""The log of test evaluations: a line for every look that was taken at an official test split.
+"""Log of test evaluations: a line for each evaluation on an official test split.
 
-A test split says something about a method only as long as nothing was chosen on it. The log is
-kept with the code, so that a reader can count how often each configuration was tested.
+Test figures are unbiased only as long as nothing was chosen on the test split. The log is kept with
+the code, so that a reader can count how often each configuration was tested.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from datamodules.upgrade.translate import current_config
 from experiments.config.registry import ConfigError, read_yaml
 from experiments.records.row import ResultsError, Row
 
 LOG_FILE = "test_log.jsonl"
 LOG = Path(__file__).parents[1] / "results" / LOG_FILE
 _CHECKOUT = (Path(__file__).parents[2] / "pyproject.toml").is_file()
-_told = False
+_noted = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One evaluation.
+    """Logged evaluation.
 
     Attributes:
-        time: ISO 8601 time of it.
-        experiment: as in the row, and so are the others.
-        git_commit: of the code that evaluated.
-        git_dirty: whether that code had uncommitted changes.
-        run: the run's folder, its last three names.
+        time: ISO 8601 time of the evaluation.
+        experiment: As in the row, like all attributes that are not listed here.
+        git_commit: Commit of the code that evaluated.
+        git_dirty: Whether that code had uncommitted changes.
+        run: Last three parts of the path of the run folder.
     """
 
     time: str
@@ -54,16 +55,18 @@ class Entry:
     run: str
 
 
-def record(row: Row, folder: Path, time: str, code: tuple[str | None, bool | None]) -> None:
-    """Appends the evaluation of a run whose corpus has an official test split.
+def record_evaluation(
+    row: Row, folder: Path, time: str, code: tuple[str | None, bool | None]
+) -> None:
+    """Append the evaluation of a run if its corpus has an official test split.
 
-    Where the log cannot be kept (an installed copy, a read-only disk) it says so once.
+    If the log cannot be written (an installed copy, a read-only disk), a note is printed once.
 
     Args:
-        row: the run's row, with its test metrics.
-        folder: the run's folder.
-        time: when it was evaluated.
-        code: commit and whether it was changed (`environment.git_state`).
+        row: Row of the run, with its test metrics.
+        folder: The run folder.
+        time: ISO 8601 time of the evaluation.
+        code: Commit and whether it had uncommitted changes (`environment.git_state`).
     """
     if row.test is None or not is_official(folder):
         return
@@ -75,53 +78,53 @@ def record(row: Row, folder: Path, time: str, code: tuple[str | None, bool | Non
     try:
         if not _CHECKOUT:
             raise OSError("this is an installed copy; the log is kept in a source checkout")
-        # One write at the end of the file: lines of several processes never mix.
+        # A single append, so that lines of several processes never mix.
         file = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
             os.write(file, line)
         finally:
             os.close(file)
     except OSError as error:
-        _tell(f"the test evaluation of {folder} is not in the log of evaluations ({error})")
+        _note_once(f"the test evaluation of {folder} is not in the log of evaluations ({error})")
 
 
 def read(log: Path | None = None) -> list[Entry]:
-    """All entries of a log, oldest first; none where there is no log.
+    """Read all entries of a log, oldest first; none if there is no log.
 
     Raises:
-        ResultsError: a line that is no entry.
+        ResultsError: A line is not an entry.
     """
     path = log or LOG
-    found = []
+    entries = []
     for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
         try:
-            found.append(Entry(**json.loads(line)))
+            entries.append(Entry(**json.loads(line)))
         except (ValueError, TypeError) as error:
             raise ResultsError(
-                f"{path}:{number}: no entry of the log of evaluations ({error}); restore the file "
-                "from version control"
+                f"{path}:{number}: not an entry of the log of evaluations ({error}); restore the "
+                "file from version control"
             ) from error
-    return found
+    return entries
 
 
-def holds(entries: Iterable[Entry], row: Row) -> bool:
-    """Whether the test accuracy of a row stands among the entries."""
+def is_logged(entries: Iterable[Entry], row: Row) -> bool:
+    """Check whether the test accuracy of a row is in the log."""
     accuracy = row.test.accuracy if row.test else None
     return any(_key(entry) == _key(row) and entry.accuracy == accuracy for entry in entries)
 
 
-def lacks(row: Row, folder: Path) -> bool:
-    """Whether a row has an official test figure that the log, kept here, does not hold."""
-    return _CHECKOUT and row.test is not None and is_official(folder) and not holds(read(), row)
+def is_missing(row: Row, folder: Path) -> bool:
+    """Check whether the log of this checkout lacks the official test accuracy of a row."""
+    return _CHECKOUT and row.test is not None and is_official(folder) and not is_logged(read(), row)
 
 
-def check(row: Row, folder: Path) -> None:
-    """Lets nothing be published that was not logged.
+def check_logged(row: Row, folder: Path) -> None:
+    """Refuse a run whose evaluation on an official test split is not in the log.
 
     Raises:
-        ResultsError: the run's test figure is on an official split and not in the log.
+        ResultsError: The test accuracy is not in the log.
     """
-    if is_official(folder) and not holds(read(), row):
+    if is_official(folder) and not is_logged(read(), row):
         raise ResultsError(
             f"{folder}: its test accuracy ({row.test and row.test.accuracy}) is not in {LOG}; run "
             f"`lit-sentiment test {folder}`, which evaluates and logs it, or add the line from the "
@@ -129,8 +132,8 @@ def check(row: Row, folder: Path) -> None:
         )
 
 
-def describe_looks(rows: list[Row], entries: list[Entry]) -> str:
-    """How often the configurations behind some rows were tested, in words; empty without a log."""
+def describe_counts(rows: list[Row], entries: list[Entry]) -> str:
+    """Describe how often the configurations of rows were tested; empty without a log."""
     if not entries:
         return ""
     counts = Counter(map(_key, entries))
@@ -145,19 +148,20 @@ def describe_looks(rows: list[Row], entries: list[Entry]) -> str:
 
 
 def is_official(folder: Path) -> bool:
-    """Whether the corpus of a run has an official test split, as its datamodule says.
+    """Check whether the datamodule of a run declares an official test split.
 
     Raises:
-        ResultsError: the run has no readable config, or names a datamodule out of reach.
+        ResultsError: The run has no readable config, or its datamodule cannot be imported.
     """
     try:
-        class_path = read_yaml(folder / "config.yaml")["data"]["class_path"]
+        config = current_config(read_yaml(folder / "config.yaml"))
+        class_path = config["data"]["class_path"]
         module, _, name = class_path.rpartition(".")
         return bool(getattr(importlib.import_module(module), name).official_test)
     except (ConfigError, KeyError, TypeError, ImportError, AttributeError) as error:
         raise ResultsError(
-            f"{folder / 'config.yaml'}: does not say what the run was tested on ({error}); fit it "
-            "again, or name its datamodule's folder with --configs DIR"
+            f"{folder / 'config.yaml'}: does not name a usable datamodule ({error}); fit the run "
+            "again, or give the folder of its datamodule with --configs DIR"
         ) from error
 
 
@@ -165,8 +169,8 @@ def _key(one: Entry | Row) -> tuple:
     return (one.config_hash, one.corpus_fingerprint, one.seed)
 
 
-def _tell(message: str) -> None:
-    global _told
-    if not _told:
+def _note_once(message: str) -> None:
+    global _noted
+    if not _noted:
         print(f"note: {message}", file=sys.stderr)
-    _told = True
+    _noted = True

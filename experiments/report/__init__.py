@@ -1,4 +1,4 @@
-"""The report of a benchmark: a table in the terminal, `report.md` and `report.html`."""
+"""Report of a benchmark: a table in the terminal, `report.md` and `report.html`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,27 +7,27 @@ from rich.console import Console
 
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
-from experiments.records.costs import with_costs
+from experiments.records.costs import add_costs
 from experiments.records.plan import read_plan
 from experiments.records.run_files import ROW_FILE, read_rows
-from experiments.report.evidence import statistics
+from experiments.report.evidence import analyse_rows
 from experiments.report.html import Page, render_html
 from experiments.report.markdown import render_markdown
-from experiments.report.missing import Missing, missing
+from experiments.report.missing import MissingRun, missing_runs
 from experiments.report.tables import Table, build_tables
 from experiments.report.terminal import WIDTH, print_tables
-from experiments.report.texts import find
+from experiments.report.texts import find_texts
 
 __all__ = ["ReportFiles", "read_tables", "report"]
 
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where a report was written.
+    """Files of a report.
 
     Attributes:
         markdown: The table as Markdown.
-        html: One self-contained page; opens from disk, without network.
+        html: A self-contained page that opens from disk, without network.
     """
 
     markdown: Path
@@ -41,55 +41,59 @@ def report(
     root: str | None = None,
     texts: bool = True,
 ) -> ReportFiles:
-    """Read rows, print their table, and write `report.md` and `report.html`.
+    """Read rows, print their tables, and write `report.md` and `report.html`.
 
     Args:
-        folder: A benchmark folder, finished or not, a run folder, a published folder or one
+        folder: A benchmark folder, finished or not, a run folder, a published folder or a
             published table.
-        out: Where to write; `folder` itself when None.
-        console: Where to print; the terminal when None.
-        root: The official corpus, for the texts of reviews; else they come from the cache, if
-            they are there.
-        texts: Whether the page may show reviews at all.
+        out: Folder of the files; `folder` itself if None.
+        console: Console to print to; the terminal if None.
+        root: The official corpus, for the texts of reviews; if None, texts are shown only if the
+            cache has them.
+        texts: Whether the page may show texts of reviews.
 
     Returns:
-        The paths of both files.
+        Paths of both files.
 
     Raises:
-        ResultsError: Neither rows nor begun runs there, rows that do not fit the schema, or
-            predictions that do not fit their rows.
-        DataError: `root` is no corpus.
+        ResultsError: The folder has neither rows nor started runs, or rows do not fit the schema or
+            their predictions.
+        DataError: `root` is not a corpus.
         OSError: As raised by the file system.
     """
     folder = Path(folder)
     home = folder.parent if folder.is_file() else folder
     tables, lost = read_tables(folder)
-    known = [find(t.fingerprint, root) if t.analysis and texts else None for t in tables]
+    known = [find_texts(t.fingerprint, root) if t.analysis and texts else None for t in tables]
     out = Path(out) if out is not None else home
     files = ReportFiles(out / "report.md", out / "report.html")
-    # The name alone: a report is passed on, and the path would tell about the machine.
+    # The name alone: the path would reveal the machine in a report that is shared.
     title = folder.resolve().stem if folder.is_file() else folder.resolve().name
     replace_bytes(files.markdown, render_markdown(title, tables, lost).encode())
     page = Page(title, home, tables, known, lost, read_plan(home))
     replace_bytes(files.html, render_html(page).encode())
     if console is None:
         console = Console()
-        if not console.is_terminal:  # a log file has no width; rich would assume 80
+        if not console.is_terminal:  # without a terminal rich assumes 80 columns
             console = Console(width=WIDTH)
     print_tables(console, tables, lost)
     console.print(f"Report: {files.html}", soft_wrap=True, highlight=False, markup=False)
     return files
 
 
-def read_tables(folder: Path) -> tuple[list[Table], list[Missing]]:
-    """The tables of a folder with all that their predictions say, and the runs that are missing.
+def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
+    """Read the tables of a folder with their statistics, and the missing runs.
 
     Raises:
-        ResultsError: as `report`.
+        ResultsError: As for `report`.
     """
     home = folder.parent if folder.is_file() else folder
-    begun = not folder.is_file() and missing(folder, []) and not any(folder.glob(f"*/*/{ROW_FILE}"))
+    begun = (
+        not folder.is_file()
+        and missing_runs(folder, [])
+        and not any(folder.glob(f"*/*/{ROW_FILE}"))
+    )
     rows = [] if begun else read_rows(folder)
-    log = test_log.read(home / test_log.LOG_FILE)  # published rows have it beside them
-    tables = build_tables(with_costs(rows, home), log, lambda done: statistics(done, folder))
-    return tables, missing(folder, rows)
+    log = test_log.read(home / test_log.LOG_FILE)  # beside published tables
+    tables = build_tables(add_costs(rows, home), log, lambda done: analyse_rows(done, folder))
+    return tables, missing_runs(folder, rows)

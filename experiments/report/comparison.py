@@ -1,26 +1,26 @@
-"""Figures that compare experiments: accuracies with intervals and seeds, and every pair."""
+"""Figures that compare experiments: accuracies with intervals, and differences of all pairs."""
 
 from typing import Any
 
 from experiments.report.figure import Figure
 from experiments.report.tables import Table
 
-ROW, EDGES = 21, 74  # pixels: one experiment's row, and what lies above and below all rows
-# An axis with a name for every row, the first on top.
+ROW, EDGES = 21, 74  # pixels: height of a row, and of the space around all rows
+# An axis of names, one for each row, the first on top.
 NAMES = {
     "autorange": "reversed",
     "tickmode": "linear",
     "showgrid": False,
-    "ticks": "outside",  # unseen, so that names keep a distance
+    "ticks": "outside",  # transparent: they keep names at a distance
     "tickcolor": "rgba(0,0,0,0)",
 }
 
 
 def intervals(table: Table) -> Figure | None:
-    """Accuracy of each experiment: mean, 95% interval, and its seeds as points.
+    """Draw the mean accuracy of each experiment with its 95% interval and its seeds.
 
     Returns:
-        The figure, or None where no experiment has an interval.
+        The figure; None if no experiment has an interval.
     """
     analysis = table.analysis
     lines = [line for line in table.lines if line.interval]
@@ -80,10 +80,10 @@ def intervals(table: Table) -> Figure | None:
 
 
 def pairs(table: Table) -> Figure | None:
-    """The difference of every two experiments, row minus column, blank where it may be chance.
+    """Draw the difference of every pair, row minus column, blank unless it is significant.
 
     Returns:
-        The figure, or None below two experiments with predictions.
+        The figure; None for fewer than two experiments with predictions.
     """
     analysis = table.analysis
     if analysis is None or not analysis.differences:
@@ -98,7 +98,7 @@ def pairs(table: Table) -> Figure | None:
         for here, there, sign, low, high in signs:
             words[here][there] = (
                 f"<b>{names[here]}</b> − {names[there]}: {100 * sign * one.difference:+.2f} points "
-                f"[{100 * low:+.2f}, {100 * high:+.2f}]<br>p = {_p(one.p_holm)} after Holm"
+                f"[{100 * low:+.2f}, {100 * high:+.2f}]<br>p = {_p(one.p_holm)}, Holm-corrected"
             )
             if one.different:
                 values[here][there] = round(100 * sign * one.difference, 3)

@@ -1,21 +1,21 @@
-"""Accuracy against what it costs: training time, latency, size, operations."""
+"""Figures of accuracy against cost: training time, latency, size, operations."""
 
 import math
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.report.figure import Figure, log_ticks, span
-from experiments.report.pareto import front
+from experiments.report.figure import Figure, log_ticks, padded_range
+from experiments.report.pareto import pareto_front
 from experiments.report.tables import Line, Statistic, Table
 
-# Key of the column, name on the switch, axis title, format of a value in the hover.
+# Key of the column, label of the button, title of the axis, format of a value in the hover text.
 AXES = (
     ("train_seconds", "training time", "Training time, s (log scale)", "%{x:,.1f} s"),
     ("latency", "latency", "Latency of one review, median, ms (log scale)", "%{x:.2f} ms"),
     ("size", "size", "Size on disk, MiB (log scale)", "%{x:,.1f} MiB"),
-    ("flops", "operations", "Operations a review, MFLOPs (log scale)", "%{x:,.1f} MFLOPs"),
+    ("flops", "operations", "Operations per review, MFLOPs (log scale)", "%{x:,.1f} MFLOPs"),
 )
-# Plotting areas for which names are placed: a desktop's, a telephone's. Pixels.
+# Plotting areas, in pixels, for which names are placed: desktop and phone.
 WIDE, NARROW, HEIGHT = 880, 300, 350
 CHARACTER, TEXT_HEIGHT, GAP = 6.8, 15, 7
 POSITIONS = (
@@ -26,13 +26,13 @@ POSITIONS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """One position of the switch.
+    """Accuracy against one cost.
 
     Attributes:
-        key: of the column.
-        name: on the switch.
-        figure: accuracy against it.
-        leaders: the experiments on the front, by rising cost.
+        key: Key of the column.
+        name: Label of the button.
+        figure: Accuracy against the cost.
+        leaders: Experiments on the Pareto front, by rising cost.
     """
 
     key: str
@@ -49,14 +49,14 @@ class _Point:
 
 
 def costs(table: Table) -> list[Cost]:
-    """Accuracy against each cost that two experiments or more have, all on log axes.
+    """Draw accuracy against each cost that at least two experiments have, on log axes.
 
-    Error bars are the 95% intervals where the table has them. Test accuracy is drawn; where no
-    experiment of the table was tested, validation accuracy.
+    Error bars are the 95% intervals, if the table has them. Test accuracy is drawn; if no
+    experiment was tested, validation accuracy.
     """
     tested = any(line.values["test_accuracy"] for line in table.lines)
     accuracy, split = ("test_accuracy", "Test") if tested else ("val_accuracy", "Validation")
-    found = []
+    figures = []
     for key, name, title, form in AXES:
         points = [
             _Point(line, cost, value)
@@ -64,11 +64,11 @@ def costs(table: Table) -> list[Cost]:
             if (cost := line.values.get(key)) and cost.mean > 0 and (value := line.values[accuracy])
         ]
         if len(points) >= 2:
-            leaders = front([(point.cost.mean, point.accuracy.mean) for point in points])
+            leaders = pareto_front([(point.cost.mean, point.accuracy.mean) for point in points])
             names = [points[at].line.experiment for at in leaders]
             figure = _figure(points, leaders, title, f"{split} accuracy, %", form)
-            found.append(Cost(key, name, figure, names))
-    return found
+            figures.append(Cost(key, name, figure, names))
+    return figures
 
 
 def _figure(
@@ -84,9 +84,9 @@ def _figure(
         "hoverinfo": "skip",
         "meta": {"role": "accent"},
     }
-    x_range = span([math.log10(point.cost.mean) for point in points])
-    y_range = span([point.accuracy.mean for point in points])
-    # Leaders first: where space is short, theirs are the names to keep.
+    x_range = padded_range([math.log10(point.cost.mean) for point in points])
+    y_range = padded_range([point.accuracy.mean for point in points])
+    # Leaders first: in little space it is their names that remain.
     places = {}
     for width in (WIDE, NARROW):
         placed = [
@@ -119,17 +119,17 @@ def place_names(points: list[tuple[float, float, str]], width: float = WIDE) -> 
     """Choose a side for the name of each point so that names cover neither names nor points.
 
     Args:
-        points: x and y in pixels (y upwards) and name; the first ones choose first.
-        width: of the plotting area.
+        points: x and y in pixels (y upwards) and name, in order of priority.
+        width: Width of the plotting area in pixels.
 
     Returns:
-        For each a Plotly `textposition`, or None where no side is free.
+        A Plotly `textposition` for each point; None if no side is free.
     """
-    taken = [(x - GAP / 2, y - GAP / 2, x + GAP / 2, y + GAP / 2) for x, y, _ in points]
+    boxes = [(x - GAP / 2, y - GAP / 2, x + GAP / 2, y + GAP / 2) for x, y, _ in points]
     chosen: list[str | None] = []
-    for own, (x, y, name) in enumerate(points):
+    for index, (x, y, name) in enumerate(points):
         length = len(name) * CHARACTER
-        blocked = taken[:own] + taken[own + 1 :]
+        blocked = boxes[:index] + boxes[index + 1 :]
         chosen.append(None)
         for position in POSITIONS:
             vertical, horizontal = position.split()
@@ -141,7 +141,7 @@ def place_names(points: list[tuple[float, float, str]], width: float = WIDE) -> 
             inside = box[0] >= 0 and box[2] <= width and box[1] >= -GAP
             if inside and not any(_overlap(box, other) for other in blocked):
                 chosen[-1] = position
-                taken.append(box)
+                boxes.append(box)
                 break
     return chosen
 
@@ -182,7 +182,7 @@ def _markers(
 
 
 def _reach(point: _Point) -> tuple[float, float]:
-    """How far the interval reaches above and below the accuracy, in points."""
+    """Length of the interval above and below the accuracy, in points."""
     interval, mean = point.line.interval, point.accuracy.mean
     if interval is None:
         return 0.0, 0.0

@@ -1,9 +1,9 @@
-"""Learning curves: validation accuracy and log loss after each epoch, a panel an experiment."""
+"""Learning curves: validation accuracy and log loss by epoch, a panel for each experiment."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.report.figure import Figure, span
+from experiments.report.figure import Figure, padded_range
 from experiments.report.tables import Line, Table
 
 
@@ -12,7 +12,7 @@ class Curve:
     """Learning curves of one experiment.
 
     Attributes:
-        experiment: Its name.
+        experiment: Name of the experiment.
         figure: Validation accuracy above validation log loss, one trace for each seed.
     """
 
@@ -21,13 +21,13 @@ class Curve:
 
 
 def curves(table: Table) -> tuple[list[Curve], list[str]]:
-    """Learning curves of every experiment that has them, on axes that all share.
+    """Draw the learning curves of all experiments on the same axes.
 
     Returns:
-        The curves in the table's order, and the experiments without (fitted in one pass, or not
-        watched by epoch).
+        The curves in the order of the table, and the experiments without any (fitted in one pass,
+        or for one epoch).
     """
-    found: list[tuple[Line, list[dict[str, Any]]]] = []
+    drawn: list[tuple[Line, list[dict[str, Any]]]] = []
     without = []
     for line in table.lines:
         traces = [
@@ -37,12 +37,14 @@ def curves(table: Table) -> tuple[list[Curve], list[str]]:
             if (trace := _trace(row.history, key, axis, scale, row.seed, row.best_epoch))
         ]
         if traces:
-            found.append((line, traces))
+            drawn.append((line, traces))
         else:
             without.append(line.experiment)
-    everything = [trace for _, traces in found for trace in traces]
+    everything = [trace for _, traces in drawn for trace in traces]
     ranges = {
-        axis: span([y for trace in everything if trace["yaxis"] == axis for y in trace["y"]])
+        axis: padded_range(
+            [y for trace in everything if trace["yaxis"] == axis for y in trace["y"]]
+        )
         for axis in ("y", "y2")
     }
     layout = {
@@ -51,7 +53,7 @@ def curves(table: Table) -> tuple[list[Curve], list[str]]:
         "yaxis2": {"domain": [0, 0.44], "range": ranges["y2"], "title": {"text": "log loss"}},
         "showlegend": False,
     }
-    return [Curve(line.experiment, {"data": t, "layout": layout}) for line, t in found], without
+    return [Curve(line.experiment, {"data": t, "layout": layout}) for line, t in drawn], without
 
 
 def _trace(
@@ -62,7 +64,7 @@ def _trace(
     seed: int,
     best_epoch: int | None,
 ) -> dict[str, Any] | None:
-    """One seed's curve, or None below two epochs; the chosen epoch has the larger marker."""
+    """Curve of a seed, with a larger marker at the chosen epoch; None for fewer than two epochs."""
     points = [(epoch["epoch"], value) for epoch in history if (value := epoch.get(key)) is not None]
     if len(points) < 2:
         return None

@@ -1,4 +1,4 @@
-"""The statistics of a table's rows, as far as their predictions are at hand."""
+"""Statistics of the rows of a table whose predictions are available."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from experiments.report.provenance import run_folder
 from experiments.statistics.table import Analysis, analyse
 
 
-def statistics(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[str]]:
-    """What the predictions of finished rows say, and sentences on the rows that are left out.
+def analyse_rows(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[str]]:
+    """Analyse the predictions of finished rows, with notes on the rows that have none.
 
     Args:
-        rows: of one table.
-        folder: that they were read from.
+        rows: Rows of a table.
+        folder: Folder that they were read from.
 
     Raises:
-        ResultsError: predictions that were changed, or of different reviews.
+        ResultsError: Predictions were changed, or are of different reviews.
     """
     home = folder.parent if folder.is_file() else folder
-    kept, names = [], []
+    with_predictions, without = [], []
     for row in rows:
         run = run_folder(home, row)
         if row.evidence or (run is not None and (run / VAL_FILE).is_file()):
-            kept.append(row)
+            with_predictions.append(row)
         else:
-            names.append(f"{row.experiment}, seed {row.seed}")
-    analysis = analyse(kept, folder)
-    notes = [f"No predictions are kept of {'; '.join(names)}: not in the statistics."]
+            without.append(f"{row.experiment}, seed {row.seed}")
+    analysis = analyse(with_predictions, folder)
+    notes = [f"Not in the statistics, because their predictions are missing: {'; '.join(without)}."]
     if analysis and analysis.left_out:
         notes += [f"Not in the statistics: {'; '.join(analysis.left_out)}."]
-    return analysis, notes if names else notes[1:]
+    return analysis, notes if without else notes[1:]

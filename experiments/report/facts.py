@@ -1,10 +1,10 @@
-"""What holds for a whole table, in words: corpus, machine, seeds, versions, and cautions."""
+"""Facts about a whole table in words: corpus, machine, seeds, versions, and warnings."""
 
 import re
 from collections.abc import Iterable
 
 from experiments.records.row import Row
-from experiments.records.test_log import Entry, describe_looks
+from experiments.records.test_log import Entry, describe_counts
 
 PROTOCOLS = {
     "holdout": "trained on the train part, every choice made on validation",
@@ -13,14 +13,14 @@ PROTOCOLS = {
 
 
 def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
-    """Name and text of each fact, from the rows of one table.
+    """Collect the facts about the rows of a table, as name and text.
 
     Args:
-        rows: Rows of one corpus, protocol and profile; what differs among them is listed.
+        rows: Rows of the same corpus, protocol and profile.
         log: The log of test evaluations; may be empty.
 
     Returns:
-        Pairs in reading order; a fact that no row knows is left out.
+        Pairs in reading order; unknown facts are left out.
     """
     fingerprints = _distinct(row.corpus_fingerprint for row in rows)
     corpus = rows[0].corpus
@@ -28,7 +28,7 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
         corpus += f", fingerprint {', '.join(text[:16] for text in fingerprints)}"
     protocol = rows[0].protocol
     sizes = _sizes(rows, "val", "validation") + _sizes(rows, "test", "test")
-    found = [
+    pairs = [
         ("Corpus", corpus),
         (
             "Evaluated on",
@@ -37,25 +37,25 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
         ("Protocol", f"{protocol}: {PROTOCOLS[protocol]}" if protocol in PROTOCOLS else protocol),
         ("Profile", rows[0].profile),
         ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
-        ("Tested", describe_looks(rows, log)),
-        ("Machine", "; ".join(_distinct(map(machine, rows)))),
+        ("Tested", describe_counts(rows, log)),
+        ("Machine", "; ".join(_distinct(map(describe_machine, rows)))),
         ("Precision", ", ".join(_distinct(row.precision for row in rows))),
         ("Versions", _versions(rows)),
         ("Code", ", ".join(_distinct(map(_code, rows)))),
         ("Runs", _span(rows)),
     ]
-    return [(name, text) for name, text in found if text]
+    return [(name, text) for name, text in pairs if text]
 
 
 def warnings(rows: list[Row]) -> list[str]:
-    """Sentences without which the numbers would be misread."""
+    """Collect warnings without which the numbers would be misread."""
     notes = _notes(rows)
     if rows[0].profile == "quick":
         notes.append(
-            "Profile quick trains on a small part of the corpus: the order at this size is not "
-            "the order at 25,000 reviews."
+            "Profile quick trains on a small part of the corpus: the order of the experiments is "
+            "not the order at 25,000 reviews."
         )
-    if len(_distinct(map(machine, rows))) > 1:
+    if len(_distinct(map(describe_machine, rows))) > 1:
         notes.append(
             "The runs were made on different machines: compare their times, throughput and "
             "memory with care."
@@ -64,35 +64,37 @@ def warnings(rows: list[Row]) -> list[str]:
 
 
 def _notes(rows: list[Row]) -> list[str]:
-    """The rows' own notes; what an experiment says of itself once, with all that say the same."""
-    common, own = [], dict[str, list[str]]()
+    """Collect the notes of the rows, each once; equal notes of several experiments are joined."""
+    common, by_note = [], dict[str, list[str]]()
     for row in rows:
         for note in row.notes:
-            name, _, said = note.partition(": ")
+            name, _, text = note.partition(": ")
             if name != row.experiment:
                 common.append(note)
-            elif name not in own.setdefault(said.rstrip("."), []):
-                own[said.rstrip(".")].append(name)
-    about = [f"{said[:1].upper()}{said[1:]}: {', '.join(names)}." for said, names in own.items()]
+            elif name not in by_note.setdefault(text.rstrip("."), []):
+                by_note[text.rstrip(".")].append(name)
+    about = [
+        f"{text[:1].upper()}{text[1:]}: {', '.join(names)}." for text, names in by_note.items()
+    ]
     return _distinct(common) + about
 
 
-def machine(row: Row) -> str:
-    """A run's machine in one line; empty where it is not known."""
+def describe_machine(row: Row) -> str:
+    """Describe the machine of a run in one line; empty if it is not known."""
     hardware = row.hardware
     parts = [
         hardware.get("gpu"),
         hardware.get("cpu"),
         f"{hardware['cores']} cores" if hardware.get("cores") else None,
         f"{hardware['threads']} threads" if hardware.get("threads") else None,
-        f"{hardware['jobs']} runs at once" if hardware.get("jobs") else None,
+        f"{hardware['jobs']} parallel runs" if hardware.get("jobs") else None,
     ]
     return ", ".join(str(part) for part in parts if part)
 
 
 def _sizes(rows: list[Row], split: str, name: str) -> list[str]:
-    found = {metrics.n for metrics in (getattr(row, split) for row in rows) if metrics}
-    return [f"{n:,} {name} reviews" for n in sorted(found)]
+    sizes = {metrics.n for metrics in (getattr(row, split) for row in rows) if metrics}
+    return [f"{n:,} {name} reviews" for n in sorted(sizes)]
 
 
 def _versions(rows: list[Row]) -> str:
@@ -113,5 +115,5 @@ def _span(rows: list[Row]) -> str:
 
 
 def _distinct(texts: Iterable[str | None]) -> list[str]:
-    """The different texts, in order of appearance, without None and ''."""
+    """Remove duplicates, None and empty texts, keeping the order."""
     return list(dict.fromkeys(text for text in texts if text))

@@ -1,7 +1,7 @@
-"""What all figures share: plain Plotly dicts, which the page draws and colours.
+"""Figures as Plotly dicts, which the page colours and draws.
 
-Colours are left to the page, which knows whether it is light or dark: a trace's `meta` names the
-role of its colour (`accent`, `muted`, `warm`, or the scales `sequential` and `diverging`).
+The page chooses the colours, because it knows whether it is light or dark: `meta` of a trace names
+the role of its colour (`accent`, `muted`, `warm`, or the scales `sequential` and `diverging`).
 """
 
 import math
@@ -10,8 +10,8 @@ from typing import Any
 Figure = dict[str, Any]
 
 
-def span(values: list[float]) -> list[float]:
-    """The span of the values with room at both ends."""
+def padded_range(values: list[float]) -> list[float]:
+    """Range of the values with a margin at both ends."""
     if not values:
         return [0, 1]
     pad = (max(values) - min(values)) * 0.08 or abs(values[0]) * 0.05 or 1
@@ -19,7 +19,7 @@ def span(values: list[float]) -> list[float]:
 
 
 def log_ticks(exponents: list[float]) -> list[float]:
-    """1, 2, 5 of each decade of a log10 span; beyond three decades 1 alone."""
+    """Ticks at 1, 2 and 5 of each decade of a log10 range; over more than three decades at 1."""
     digits = (1, 2, 5) if exponents[1] - exponents[0] <= 3 else (1,)
     decades = range(math.floor(exponents[0]), math.ceil(exponents[1]) + 1)
     ticks = [digit * 10.0**decade for decade in decades for digit in digits]

@@ -1,4 +1,4 @@
-"""The report as one HTML file that needs nothing else: no network, no further files."""
+"""The report as a self-contained HTML file, without network or further files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,29 +7,29 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from experiments.records.plan import Planned
+from experiments.records.plan import PlannedRun
 from experiments.records.row import Row
 from experiments.report.comparison import intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
 from experiments.report.figure import Figure
-from experiments.report.missing import Missing
-from experiments.report.provenance import Origin, origin
+from experiments.report.missing import MissingRun
+from experiments.report.provenance import Origin, find_origin
 from experiments.report.quality import Panel, by_length, confusion, errors, reliability
 from experiments.report.reviews import Reviews, reviews
-from experiments.report.tables import Column, Line, Table
-from experiments.report.texts import Texts
+from experiments.report.tables import Column, Line, Table, order_families
+from experiments.report.texts import ReviewTexts
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What the page shows in one cell, and what it sorts by.
+    """Cell of a table.
 
     Attributes:
         main: The value.
-        spread: What stands smaller behind it: standard deviation, number of seeds.
-        sort: The exact number; None sorts last in both directions.
-        best: Whether it is the best of its column.
+        spread: Smaller text after it: standard deviation, number of seeds.
+        sort: Exact number to sort by; None sorts last in both directions.
+        best: Whether the value is the best of its column.
     """
 
     main: str
@@ -40,14 +40,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Detail:
-    """What is told about one experiment below the tables.
+    """Details of an experiment below the tables.
 
     Attributes:
-        line: Its line.
+        line: Its line of the table.
         origin: Command, settings, machines.
-        matrix: Its confusion, a row a class, as shares of the row and texts; empty without
-            predictions.
-        runs: One dict of heading to text for each seed.
+        matrix: Confusion matrix, a row for each class, with share of the row and text of each cell;
+            empty without predictions.
+        runs: Text by heading for each seed.
     """
 
     line: Line
@@ -58,25 +58,25 @@ class Detail:
 
 @dataclass(frozen=True)
 class Section:
-    """One table with its figures.
+    """A table with its figures.
 
     Attributes:
-        table: The table model.
-        columns: Of the table, the accuracy that is judged first.
-        cells: For each line its cells, in the order of the columns.
-        families: Families that occur, in the order of the lines.
+        table: The table.
+        columns: Its columns, the accuracy that the statistics are about first.
+        cells: Cells of each line, in the order of the columns.
+        families: Families in the table, in the order of the filter.
         labels: Names of the classes.
         costs: Accuracy against each cost.
         intervals: Accuracies with intervals and seeds.
-        pairs: Differences of every two experiments.
-        reliability: One panel an experiment.
+        pairs: Differences of all pairs of experiments.
+        reliability: A panel for each experiment.
         errors: Kinds of error, for two classes.
-        by_length: Accuracy by the length of the review; None where no texts are at hand.
+        by_length: Accuracy by length of the review; None without texts.
         curves: Learning curves by experiment.
-        without_curve: Experiments that have none.
-        reviews: The hardest and the most divisive.
-        texts: Whether the reviews' texts are at hand.
-        details: One for each experiment.
+        without_curve: Experiments without learning curves.
+        reviews: The hardest and the most divisive reviews.
+        texts: Whether the texts of the reviews are available.
+        details: Details of each experiment.
     """
 
     table: Table
@@ -99,27 +99,27 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All that the page shows.
+    """Content of the page.
 
     Attributes:
         title: Name of the benchmark.
-        folder: That was read.
+        folder: Folder that was read.
         tables: From `build_tables`.
-        texts: For each table the test reviews, where they are at hand.
+        texts: Test reviews of each table; None if they are not available.
         missing: Runs without a row.
-        plan: Of the benchmark, for the commands.
+        plan: Plan of the benchmark, for the commands.
     """
 
     title: str
     folder: Path
     tables: list[Table]
-    texts: list[Texts | None]
-    missing: list[Missing]
-    plan: list[Planned]
+    texts: list[ReviewTexts | None]
+    missing: list[MissingRun]
+    plan: list[PlannedRun]
 
 
 def render_html(page: Page) -> str:
-    """Render the page: a document of 5 to 8 MB, most of it Plotly's script."""
+    """Render the page: 5 to 8 MB, most of it Plotly's script."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("experiments.report"),
         autoescape=True,
@@ -134,7 +134,7 @@ def render_html(page: Page) -> str:
     return template.render(page=page, sections=sections, plotly=get_plotlyjs())
 
 
-def _section(page: Page, table: Table, texts: Texts | None) -> Section:
+def _section(page: Page, table: Table, texts: ReviewTexts | None) -> Section:
     analysis = table.analysis
     lengths = labels = None
     if analysis is not None:
@@ -143,12 +143,12 @@ def _section(page: Page, table: Table, texts: Texts | None) -> Section:
         if texts and analysis.split == "test":
             lengths = texts.lengths(analysis.ids)
     drawn, without = curves(table)
-    columns = sorted(table.columns, key=lambda column: column.key != table.judged)
+    columns = sorted(table.columns, key=lambda column: column.key != table.accuracy_key)
     return Section(
         table=table,
         columns=columns,
         cells=[[_cell(table, line, column) for column in columns] for line in table.lines],
-        families=list(dict.fromkeys(line.family for line in table.lines)),
+        families=order_families(line.family for line in table.lines),
         labels=labels or [],
         costs=costs(table),
         intervals=intervals(table),
@@ -177,12 +177,12 @@ def _detail(page: Page, table: Table, line: Line) -> Detail:
     for row in [] if counts is None else counts.tolist():
         total = max(sum(row), 1)
         matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
-    found = origin(line, table, page.title, page.folder, page.plan)
-    return Detail(line, found, matrix, [_run(row) for row in line.rows])
+    provenance = find_origin(line, table, page.title, page.folder, page.plan)
+    return Detail(line, provenance, matrix, [_run(row) for row in line.rows])
 
 
 def _run(row: Row) -> dict[str, str]:
-    """What the table of an experiment's runs says about one."""
+    """Row of the table of runs, by heading."""
 
     def text(value: Any, form: str = "") -> str:
         return "–" if value is None or value == "" else format(value, form)

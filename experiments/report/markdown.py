@@ -1,13 +1,13 @@
-"""The report as Markdown, for a repository page or a message."""
+"""The report as Markdown."""
 
 from collections.abc import Sequence
 
-from experiments.report.missing import Missing
+from experiments.report.missing import MissingRun
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
 
 
-def render_markdown(title: str, tables: list[Table], missing: Sequence[Missing] = ()) -> str:
+def render_markdown(title: str, tables: list[Table], missing: Sequence[MissingRun] = ()) -> str:
     """Write all tables as GitHub Markdown.
 
     Args:
@@ -16,7 +16,7 @@ def render_markdown(title: str, tables: list[Table], missing: Sequence[Missing] 
         missing: Runs without a row.
 
     Returns:
-        The document; the best value of a column is bold.
+        The document; the best value of each column is bold.
     """
     parts = [f"# Text classifiers: {escape(title)}\n"]
     for table in tables:
@@ -26,9 +26,11 @@ def render_markdown(title: str, tables: list[Table], missing: Sequence[Missing] 
         if table.lines:
             parts.append(_grid(table))
             parts.append(
-                "Means over seeds, ± sample standard deviation where there are at least two. F1, "
-                "AUROC, log loss and ECE are on test. Bold: best of the column."
-                f"{explanation(table)}\n"
+                "Means over seeds, ± sample standard deviation for at least two. F1, AUROC, log "
+                "loss and ECE are on test. Log loss is in nats (natural logarithm). ECE: expected "
+                "calibration error, the average gap between confidence and accuracy. p50: the "
+                "median. Bold: the best of the column."
+                f"{explain_intervals(table)}\n"
             )
         if table.without_result:
             parts.append("Runs without a result:\n")
@@ -53,7 +55,7 @@ def _grid(table: Table) -> str:
     for column in table.columns:
         heads.append(column.title + (f" ({column.unit})" if column.unit else ""))
         rule.append("---:")
-        if column.key == table.judged:
+        if column.key == table.accuracy_key:
             heads += ["95% interval", "Group"]
             rule += ["---", "---"]
     lines = [heads, rule]
@@ -64,14 +66,14 @@ def _grid(table: Table) -> str:
             text = column.text(line.values[column.key], len(line.seeds))
             best = line.experiment in table.best[column.key]
             cells.append(f"**{text}**" if best else text)
-            if column.key == table.judged:
+            if column.key == table.accuracy_key:
                 cells += [interval_text(line.interval), line.group or "–"]
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def explanation(table: Table) -> str:
-    """What intervals and letters mean, for the words below a table."""
+def explain_intervals(table: Table) -> str:
+    """Explain intervals and letters, for the text below a table."""
     known = [line.interval for line in table.lines if line.interval]
     if not known:
         return ""
@@ -83,7 +85,7 @@ def explanation(table: Table) -> str:
 
 
 def interval_text(interval: Interval | None) -> str:
-    """`[90.68, 91.39]` in percent; a star where one seed leaves the seeds' part out."""
+    """Format an interval in percent, `[90.68, 91.39]`, with a star if there is only one seed."""
     if interval is None:
         return "–"
     star = "\\*" if interval.reviews_only else ""
@@ -91,7 +93,7 @@ def interval_text(interval: Interval | None) -> str:
 
 
 def escape(text: str) -> str:
-    """One line in which neither a table's bars nor markup of the text have an effect."""
+    """Escape Markdown in a text and join its lines."""
     text = " ".join(text.split())
     for mark in "\\|<>*_`[]#":
         text = text.replace(mark, "\\" + mark)

@@ -1,4 +1,4 @@
-"""What a benchmark set out to run and has no row of yet: it was stopped, killed, or goes on."""
+"""Runs of a benchmark without a row: not started yet, under way, stopped or killed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from experiments.records.plan import read_plan
 from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE
 
-# Left by a run that can go on: the checkpoint of its fit, or the choice of a first fit under refit.
+# Files of a run that can be resumed: the checkpoint of its fit, or the choice of the first fit
+# under refit.
 _RESUMABLE = ("resume.ckpt", "choice.json")
 
 
 @dataclass(frozen=True)
-class Missing:
-    """One run without a row.
+class MissingRun:
+    """Run without a row.
 
     Attributes:
-        experiment: Its name.
-        seed: Its seed.
-        state: What there is of it, in words.
+        experiment: Name of the experiment.
+        seed: Random seed.
+        state: State of the run in words.
     """
 
     experiment: str
@@ -28,27 +29,27 @@ class Missing:
     state: str
 
 
-def missing(folder: Path, rows: list[Row]) -> list[Missing]:
-    """Runs of the plan, and run folders that were begun, without a row.
+def missing_runs(folder: Path, rows: list[Row]) -> list[MissingRun]:
+    """List runs without a row: those of the plan, and those with a run folder.
 
     Args:
-        folder: a benchmark folder; any other has none.
-        rows: its rows.
+        folder: A benchmark folder; other folders have no missing runs.
+        rows: Its rows.
 
     Raises:
-        ResultsError: a plan that cannot be read.
+        ResultsError: The plan cannot be read.
     """
     if folder.is_file():
         return []
     done = {(row.experiment, row.seed) for row in rows}
-    wanted = [(run.experiment, run.seed) for run in read_plan(folder)]
+    runs = [(run.experiment, run.seed) for run in read_plan(folder)]
     for begun in sorted(folder.glob("*/seed-*")):
         number = begun.name.removeprefix("seed-")
         if number.isdecimal() and not (begun / ROW_FILE).exists():
-            wanted.append((begun.parent.name, int(number)))
+            runs.append((begun.parent.name, int(number)))
     return [
-        Missing(name, seed, _state(folder / name / f"seed-{seed}"))
-        for name, seed in dict.fromkeys(wanted)
+        MissingRun(name, seed, _state(folder / name / f"seed-{seed}"))
+        for name, seed in dict.fromkeys(runs)
         if (name, seed) not in done
     ]
 
@@ -57,5 +58,5 @@ def _state(run: Path) -> str:
     if not run.exists():
         return "not started"
     if any((run / name).exists() for name in _RESUMABLE):
-        return "stopped or under way, with a checkpoint that the same command goes on from"
-    return "started, no checkpoint yet: under way, or killed"
+        return "stopped or under way; the same command resumes it from its checkpoint"
+    return "under way or killed; no checkpoint yet"

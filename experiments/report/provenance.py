@@ -1,4 +1,4 @@
-"""How a line of the table came about: its command, its settings, its machines."""
+"""Origin of a line of the table: command, settings, machines."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 
 import yaml
 
-from experiments.config.registry import CONFIGS, ConfigError, Registry, read_yaml
-from experiments.records.plan import Planned
-from experiments.records.publishing import without_paths
+from datamodules.upgrade.translate import current_config
+from experiments.config.registry import CONFIGS, Registry
+from experiments.records.plan import PlannedRun
+from experiments.records.publishing import strip_paths
 from experiments.records.row import Row
-from experiments.report.facts import machine
+from experiments.report.facts import describe_machine
 from experiments.report.tables import Line, Table
 
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
@@ -22,14 +23,14 @@ _LARGEST = 100e6  # bytes
 
 @dataclass(frozen=True)
 class Origin:
-    """What stands behind one line.
+    """Origin of a line.
 
     Attributes:
-        what: What the experiment is; empty where its file is not at hand.
-        commands: What makes it again, line by line.
-        config: The resolved settings as YAML; empty where only their hash is kept.
-        machines: Machine, precision and versions, each different one once.
-        neighbours: Some words and those nearest to them in the run's word vectors.
+        what: Description of the experiment; empty if its file is not available.
+        commands: Commands that repeat the runs, line by line.
+        config: Resolved settings as YAML; empty if only their hash is known.
+        machines: Machine, precision and versions of the runs, each once.
+        neighbours: Some words with the nearest words in the word vectors of the run.
     """
 
     what: str
@@ -39,35 +40,37 @@ class Origin:
     neighbours: list[tuple[str, str]]
 
 
-def origin(line: Line, table: Table, name: str, folder: Path, plan: list[Planned]) -> Origin:
-    """Finds it out.
+def find_origin(
+    line: Line, table: Table, name: str, folder: Path, plan: list[PlannedRun]
+) -> Origin:
+    """Find the origin of a line.
 
     Args:
-        line: of the table.
-        table: the table.
-        name: of the benchmark.
-        folder: that was read.
-        plan: of the benchmark (`experiments.records.plan`); empty where there is none.
+        line: Line of the table.
+        table: The table.
+        name: Name of the benchmark.
+        folder: Folder that was read.
+        plan: Plan of the benchmark (`experiments.records.plan`); empty if there is none.
     """
     run = run_folder(folder, line.rows[0])
     return Origin(
         what=(Registry().description(line.experiment) or "").rstrip("."),
         commands=_commands(line, table, name, plan),
-        config=_config(run),
+        config=_config(line.rows[0]),
         machines=list(dict.fromkeys(map(_made, line.rows))),
         neighbours=_neighbours(run),
     )
 
 
 def run_folder(folder: Path, row: Row) -> Path | None:
-    """The run's own folder under what was read; None for a published row."""
+    """Folder of a run inside the folder that was read; None for a published row."""
     if row.evidence is not None:
         return None
     places = (folder / row.experiment / f"seed-{row.seed}", folder)
     return next((place for place in places if (place / "row.json").is_file()), None)
 
 
-def _commands(line: Line, table: Table, name: str, plan: list[Planned]) -> list[str]:
+def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> list[str]:
     rows = line.rows
     words = ["lit-sentiment"]
     seeds = [str(row.seed) for row in rows]
@@ -84,32 +87,29 @@ def _commands(line: Line, table: Table, name: str, plan: list[Planned]) -> list[
         words += [w for folder in planned.configs for w in ("--configs", _plain(folder))]
     elif variants:
         words += ["--configs", f"experiments/configs/{variants[0].parent.name}"]
-    said = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
-    own = [f"--run.protocol {table.protocol}"]
+    overrides = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
+    run_options = [f"--run.protocol {table.protocol}"]
     precision = rows[0].precision
     if precision != "32-true" and not rows[0].hardware.get("gpu"):
-        own.append(f"--run.precision {precision}")  # not what `auto` is on a processor
-    spoken = " ".join(said)
-    tail = [word for word in own if word.split()[0] not in spoken]
-    text = " ".join([shlex.join(words), *tail, *(shlex.quote(_plain(word)) for word in said)])
+        run_options.append(f"--run.precision {precision}")  # differs from `auto` on a CPU
+    override_text = " ".join(overrides)
+    tail = [word for word in run_options if word.split()[0] not in override_text]
+    text = " ".join([shlex.join(words), *tail, *(shlex.quote(_plain(word)) for word in overrides)])
     commits = list(dict.fromkeys(row.git_commit for row in rows if row.git_commit))
-    dirty = "  # with changes that were not committed" if any(r.git_dirty for r in rows) else ""
+    dirty = "  # with uncommitted changes" if any(r.git_dirty for r in rows) else ""
     return [*(f"git checkout {commit}{dirty}" for commit in commits[:1]), text]
 
 
 def _plain(text: str) -> str:
-    """Without paths that tell about the machine."""
-    return str(without_paths(text))
+    """Remove paths, which reveal the machine."""
+    return str(strip_paths(text))
 
 
-def _config(run: Path | None) -> str:
-    if run is None:
+def _config(row: Row) -> str:
+    """Settings of a row as YAML, without paths; empty if they were not recorded."""
+    if not row.config:
         return ""
-    try:
-        config = without_paths(read_yaml(run / "config.yaml"))
-    except ConfigError:
-        return ""
-    return yaml.safe_dump(config, sort_keys=False).rstrip()
+    return yaml.safe_dump(strip_paths(current_config(row.config)), sort_keys=False).rstrip()
 
 
 def _made(row: Row) -> str:
@@ -118,19 +118,21 @@ def _made(row: Row) -> str:
         for name in ("python", "torch", "lightning", "scikit-learn", "transformers")
         if name in row.versions
     )
-    return "; ".join(part for part in (machine(row), row.precision or "", versions) if part)
+    return "; ".join(
+        part for part in (describe_machine(row), row.precision or "", versions) if part
+    )
 
 
 def _neighbours(run: Path | None) -> list[tuple[str, str]]:
-    """Words and their nearest; nothing where the run keeps no word vectors."""
+    """Words with their nearest words; empty if the run has no word vectors."""
     if run is None or not _is_small(run):
         return []
     from experiments.inference.word_table import read_table
 
     try:
         table = read_table(run)
-    # Whatever it is (no word vectors, a class that has changed since, a damaged file): the report
-    # is of rows and predictions, and must not fail for what stands beside them.
+    # No word vectors, a class that has changed since, a damaged file: the report must not fail
+    # because of an optional part.
     except Exception:
         return []
     known = set(table.words)
@@ -142,7 +144,7 @@ def _neighbours(run: Path | None) -> list[tuple[str, str]]:
 
 
 def _is_small(run: Path) -> bool:
-    """Reading a large encoder, which has no words, would take seconds."""
+    """Check that the model is small: reading a large encoder, which has no words, takes seconds."""
     files = [run / name for name in ("model.ckpt", "arrays.safetensors")]
     sizes = [file.stat().st_size for file in files if file.is_file()]
     return bool(sizes) and max(sizes) < _LARGEST

@@ -1,4 +1,4 @@
-"""Figures of how models are right and wrong: reliability, kinds of error, length of the text."""
+"""Figures of the quality of predictions: reliability, kinds of error, accuracy by length."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _LENGTH_BINS = 8
 
 @dataclass(frozen=True)
 class Panel:
-    """One small figure of a series.
+    """Small figure of a series.
 
     Attributes:
-        title: An experiment.
-        note: A few words beside it.
-        figure: What is drawn.
+        title: Name of the experiment.
+        note: Short text beside the title.
+        figure: The figure.
     """
 
     title: str
@@ -30,18 +30,18 @@ class Panel:
 
 
 def reliability(table: Table) -> list[Panel]:
-    """Share of right answers against the confidence they were given with, one panel each."""
+    """Draw accuracy against confidence, a panel for each experiment."""
     analysis = table.analysis
     if analysis is None:
         return []
     panels = []
     for line in table.lines:
-        found = analysis.calibration.get(line.experiment)
-        if found is None:
+        calibration = analysis.calibration.get(line.experiment)
+        if calibration is None:
             continue
         states = (
-            ("muted", "as it is", found.diagram_before),
-            ("accent", "after scaling", found.diagram_after),
+            ("muted", "unscaled", calibration.diagram_before),
+            ("accent", "after scaling", calibration.diagram_after),
         )
         least = min(one.confidence for _, _, bins in states for one in bins)
         traces: list[dict[str, Any]] = [
@@ -62,27 +62,27 @@ def reliability(table: Table) -> list[Panel]:
                     "mode": "lines+markers",
                     "line": {"width": 1.5},
                     "marker": {"size": 4},
-                    "hovertemplate": f"{name}: of answers at %{{x:.1f}} % confidence %{{y:.1f}} % "
-                    "are right<extra></extra>",
+                    "hovertemplate": f"{name}: confidence %{{x:.1f}} %, accuracy %{{y:.1f}} %"
+                    "<extra></extra>",
                     "meta": {"role": role},
                 }
             )
         low = np.floor(least * 10) * 10
         layout = {
             "xaxis": {"range": [low, 101], "title": {"text": "confidence, %"}},
-            "yaxis": {"range": [low - 2, 102], "title": {"text": "right, %"}},
+            "yaxis": {"range": [low - 2, 102], "title": {"text": "accuracy, %"}},
             "showlegend": False,
         }
         note = (
-            f"ECE {100 * found.before.ece:.1f} → {100 * found.after.ece:.1f} %, "
-            f"T = {np.mean(found.temperatures):.2f}"
+            f"ECE {100 * calibration.before.ece:.1f} → {100 * calibration.after.ece:.1f} %, "
+            f"T = {np.mean(calibration.temperatures):.2f}"
         )
         panels.append(Panel(line.experiment, note, {"data": traces, "layout": layout}))
     return panels
 
 
 def confusion(table: Table, experiment: str) -> NDArray[np.float64] | None:
-    """float[C, C]: how many reviews of class row were called column, the mean over the seeds."""
+    """Confusion matrix float[C, C], labels by predictions, mean over the seeds."""
     analysis = table.analysis
     if analysis is None or experiment not in analysis.probabilities:
         return None
@@ -95,32 +95,35 @@ def confusion(table: Table, experiment: str) -> NDArray[np.float64] | None:
 
 
 def errors(table: Table, labels: Sequence[str]) -> Figure | None:
-    """What is taken for what: for two classes bars to either side, else None.
+    """Draw the error rate of each of two classes, as bars to either side.
 
     Args:
-        table: with its analysis.
-        labels: names of the classes.
+        table: A table with its analysis.
+        labels: Names of the classes.
+
+    Returns:
+        The figure; None without predictions, or unless there are two classes.
     """
-    found = {
+    matrices = {
         line.experiment: matrix
         for line in table.lines
         if (matrix := confusion(table, line.experiment)) is not None
     }
-    if not found or len(labels) != 2:
+    if not matrices or len(labels) != 2:
         return None
     traces = []
     for role, sign, label, called in (("warm", -1, 0, 1), ("accent", 1, 1, 0)):
-        shares = [100 * m[label, called] / max(m[label].sum(), 1) for m in found.values()]
+        shares = [100 * m[label, called] / max(m[label].sum(), 1) for m in matrices.values()]
         traces.append(
             {
                 "type": "bar",
                 "orientation": "h",
                 "x": [sign * round(share, 3) for share in shares],
-                "y": list(found),
+                "y": list(matrices),
                 "customdata": [round(share, 2) for share in shares],
-                "name": f"{labels[label]} called {labels[called]}",
-                "hovertemplate": f"<b>%{{y}}</b>: %{{customdata:.1f}} % of {labels[label]} called "
-                f"{labels[called]}<extra></extra>",
+                "name": f"{labels[label]} predicted as {labels[called]}",
+                "hovertemplate": f"<b>%{{y}}</b>: %{{customdata:.1f}} % of {labels[label]} "
+                f"predicted as {labels[called]}<extra></extra>",
                 "meta": {"role": role},
             }
         )
@@ -137,21 +140,24 @@ def errors(table: Table, labels: Sequence[str]) -> Figure | None:
                 "tickvals": ticks,
                 "ticktext": [f"{abs(tick)}%" for tick in ticks],
                 "tickangle": 0,
-                "title": {"text": "share of a class"},
+                "title": {"text": "share of the class"},
             },
             "yaxis": NAMES,
-            "height": EDGES + 24 + ROW * len(found),
+            "height": EDGES + 24 + ROW * len(matrices),
             "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
         },
     }
 
 
 def by_length(table: Table, lengths: NDArray[np.int64] | None) -> Figure | None:
-    """Accuracy in parts of equal size, from the shortest reviews to the longest.
+    """Draw accuracy by length, in parts of equal size from the shortest reviews to the longest.
 
     Args:
-        table: with its analysis.
-        lengths: words of each review, in the order of the analysis; None where no text is at hand.
+        table: A table with its analysis.
+        lengths: Words of each review, in the order of the analysis; None if texts are missing.
+
+    Returns:
+        The figure; None without predictions or lengths.
     """
     analysis = table.analysis
     if analysis is None or lengths is None or not analysis.correct:

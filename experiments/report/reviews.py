@@ -1,4 +1,4 @@
-"""The reviews that models stumble over: wrong in all of them, or dividing them."""
+"""Difficult reviews: those that all experiments get wrong, and those that divide them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.report.tables import Table
-from experiments.report.texts import Texts
+from experiments.report.texts import ReviewTexts
 
 SHOWN, LONGEST, BRIEF = 10, 3000, 220
 _MARKUP = re.compile(r"<br\s*/?>", re.I)
@@ -16,16 +16,16 @@ _MARKUP = re.compile(r"<br\s*/?>", re.I)
 
 @dataclass(frozen=True)
 class Review:
-    """One review and what the models make of it.
+    """Review with the predictions of the experiments.
 
     Attributes:
-        name: The source's name, or its number in the test split.
+        name: Name in the corpus, or its number in the test split.
         label: Name of its class.
-        right: Experiments that are right in most seeds, best first.
-        wrong: The others.
-        chance: Mean probability that all gave to the label, in 0..1.
-        brief: The beginning of its text; None where the text is not at hand.
-        rest: What follows, up to 3,000 characters.
+        right: Experiments that are right in most seeds, the best first.
+        wrong: The other experiments.
+        chance: Mean probability of the label over all experiments, in 0..1.
+        brief: The beginning of its text; None if the text is not available.
+        rest: The text after that, up to 3,000 characters.
     """
 
     name: str
@@ -39,14 +39,14 @@ class Review:
 
 @dataclass(frozen=True)
 class Reviews:
-    """Both lists.
+    """Lists of difficult reviews.
 
     Attributes:
-        all_wrong: How many test reviews no experiment has right in most seeds.
-        all_right: How many all have right.
-        total: How many test reviews there are.
-        hardest: Those that all have wrong, by the least probability for the label.
-        divisive: Those that divide the experiments in halves, by how sure both sides are.
+        all_wrong: Number of test reviews that no experiment has right in most seeds.
+        all_right: Number of test reviews that all have right.
+        total: Number of test reviews.
+        hardest: Reviews that all have wrong, the lowest probability of the label first.
+        divisive: Reviews that divide the experiments in halves, the most confident first.
     """
 
     all_wrong: int
@@ -56,12 +56,15 @@ class Reviews:
     divisive: list[Review]
 
 
-def reviews(table: Table, texts: Texts | None) -> Reviews | None:
-    """Finds them; None below three experiments, of which no review says much.
+def reviews(table: Table, texts: ReviewTexts | None) -> Reviews | None:
+    """List the difficult reviews.
 
     Args:
-        table: with its analysis.
-        texts: the test reviews, where they are at hand.
+        table: A table with its analysis.
+        texts: The test reviews; None if they are not available.
+
+    Returns:
+        The lists; None for fewer than three tested experiments.
     """
     analysis = table.analysis
     names = [line.experiment for line in table.lines if line.interval]
@@ -73,7 +76,7 @@ def reviews(table: Table, texts: Texts | None) -> Reviews | None:
         [analysis.probabilities[name].mean(axis=0)[columns, analysis.labels] for name in names]
     )
     share, mean = right.mean(axis=0), chances.mean(axis=0)
-    # Sure on both sides: the distance between those that are right and those that are wrong.
+    # Mean confidence of all experiments, of those that are right and those that are wrong.
     sure = np.abs(chances - 0.5).mean(axis=0)
     hardest = np.lexsort((mean, share))[:SHOWN]
     divisive = np.lexsort((-sure, np.abs(share - 0.5).round(2)))[:SHOWN]
@@ -102,7 +105,7 @@ def reviews(table: Table, texts: Texts | None) -> Reviews | None:
 
 
 def _cut(text: str) -> tuple[str, str]:
-    """The beginning of a text, up to a word's end, and the rest, without markup."""
+    """Split a text, without markup, into its beginning, up to the end of a word, and the rest."""
     plain = " ".join(_MARKUP.sub(" ", text).split())
     if len(plain) <= BRIEF:
         return plain, ""

@@ -1,19 +1,16 @@
-"""The robustness table, in the terminal and in the README."""
+"""Robustness table, for the terminal and as Markdown."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich import box
 from rich.table import Table as Grid
 
-from experiments.inference.robustness import Judged, read_published
-from experiments.records.atomic import replace_bytes
+from experiments.inference.robustness import RobustnessResult
 from experiments.records.row import ResultsError
 
-OPENING, CLOSING = "<!-- robustness -->", "<!-- /robustness -->"
 _COLUMNS = (
     ("contrast original", "contrast_original"),
     ("contrast revised", "contrast_revised"),
@@ -28,18 +25,18 @@ _COLUMNS = (
     ("lower case", "lower_case"),
     ("Rotten Tomatoes", "rotten_tomatoes"),
 )
-_WIDE = ("typos_3", "lower_case")  # columns that a terminal has no room for
+_WIDE = ("typos_3", "lower_case")  # columns left out in the terminal
 _WIDTH = 100
 
 
-def grid(judged: Sequence[Judged]) -> Grid:
-    """The table for a terminal, accuracies in %, by falling consistency on contrast sets."""
+def terminal_table(results: Sequence[RobustnessResult]) -> Grid:
+    """Build the terminal table: accuracies in %, by falling consistency on contrast sets."""
     table = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("\nexperiment", no_wrap=True)
     columns = [(heading, key) for heading, key in _COLUMNS if key not in _WIDE]
     for heading, _ in columns:
         table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
-    for one in _ordered(judged):
+    for one in _ordered(results):
         figures = one.figures()
         cells = (f"{100 * figures[key]:.1f}" for _, key in columns)
         seed = one.run["seed"]
@@ -47,16 +44,16 @@ def grid(judged: Sequence[Judged]) -> Grid:
     return table
 
 
-def markdown(judged: Sequence[Judged]) -> str:
-    """The table as Markdown, and what it was measured on.
+def markdown_table(results: Sequence[RobustnessResult]) -> str:
+    """Write the table as Markdown, with a description of the sets.
 
     Raises:
-        ResultsError: no run was judged.
+        ResultsError: There are no results.
     """
-    if not judged:
+    if not results:
         raise ResultsError(
-            "0 runs are published with `lit-sentiment robustness BENCHMARK --publish`; the table "
-            "needs one"
+            "0 robustness results are published and the table needs one; run "
+            "`lit-sentiment robustness BENCHMARK --publish`"
         )
     heads = [
         "experiment",
@@ -65,13 +62,13 @@ def markdown(judged: Sequence[Judged]) -> str:
         *(f"{heading.removesuffix('%')} %" for heading, _ in _COLUMNS),
     ]
     lines = [heads, ["---", *("---:" for _ in heads[1:])]]
-    for one in _ordered(judged):
+    for one in _ordered(results):
         figures, run = one.figures(), one.run
         cells = [f"`{run['experiment']}`", str(run["seed"]), f"{100 * run['val_accuracy']:.2f}"]
         lines.append(cells + [f"{100 * figures[key]:.1f}" for _, key in _COLUMNS])
-    sizes = {name: len(labels) for name, labels in judged[0].labels.items()}
-    learnt = sorted({one.run["train_rows"] for one in judged})
-    protocols = sorted({f"`{one.run['protocol']}`" for one in judged})
+    sizes = {name: len(labels) for name, labels in results[0].labels.items()}
+    learnt = sorted({one.run["train_rows"] for one in results})
+    protocols = sorted({f"`{one.run['protocol']}`" for one in results})
     about = (
         f"Accuracy on {sizes['contrast_original']:,} pairs of contrast sets, "
         f"{sizes['counterfactual_original']:,} counterfactual pairs (*both*: both texts of a pair "
@@ -91,28 +88,8 @@ def markdown(judged: Sequence[Judged]) -> str:
     return "\n\n".join([_fill(about), rows, _fill(command)])
 
 
-def write_robustness(readme: Path, results: Path) -> bool:
-    """Writes the table between the marks of a Markdown file; False where it has no marks.
-
-    Raises:
-        ResultsError: marks that do not pair up, or nothing is published.
-        OSError: as raised by the file system.
-    """
-    text = readme.read_bytes().decode()
-    if OPENING not in text and CLOSING not in text:
-        return False
-    before, opening, rest = text.partition(OPENING)
-    _, closing, after = rest.partition(CLOSING)
-    if not (opening and closing) or OPENING in after or CLOSING in after:
-        raise ResultsError(f"{readme}: {OPENING} is to be followed by {CLOSING}, once")
-    new = f"{before}{OPENING}\n\n{markdown(read_published(results))}\n\n{CLOSING}{after}"
-    if new != text:
-        replace_bytes(readme.resolve(), new.encode())
-    return True
-
-
-def _ordered(judged: Sequence[Judged]) -> list[Judged]:
-    return sorted(judged, key=lambda one: (-one.consistency("contrast"), one.run["seed"]))
+def _ordered(results: Sequence[RobustnessResult]) -> list[RobustnessResult]:
+    return sorted(results, key=lambda one: (-one.consistency("contrast"), one.run["seed"]))
 
 
 def _fill(text: str) -> str:

@@ -1,10 +1,10 @@
-"""From rows to tables: one line for each experiment, over its seeds.
+"""Tables of rows: a line for each experiment, over its seeds.
 
-The model is shared by the terminal, Markdown and HTML; nothing here knows how it will look.
+Terminal, Markdown and HTML all show these tables; nothing here depends on the format.
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,21 +12,26 @@ from experiments.records.metrics import Metrics
 from experiments.records.row import Row
 from experiments.records.test_log import Entry
 from experiments.report.facts import facts, warnings
-from experiments.report.families import OTHER, family
 from experiments.statistics.intervals import Interval
 from experiments.statistics.table import Analysis
 
 MIB = 2**20
+# In the order of legends and filters; an architecture names its own in its class.
+FAMILIES = (
+    *("n-grams", "word vectors", "bags", "recurrent", "convolutional", "attention, capsules"),
+    *("Transformers", "pretrained"),
+)
+OTHER = "other"
 Analyse = Callable[[list[Row]], tuple[Analysis | None, list[str]]]
 
 
 @dataclass(frozen=True)
 class Statistic:
-    """A value over the seeds of an experiment.
+    """Value over the seeds of an experiment.
 
     Attributes:
         mean: Mean over the seeds that have the value.
-        sd: Sample standard deviation; None for a single value, which has no spread.
+        sd: Sample standard deviation; None for a single value.
         n: Number of seeds that have the value.
     """
 
@@ -37,16 +42,16 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Column:
-    """One measured column.
+    """Measured column.
 
     Attributes:
-        key: Name in code and in the page.
+        key: Name in the code.
         title: Heading.
         unit: Unit in the heading; empty for a count.
-        value: What a row has to say, in `unit`; None where it was not measured.
-        decimals: Digits after the point, equal down the column.
-        better: Which end is the good one.
-        spread: Whether its spread over seeds says anything; a count of parameters has none.
+        value: Value of a row, in `unit`; None if it was not measured.
+        decimals: Digits after the decimal point.
+        better: Whether high or low values are better.
+        spread: Whether to show the spread over seeds.
     """
 
     key: str
@@ -58,7 +63,7 @@ class Column:
     spread: bool = True
 
     def text(self, statistic: Statistic | None, seeds: int = 1) -> str:
-        """Write a value, with its spread, and with its count where some seeds lack it."""
+        """Format a value with its spread, and with its number of seeds if some lack it."""
         if statistic is None:
             return "–"
         text = f"{statistic.mean:,.{self.decimals}f}"
@@ -99,7 +104,7 @@ COLUMNS = (
     Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
     Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
 )
-# Shown where a row has them.
+# Shown if a row has them.
 FURTHER = (
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
     Column(
@@ -111,18 +116,17 @@ FURTHER = (
 
 @dataclass(frozen=True)
 class Line:
-    """One experiment of a table.
+    """Line of a table: an experiment over its seeds.
 
     Attributes:
-        experiment: Its name.
-        architecture: Its class.
+        experiment: Name of the experiment.
+        architecture: Class name of the model.
         seeds: The seeds with a result.
-        values: Column key to the value over seeds; None where no seed has it.
+        values: Value over seeds by column key; None if no seed has it.
         rows: The rows behind the line, by seed.
-        family: What its class belongs to, for example `recurrent`.
-        interval: Where the test accuracy of the method lies with 95% confidence; None where the
-            predictions are not at hand.
-        group: Letters; experiments that share one do not differ significantly.
+        family: Family of the architecture, for example `recurrent`.
+        interval: 95% interval of the accuracy; None without predictions.
+        group: Group letters; experiments that share one do not differ significantly.
     """
 
     experiment: str
@@ -137,20 +141,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Experiments that may be compared: one corpus fingerprint, protocol and profile.
+    """Comparable experiments: the same corpus fingerprint, protocol and profile.
 
     Attributes:
         corpus: Name of the corpus.
-        fingerprint: Of the corpus; None where every run ended before it was read.
+        fingerprint: Fingerprint of the corpus; None if every run ended before reading it.
         protocol: `holdout` or `refit`.
         profile: For example `quick`.
-        facts: Name and text of what holds for the whole table: corpus, machine, versions, …
-        notes: Sentences that a reader must know: on the corpus, the profile, several machines.
+        facts: Name and text of facts about the whole table: corpus, machine, versions, …
+        notes: Warnings: on the corpus, the profile, different machines.
         columns: The measured columns.
-        lines: By falling test accuracy; without it, by validation accuracy, at the end.
-        best: Column key to the experiments whose shown value is the best, if there are others.
+        lines: Lines by falling test accuracy; those without one at the end, by validation accuracy.
+        best: Experiments with the best shown value by column key; empty for a single experiment.
         without_result: Failed and skipped runs.
-        analysis: What the predictions say beyond the rows; None where they are not at hand.
+        analysis: Statistics of the predictions; None if they are not available.
     """
 
     corpus: str
@@ -166,24 +170,24 @@ class Table:
     analysis: Analysis | None = None
 
     @property
-    def judged(self) -> str | None:
-        """Key of the accuracy that intervals and groups speak of; None without an analysis."""
+    def accuracy_key(self) -> str | None:
+        """Key of the accuracy that intervals and groups are about; None without an analysis."""
         return f"{self.analysis.split}_accuracy" if self.analysis else None
 
 
 def build_tables(
     rows: list[Row], log: list[Entry] | None = None, analyse: Analyse | None = None
 ) -> list[Table]:
-    """Split rows into comparable groups and make the table of each.
+    """Split rows into comparable groups and build the table of each.
 
     Args:
         rows: Rows of any corpora, protocols and profiles.
-        log: The log of test evaluations, where there is one.
-        analyse: Reads the predictions of finished rows; without it there are no intervals.
+        log: The log of test evaluations, if there is one.
+        analyse: Function that analyses finished rows; without it there are no intervals.
 
     Returns:
-        One table for each (corpus fingerprint, protocol, profile). A run that ended before it
-        read the corpus stands in the first table of its corpus name, protocol and profile.
+        A table for each (corpus fingerprint, protocol, profile). A run that ended before reading
+        the corpus is in the first table of its corpus name, protocol and profile.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.corpus_fingerprint is None):
@@ -196,12 +200,19 @@ def build_tables(
 
 
 def statistic(values: list[float | None]) -> Statistic | None:
-    """Mean and, for two values or more, sample standard deviation of what is not None."""
+    """Mean and, for at least two values, sample standard deviation, without None."""
     known = [value for value in values if value is not None]
     if not known:
         return None
     spread = statistics.stdev(known) if len(known) > 1 else None
     return Statistic(statistics.fmean(known), spread, len(known))
+
+
+def order_families(families: Iterable[str]) -> list[str]:
+    """Put families, each once, into the order of `FAMILIES`; unknown ones come last."""
+    known = dict.fromkeys(families)
+    rest = [name for name in known if name not in FAMILIES]
+    return [name for name in FAMILIES if name in known] + rest
 
 
 def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
@@ -242,7 +253,7 @@ def _line(rows: list[Row], columns: tuple[Column, ...], analysis: Analysis | Non
         seeds=tuple(row.seed for row in rows),
         values={column.key: statistic([column.value(row) for row in rows]) for column in columns},
         rows=tuple(rows),
-        family=family(rows[0].architecture),
+        family=rows[0].family,
         interval=analysis.intervals.get(name) if analysis else None,
         group=analysis.letters.get(name, "") if analysis else "",
     )
@@ -254,7 +265,7 @@ def _rank(line: Line) -> tuple:
 
 
 def _best(column: Column, lines: list[Line]) -> frozenset[str]:
-    """Experiments with the best value as shown: what looks equal is equally best."""
+    """Experiments with the best value after rounding, as shown."""
     shown = {
         line.experiment: round(value.mean, column.decimals)
         for line in lines

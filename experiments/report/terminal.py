@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from experiments.report.missing import Missing
+from experiments.report.missing import MissingRun
 from experiments.report.tables import Column, Line, Table
 
 WIDTH = 100
-# The leading columns, with headings short enough for the width.
+# The columns to print, with short headings.
 SHORT = {
     "val_accuracy": "Val acc\n%",
     "test_accuracy": "Test acc\n%",
@@ -26,11 +26,11 @@ SHORT = {
 WITH_SPREAD = ("val_accuracy", "test_accuracy")
 
 
-def print_tables(console: Console, tables: list[Table], missing: Sequence[Missing] = ()) -> None:
-    """Print the leading columns of every table, and the runs without a result.
+def print_tables(console: Console, tables: list[Table], missing: Sequence[MissingRun] = ()) -> None:
+    """Print the main columns of every table, and the runs without a result.
 
     Args:
-        console: Where to print.
+        console: Console to print to.
         tables: From `build_tables`.
         missing: Runs without a row.
     """
@@ -75,7 +75,7 @@ def _grid(table: Table) -> Grid:
 
 
 def _short(column: Column, line: Line) -> str:
-    """A value that spends few characters: spread only where it is read first."""
+    """Format a value in few characters, with its spread only for accuracies."""
     value = line.values[column.key]
     if value is None:
         return "–"
@@ -88,7 +88,7 @@ def _short(column: Column, line: Line) -> str:
 
 
 def compact(count: float) -> str:
-    """A count in at most 6 characters, for example 2.61M."""
+    """Format a count in at most 6 characters, for example 2.61M."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if count >= size * 0.9995:
             return f"{count / size:.3g}{unit}"

@@ -1,4 +1,4 @@
-"""The reviews behind the ids, where the corpus is at hand. Nothing here is ever published."""
+"""Texts of the test reviews, if the corpus is available. They are never published."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from datamodules.store.cache import default_cache_dir
 
 
 @dataclass(frozen=True)
-class Texts:
-    """The test reviews of a corpus.
+class ReviewTexts:
+    """Test reviews of a corpus.
 
     Attributes:
         labels: Names of the classes.
-        texts: By id.
-        keys: The source's name of each.
+        texts: Texts by id.
+        keys: Names in the corpus, by id.
     """
 
     labels: tuple[str, ...]
@@ -28,27 +28,27 @@ class Texts:
     keys: list[str]
 
     def lengths(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Words of some reviews, as white space parts them."""
+        """Count the words of reviews, separated by white space."""
         return np.array([len(self.texts[number].split()) for number in ids.tolist()])
 
 
-def find(fingerprint: str | None, root: str | None = None) -> Texts | None:
-    """The test reviews of a corpus in the cache, or of the official one under `root`.
+def find_texts(fingerprint: str | None, root: str | None = None) -> ReviewTexts | None:
+    """Find the test reviews of a corpus in the cache, or of the official one under `root`.
 
     Args:
-        fingerprint: of the corpus that was tested on.
-        root: as in `benchmark --root`: read into the cache first, if it is not there.
+        fingerprint: Fingerprint of the corpus.
+        root: The official corpus, as in `benchmark --root`; it is read into the cache if needed.
 
     Returns:
-        None where no corpus of that fingerprint is at hand.
+        The reviews; None if no corpus with that fingerprint is available.
 
     Raises:
-        DataError: `root` is no corpus, or the cached one is damaged.
+        DataError: `root` is not a corpus, or the cached one is damaged.
     """
     if fingerprint is None:
         return None
-    found = _cached(fingerprint)
-    if found is None and root is not None:
+    folder = _cached(fingerprint)
+    if folder is None and root is not None:
         from datamodules.imdb import IMDB
         from datamodules.store.corpus import Corpus
 
@@ -56,8 +56,8 @@ def find(fingerprint: str | None, root: str | None = None) -> Texts | None:
         if not data.corpus_folder.exists():
             data.read().save(data.corpus_folder)
         if Corpus.load(data.corpus_folder).fingerprint == fingerprint:
-            found = data.corpus_folder
-    return None if found is None else _read(found)
+            folder = data.corpus_folder
+    return None if folder is None else _read(folder)
 
 
 def _cached(fingerprint: str) -> Path | None:
@@ -66,11 +66,11 @@ def _cached(fingerprint: str) -> Path | None:
             if json.loads(head.read_text(encoding="utf-8"))["fingerprint"] == fingerprint:
                 return head.parent
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # another corpus, damaged: whoever needs it will say so
+            continue  # a damaged corpus, reported when it is used
     return None
 
 
-def _read(folder: Path) -> Texts | None:
+def _read(folder: Path) -> ReviewTexts | None:
     import pyarrow.parquet as pq
 
     file = folder / "test.parquet"
@@ -80,7 +80,7 @@ def _read(folder: Path) -> Texts | None:
         head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         table = pq.read_table(file, columns=["text", "key"], page_checksum_verification=True)
         names = tuple(head["label_names"])
-        return Texts(names, table["text"].to_pylist(), table["key"].to_pylist())
+        return ReviewTexts(names, table["text"].to_pylist(), table["key"].to_pylist())
     except (OSError, ValueError, KeyError) as error:  # pyarrow's errors are these two
         raise DataError(
             f"{folder}: the cached corpus is damaged ({error}); delete the folder and run again"

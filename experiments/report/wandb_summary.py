@@ -1,4 +1,4 @@
-"""One W&B run for a whole benchmark: its table, its figures, its report, files on request."""
+"""A W&B run that summarises a benchmark: tables, figures, report and, on request, run files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from experiments.report.figure import Figure
 from experiments.report.tables import Table
 from experiments.training import wandb_run
 
-# What can be sent beside the report, and the files of a run that it takes.
+# Kinds of files that can be sent besides the report, with the names of the files.
 FILES = {
     "predictions": (TEST_FILE, VAL_FILE),
     "checkpoints": ("model.*", "arrays.*", "encoder.json", "tokenizer.json", "config.yaml"),
@@ -35,20 +35,20 @@ def summarise_benchmark(
     entity: str | None = None,
     send: Sequence[str] = (),
 ) -> Path | None:
-    """Sends a benchmark's tables, figures and report as one run, which a later call goes on with.
+    """Send the tables, figures and report of a benchmark as one run; a later call continues it.
 
     Args:
-        folder: the benchmark's folder; the run lies in its `wandb/`.
-        tables: of its report.
-        files: its report; reviews' texts leave the machine only on the user's word, so otherwise
-            one without (`report(..., texts=False)`).
-        mode: as `run.wandb_mode`.
-        project: as `run.wandb_project`.
-        entity: as `run.wandb_entity`.
-        send: which of `FILES` go along.
+        folder: The benchmark folder; the W&B run is in its `wandb/`.
+        tables: Tables of its report.
+        files: Its report, without texts of reviews (`report(..., texts=False)`) unless the user
+            agreed to upload them.
+        mode: As `run.wandb_mode`.
+        project: As `run.wandb_project`.
+        entity: As `run.wandb_entity`.
+        send: Kinds of `FILES` to send as well.
 
     Returns:
-        The folder of the W&B run; None where W&B is disabled, or failed, which is told.
+        The folder of the W&B run; None if W&B is disabled, or failed (with a message).
     """
     name = folder.resolve().name
     run = wandb_run.open_run(
@@ -68,24 +68,24 @@ def summarise_benchmark(
         for number, table in enumerate(tables):
             prefix = "" if len(tables) == 1 else f"{table.corpus}-{table.protocol}-{number}/"
             run.log({prefix + key: value for key, value in _media(table).items()})
-            run.summary.update(_best(table, prefix))
+            run.summary.update(_summary_values(table, prefix))
         artifact = wandb.Artifact(f"{name}-report", type="report")
         for file in (files.html, files.markdown):
             artifact.add_file(str(file))
         run.log_artifact(artifact)
         for kind in send:
             run.log_artifact(_artifact(folder, name, kind))
-        kept = Path(run.dir).parent
+        run_folder = Path(run.dir).parent
     except (wandb.Error, OSError) as error:
         print(f"W&B could not take the summary ({error}); the report is complete", file=sys.stderr)
         run.finish(exit_code=1)
         return None
     run.finish()
-    return kept
+    return run_folder
 
 
 def _media(table: Table) -> dict[str, Any]:
-    """The table, and the figures in W&B's own look."""
+    """Table and figures as W&B media."""
     heads: list[str | int] = ["experiment", "architecture", "family", "seeds"]
     heads += [column.key for column in table.columns] + ["low", "high", "group"]
     rows = wandb.Table(columns=heads)
@@ -109,25 +109,25 @@ def _media(table: Table) -> dict[str, Any]:
 
 
 def _plain(figure: Figure) -> Any:
-    """A figure for a page that does not know our roles of colour."""
+    """Convert a figure to one in Plotly's default colours."""
     import plotly.graph_objects as go
 
     return go.Figure(figure)
 
 
-def _best(table: Table, prefix: str) -> dict[str, Any]:
-    """The leading experiment and its accuracy, for lists of runs."""
+def _summary_values(table: Table, prefix: str) -> dict[str, Any]:
+    """Best experiment and its accuracies, for lists of runs."""
     if not table.lines:
         return {}
     line = table.lines[0]
-    found: dict[str, Any] = {
+    values: dict[str, Any] = {
         f"{prefix}best_experiment": line.experiment,
         f"{prefix}experiments": len(table.lines),
     }
     for key in ("test_accuracy", "val_accuracy"):
         if value := line.values[key]:
-            found[f"{prefix}best_{key}"] = value.mean
-    return found
+            values[f"{prefix}best_{key}"] = value.mean
+    return values
 
 
 def _artifact(folder: Path, name: str, kind: str) -> wandb.Artifact:

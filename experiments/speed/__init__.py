@@ -1,1 +1,1 @@
-"""Speed measured against other frameworks, each in a process of its own."""
+"""Measurements of speed, alone and against other frameworks."""

@@ -3,10 +3,11 @@
     python -m experiments.speed.against_trainer minilm --reviews 640 --rounds 3
 
 Ours, `Trainer` with rows padded to the longest of their batch, and `Trainer` with
-`train_sampling_strategy="group_by_length"`, in turn, from the same random weights, with the same
-batch size, precision and fused optimiser; `Trainer`'s net keeps the attention dropout of its
-configuration, as it does for whoever calls it, ours has none. What each needs before its first
-steps, compilation included, stands outside the rate and is told. `Trainer` needs `accelerate`.
+`train_sampling_strategy="group_by_length"`, in turn, from random weights, with the same batch size,
+precision and fused optimiser. The network of `Trainer` has the attention dropout of its
+configuration, its default; ours has none. The time before the first measured step, compilation
+included, is not part of the rate and is reported separately. `Trainer` needs `accelerate`:
+`pip install -e '.[speed]'`.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ from experiments.config.registry import Registry
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import versions
 from experiments.speed.encoders import configure
-from experiments.speed.record import Origin, write
+from experiments.speed.record import Origin, write_measurement
 from experiments.training.measure import resolve_precision
 from lit_models.bert import BERT
 
 SIDES = ("ours", "trainer", "group_by_length")
 
 
-class Laps:
-    """Times the end of every step.
+class StepClock:
+    """Clock that takes the time at the end of every step.
 
     Args:
-        warmup: steps that are not measured.
+        warmup: Number of steps that are not measured.
     """
 
     def __init__(self, warmup: int) -> None:
@@ -50,7 +51,7 @@ class Laps:
         self.began = self.started = self.ended = time.perf_counter()
 
     def step(self, rows: int) -> None:
-        """One step over some rows has ended."""
+        """Record the end of a step over `rows` rows."""
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         self.steps, self.ended = self.steps + 1, time.perf_counter()
@@ -60,27 +61,27 @@ class Laps:
             self.rows += rows
 
     def rate(self) -> dict[str, float]:
-        """`reviews_per_second` after the warm-up, and the `seconds_before` it ended."""
+        """`reviews_per_second` after the warm-up, and `seconds_before` its end."""
         return {
             "reviews_per_second": self.rows / (self.ended - self.started),
             "seconds_before": self.started - self.began,
         }
 
 
-class OurLaps(Callback):
-    """`Laps` of a Lightning trainer."""
+class StepClockCallback(Callback):
+    """`StepClock` of a Lightning trainer."""
 
-    def __init__(self, laps: Laps) -> None:
-        self.laps = laps
+    def __init__(self, clock: StepClock) -> None:
+        self.clock = clock
 
     def on_train_batch_end(
         self, trainer: Any, module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self.laps.step(len(batch.ids))
+        self.clock.step(len(batch.ids))
 
 
 class Rows(Dataset):
-    """Tokenised reviews as `Trainer` takes them."""
+    """Tokenised reviews in the format of `Trainer`."""
 
     def __init__(self, rows: list[np.ndarray], labels: np.ndarray) -> None:
         self.rows, self.labels = rows, labels
@@ -94,7 +95,7 @@ class Rows(Dataset):
 
 
 def collate(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """Pads to the longest of a batch."""
+    """Pad to the longest row of a batch."""
     rows = [example["input_ids"] for example in examples]
     tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True)
     mask = nn.utils.rnn.pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
@@ -102,9 +103,9 @@ def collate(examples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
     return {"input_ids": tokens, "attention_mask": mask, "labels": labels}
 
 
-def ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str, float]:
-    """One epoch of this suite's own loop."""
-    laps = Laps(warmup)
+def measure_ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str, float]:
+    """Train for an epoch with the loop of this suite."""
+    clock = StepClock(warmup)
     trainer = resolved.cli.make_trainer(
         max_epochs=1,
         limit_val_batches=0,
@@ -112,24 +113,24 @@ def ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> dict[str,
         enable_checkpointing=False,
         default_root_dir=folder,
         precision=resolve_precision(resolved.run.precision),
-        callbacks=[OurLaps(laps)],
+        callbacks=[StepClockCallback(clock)],
     )
     trainer.fit(model, datamodule=resolved.cli.datamodule)
-    return laps.rate()
+    return clock.rate()
 
 
-def theirs(
+def measure_trainer(
     model: nn.Module, rows: Rows, warmup: int, folder: str, grouped: bool, **options: Any
 ) -> dict[str, float]:
-    """One epoch of `Trainer`."""
+    """Train for an epoch with `Trainer`."""
     from transformers import Trainer, TrainerCallback, TrainingArguments
 
-    laps = Laps(warmup)
+    clock = StepClock(warmup)
     size = options["per_device_train_batch_size"]
 
-    class TheirLaps(TrainerCallback):
+    class TrainerClock(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-            laps.step(min(size, len(rows) - (state.global_step - 1) * size))
+            clock.step(min(size, len(rows) - (state.global_step - 1) * size))
 
     arguments = TrainingArguments(
         output_dir=folder,
@@ -149,14 +150,14 @@ def theirs(
         args=arguments,
         train_dataset=rows,
         data_collator=collate,
-        callbacks=[TheirLaps()],
+        callbacks=[TrainerClock()],
     )
     trainer.train()
-    return laps.rate()
+    return clock.rate()
 
 
 def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict[str, float]]]:
-    """Measurements of every side, side after side in each round."""
+    """Measure every side once in each round."""
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
     model, data = resolved.build()
@@ -164,27 +165,27 @@ def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict
     data.prepare_data()
     data.setup()
     numbers = data.store.rows("train")
-    ragged = data.encoder.cut.ragged(data.store.tokens("train"), numbers)
+    ragged = data.encoder.token_truncation.ragged(data.store.tokens("train"), numbers)
     rows = Rows(np.split(ragged.values, ragged.offsets[1:-1]), data.store.labels("train")[numbers])
     values = dict(model.hparams["config"]) | {"num_labels": data.num_classes}
     config = AutoConfig.for_model(values.pop("model_type"), **values)
     bf16 = "bf16" in resolve_precision(resolved.run.precision)
     options = {"per_device_train_batch_size": data.batch_size, "bf16": bf16}
-    found = []
+    measured = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
-            own, _data = resolved.build()
-            assert isinstance(own, BERT)
-            one = {"ours": ours(resolved, own, warmup, folder)}
+            fresh_model, _data = resolved.build()
+            assert isinstance(fresh_model, BERT)
+            one = {"ours": measure_ours(resolved, fresh_model, warmup, folder)}
             for side, grouped in (("trainer", False), ("group_by_length", True)):
                 net = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
-                one[side] = theirs(net, rows, warmup, folder, grouped, **options)
-            found.append(one)
-    return found
+                one[side] = measure_trainer(net, rows, warmup, folder, grouped, **options)
+            measured.append(one)
+    return measured
 
 
 def summarise(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
-    """Medians of the rates, and of the ratios of ours to each of theirs within a round."""
+    """Medians of the rates, and of the ratios of ours to each other side within a round."""
     rates = [{side: one[side]["reviews_per_second"] for side in SIDES} for one in rounds]
     median = {side: statistics.median(rate[side] for rate in rates) for side in SIDES}
     ratio = {
@@ -193,40 +194,43 @@ def summarise(rounds: list[dict[str, dict[str, float]]]) -> dict[str, Any]:
     return {"median": median, "ratio": ratio, "rounds": rounds}
 
 
-def table(found: dict[str, Any]) -> Table:
-    """The medians as a terminal table."""
+def table(result: dict[str, Any]) -> Table:
+    """Medians as a terminal table."""
     rows = Table("", "reviews/s", "ours is faster by", box=None, header_style="bold")
     for side in SIDES:
-        ratio = found["ratio"].get(side)
+        ratio = result["ratio"].get(side)
         times = f"× {ratio:.2f}" if ratio else ""
-        rows.add_row(side, f"{found['median'][side]:.1f}", times)
+        rows.add_row(side, f"{result['median'][side]:.1f}", times)
     return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints the table, and writes the JSON where `--out` says."""
+    """Measure, print the table, and write the JSON to `--out`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("experiment", help="`minilm`, `bert`, …; settings may follow")
-    parser.add_argument("--reviews", type=int, default=640)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--warmup", type=int, default=3, help="steps of each side, unmeasured (3)")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "experiment",
+        help="experiment with a pretrained encoder, such as minilm; settings may follow",
+    )
+    parser.add_argument("--reviews", type=int, default=640, help="reviews per epoch (640)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each side (3)")
+    parser.add_argument("--warmup", type=int, default=3, help="steps before each measurement (3)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--out", type=Path, help="file for the JSON")
     options, rest = parser.parse_known_args(arguments)
     torch.set_num_threads(options.threads)
     origin = Origin()
     size = [f"--data.train_size={options.reviews}"]
     resolved = configure(Registry(), options.experiment, True, [*size, *rest])
-    found = summarise(compare(resolved, options.rounds, options.warmup))
-    Console(width=100).print(table(found))
+    summary = summarise(compare(resolved, options.rounds, options.warmup))
+    Console(width=100).print(table(summary))
     settings = {name: getattr(options, name) for name in ("experiment", "reviews", "warmup")}
     result = {
         "settings": settings | {"overrides": rest, "precision": resolved.run.precision},
-        **found,
+        **summary,
         "versions": versions(),
         **origin.describe(options.threads),
     }
-    write(result, options.out)
+    write_measurement(result, options.out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Training speed of the architectures side by side: tokens per second against operations per token.
+"""Training speed of the architectures: tokens per second and operations per token.
 
     python -m experiments.speed.architectures --root CORPUS --out experiments/results/speed.json
 
-Each experiment trains as its YAML says on the same sample of reviews, in rounds one after the
-other in one process, so that a noisy machine disturbs all alike; the fastest round counts. The FLOP
-share of an experiment is its operations per token over those of `lstm`; `lag` says how many times
-slower than that share it is.
+Each experiment trains with the settings of its YAML file on the same sample of reviews, in rounds
+within one process, so that disturbances of the machine affect all alike; the fastest round counts.
+The FLOP share of an experiment is its number of operations per token relative to `lstm`; `lag` is
+its time per token relative to `lstm`, divided by that share.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from datamodules.errors import Unavailable
 from datamodules.store.batching import TextBatch
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
-from experiments.speed.record import Origin, write
+from experiments.speed.record import Origin, write_measurement
 from experiments.training.callbacks import TrainingTimer
 from experiments.training.flops import count
 from lit_models.base.classifier import LitClassifier
@@ -36,10 +36,10 @@ REFERENCE = "lstm"
 
 
 class UpdateClock(Callback):
-    """Measures clipping and the optimiser's step, from the end of the backward pass on.
+    """Clock of gradient clipping and optimiser step, from the end of the backward pass.
 
     Attributes:
-        seconds: time in them.
+        seconds: Total time.
     """
 
     def __init__(self) -> None:
@@ -54,10 +54,10 @@ class UpdateClock(Callback):
 
 
 def measure(resolved: Resolved) -> dict[str, float]:
-    """Trains for an epoch without validation, after a few steps unmeasured.
+    """Train for an epoch without validation, after a few unmeasured steps.
 
     Args:
-        resolved: built and set up.
+        resolved: An experiment, built and set up.
 
     Returns:
         `tokens_per_second` (padding not counted), `milliseconds_per_step`, `optimiser_share`.
@@ -81,12 +81,12 @@ def measure(resolved: Resolved) -> dict[str, float]:
 
 
 def flops_per_token(model: LitClassifier, batch: TextBatch) -> float:
-    """Multiplications and additions of a forward pass for each real token."""
+    """Multiplications and additions of a forward pass per real token."""
     return count(model, [batch]) / int(batch.lengths.sum())
 
 
 def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """All measurements by experiment, the reference among them."""
+    """Measurements by experiment, with those of the reference."""
     registry, built = Registry(options.configs), {}
     for name in dict.fromkeys([REFERENCE, *experiments]):
         data = {"root": options.root, "reviews": options.reviews, "cache_dir": options.cache_dir}
@@ -102,37 +102,37 @@ def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str
             print(f"{name}: left out, {error}", flush=True)
             continue
         if isinstance(resolved.cli.model, LitEstimator):
-            continue  # it takes no steps
+            continue  # it is fitted without steps
         resolved.cli.datamodule.prepare_data()
         resolved.cli.datamodule.setup()
         built[name] = resolved
-    found: dict[str, dict[str, Any]] = {}
+    rates: dict[str, dict[str, Any]] = {}
     for number in range(options.rounds):
         for name, resolved in built.items():
             new = measure(resolved)
             print(
                 f"round {number + 1}: {name} {new['tokens_per_second']:,.0f} tokens/s", flush=True
             )
-            if name not in found or new["tokens_per_second"] > found[name]["tokens_per_second"]:
-                found[name] = new
+            if name not in rates or new["tokens_per_second"] > rates[name]["tokens_per_second"]:
+                rates[name] = new
     for name, resolved in built.items():
         batch = next(iter(resolved.cli.datamodule.train_dataloader()))
-        found[name]["flops_per_token"] = flops_per_token(resolved.cli.model, batch)
-    reference = found[REFERENCE]
-    for one in found.values():
+        rates[name]["flops_per_token"] = flops_per_token(resolved.cli.model, batch)
+    reference = rates[REFERENCE]
+    for one in rates.values():
         one["flop_share"] = one["flops_per_token"] / reference["flops_per_token"]
         slower = reference["tokens_per_second"] / one["tokens_per_second"]
-        # Looking vectors up is no operation: a lag behind next to none would say nothing.
+        # Embedding look-ups are not counted: a lag relative to almost no operations is meaningless.
         one["lag"] = slower / one["flop_share"] if one["flop_share"] > 0.01 else None
-    return found
+    return rates
 
 
-def table(found: dict[str, dict[str, Any]]) -> Table:
-    """The measurements as a terminal table."""
+def table(rates: dict[str, dict[str, Any]]) -> Table:
+    """Measurements as a terminal table."""
     rows = Table("experiment", box=None, header_style="bold")
-    for head in ("tokens/s", "ms a step", "optimiser", "FLOP share", "lag"):
+    for head in ("tokens/s", "ms/step", "optimiser", "FLOP share", "lag"):
         rows.add_column(head, justify="right")
-    for name, one in found.items():
+    for name, one in rates.items():
         rows.add_row(
             name,
             f"{one['tokens_per_second']:,.0f}",
@@ -145,29 +145,31 @@ def table(found: dict[str, dict[str, Any]]) -> Table:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints the table, and writes the JSON where `--out` says."""
+    """Measure, print the table, and write the JSON to `--out`."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("experiments", nargs="*", help="all of the registry")
+    parser.add_argument("experiments", nargs="*", help="names of experiments (all)")
     parser.add_argument("--root", help="the official corpus, as in `benchmark --root`")
     parser.add_argument("--cache-dir", help="as in --data.cache_dir")
-    parser.add_argument("--configs", action="append", type=Path, default=[])
-    parser.add_argument("--reviews", type=int, default=1280)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--configs", action="append", type=Path, default=[], help="further folder of experiments"
+    )
+    parser.add_argument("--reviews", type=int, default=1280, help="reviews per epoch (1280)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each experiment (3)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (2)")
     parser.add_argument("--out", type=Path, help="file for the JSON")
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
     origin = Origin()
     with tempfile.TemporaryDirectory() as options.scratch:
-        found = compare(options.experiments or list(Registry(options.configs).files), options)
-    Console(width=100).print(table(found))
+        rates = compare(options.experiments or list(Registry(options.configs).files), options)
+    Console(width=100).print(table(rates))
     settings = {name: getattr(options, name) for name in ("reviews", "rounds", "threads")}
     result = {
         "settings": settings,
-        "experiments": found,
+        "experiments": rates,
         **origin.describe(options.threads),
     }
-    write(result, options.out)
+    write_measurement(result, options.out)
 
 
 if __name__ == "__main__":

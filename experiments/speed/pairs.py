@@ -1,4 +1,4 @@
-"""Pairs of measurements, ours and Keras's in turn: their medians and their table."""
+"""Pairs of measurements, ours and Keras: medians and table."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ SIDES = ("ours", "keras")
 
 
 def summarise(pairs: Sequence[dict[str, dict[str, Any]]]) -> dict[str, Any]:
-    """Every pair with its ratio, the medians, and what ran.
+    """Summarise measurements: every pair with its ratio, medians, versions.
 
-    The median is that of the ratios, since what disturbs a machine for a while disturbs a pair.
+    The ratios are taken within a pair, since a disturbance of the machine affects both sides.
     """
-    found = []
+    ratios = []
     for pair in pairs:
-        kept = {side: {k: v for k, v in pair[side].items() if k != "versions"} for side in SIDES}
+        rates = {side: {k: v for k, v in pair[side].items() if k != "versions"} for side in SIDES}
         ratio = pair["ours"]["reviews_per_second"] / pair["keras"]["reviews_per_second"]
-        found.append({**kept, "ratio": ratio})
+        ratios.append({**rates, "ratio": ratio})
     median = {
         side: statistics.median(pair[side]["reviews_per_second"] for pair in pairs)
         for side in SIDES
     }
     return {
-        "median": {**median, "ratio": statistics.median(pair["ratio"] for pair in found)},
-        "pairs": found,
+        "median": {**median, "ratio": statistics.median(pair["ratio"] for pair in ratios)},
+        "pairs": ratios,
         "versions": {side: pairs[0][side]["versions"] for side in SIDES},
     }
 
 
 def table(result: dict[str, Any]) -> Table:
-    """The pairs and their median, in reviews per second."""
+    """Pairs and their median as a terminal table, in reviews per second."""
     shown = Table("pair", title="LSTM-128 training, reviews per second")
     for name in (*SIDES, "ratio"):
         shown.add_column(name, justify="right")

@@ -1,4 +1,4 @@
-"""One measurement in a process of its own, and how alone it was on the machine."""
+"""A measurement in a separate process, with the load by other processes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def run(command: Sequence[str], threads: int) -> dict[str, Any]:
-    """Carries one measurement out on the CPU.
+def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
+    """Run a measurement on the CPU.
 
     Args:
-        command: prints its result in JSON as its last line.
-        threads: of OpenMP; the command sees to its own others.
+        command: Command that prints its result as JSON on its last line.
+        threads: Number of threads of OpenMP.
 
     Returns:
-        The result, and `others`: the share of the processor that the rest of the machine took
-        meanwhile, None where the system does not tell.
+        The result, and `others`: the share of the processor that other processes used, None if the
+        system does not report it.
 
     Raises:
-        SystemExit: it failed; the message ends with what it said last.
+        SystemExit: The command failed; the message ends with its last output.
     """
     settings = {
         "OMP_NUM_THREADS": str(threads),
@@ -35,8 +35,8 @@ def run(command: Sequence[str], threads: int) -> dict[str, Any]:
     )
     after, seconds = _others_seconds(), time.monotonic() - started
     if done.returncode != 0:
-        said = "\n".join(done.stderr.splitlines()[-20:])
-        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{said}")
+        output = "\n".join(done.stderr.splitlines()[-20:])
+        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{output}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     share = None
     if before is not None and after is not None:
@@ -45,7 +45,7 @@ def run(command: Sequence[str], threads: int) -> dict[str, Any]:
 
 
 def _others_seconds() -> float | None:
-    """Seconds for which processors were busy since the start, this process and children apart."""
+    """Busy seconds of all processors since boot, without this process and its children."""
     try:
         with open("/proc/stat", encoding="utf-8") as file:
             user, nice, system, _idle, _wait, irq, softirq, steal = map(
@@ -55,5 +55,5 @@ def _others_seconds() -> float | None:
         return None  # not Linux
     busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
     mine = os.times()
-    own = mine.user + mine.system + mine.children_user + mine.children_system
-    return busy - own
+    own_seconds = mine.user + mine.system + mine.children_user + mine.children_system
+    return busy - own_seconds

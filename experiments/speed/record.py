@@ -1,4 +1,4 @@
-"""Where a measurement comes from, and its file."""
+"""Origin of a measurement, and its file."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from experiments.records.atomic import replace_bytes
 
 
 class Origin:
-    """Time and code of a measurement, taken down before it begins: the code may change."""
+    """Time and code of a measurement, recorded at its start because the code may change."""
 
     def __init__(self) -> None:
         self.started = now()
         self.commit, self.dirty = git_state()
 
     def describe(self, threads: int | None = None) -> dict[str, Any]:
-        """Machine, code and times, once the measurement has ended.
+        """Describe machine, code and times at the end of the measurement.
 
         Args:
-            threads: used by it; None: torch's own number.
+            threads: Number of threads used; that of torch if None.
         """
         machine = hardware()
         return {
@@ -33,7 +33,7 @@ class Origin:
         }
 
 
-def write(result: dict[str, Any], file: Path | None) -> None:
-    """Writes a measurement as JSON, whole or not at all; nowhere where no file is named."""
+def write_measurement(result: dict[str, Any], file: Path | None) -> None:
+    """Write a measurement as JSON, atomically; do nothing if `file` is None."""
     if file is not None:
         replace_bytes(file, (json.dumps(result, indent=1) + "\n").encode())

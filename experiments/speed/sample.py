@@ -1,4 +1,4 @@
-"""What both sides of a comparison read: one seeded sample of reviews, cut the same way."""
+"""Sample of reviews for both sides of a comparison, truncated in the same way."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from experiments.records.atomic import replace_bytes
 
 
 class SampledIMDB(IMDB):
-    """IMDB of which only some train rows are learnt from; the vocabulary is that of all of them.
+    """IMDB with a sample of the train rows; the vocabulary is that of all train rows.
 
     Args:
-        reviews: how many rows.
-        **kwargs: see IMDB.
+        reviews: Number of train rows.
+        **kwargs: As for IMDB.
 
     Raises:
-        DataError: no or too many reviews asked for.
+        DataError: `reviews` is not positive, or larger than the train part.
     """
 
     def __init__(self, *, reviews: int = 3200, **kwargs: Any) -> None:
@@ -32,7 +32,7 @@ class SampledIMDB(IMDB):
         self.reviews = reviews
 
     def train_indices(self) -> np.ndarray:
-        """The sample, int64, ascending."""
+        """Rows of the sample, int64, ascending."""
         rows = super().train_indices()
         if not 1 <= self.reviews <= len(rows):
             raise DataError(f"reviews is {self.reviews}; it must be 1 to {len(rows):,}")
@@ -41,13 +41,13 @@ class SampledIMDB(IMDB):
 
 
 def configure(root: str | None, reviews: int, seed: int, cache_dir: str | None) -> Resolved:
-    """The suite's own LSTM experiment over a sample of the official corpus, on a CPU.
+    """Configure the LSTM experiment on a sample of the official corpus, on a CPU.
 
     Args:
-        root: as in `--root`.
-        reviews: size of the sample.
-        seed: of the sample, of the weights and of the order.
-        cache_dir: as in `--data.cache_dir`.
+        root: As in `--root`.
+        reviews: Size of the sample.
+        seed: Random seed of sample, weights and order.
+        cache_dir: As in `--data.cache_dir`.
     """
     data = {
         "root": root,
@@ -68,17 +68,17 @@ def configure(root: str | None, reviews: int, seed: int, cache_dir: str | None) 
 
 
 def export(data: TextDataModule, file: Path) -> int:
-    """Writes the sample as one matrix, every row padded to `max_length`, in a random order.
+    """Write the sample as a matrix, in random order, every row padded to `max_length`.
 
     Args:
-        data: set up.
-        file: the `.npz`, with `tokens` int32[N, max_length], `labels` int32[N], `ids` int64[N].
+        data: The datamodule, set up.
+        file: The `.npz`: `tokens` int32[N, max_length], `labels` int32[N], `ids` int64[N].
 
     Returns:
-        Real tokens in it.
+        Number of real tokens in it.
     """
     dataset = data.train_dataloader().dataset
-    # The corpus has one class after the other, and the first rows serve as warm-up.
+    # Shuffled: the corpus is sorted by class, and the first rows are the warm-up.
     order = np.random.default_rng(data.seed).permutation(len(dataset))  # type: ignore[arg-type]
     tokens, lengths, labels, ids = dataset[order]
     width = data.max_length or tokens.shape[1]

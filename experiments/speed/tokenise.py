@@ -1,4 +1,4 @@
-"""How long the official corpus takes from archive to opened token store, step by step.
+"""Preparation time of the official corpus, from archive to opened token store, by step.
 
 python -m experiments.speed.tokenise --root CORPUS
 """
@@ -18,11 +18,11 @@ from experiments.machine.environment import hardware, peak_memory_bytes
 
 
 def measure(root: str | None, cache_dir: str) -> dict[str, float]:
-    """Seconds of each step, and what they handled.
+    """Measure the seconds of each step, with the numbers of reviews and tokens.
 
     Args:
-        root: the official corpus, as in `benchmark --root`.
-        cache_dir: an empty folder.
+        root: The official corpus, as in `benchmark --root`.
+        cache_dir: An empty folder.
     """
     seconds, started = {}, time.perf_counter()
 
@@ -39,7 +39,7 @@ def measure(root: str | None, cache_dir: str) -> dict[str, float]:
     lap("vocabulary")
     folder = Path(cache_dir) / "store"
     TokenStore.write(folder, corpus, WordTokenizer(), corpus.train_rows)
-    lap("write")  # the vocabulary once more, and everything else
+    lap("write")  # includes fitting the vocabulary again
     store = TokenStore.open(folder)
     lap("open")
     tokens = sum(len(store.tokens(split).values) for split in store.splits)
@@ -53,7 +53,7 @@ def measure(root: str | None, cache_dir: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measures once and prints the result as JSON."""
+    """Measure once and print the result as JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--root", help="the official corpus, as in `benchmark --root`")
     options = parser.parse_args()

@@ -1,6 +1,7 @@
-"""Statistics of the table: intervals, pairwise tests, groups, calibration.
+"""Statistics of result tables: intervals, pairwise tests, groups, calibration.
 
-All but `table` and `reading` are pure functions on arrays.
-`correct` is always bool[S, N]: whether the run of seed s is right about review n. `analyse` puts
-all of it together for the rows of a table.
+`calibration`, `groups`, `intervals` and `pairs` are functions on arrays. `correct` is always
+bool[S, N]: whether the run of seed s classified review n correctly. `table.analyse` computes all
+statistics of a table, `comparison` those of two benchmarks, `subsets` accuracies on parts of the
+test split.
 """

@@ -1,4 +1,4 @@
-"""Calibration: what probabilities are worth, and one number that mends most of what they lack."""
+"""Calibration of probabilities: scores, reliability diagrams and temperature scaling."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TEMPERATURES = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class Bin:
-    """One part of a reliability diagram.
+    """Bin of a reliability diagram.
 
     Attributes:
         confidence: Mean probability of the predicted class, in 0..1.
@@ -29,12 +29,12 @@ class Bin:
 
 @dataclass(frozen=True)
 class Scores:
-    """Calibration of one set of probabilities: lower is better.
+    """Calibration scores of a set of probabilities; lower is better.
 
     Attributes:
-        ece: Expected calibration error, in 0..1 (`evaluation.calibration_error`).
+        ece: Expected calibration error, in 0..1 (`metrics.calibration_error`).
         brier: Brier score (`brier`).
-        log_loss: Mean of -ln p(label), in nats, clipped as in `evaluation.Metrics`.
+        log_loss: Mean of -ln p(label), in nats, clipped as in `metrics.Metrics`.
     """
 
     ece: float
@@ -42,19 +42,19 @@ class Scores:
     log_loss: float
 
 
-def temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
-    """The temperature T that gives the labels the lowest log loss (Guo et al. 2017).
+def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
+    """Fit the temperature T that minimises the log loss of softmax(logits / T) (Guo et al. 2017).
 
-    Logits over T, softmax: above 1 it makes a model less sure, below 1 surer; which class leads
-    stays. Logits are taken as ln p, which differ from a network's own by a constant per row, and
-    softmax does not see it. To be fitted on validation rows.
+    T above 1 lowers the confidence of a model, T below 1 raises it; the predicted class stays the
+    same. ln p is used for the logits: it differs from the logits of the network by a constant per
+    row, which softmax cancels. To be fitted on validation rows.
 
     Args:
         labels: int[N].
         probabilities: float[N, C]; clipped from below at 1/131070, as published ones are rounded.
 
     Returns:
-        T in 0.05..20; an end of that where no finite one is best (all rows right, all wrong).
+        T in 0.05..20; one of the ends if the optimum is not finite (all rows right, or all wrong).
     """
     from scipy import optimize
     from scipy.special import logsumexp
@@ -67,12 +67,14 @@ def temperature(labels: NDArray[np.integer], probabilities: NDArray[np.floating]
         return float((logsumexp(logits * scale, axis=1) - of_label * scale).mean())
 
     ends = tuple(np.log(TEMPERATURES))
-    found = optimize.minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    result = optimize.minimize_scalar(loss, bounds=ends, method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(result.x))
 
 
-def scaled(probabilities: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
-    """softmax(ln p / T): float64[N, C], rows summing to 1."""
+def apply_temperature(
+    probabilities: NDArray[np.floating], temperature: float
+) -> NDArray[np.float64]:
+    """Divide ln p by T and apply softmax: float64[N, C], rows summing to 1."""
     from scipy.special import softmax
 
     result: NDArray[np.float64] = softmax(_logits(probabilities) / temperature, axis=1)
@@ -82,7 +84,7 @@ def scaled(probabilities: NDArray[np.floating], temperature: float) -> NDArray[n
 def brier(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
     """Mean squared distance between probabilities and labels (Brier 1950).
 
-    With two classes that of class 1, in 0..1, as is usual; with more the sum over classes, in 0..2.
+    For two classes that of class 1, in 0..1, as is usual; for more the sum over classes, in 0..2.
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     truth = np.eye(probabilities.shape[1])[labels]
@@ -93,26 +95,26 @@ def brier(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> f
 def reliability(
     labels: NDArray[np.integer], probabilities: NDArray[np.floating], bins: int = ECE_BINS
 ) -> list[Bin]:
-    """The reliability diagram: the very bins whose mean gap is the expected calibration error.
+    """Reliability diagram, with the bins of the expected calibration error.
 
     Args:
         labels: int[N].
         probabilities: float[N, C].
-        bins: Number of parts of equal mass, fewer when there are fewer rows.
+        bins: Number of bins of equal mass; fewer if there are fewer rows.
 
     Returns:
         The bins, by rising confidence.
     """
     predicted = probabilities.argmax(axis=1)
     values, group = np.unique(probabilities.max(axis=1), return_inverse=True)
-    # Rows of equal confidence share their mean correctness, as in `calibration_error`.
+    # Rows of equal confidence count with their mean correctness, as in `calibration_error`.
     share = np.bincount(group, weights=predicted == labels) / np.bincount(group)
     parts = np.array_split(np.sort(group), min(bins, len(group)))
     return [Bin(float(values[p].mean()), float(share[p].mean()), len(p)) for p in parts]
 
 
 def scores(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Scores:
-    """Calibration of one run's probabilities, float[N, C]."""
+    """Calibration scores of probabilities float[N, C]."""
     confidence, predicted = probabilities.max(axis=1), probabilities.argmax(axis=1)
     of_label = probabilities[np.arange(len(labels)), labels]
     return Scores(

@@ -1,4 +1,4 @@
-"""Two benchmarks held against each other: what changed, by how much, significantly or not."""
+"""Comparison of two benchmarks: differences in accuracy and their significance."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config.registry import ConfigError, comparable, read_yaml
+from experiments.config.identity import comparable
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
-from experiments.records.run_files import ROW_FILE, read_rows
-from experiments.statistics.pairs import Difference, differences, holm
-from experiments.statistics.reading import predictions_of
-from experiments.statistics.table import check_same
+from experiments.records.run_files import read_rows
+from experiments.statistics.pairwise_tests import Difference, differences, holm_correction
+from experiments.statistics.reading import read_run_predictions
+from experiments.statistics.table import check_same_reviews
 
 Key = tuple[str, str, str | None]
-_ALIKE = ("corpus", "profile", "config_hash", "precision", "train_rows", "git_commit")
+_ALIKE = ("corpus", "profile", "settings_hash", "precision", "train_rows", "git_commit")
 _MACHINE = ("cpu", "cores", "threads", "gpu", "gpus")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One experiment in both benchmarks.
+    """Difference of one experiment between benchmarks A and B.
 
     Attributes:
-        experiment: Its name; `cnn → lstm` where two single experiments of other names are compared.
+        experiment: Name; `cnn → lstm` if two single experiments of different names are compared.
         protocol: `holdout` or `refit`.
-        excluded: What was kept out of training, as in the row.
-        split: `test`, or `val` where the runs were not tested.
-        seeds: The seeds that both have; the figures are of these alone.
+        excluded: Reviews kept out of training, as in the row.
+        split: `test`, or `val` if the runs were not tested.
+        seeds: The seeds that both have; the others are not used.
         first: Accuracy in A, in 0..1.
         second: Accuracy in B.
-        difference: B less A with its interval, `p` and `p_holm` over all experiments compared.
+        difference: B minus A with its interval; `p_holm` is corrected over all experiments.
         worse: Whether B is significantly worse.
         better: Whether B is significantly better.
-        settings: What else differs between the rows, in words.
+        settings: Other differences between the rows, in words.
     """
 
     experiment: str
@@ -60,11 +60,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All of it.
+    """Result of a comparison.
 
     Attributes:
-        changes: What is in both, in the order of A's accuracy, the best first.
-        missing: What one of the two lacks, in words: experiments, seeds, test figures, results.
+        changes: Experiments in both, by falling accuracy in A.
+        missing: Experiments and seeds that one of the two lacks, in words.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -72,16 +72,16 @@ class Comparison:
 
     @property
     def worse(self) -> bool:
-        """Whether any experiment got significantly worse."""
+        """True if any experiment got significantly worse."""
         return any(change.worse for change in self.changes)
 
     def write(self, path: Path) -> None:
-        """Writes all figures as JSON."""
+        """Write all figures as JSON."""
         content = {"worse": self.worse, **dataclasses.asdict(self)}
         replace_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
 
     def show(self, console: Console) -> None:
-        """Prints it."""
+        """Print the comparison as a table."""
         table = Table(box=None, pad_edge=False)
         for title in ("Experiment", "Seeds", "A %", "B %", "B - A [95%]", "p (Holm)", ""):
             table.add_column(title, justify="left" if title in ("Experiment", "") else "right")
@@ -102,18 +102,18 @@ class Comparison:
             for text in dict.fromkeys(text for c in self.changes for text in c.settings)
         ]
         if any(change.difference.reviews_only for change in self.changes):
-            lines.append("One seed: what another seed would change is not in the interval.")
+            lines.append("One seed: the interval does not cover the variation over seeds.")
         if any(change.split == "val" for change in self.changes):
-            lines.append("Runs without test figures are compared on validation rows.")
+            lines.append("Runs that were not tested are compared on validation rows.")
         for line in lines + self.missing:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
-    """Holds B against A, experiment by experiment, on the seeds that both have.
+    """Compare the experiments of B with those of A on the seeds that both have.
 
-    Experiments are the same if name, protocol and what was excluded are. Two folders of one
-    experiment each are compared whatever its names.
+    Experiments match if name, protocol and excluded reviews are the same. Two folders of one
+    experiment each are compared whatever their names are.
 
     Args:
         first: A: a benchmark folder, a run folder, a published folder or table.
@@ -121,8 +121,8 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
         level: Confidence of intervals and tests.
 
     Raises:
-        ResultsError: Nothing in both, no seed in both, runs evaluated on different reviews (both
-            fingerprints are named), or rows or predictions that cannot be read.
+        ResultsError: No experiment or no seed is in both, runs were evaluated on different reviews
+            (both fingerprints are named), or rows or predictions cannot be read.
     """
     sides = {"A": _by_key(first, "A"), "B": _by_key(second, "B")}
     one, two = sides["A"], sides["B"]
@@ -130,8 +130,13 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
     if not pairs and len(one) == len(two) == 1:
         pairs = [(next(iter(one)), next(iter(two)))]
     if not pairs:
-        named = [f"{side} has {', '.join(map(_name, found))}" for side, found in sides.items()]
-        raise ResultsError(f"no experiment is in both: {'; '.join(named)}; compare others")
+        named = [
+            f"{side} has {', '.join(map(_name, experiments))}"
+            for side, experiments in sides.items()
+        ]
+        raise ResultsError(
+            f"no experiment is in both: {'; '.join(named)}; compare benchmarks that share one"
+        )
     missing = [
         f"{side} lacks {_name(key)}"
         for side, keys, lacking in (
@@ -157,29 +162,31 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
                 "the missing ones with --seeds"
             )
         changes.append(_change(a, b, [(one[a][s], two[b][s]) for s in both], first, second, level))
-    corrected = holm(np.array([change.difference.p for change in changes]))
-    changes = [_judged(change, p, level) for change, p in zip(changes, corrected, strict=True)]
+    corrected = holm_correction(np.array([change.difference.p for change in changes]))
+    changes = [
+        _with_correction(change, p, level) for change, p in zip(changes, corrected, strict=True)
+    ]
     return Comparison(sorted(changes, key=lambda change: -change.first), missing)
 
 
 def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
-    found: dict[Key, dict[int, Row]] = {}
+    experiments: dict[Key, dict[int, Row]] = {}
     for row in read_rows(folder):
         if row.status != "ok":
             continue
-        seeds = found.setdefault((row.experiment, row.protocol, row.excluded), {})
+        seeds = experiments.setdefault((row.experiment, row.protocol, row.excluded), {})
         if row.seed in seeds:
             other = seeds[row.seed]
             raise ResultsError(
-                f"{side} ({folder}): {row.experiment}, seed {row.seed} is there for "
+                f"{side} ({folder}): {row.experiment}, seed {row.seed} has rows for "
                 f"{other.corpus} ({other.profile}, {other.corpus_fingerprint}) and for "
                 f"{row.corpus} ({row.profile}, {row.corpus_fingerprint}); name a folder or table "
                 "of one corpus and profile"
             )
         seeds[row.seed] = row
-    if not found:
+    if not experiments:
         raise ResultsError(f"{side} ({folder}): no run gave a result; run it again with --retry")
-    return found
+    return experiments
 
 
 def _change(
@@ -190,13 +197,13 @@ def _change(
     runs: list[tuple[Row, Predictions]] = []
     for pair in rows:
         for side, row, folder in zip("AB", pair, (first, second), strict=True):
-            found = predictions_of(row, folder)
-            part = found.test if tested else found.val
+            predictions = read_run_predictions(row, folder)
+            part = predictions.test if tested else predictions.val
             assert part is not None
             runs.append((row, part))
             right[side].append(part.probabilities.argmax(axis=1) == part.labels)
     split = "test" if tested else "val"
-    check_same(runs, split)
+    check_same_reviews(runs, split)
     seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}
     [difference] = differences(correct, level, {"A": seeds, "B": seeds})
@@ -211,11 +218,11 @@ def _change(
         difference=difference,
         worse=False,
         better=False,
-        settings=tuple(_settings(*rows[0], first, second)),
+        settings=tuple(_settings(*rows[0])),
     )
 
 
-def _judged(change: Change, p: float, level: float) -> Change:
+def _with_correction(change: Change, p: float, level: float) -> Change:
     different = bool(p <= 1 - level + 1e-12)
     gap = change.difference.difference
     return dataclasses.replace(
@@ -226,34 +233,25 @@ def _judged(change: Change, p: float, level: float) -> Change:
     )
 
 
-def _settings(one: Row, two: Row, first: Path, second: Path) -> Iterable[str]:
-    """What differs between the rows of the lowest seed, apart from results."""
+def _settings(one: Row, two: Row) -> Iterable[str]:
+    """Differences between the rows of the lowest seed, apart from results."""
     for name in _ALIKE:
-        yield from _told(name, getattr(one, name), getattr(two, name))
+        yield from _difference(name, getattr(one, name), getattr(two, name))
     for package in sorted(one.versions.keys() | two.versions.keys()):
-        yield from _told(
+        yield from _difference(
             f"version of {package}", one.versions.get(package), two.versions.get(package)
         )
     for name in _MACHINE:
-        yield from _told(f"machine's {name}", one.hardware.get(name), two.hardware.get(name))
-    if one.config_hash != two.config_hash:
-        ours, theirs = _config(one, first), _config(two, second)
+        yield from _difference(f"machine's {name}", one.hardware.get(name), two.hardware.get(name))
+    if one.settings_hash != two.settings_hash:
+        ours, theirs = _flat(comparable(one.config)), _flat(comparable(two.config))
         for name in sorted(ours.keys() | theirs.keys()) if ours and theirs else ():
-            yield from _told(f"setting {name}", ours.get(name), theirs.get(name))
+            yield from _difference(f"setting {name}", ours.get(name), theirs.get(name))
 
 
-def _told(name: str, one: Any, two: Any) -> Iterable[str]:
+def _difference(name: str, one: Any, two: Any) -> Iterable[str]:
     if one != two:
         yield f"{name}: {one} → {two}"
-
-
-def _config(row: Row, folder: Path) -> dict[str, Any]:
-    """The settings of a run, flat; empty where there is no `config.yaml`, as of published rows."""
-    home = folder if (folder / ROW_FILE).is_file() else folder / row.experiment / f"seed-{row.seed}"
-    try:
-        return _flat(comparable(read_yaml(home / "config.yaml")))
-    except ConfigError:
-        return {}
 
 
 def _flat(values: Any, prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The predictions behind a row, from a run folder or from published evidence alike."""
+"""Predictions of a row, read from its run folder or from published evidence."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from experiments.records.run_files import ROW_FILE, TEST_FILE, VAL_FILE, checksu
 
 @dataclass(frozen=True, eq=False)
 class RunPredictions:
-    """What one run predicted, in id order.
+    """Predictions of a run, in id order.
 
     Attributes:
-        test: Rows of the test part; None where the run was not tested.
+        test: Rows of the test part; None if the run was not tested.
         val: Rows of the validation part.
     """
 
@@ -29,16 +29,16 @@ class RunPredictions:
     val: Predictions
 
 
-def predictions_of(row: Row, folder: Path) -> RunPredictions:
-    """Reads what a row's numbers come from, and checks that they do.
+def read_run_predictions(row: Row, folder: Path) -> RunPredictions:
+    """Read the predictions of a row and check that its metrics follow from them.
 
     Args:
-        row: An `ok` row that `read_rows(folder)` gave.
-        folder: The folder or file that it gave it from.
+        row: An `ok` row from `read_rows(folder)`.
+        folder: The folder or file that was read.
 
     Raises:
-        ResultsError: Predictions that are missing, damaged, or not those that the row was made
-            from (edited by hand, of another run); the message names the file.
+        ResultsError: Predictions are missing, damaged, or not those of the row (edited by hand, or
+            of another run); the message names the file.
     """
     home = folder.parent if folder.is_file() else folder
     if row.evidence is not None:
@@ -51,7 +51,7 @@ def predictions_of(row: Row, folder: Path) -> RunPredictions:
 
 
 def rows_fingerprint(predictions: Predictions) -> str:
-    """16 hex digits of the ids and labels: equal for runs that were asked the same questions."""
+    """Hash of ids and labels, 16 hex digits: equal for runs on the same reviews."""
     rows = predictions.in_id_order()
     content = rows.ids.astype("<i8").tobytes() + rows.labels.astype("<i8").tobytes()
     return hashlib.sha256(content).hexdigest()[:16]
@@ -61,13 +61,13 @@ def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
     predictions = read_predictions(file)
     remedy = "restore it, or run the experiment again"
     expected = row.checksums.get(file.name)
-    found = checksums(file.parent)[file.name]
-    if expected is not None and expected != found:
+    checksum = checksums(file.parent)[file.name]
+    if expected is not None and expected != checksum:
         raise ResultsError(
-            f"{file}: its checksum is {found[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
+            f"{file}: its checksum is {checksum[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
             f"changed after the run; {remedy}"
         )
-    # Rows written before checksums were kept have their metrics to hold against the file.
+    # Rows from before checksums were introduced are checked by their metrics.
     of_label = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     loss = float(-np.log(np.maximum(of_label.astype(np.float64), LOG_LOSS_FLOOR)).mean())
     if metrics is None or metrics.n != len(of_label):

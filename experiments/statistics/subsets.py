@@ -1,7 +1,7 @@
-"""Accuracy on parts of the official test split that are in doubt.
+"""Accuracy on doubtful parts of the official test split.
 
-A few test reviews have a copy in train, and some labels are wrong. Neither is mended, since every
-published figure has them; what they do to a row is told beside it.
+A few test reviews have a copy in train, and some labels are wrong. Neither is corrected, because
+they are part of every published figure; their effect on each row is reported beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import ROW_FILE, read_rows, tables_in
-from experiments.statistics.reading import predictions_of, rows_fingerprint
+from experiments.statistics.reading import read_run_predictions, rows_fingerprint
 
 VOTES = ("given", "guessed", "neutral", "off-topic")
 VOTERS = 5
@@ -33,12 +33,12 @@ LEFT_OUT = -1
 
 
 @dataclass(frozen=True)
-class Part:
+class SubsetAccuracy:
     """Accuracy on a part of the test rows.
 
     Attributes:
         n: Number of rows.
-        accuracy: In 0..1; None without rows.
+        accuracy: In 0..1; None if there are no rows.
     """
 
     n: int
@@ -47,14 +47,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Audit:
-    """What five voters said of the labels that confident learning had doubted (Northcutt 2021).
+    """Votes of five people on labels that confident learning had flagged (Northcutt 2021).
 
     Attributes:
-        reviewed: Number of labels that were put to the vote.
-        failed: Those for which fewer than 3 of 5 voted.
-        other_class: Of these, those where at least 3 voted for the other class.
-        left_out: The other failed ones: the votes went to both classes, to neither, off topic.
-        labels: int64[N], the labels after the vote; -1 where left out.
+        reviewed: Number of labels that were voted on.
+        failed: Number of labels with fewer than 3 of 5 votes.
+        other_class: Failed labels for which at least 3 voted for the other class.
+        left_out: The other failed labels: votes for both classes, for neither, or off topic.
+        labels: int64[N], the labels after the vote; -1 for those left out.
     """
 
     reviewed: int
@@ -64,11 +64,11 @@ class Audit:
     labels: NDArray[np.int64]
 
 
-def copies(test: Sequence[str], train: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
-    """Which test texts stand in train: bool[N] word for word, and bool[N] but for markup and such.
+def find_copies(test: Sequence[str], train: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
+    """Mark test texts with a copy in train: bool[N] of exact copies, bool[N] of near copies.
 
-    The second takes texts for copies as the splits do (`datamodules.splits.text_key`): markup,
-    case, spacing and punctuation aside.
+    Near copies are equal up to markup, case, spacing and punctuation, as in the splits
+    (`datamodules.splits.text_key`).
     """
     known, keys = set(train), {text_key(text) for text in train}
     exact = np.array([text in known for text in test], dtype=bool)
@@ -76,21 +76,21 @@ def copies(test: Sequence[str], train: Sequence[str]) -> tuple[NDArray[np.bool_]
 
 
 def read_audit(file: Path, keys: Sequence[str], labels: NDArray[np.int64]) -> Audit:
-    """The labels after the vote.
+    """Read the label audit and apply its votes to the labels.
 
-    A label fails if fewer than 3 of the 5 voted for it. It turns to the other class if at least 3
-    voted for that, and is left out otherwise.
+    A label with fewer than 3 of 5 votes fails. It changes to the other class if at least 3 voted
+    for that, and is left out otherwise.
 
     Args:
-        file: As published (`PUBLISHED`): a list of objects with `id`, such as `test/neg/10003_3`,
-            and `mturk`, the votes.
-        keys: N names of the test reviews.
+        file: The published file (`PUBLISHED`): a list of objects with `id`, such as
+            `test/neg/10003_3`, and `mturk`, the votes.
+        keys: Names of the N test reviews.
         labels: int64[N], 0 or 1.
 
     Raises:
-        ResultsError: No such file, another form, or an id that is no test review.
+        ResultsError: The file is missing or malformed, or an id is not a test review.
     """
-    remedy = f"get it anew: {PUBLISHED}"
+    remedy = f"get it again: {PUBLISHED}"
     try:
         entries = json.loads(file.read_bytes())
         votes = {entry["id"]: [entry["mturk"][name] for name in VOTES] for entry in entries}
@@ -103,9 +103,11 @@ def read_audit(file: Path, keys: Sequence[str], labels: NDArray[np.int64]) -> Au
     failed = other = 0
     for name, counts in votes.items():
         if name not in place:
-            raise ResultsError(f"{file}: {name!r} is no test review of this corpus; {remedy}")
+            raise ResultsError(f"{file}: {name!r} is not a test review of this corpus; {remedy}")
         if not all(isinstance(c, int) and c >= 0 for c in counts) or sum(counts) != VOTERS:
-            raise ResultsError(f"{file}: {name} has the votes {counts}, not five; {remedy}")
+            raise ResultsError(
+                f"{file}: {name} has the votes {counts}; there must be {VOTERS}; {remedy}"
+            )
         given, guessed = counts[:2]
         if given * 2 > VOTERS:
             continue
@@ -117,38 +119,38 @@ def read_audit(file: Path, keys: Sequence[str], labels: NDArray[np.int64]) -> Au
     return Audit(len(votes), failed, other, failed - other, decided)
 
 
-def accuracy(
+def subset_accuracy(
     labels: NDArray[np.int64], predictions: Predictions, rows: NDArray[np.bool_] | None = None
-) -> Part:
-    """The accuracy under `labels`, on `rows` if given, without those labelled -1."""
-    kept = labels != LEFT_OUT
+) -> SubsetAccuracy:
+    """Accuracy under `labels`, on `rows` if given, without those labelled -1."""
+    included = labels != LEFT_OUT
     if rows is not None:
-        kept &= rows
-    right = predictions.probabilities.argmax(axis=1)[kept] == labels[kept]
-    return Part(len(right), float(right.mean()) if len(right) else None)
+        included &= rows
+    right = predictions.probabilities.argmax(axis=1)[included] == labels[included]
+    return SubsetAccuracy(len(right), float(right.mean()) if len(right) else None)
 
 
 def write_subsets(folder: Path, root: str | None, audit_file: Path | None) -> list[Path]:
-    """Writes the derived figures of every table of a folder beside it.
+    """Write the subset accuracies of every table of a folder beside it.
 
     Args:
         folder: A published folder, one of its tables, a benchmark or a run.
-        root: The official corpus, as `IMDB` takes it.
-        audit_file: The label audit; None leaves its figures out.
+        root: The official corpus, as for `IMDB`.
+        audit_file: The label audit; None to leave its figures out.
 
     Returns:
-        The files: `<table>.subsets.json`, or `subsets.json` in a benchmark's folder.
+        The files written: `<table>.subsets.json`, or `subsets.json` in a benchmark folder.
 
     Raises:
-        ResultsError: No tested rows, rows of another corpus, or an unusable audit.
-        DataError: The corpus cannot be had.
+        ResultsError: No row was tested, rows are of another corpus, or the audit is unusable.
+        DataError: The corpus is not available.
         OSError: As raised by the file system.
     """
-    # A benchmark's results.jsonl is derived from its runs, which have the predictions.
+    # The results.jsonl of a benchmark is made from its runs, which have the predictions.
     runs = (folder / ROW_FILE).is_file() or any(folder.glob(f"*/seed-*/{ROW_FILE}"))
     sources = [folder] if runs or folder.is_file() else tables_in(folder)
     corpora: dict[str | None, Corpus] = {}
-    found = []
+    files = []
     for source in sources:
         rows = [row for row in read_rows(source) if row.status == "ok" and row.test]
         if not rows:
@@ -163,16 +165,16 @@ def write_subsets(folder: Path, root: str | None, audit_file: Path | None) -> li
             corpora[excluded] = _corpus(root, excluded)
         content = _figures(rows, source, corpora, audit_file)
         path = source / "subsets.json" if runs else source.with_suffix(".subsets.json")
-        # A path within the checkout is worth telling, one of the machine is not.
-        told = folder.name if folder.is_absolute() else str(folder)
-        command = ["lit-sentiment", "subsets", told, "--root", "DIR"]
+        # A relative path is recorded, an absolute one would reveal the machine.
+        place = folder.name if folder.is_absolute() else str(folder)
+        command = ["lit-sentiment", "subsets", place, "--root", "DIR"]
         command += ["--label-audit", "FILE"] if audit_file else []
         content = {"command": shlex.join(command), **content}
         replace_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
-        found.append(path)
-    if not found:
+        files.append(path)
+    if not files:
         raise ResultsError(f"{folder}: 0 tested rows; test a run first: `lit-sentiment test RUN`")
-    return found
+    return files
 
 
 def _corpus(root: str | None, excluded: Any) -> Corpus:
@@ -187,40 +189,40 @@ def _figures(
     tests = {}
     for excluded, corpus in corpora.items():
         if corpus.test is None:
-            raise DataError("the corpus has no test split")
+            raise DataError("the corpus has no test split; give the official one with --root DIR")
         learnt = np.sort(np.concatenate([corpus.train_rows, corpus.val_rows]))
         train = [corpus.train.texts[row] for row in learnt]
-        tests[excluded] = (corpus.test, copies(corpus.test.texts, train))
+        tests[excluded] = (corpus.test, find_copies(corpus.test.texts, train))
     some = next(iter(tests.values()))[0]
     audit = read_audit(audit_file, some.keys, some.labels) if audit_file else None
     lines = []
     for row in rows:
         corpus, (test, (exact, _)) = corpora[row.excluded], tests[row.excluded]
-        predictions = predictions_of(row, source).test
+        predictions = read_run_predictions(row, source).test
         assert predictions is not None
-        asked = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
-        ours, theirs = rows_fingerprint(asked), rows_fingerprint(predictions)
+        test_rows = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
+        ours, theirs = rows_fingerprint(test_rows), rows_fingerprint(predictions)
         if row.corpus_fingerprint != corpus.fingerprint or ours != theirs:
             raise ResultsError(
                 f"{source}: {row.experiment}, seed {row.seed} was tested on corpus "
-                f"{row.corpus_fingerprint} (test rows {theirs}), the one at hand is "
+                f"{row.corpus_fingerprint} (test rows {theirs}), this corpus is "
                 f"{corpus.fingerprint} ({ours}); give the corpus that it was tested on"
             )
         line: dict[str, Any] = {
             **{name: getattr(row, name) for name in ("experiment", "protocol", "profile", "seed")},
             "excluded": row.excluded,
-            "all": asdict(accuracy(test.labels, predictions)),
-            "without_copies": asdict(accuracy(test.labels, predictions, ~exact)),
-            "copies": asdict(accuracy(test.labels, predictions, exact)),
+            "all": asdict(subset_accuracy(test.labels, predictions)),
+            "without_copies": asdict(subset_accuracy(test.labels, predictions, ~exact)),
+            "copies": asdict(subset_accuracy(test.labels, predictions, exact)),
         }
         if audit is not None:
-            line["audited"] = asdict(accuracy(audit.labels, predictions))
+            line["audited"] = asdict(subset_accuracy(audit.labels, predictions))
         lines.append(line)
     counts = {
         excluded or "nothing excluded": {"copies": int(e.sum()), "near_copies": int(n.sum())}
         for excluded, (_, (e, n)) in tests.items()
     }
-    told = None
+    votes = None
     if audit is not None:
-        told = {"source": PUBLISHED, **{k: v for k, v in vars(audit).items() if k != "labels"}}
-    return {"test_reviews_with_a_copy_in_train": counts, "label_audit": told, "rows": lines}
+        votes = {"source": PUBLISHED, **{k: v for k, v in vars(audit).items() if k != "labels"}}
+    return {"test_reviews_with_a_copy_in_train": counts, "label_audit": votes, "rows": lines}

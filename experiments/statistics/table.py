@@ -1,4 +1,4 @@
-"""All statistics of one table, from the predictions of its rows."""
+"""Statistics of a table, computed from the predictions of its rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ from numpy.typing import NDArray
 
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
-from experiments.statistics.calibration import Bin, Scores, reliability, scaled, scores, temperature
-from experiments.statistics.groups import letters
+from experiments.statistics.calibration import (
+    Bin,
+    Scores,
+    apply_temperature,
+    fit_temperature,
+    reliability,
+    scores,
+)
+from experiments.statistics.groups import group_letters
 from experiments.statistics.intervals import Interval, accuracy_interval
-from experiments.statistics.pairs import Difference, differences
-from experiments.statistics.reading import RunPredictions, predictions_of, rows_fingerprint
+from experiments.statistics.pairwise_tests import Difference, differences
+from experiments.statistics.reading import RunPredictions, read_run_predictions, rows_fingerprint
 
 
 @dataclass(frozen=True)
@@ -24,10 +31,10 @@ class Calibration:
     """Calibration of an experiment on the test rows, before and after temperature scaling.
 
     Attributes:
-        temperatures: One for each seed, fitted on that run's validation rows.
-        before: Mean over seeds.
-        after: Mean over seeds.
-        diagram_before: Reliability of all seeds' rows together.
+        temperatures: One for each seed, fitted on the validation rows of its run.
+        before: Scores before scaling, mean over seeds.
+        after: Scores after scaling, mean over seeds.
+        diagram_before: Reliability of the rows of all seeds together.
         diagram_after: The same after scaling.
     """
 
@@ -40,22 +47,23 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """The statistics of a table.
+    """Statistics of a table.
 
     Attributes:
-        split: `test`, or `val` where no row of the table was tested.
-        fingerprint: Of the ids and labels that all rows share.
-        ids: int64[N], rising.
+        split: `test`, or `val` if no row of the table was tested.
+        fingerprint: Hash of the ids and labels, which all rows share.
+        ids: int64[N], ascending.
         labels: int64[N].
         order: The experiments, the most accurate first.
-        seeds: By experiment its seeds, rising, one for each row of its arrays.
-        correct: By experiment bool[S, N].
-        probabilities: By experiment float[S, N, C].
-        intervals: By experiment.
+        seeds: Seeds by experiment, ascending, one for each row of its arrays.
+        correct: bool[S, N] by experiment.
+        probabilities: float[S, N, C] by experiment.
+        intervals: Interval of the accuracy by experiment.
         differences: All pairs, in `order`.
-        letters: By experiment; two share a letter if and only if they do not differ.
-        calibration: By experiment; empty on `val`, where a temperature was to be fitted.
-        left_out: `experiment, seed n: why` for ok rows that could not be taken in.
+        letters: Letters by experiment; two share one if and only if they do not differ.
+        calibration: Calibration by experiment; empty if `split` is `val`, on which the
+            temperature would be fitted.
+        left_out: `experiment, seed n: reason` for ok rows that are not analysed.
     """
 
     split: Literal["test", "val"]
@@ -74,20 +82,20 @@ class Analysis:
 
 
 def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis | None:
-    """Computes everything for rows that may be compared.
+    """Compute the statistics of comparable rows.
 
     Args:
-        rows: Rows of one corpus, protocol and profile, as `read_rows(folder)` gave them. Failed
-            and skipped ones are passed over.
-        folder: Where they come from: a benchmark, a run, a published folder or a .jsonl file.
+        rows: Rows of one corpus, protocol and profile, from `read_rows(folder)`. Failed and
+            skipped ones are ignored.
+        folder: Source of the rows: a benchmark, a run, a published folder or a .jsonl file.
         level: Confidence of intervals and tests.
 
     Returns:
-        The statistics; None where no row is ok.
+        The statistics; None if no row is ok.
 
     Raises:
-        ResultsError: Predictions missing or changed, two rows of one experiment and seed, or
-            rows that were evaluated on different reviews: both fingerprints are named.
+        ResultsError: Predictions are missing or changed, two rows have the same experiment and
+            seed, or rows were evaluated on different reviews (both fingerprints are named).
     """
     done = sorted((r for r in rows if r.status == "ok"), key=lambda r: (r.experiment, r.seed))
     if not done:
@@ -98,15 +106,15 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
         for row in done
         if split == "test" and row.test is None
     )
-    taken = [row for row in done if split == "val" or row.test is not None]
-    for row, other in zip(taken, taken[1:], strict=False):
+    included = [row for row in done if split == "val" or row.test is not None]
+    for row, other in zip(included, included[1:], strict=False):
         if (row.experiment, row.seed) == (other.experiment, other.seed):
             raise ResultsError(
                 f"{folder}: two rows of {row.experiment}, seed {row.seed}; analyse the rows of one "
                 "corpus, protocol and profile at a time"
             )
-    runs = [(row, predictions_of(row, Path(folder))) for row in taken]
-    check_same([(row, _part(run, split)) for row, run in runs], split)
+    runs = [(row, read_run_predictions(row, Path(folder))) for row in included]
+    check_same_reviews([(row, _part(run, split)) for row, run in runs], split)
 
     by_name: dict[str, list[tuple[Row, RunPredictions]]] = {}
     for row, run in runs:
@@ -132,7 +140,9 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
         probabilities={name: probabilities[name] for name in order},
         intervals={name: accuracy_interval(right[name], level) for name in order},
         differences=pairs,
-        letters=letters(order, {frozenset((p.first, p.second)) for p in pairs if not p.different}),
+        letters=group_letters(
+            order, {frozenset((p.first, p.second)) for p in pairs if not p.different}
+        ),
         calibration={
             name: _calibration([run for _, run in by_name[name]])
             for name in order
@@ -142,21 +152,21 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
     )
 
 
-def check_same(runs: list[tuple[Row, Predictions]], split: str) -> None:
-    """Refuses runs that were not asked the same questions.
+def check_same_reviews(runs: list[tuple[Row, Predictions]], split: str) -> None:
+    """Refuse runs that were evaluated on different reviews.
 
     Raises:
-        ResultsError: Other reviews or labels, or another corpus; both fingerprints are named.
+        ResultsError: Reviews, labels or corpora differ; both fingerprints are named.
     """
     (row, one), *others = runs
     expected = rows_fingerprint(one)
     for other, two in others:
-        found = rows_fingerprint(two)
+        fingerprint = rows_fingerprint(two)
         pair = f"{row.experiment} (seed {row.seed}) and {other.experiment} (seed {other.seed})"
-        if len(one.ids) != len(two.ids) or expected != found:
+        if len(one.ids) != len(two.ids) or expected != fingerprint:
             raise ResultsError(
                 f"{pair} were evaluated on different {split} rows: {len(one.ids):,} with "
-                f"fingerprint {expected}, {len(two.ids):,} with {found}; compare runs of one "
+                f"fingerprint {expected}, {len(two.ids):,} with {fingerprint}; compare runs of one "
                 "corpus and size"
             )
         if row.corpus_fingerprint != other.corpus_fingerprint:
@@ -173,11 +183,11 @@ def _part(run: RunPredictions, split: Literal["test", "val"]) -> Predictions:
 
 
 def _calibration(runs: list[RunPredictions]) -> Calibration:
-    temperatures = [temperature(run.val.labels, run.val.probabilities) for run in runs]
+    temperatures = [fit_temperature(run.val.labels, run.val.probabilities) for run in runs]
     tests = [_part(run, "test") for run in runs]
     labels = [test.labels for test in tests]
     before = [test.probabilities.astype(np.float64) for test in tests]
-    after = [scaled(values, t) for values, t in zip(before, temperatures, strict=True)]
+    after = [apply_temperature(values, t) for values, t in zip(before, temperatures, strict=True)]
     every = np.concatenate(labels)
     return Calibration(
         temperatures=tuple(temperatures),

@@ -1,1 +1,1 @@
-"""One run, from settings to row."""
+"""Execution of one run, from its settings to its row."""

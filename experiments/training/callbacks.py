@@ -1,4 +1,4 @@
-"""What watches a run: the clock, the progress told to the benchmark, losses that are not finite."""
+"""Callbacks of a run: training time, progress, the number of epochs, losses that are not finite."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from datamodules.store.batching import TextBatch
 from experiments.training import ranks
 from experiments.training.checkpointing import ResumeCheckpoint
 
-_CHECK_EVERY = 50  # steps between two looks at a card's losses: each look waits for it
+ProgressFn = Callable[[str, float], None]  # description, fraction done from 0 to 1
+
+_CHECK_EVERY = 50  # steps between two checks of losses on a GPU, each of which synchronises
 
 
 class TrainingTimer(Callback):
-    """Measures training alone: set-up and validation, with what hangs on them, stand outside.
+    """Measures training time, without set-up, validation and their callbacks.
 
     Attributes:
-        train_seconds: time within epochs, from the first batch asked for to the last step done.
-        wait_seconds: the share of it in which the trainer waited for data.
-        steps: optimiser steps taken.
-        tokens: real tokens in them on this rank, padding not counted.
-        history: per epoch: its number, the metrics logged for it, `seconds` since the start.
+        train_seconds: seconds within epochs, from fetching the first batch to the last step.
+        wait_seconds: seconds of these in which the trainer waited for data.
+        steps: training batches.
+        tokens: tokens in them on this rank, without padding.
+        history: for each epoch its number, its logged metrics and `seconds` of training so far.
     """
 
     def __init__(self) -> None:
         self.train_seconds = self.wait_seconds = 0.0
         self.steps = 0
-        self.tokens: int | torch.Tensor = 0  # a tensor on a card: reading it each step would wait
+        self.tokens: int | torch.Tensor = 0  # on a GPU a tensor: reading it would synchronise
         self.history: list[dict[str, float | None]] = []
         self._since: float | None = None
         self._ready = 0.0
@@ -44,7 +46,7 @@ class TrainingTimer(Callback):
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
     ) -> None:
-        if self._since is None:  # after validation within an epoch, or a start in the middle of one
+        if self._since is None:  # after validation within an epoch, or resumed within one
             self._resume()
         self.wait_seconds += time.perf_counter() - self._ready
 
@@ -89,10 +91,10 @@ class TrainingTimer(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.__dict__.update(state_dict)
         if not ranks.is_rank_zero():
-            self.tokens = 0  # the first has those of all
+            self.tokens = 0  # rank 0 holds the sum over all ranks
 
     def all_tokens(self) -> int:
-        """The tokens of all ranks; each of them must ask."""
+        """Sums the tokens of all ranks. Collective."""
         return sum(ranks.all_gather(int(self.tokens)))
 
     def _resume(self) -> None:
@@ -107,10 +109,10 @@ class TrainingTimer(Callback):
 
 
 class StopAfterEpochs(Callback):
-    """Ends training after some epochs, whatever the schedule was laid out for.
+    """Ends training after a number of epochs, fewer than the learning-rate schedule is made for.
 
     Args:
-        epochs: how many are trained.
+        epochs: number of epochs.
     """
 
     def __init__(self, epochs: int) -> None:
@@ -126,16 +128,16 @@ class StopAfterEpochs(Callback):
 
 
 class ProgressCallback(Callback):
-    """Tells how far the run is.
+    """Reports the progress of the run.
 
     Args:
-        tell: called with (what is going on, share done from 0 to 1).
-        epochs: how many there will be at most; None: as many as the trainer says.
+        progress: called with a description and the fraction done, from 0 to 1.
+        epochs: highest number of epochs; None: that of the trainer.
     """
 
-    def __init__(self, tell: Callable[[str, float], None], epochs: int | None = None) -> None:
-        self.tell, self.epochs = tell, epochs
-        self._told = 0.0
+    def __init__(self, progress: ProgressFn, epochs: int | None = None) -> None:
+        self.progress, self.epochs = progress, epochs
+        self._reported_at = 0.0
 
     def on_train_batch_end(
         self,
@@ -145,31 +147,31 @@ class ProgressCallback(Callback):
         batch: TextBatch,
         batch_idx: int,
     ) -> None:
-        if time.monotonic() - self._told < 0.2:
+        if time.monotonic() - self._reported_at < 0.2:
             return
-        self._told = time.monotonic()
+        self._reported_at = time.monotonic()
         epochs = max(1, self.epochs or trainer.max_epochs or 1)
-        share = (batch_idx + 1) / max(1, trainer.num_training_batches)
+        fraction = (batch_idx + 1) / max(1, trainer.num_training_batches)
         score = trainer.callback_metrics.get("val/accuracy")
-        said = f", val {float(score):.1%}" if score is not None else ""
-        what = f"epoch {trainer.current_epoch + 1}/{epochs}{said}"
-        self.tell(what, (trainer.current_epoch + share) / epochs)
+        accuracy = f", val {float(score):.1%}" if score is not None else ""
+        description = f"epoch {trainer.current_epoch + 1}/{epochs}{accuracy}"
+        self.progress(description, (trainer.current_epoch + fraction) / epochs)
 
 
 class NonFiniteGuard(Callback):
-    """Stops a run whose loss is no finite number, and says at which step and learning rate.
+    """Fails the run with step and learning rate when the loss is not finite.
 
-    On a card the losses stay there, and are looked at every so many steps and before a checkpoint
-    is written, so that none is written after the loss went astray.
+    On a GPU the losses are checked every 50 steps, and before a checkpoint is written, so that no
+    checkpoint follows a loss that is not finite.
 
     Args:
-        resumable: knows the last checkpoint.
+        resumable: writer of the checkpoints.
     """
 
     def __init__(self, resumable: ResumeCheckpoint) -> None:
         self.resumable = resumable
         resumable.before_saving = self.check
-        self._seen: list[tuple[int, float, torch.Tensor]] = []  # step, learning rate, loss
+        self._unchecked: list[tuple[int, float, torch.Tensor]] = []  # step, learning rate, loss
 
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
@@ -184,27 +186,27 @@ class NonFiniteGuard(Callback):
         batch: TextBatch,
         batch_idx: int,
     ) -> None:
-        # On several processes this one's loss may be finite while another's is not.
+        # The mean over all ranks: one rank's loss may be finite while another's is not.
         loss: Any = module.step_loss if trainer.world_size > 1 else outputs["loss"]
-        self._seen.append((trainer.global_step, self._rate, loss))
-        if loss.device.type == "cpu" or len(self._seen) >= _CHECK_EVERY:
+        self._unchecked.append((trainer.global_step, self._rate, loss))
+        if loss.device.type == "cpu" or len(self._unchecked) >= _CHECK_EVERY:
             self.check()
 
     def check(self) -> None:
-        """Looks at the losses since the last look.
+        """Checks the losses since the last check.
 
         Raises:
             FloatingPointError: one of them is not finite.
         """
-        seen, self._seen = self._seen, []
-        if not seen or bool(torch.isfinite(torch.stack([loss for _, _, loss in seen])).all()):
+        steps, self._unchecked = self._unchecked, []
+        if not steps or bool(torch.isfinite(torch.stack([loss for _, _, loss in steps])).all()):
             return
-        step, rate, loss = next(one for one in seen if not torch.isfinite(one[2]))
-        kept = self.resumable.last_step
-        good = f"the last good checkpoint is {self.resumable.file}, of step {kept}"
+        step, rate, loss = next(entry for entry in steps if not torch.isfinite(entry[2]))
+        last = self.resumable.last_step
+        good = f"the last good checkpoint is {self.resumable.file}, of step {last}"
         raise FloatingPointError(
             f"train/loss is {float(loss)} at step {step} (learning rate {rate:.3g}); "
-            f"{good if kept is not None else 'no checkpoint was written before it'}; lower "
+            f"{good if last is not None else 'no checkpoint was written before it'}; lower "
             "--model.learning_rate or set --model.gradient_clip_norm"
         )
 

@@ -1,7 +1,7 @@
-"""FLOPs of rows that were published before rows had them: counted again on fresh models.
+"""FLOPs of published rows that have none, counted on new models of the same settings.
 
-The weights' values do not matter, so nothing is trained: an untrained model of the same settings
-does the same operations. What was counted lies beside the table, in `<table>.cost.json`.
+The values of the weights do not matter, so nothing is trained. The counts are stored beside the
+table, in `<table>.cost.json`.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from experiments.records.row import Row
 
 
 def count_published(
-    table: Path, rows: Iterable[Row], registry: Registry, root: str | None, tell: Callable
+    table: Path, rows: Iterable[Row], registry: Registry, root: str | None, report: Callable
 ) -> int:
-    """Counts what no row and no earlier call has counted, and keeps it beside the table.
+    """Counts the FLOPs of rows that have none, and stores them beside the table.
 
     Args:
         table: the published table.
         rows: its rows.
         registry: the experiments.
         root: the official corpus, as in `benchmark --root`.
-        tell: told of each row in a sentence.
+        report: called with one line for each row.
 
     Returns:
-        How many figures there are now.
+        Number of stored counts.
 
     Raises:
         DataError: a corpus that cannot be used.
-        ResultsError: a file of costs that is none.
+        ResultsError: the file of costs cannot be read.
     """
     path = cost_file(table)
     known = read_costs(path) if path.is_file() else {}
@@ -41,10 +41,12 @@ def count_published(
         if row.status != "ok" or row.flops_per_review is not None or row.config_hash in known:
             continue
         if row.experiment not in registry.files:
-            tell(f"{row.experiment}: no such experiment; name its folder with --configs DIR")
+            report(f"{row.experiment}: no such experiment; name its folder with --configs DIR")
             continue
-        flops, why = _count(row, registry, root)
-        tell(f"{row.experiment}: {why}" if flops is None else f"{row.experiment}: {flops:,.0f}")
+        flops, reason = _count(row, registry, root)
+        report(
+            f"{row.experiment}: {reason}" if flops is None else f"{row.experiment}: {flops:,.0f}"
+        )
         if flops is not None:
             known[row.config_hash] = flops
             ordered = dict(sorted(known.items()))
@@ -53,7 +55,7 @@ def count_published(
 
 
 def _count(row: Row, registry: Registry, root: str | None) -> tuple[float | None, str]:
-    """FLOPs per review of a row's settings, or why there are none."""
+    """FLOPs per review of a row's settings, or None and the reason."""
     from experiments.config.resolved import Resolved
     from experiments.training.fitting import build_and_setup
     from experiments.training.flops import flops_per_review
@@ -63,18 +65,18 @@ def _count(row: Row, registry: Registry, root: str | None) -> tuple[float | None
     words = [f"--run.protocol={row.protocol}", "--trainer.accelerator=cpu"]
     words += [f"--data.root={root}"] if root else []
     resolved = Resolved({**settings, "seed_everything": row.seed}, words)
-    # Vectors are given, not computed with, and learning them takes minutes.
+    # Learning word vectors takes minutes, and their values do not matter.
     if resolved.config["data"].get("init_args", {}).get("vectors"):
         resolved = Resolved(resolved.config, ["--data.vectors=null"])
     if row.protocol == "refit":
         resolved = resolved.refitted()
     model, data = build_and_setup(resolved)
     if isinstance(model, LitEstimator):
-        return None, "no model of torch's"
+        return None, "not a torch model"
     model.prepare(data.train_view())
     if model.parameter_count != row.parameters:
         return None, (
             f"its settings make {model.parameter_count:,} parameters now and the row has "
-            f"{row.parameters:,}: they have changed since, and nothing is said of it"
+            f"{row.parameters:,}: the settings have changed since, so its FLOPs are unknown"
         )
     return flops_per_review(model, data), ""

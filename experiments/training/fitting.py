@@ -1,10 +1,9 @@
-"""Fitting: once to choose the epoch on validation; under `refit` once more on all of train."""
+"""Fitting a model: once to choose the epoch on validation, and a refit on the whole train split."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from experiments.training import ranks
 from experiments.training.callbacks import (
     NonFiniteGuard,
     ProgressCallback,
+    ProgressFn,
     StopAfterEpochs,
     TrainingTimer,
 )
@@ -28,23 +28,21 @@ from experiments.training.checkpointing import AtomicCheckpointIO, ResumeCheckpo
 from experiments.training.measure import resolve_precision
 from experiments.training.signals import handle_signals
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.sharding import load_whole
 
 BEST_FILE = "best.ckpt"
 SELECTION_FILE = "choice.json"
 
-ProgressFn = Callable[[str, float], None]
-
 
 @dataclass(frozen=True)
 class Fit:
-    """What one fit leaves for the row.
+    """Result of one fit.
 
     Attributes:
-        clock: steps, tokens, times and the history of its epochs.
-        best_epoch: the epoch whose weights stayed, from 0; None where no epoch was trained.
-        precision: what was used.
-        prepare_seconds: what the model learnt before the first step took.
+        clock: steps, tokens, times and the history of the epochs.
+        best_epoch: epoch of the weights in the model, from 0; None for a model without epochs.
+        precision: precision of the training.
+        prepare_seconds: seconds of `LitClassifier.prepare` before the first step; of the whole fit
+            for an estimator.
     """
 
     clock: TrainingTimer
@@ -54,12 +52,12 @@ class Fit:
 
     @property
     def seconds(self) -> float:
-        """Time of learning alone."""
+        """Seconds of training and of what precedes its first step."""
         return self.clock.train_seconds + self.prepare_seconds
 
 
 def build_and_setup(resolved: Resolved) -> tuple[LitClassifier, TextDataModule]:
-    """A fresh model and its data, opened; from the run's seed, whatever was drawn before.
+    """Seeds the random generators with the run's seed, then builds the model and opens its data.
 
     Raises:
         DataError: a corpus that cannot be used.
@@ -76,16 +74,16 @@ def fit_and_choose(
     resolved: Resolved,
     folder: Path,
     logger: Any = None,
-    tell: ProgressFn = lambda what, share: None,
+    progress: ProgressFn = lambda description, fraction: None,
 ) -> Fit:
-    """Fits `resolved.cli.model` and leaves the weights of the best epoch in it.
+    """Fits `resolved.cli.model`; it ends with the weights of its best epoch on validation.
 
-    Goes on from the checkpoint in `folder`, if there is one of this very run.
+    Resumes from the checkpoint in `folder`, if that is one of this run.
 
     Raises:
-        Stopped: a signal asked for a stop.
-        FloatingPointError: the training loss or the metric that chooses is not finite.
-        ConfigError: that metric is never logged.
+        Stopped: a signal stopped the run.
+        FloatingPointError: the training loss or the monitored metric is not finite.
+        ConfigError: the monitored metric is never logged.
     """
     run, model = resolved.run, resolved.cli.model
     best = ModelCheckpoint(
@@ -97,12 +95,12 @@ def fit_and_choose(
         enable_version_counter=False,
     )
     patience = EarlyStopping(run.monitor, patience=run.patience, mode=run.mode, check_finite=True)
-    clock, precision = _fit(resolved, folder, [patience, best], logger, tell)
+    clock, precision = _fit(resolved, folder, [patience, best], logger, progress)
     _check_finite(clock, run.monitor, best)
     best_epoch = None
     if best.best_model_path:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        load_whole(model, state["state_dict"])
+        resolved.cli.trainer.strategy.load_model_state_dict(state)
         best_epoch = int(state["epoch"])
     return Fit(clock, best_epoch, precision, model.prepare_seconds)
 
@@ -112,34 +110,34 @@ def refit(
     folder: Path,
     best_epoch: int | None,
     logger: Any = None,
-    tell: ProgressFn = lambda what, share: None,
+    progress: ProgressFn = lambda description, fraction: None,
 ) -> Fit:
-    """Fits `resolved.cli.model` on all of train and leaves the weights of the last step in it.
+    """Fits `resolved.cli.model` on the whole train split, validation rows included.
 
-    `max_epochs` stays what it was, so the learning rate falls as it did in the fit that chose, and
-    training ends after the epoch chosen there. Nothing is validated: every row is learnt from.
+    The model ends with the weights of the last step. `max_epochs` is that of `fit_and_choose`, so
+    that the learning rate follows the same schedule; training ends after the epoch chosen there.
 
     Args:
         resolved: from `Resolved.refitted`, built.
-        folder: the run's folder; goes on from the checkpoint there, if it is of this very fit.
-        best_epoch: what `fit_and_choose` chose; None fits a model without epochs.
-        logger: where metrics go.
-        tell: told how far it is.
+        folder: the run's folder; resumes from the checkpoint there, if that is one of this fit.
+        best_epoch: epoch that `fit_and_choose` chose; None for a model without epochs.
+        logger: Lightning's logger of metrics.
+        progress: called with a description and the fraction done.
 
     Raises:
-        Stopped: a signal asked for a stop.
+        Stopped: a signal stopped the run.
         FloatingPointError: the training loss is not finite.
     """
     epochs = None if best_epoch is None else best_epoch + 1
     stop: list[Callback] = [StopAfterEpochs(epochs)] if epochs else []
-    # Only the number of epochs, which was chosen on validation, says when this fit ends.
+    # The number of epochs chosen on validation is the only stopping rule of this fit.
     free = {"limit_val_batches": 0, "min_epochs": None, "min_steps": None, "max_time": None}
-    clock, precision = _fit(resolved, folder, stop, logger, tell, epochs, **free)
+    clock, precision = _fit(resolved, folder, stop, logger, progress, epochs, **free)
     return Fit(clock, best_epoch, precision, resolved.cli.model.prepare_seconds)
 
 
 def save_selection(folder: Path, identity: str, fit: Fit) -> None:
-    """Writes down what the first of two fits chose, so that it is never fitted again."""
+    """Writes the result of the first of two fits, so that a resumed run does not repeat it."""
     content = {
         "identity": identity,
         "best_epoch": fit.best_epoch,
@@ -152,7 +150,7 @@ def save_selection(folder: Path, identity: str, fit: Fit) -> None:
 
 
 def load_selection(folder: Path, identity: str) -> Fit | None:
-    """What `save_selection` wrote for this very run, or None."""
+    """Reads what `save_selection` wrote for this run; None if there is nothing."""
     file = folder / SELECTION_FILE
     if not file.exists():
         return None
@@ -166,7 +164,7 @@ def load_selection(folder: Path, identity: str) -> Fit | None:
 
 
 def identity_of(resolved: Resolved) -> str:
-    """What a checkpoint of this fit belongs to: settings and corpus."""
+    """Identity of a fit in its checkpoints: hash of the settings and fingerprint of the corpus."""
     return f"{resolved.hash} {resolved.cli.datamodule.store.meta['fingerprint']}"
 
 
@@ -175,22 +173,23 @@ def _fit(
     folder: Path,
     stopping_callbacks: list[Callback],
     logger: Any,
-    tell: ProgressFn,
+    progress: ProgressFn,
     epochs: int | None = None,
     **settings: Any,
 ) -> tuple[TrainingTimer, str]:
-    """One fit, resumed where a checkpoint of it lies; `stopping_callbacks` says when it ends."""
+    """Fits once, resuming from a checkpoint of this fit; `stopping_callbacks` end it."""
     cli, run = resolved.cli, resolved.run
     clock = TrainingTimer()
-    own = {name: _listed(cli.config_init["trainer"].get(name)) for name in ("callbacks", "plugins")}
+    trainer_settings = cli.config_init["trainer"]
+    configured = {name: _listed(trainer_settings.get(name)) for name in ("callbacks", "plugins")}
     precision = cli.config["trainer"].get("precision") or resolve_precision(run.precision)
     with handle_signals() as stop:
         resumable = ResumeCheckpoint(folder, run.checkpoint_minutes, identity_of(resolved), stop)
         resume = resumable.file if resumable.resumes() else None
-        watching = [clock, NonFiniteGuard(resumable), ProgressCallback(tell, epochs)]
+        monitoring = [clock, NonFiniteGuard(resumable), ProgressCallback(progress, epochs)]
         cli.trainer = trainer = cli.make_trainer(
-            callbacks=[*watching, *own["callbacks"], *stopping_callbacks, resumable],
-            plugins=[*own["plugins"], ranks.Processes(), AtomicCheckpointIO()],
+            callbacks=[*monitoring, *configured["callbacks"], *stopping_callbacks, resumable],
+            plugins=[*configured["plugins"], ranks.RankEnvironment(), AtomicCheckpointIO()],
             logger=logger or False,
             precision=precision,
             default_root_dir=folder,
@@ -209,7 +208,7 @@ def _check_finite(clock: TrainingTimer, monitor: str, best: ModelCheckpoint) -> 
         value = epoch.get(monitor, 0.0)
         if value is None or not math.isfinite(value):
             raise FloatingPointError(
-                f"{monitor} is {value} in the epoch counted {epoch['epoch']} (from 0); lower "
+                f"{monitor} is {value} in epoch {epoch['epoch']:.0f} (counted from 0); lower "
                 "--model.learning_rate or set --model.gradient_clip_norm"
             )
     if clock.history and not best.best_model_path:

@@ -1,4 +1,4 @@
-"""Operations of a forward pass, counted by torch on real reviews."""
+"""FLOPs of a forward pass, counted by torch on real reviews."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from lit_models.base.estimator import LitEstimator
 from lit_models.layers.recurrent import Direction
 
 _REVIEWS = 32
-_NEXT_TO_NONE = 1e-9  # a recurrent dropout that drops nothing, and leaves the fused kernel
+_TINY_DROPOUT = 1e-9  # a recurrent dropout that drops nothing but avoids the fused kernel
 
 
 def count(model: LitClassifier, batches: Iterable[TextBatch]) -> int:
     """Multiplications and additions of the forward passes over some batches.
 
-    Matrix products, convolutions and attention count; looking vectors up, sums and element-wise
-    work do not. Fused kernels tell nothing of what they do, so cells and attention are counted on
-    slow paths.
+    Matrix products, convolutions and attention are counted; embedding look-ups, sums and
+    element-wise operations are not. The counter sees nothing inside a fused kernel, so recurrent
+    cells and attention run on their unfused paths.
     """
     unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
     counter = FlopCounterMode(display=False)
     eager = torch.compiler.set_stance("force_eager")
-    with torch.no_grad(), _written_out(model), eager, unfused, counter:
+    with torch.no_grad(), _unfused_recurrence(model), eager, unfused, counter:
         for batch in batches:
             model(batch)
     return int(counter.get_total_flops())
 
 
 def flops_per_review(model: LitClassifier, data: TextDataModule) -> float | None:
-    """The mean over validation reviews of all lengths, each alone, so without padding.
+    """Mean FLOPs of a validation review, each in a batch of its own and so without padding.
 
     Args:
-        model: fitted or not: the weights' values do not matter.
+        model: fitted or not, since the values of its weights do not matter.
         data: set up.
 
     Returns:
-        The mean of 32 reviews at equal steps of length; None for scikit-learn models, whose work
-        is not torch's.
+        Mean over 32 reviews at equal steps of the sorted lengths; None for scikit-learn models,
+        whose operations torch cannot count.
     """
     if isinstance(model, LitEstimator):
         return None
@@ -60,13 +60,13 @@ def flops_per_review(model: LitClassifier, data: TextDataModule) -> float | None
 
 
 @contextmanager
-def _written_out(model: nn.Module) -> Iterator[None]:
-    """Evaluates with recurrent layers in the loop that stands for their fused kernels."""
+def _unfused_recurrence(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode in which recurrent layers run as a loop instead of fused kernels."""
     cells = [module for module in model.modules() if isinstance(module, Direction)]
     before, training = [cell.recurrent_dropout for cell in cells], model.training
     model.eval()
     for cell in cells:
-        cell.recurrent_dropout = cell.recurrent_dropout or _NEXT_TO_NONE
+        cell.recurrent_dropout = cell.recurrent_dropout or _TINY_DROPOUT
         cell.train()
     try:
         yield

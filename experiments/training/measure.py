@@ -1,4 +1,4 @@
-"""Predictions of a split, latency, throughput, and the precision a machine is good for."""
+"""Predictions of a split, latency, throughput, and the precision that the hardware supports."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ _SECONDS_A_SIZE, _SECONDS_A_BATCH = 0.5, 2.0
 
 
 def predict(trainer: L.Trainer, model: LitClassifier, loader: TextLoader) -> Predictions:
-    """Predicts every row of a loader once, each rank its share of every batch.
+    """Predicts every row of a loader once, each rank a part of every batch. Collective.
 
     Returns:
-        On every rank, the predictions in id order.
+        The predictions of all ranks in id order, on every rank.
     """
     batches: Any = trainer.predict(model, dataloaders=loader)
-    own = [np.concatenate([part.numpy() for part in parts]) for parts in zip(*batches, strict=True)]
-    ids, probabilities = map(np.concatenate, zip(*ranks.all_gather(own), strict=True))
+    columns = zip(*batches, strict=True)
+    arrays = [np.concatenate([part.numpy() for part in column]) for column in columns]
+    ids, probabilities = map(np.concatenate, zip(*ranks.all_gather(arrays), strict=True))
     labels = loader.dataset.labels[ids]  # type: ignore[attr-defined]  # aligned by id, not by order
     predictions = Predictions(ids, labels, probabilities).in_id_order()
     if not np.array_equal(predictions.ids, loader.dataset.rows):  # type: ignore[attr-defined]
@@ -37,13 +38,13 @@ def predict(trainer: L.Trainer, model: LitClassifier, loader: TextLoader) -> Pre
 
 
 def latency(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -> np.ndarray:
-    """Milliseconds from one raw text to its probabilities, over validation texts as they come.
+    """Milliseconds from a raw text to its probabilities: float[N] over N validation texts.
 
-    On the device and in the precision that the trainer predicts with, one text at a time.
+    One text at a time, on the trainer's device and in its precision.
     """
     texts = _validation_texts(data, _LATENCY_TEXTS)
     device = trainer.strategy.root_device
-    model.to(device).eval()  # Lightning brought it back to the CPU after predicting
+    model.to(device).eval()  # Lightning moved it to the CPU after predicting
     times = []
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         for text in texts[:_LATENCY_WARMUP] + texts:
@@ -57,8 +58,9 @@ def latency(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -> n
 def throughput(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -> tuple[float, int]:
     """Reviews per second from raw texts to probabilities at the best batch size, and that size.
 
-    Validation texts of like length together, as a loader has them. Sizes grow until they stop to
-    pay; each is measured on some of its batches, for half a second or one batch.
+    Batches hold validation texts of similar length, as those of a loader do. The batch size grows
+    while throughput does; each size is measured on its batches in random order, for half a second
+    and at least one batch.
     """
     texts = sorted(_validation_texts(data), key=len)
     device = trainer.strategy.root_device
@@ -67,36 +69,36 @@ def throughput(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -
     with torch.inference_mode(), trainer.precision_plugin.forward_context():
         for size in _BATCH_SIZES:
             starts = np.random.default_rng(0).permutation(np.arange(0, len(texts), size))
-            done = seconds = 0.0
+            reviews = seconds = 0.0
             for number, start in enumerate([starts[-1], *starts]):  # the first warms up
-                began = time.perf_counter()
+                started = time.perf_counter()
                 batch = data.encoder.encode(texts[start : start + size])
                 model.predict_step(model.transfer_batch_to_device(batch, device, 0))
                 if number:
-                    done += len(batch.labels)
-                    seconds += time.perf_counter() - began
+                    reviews += len(batch.labels)
+                    seconds += time.perf_counter() - started
                 if seconds > _SECONDS_A_SIZE:
                     break
-            if done / seconds <= best:
+            if reviews / seconds <= best:
                 break
-            best, best_size = done / seconds, min(size, len(texts))
+            best, best_size = reviews / seconds, min(size, len(texts))
             if size >= len(texts) or 4 * size / best > _SECONDS_A_BATCH:
-                break  # a larger batch is none, or takes a slow model too long
+                break  # no more texts, or a batch of the next size takes too long
     return best, best_size
 
 
-def _validation_texts(data: TextDataModule, most: int | None = None) -> list[str]:
-    """Raw validation texts: all, or some at equal steps."""
+def _validation_texts(data: TextDataModule, limit: int | None = None) -> list[str]:
+    """Raw validation texts, at equal steps where there are more than the limit."""
     rows = data.store.rows("val")
-    every = data.texts("train")
-    step = 1 if most is None else max(1, len(rows) // most)
-    return [every[row] for row in rows[::step]][:most]
+    texts = data.texts("train")
+    step = 1 if limit is None else max(1, len(rows) // limit)
+    return [texts[row] for row in rows[::step]][:limit]
 
 
-def resolve_precision(asked: str) -> str:
-    """`auto` made concrete: bf16 where the hardware has it, fp16 on older cards, else fp32."""
-    if asked != "auto":
-        return asked
+def resolve_precision(precision: str) -> str:
+    """Resolves `auto`: bf16 on GPUs that support it, fp16 on older ones, fp32 on the CPU."""
+    if precision != "auto":
+        return precision
     if not torch.cuda.is_available():
         return "32-true"
     return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "16-mixed"

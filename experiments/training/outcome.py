@@ -1,4 +1,4 @@
-"""Outcome of a run: its row, measured or failed with a reason, and `metrics.json`."""
+"""Outcome of a run: its row, with measurements or the reason of a failure, and `metrics.json`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from experiments.config.identity import config_hash
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
 from experiments.records.atomic import replace_bytes
@@ -22,7 +23,7 @@ from experiments.training.flops import flops_per_review
 from experiments.training.measure import latency, throughput
 from experiments.training.spec import RunSpec
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.sharding import is_sharded
+from lit_models.base.sharding import full_model
 
 
 def build_row(
@@ -32,34 +33,46 @@ def build_row(
     predictions: Predictions,
     tokens: int,
     energy: float | None,
-    config_hash: str,
+    config: dict[str, Any],
     started: str,
     code: tuple[str | None, bool | None],
 ) -> Row:
-    """Keeps what was predicted, measures the model of the last fit, and says all in a row."""
-    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world
-    model: LitClassifier = resolved.cli.model
-    if is_sharded(model):
-        model = type(model).load(folder)  # this process measures alone
+    """Build the result row of a finished run.
+
+    Writes the test predictions, and measures latency, throughput and size of the last fit's model.
+
+    Args:
+        spec: the run.
+        resolved: its settings, those of the second fit under `refit`.
+        fits: its fits, the one that chose the epoch first.
+        predictions: of the test rows, or of validation where the run is not tested.
+        tokens: real tokens trained on, over all processes.
+        energy: in joules; None where no card tells.
+        config: its settings, those of the first fit.
+        started: ISO 8601 time of its start.
+        code: commit, and whether the code had uncommitted changes.
+    """
+    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world_size
+    model: LitClassifier = full_model(resolved.cli.model, folder)  # this process measures alone
     data = resolved.cli.datamodule
     data.encoder.save(folder)
     test = None
     if spec.test:
         write_predictions(folder / TEST_FILE, predictions)
         test = metrics_of(folder / TEST_FILE)
-    memory = peak_memory_bytes()  # before prediction in batches of any size
+    memory = peak_memory_bytes()  # before `throughput` predicts in large batches
     gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
     milliseconds = latency(trainer, model, data)
     reviews_per_second, best_batch_size = throughput(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
-    seen = data.vectors.note(data.store.splits) if data.vectors else None
-    own = [f"{spec.experiment}: {note}." for note in (seen, *model.notes) if note]
+    vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
+    notes = [f"{spec.experiment}: {note}." for note in (vectors_note, *model.notes) if note]
     steps = sum(fit.clock.steps for fit in fits)
-    stepping = sum(fit.clock.train_seconds for fit in fits)
+    step_seconds = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
     names = ("encoder", "tokenizer", "model", "arrays")
-    kept = [file for name in names for file in folder.glob(f"{name}.*")]
+    files = [file for name in names for file in folder.glob(f"{name}.*")]
     return Row(
         experiment=spec.experiment,
         architecture=type(model).__name__,
@@ -75,7 +88,7 @@ def build_row(
         seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
         epochs=len(history),
         best_epoch=chosen.best_epoch,
-        train_tokens_per_second=tokens / stepping if steps else None,
+        train_tokens_per_second=tokens / step_seconds if steps else None,
         peak_memory_bytes=memory,
         peak_gpu_memory_bytes=gpu,
         latency_ms_p50=float(np.percentile(milliseconds, 50)),
@@ -84,7 +97,7 @@ def build_row(
         best_batch_size=best_batch_size,
         flops_per_review=flops_per_review(model, data),
         energy_joules=energy,
-        checkpoint_bytes=sum(file.stat().st_size for file in kept),
+        checkpoint_bytes=sum(file.stat().st_size for file in files),
         precision=fits[-1].precision,
         tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
         git_commit=code[0],
@@ -93,20 +106,29 @@ def build_row(
         hardware=hardware() | ({"processes": world} if world > 1 else {}),
         started=started,
         ended=now(),
-        config_hash=config_hash,
+        config_hash=config_hash(config),
         wandb_run=_wandb_id(folder),
-        notes=[*meta["notes"], *own],
+        notes=[*meta["notes"], *notes],
         history=list(history),
         excluded=data.exclude,
         train_rows=len(data.train_indices()),
         checksums=checksums(folder),
+        config=config,
+        family=type(model).family,
     )
 
 
 def failed_row(
     spec: RunSpec, reason: str, started: str, status: Literal["failed", "skipped"] = "failed"
 ) -> Row:
-    """The row of a run that gave no result."""
+    """Row of a run without a result.
+
+    Args:
+        spec: the run.
+        reason: the error, or why the run was skipped.
+        started: start time, as `now` gives it.
+        status: `failed` or `skipped`.
+    """
     resolved = spec.resolve()
     commit, dirty = git_state()
     return Row(
@@ -126,11 +148,12 @@ def failed_row(
         started=started,
         ended=now(),
         config_hash=resolved.hash,
+        config=resolved.config,
     )
 
 
 def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
-    """Leaves `metrics.json` in the run folder and returns its final numbers, flat."""
+    """Writes `metrics.json` to the run folder and returns its final metrics under flat keys."""
     final: dict[str, Any] = {
         f"{part}/{name}": value
         for part, metrics in (("val", row.val), ("test", row.test))
@@ -147,6 +170,7 @@ def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
 
 
 def metrics_of(file: Path) -> Metrics:
+    """Metrics of a predictions file."""
     predictions = read_predictions(file)
     return evaluate(predictions.labels, predictions.probabilities)
 

@@ -1,4 +1,4 @@
-"""Pre-training on the corpus's own texts, before its labels: train and unlabelled ones."""
+"""Pre-training of an encoder on the texts of the train side, labelled and unlabelled."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from datamodules.pretrained import loading, locate
-from datamodules.store.batching import BucketSampler, TextBatch, TextLoader, TokenDataset
+from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.cache import new_folder
 from datamodules.store.ragged import Ragged
+from datamodules.store.sampler import BucketSampler
 from datamodules.store.windows import random_windows
 from datamodules.subwords import SubwordTokenizer
 from datamodules.text import TextDataModule
@@ -23,22 +24,22 @@ from experiments.config.registry import ConfigError, merge
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import git_state, hardware, now, versions
 from experiments.training import ranks
-from experiments.training.fitting import ProgressFn
+from experiments.training.callbacks import ProgressFn
 from experiments.training.measure import resolve_precision
 from lit_models.layers.segments import PairObjective
 from lit_models.masked_lm import MaskedLM
 
 RECORD_FILE = "pretraining.json"
-_HELD_OUT = 20  # validation batches on which the loss is told before and after
+_VALIDATION_BATCHES = 20  # on which the loss is measured before and after
 
 
 class MaskedData(L.LightningDataModule):
-    """Texts that a language model may see: the rows that are learnt from, and unlabelled ones.
+    """Texts for masked language modelling: the train rows and the unlabelled ones.
 
     Args:
-        data: set up, without `max_length`, which would leave out what stands between.
+        data: set up, without `max_length`, which would cut the middle out of long rows.
         batch_size: rows per step.
-        window: a random stretch of this many tokens of each longer row is seen, another each time.
+        window: tokens of the random window to which a longer row is cut, anew in every epoch.
     """
 
     def __init__(self, data: TextDataModule, batch_size: int, window: int) -> None:
@@ -46,7 +47,7 @@ class MaskedData(L.LightningDataModule):
         self.data, self.batch_size, self.window = data, batch_size, window
 
     def rows(self) -> Ragged:
-        """Every row of the train side once."""
+        """Token ids of every train and unlabelled row, once each."""
         view = self.data.train_view()
         parts = [view.tokens] + ([view.unlabelled] if view.unlabelled is not None else [])
         lengths = np.concatenate([part.lengths for part in parts])
@@ -56,35 +57,37 @@ class MaskedData(L.LightningDataModule):
     def train_dataloader(self) -> TextLoader:
         """Shuffled batches."""
         rows = self.rows()
-        nothing = np.full(len(rows), -1, dtype=np.int64)
-        dataset = TokenDataset(rows, nothing, np.arange(len(rows)), self.data.encoder.cut)
+        no_labels = np.full(len(rows), -1, dtype=np.int64)
+        dataset = TokenDataset(
+            rows, no_labels, np.arange(len(rows)), self.data.encoder.token_truncation
+        )
         lengths = np.minimum(rows.lengths, self.window)
         sampler = BucketSampler(lengths, self.batch_size, shuffle=True, seed=self.data.seed)
         return TextLoader(dataset, sampler=sampler)
 
     def on_after_batch_transfer(self, batch: TextBatch, dataloader_idx: int) -> TextBatch:
-        """Cuts rows to the window."""
-        kind = self.data.tokenizer
+        """Cuts rows to a random window."""
+        tokenizer = self.data.tokenizer
         tokens, lengths = random_windows(
-            batch.tokens, batch.lengths, self.window, kind.prefix, kind.suffix
+            batch.tokens, batch.lengths, self.window, tokenizer.prefix, tokenizer.suffix
         )
         return batch._replace(tokens=tokens, lengths=lengths)
 
 
-class Told(Callback):
-    """Tells how far the training is.
+class PretrainingProgress(Callback):
+    """Reports the progress of pre-training.
 
     Args:
-        tell: called with (what, share done).
+        progress: called with a description and the fraction done.
     """
 
-    def __init__(self, tell: ProgressFn) -> None:
-        self.tell = tell
+    def __init__(self, progress: ProgressFn) -> None:
+        self.progress = progress
 
     def on_train_batch_end(self, trainer: L.Trainer, module: Any, *rest: Any) -> None:
         loss = float(trainer.callback_metrics["train/masked_loss"])
-        share = trainer.global_step / (trainer.max_steps or 1)
-        self.tell(f"step {trainer.global_step:,}, loss {loss:.2f}", share)
+        fraction = trainer.global_step / (trainer.max_steps or 1)
+        self.progress(f"step {trainer.global_step:,}, loss {loss:.2f}", fraction)
 
 
 def pretrain(
@@ -96,27 +99,28 @@ def pretrain(
     window: int = 128,
     learning_rate: float = 1e-4,
     pairs: PairObjective | None = None,
-    tell: ProgressFn = lambda what, share: None,
+    progress: ProgressFn = lambda description, fraction: None,
 ) -> dict[str, Any]:
-    """Trains the experiment's encoder on its corpus, into a folder that `--model.source` takes.
+    """Trains an experiment's encoder on masked words of its corpus, for `--model.source`.
 
     Args:
-        resolved: the experiment; its source is where weights start, None: at random.
-        out: the folder, which must not exist; whole, or not there at all.
-        steps: of the optimiser.
+        resolved: the experiment; training starts from the weights of its source, or at random if
+            that is None.
+        out: folder to write, which must not exist; a failure leaves none.
+        steps: optimiser steps.
         batch_size: rows per step.
-        window: tokens of a row that are seen at a time.
-        learning_rate: at its peak.
-        pairs: what is learnt beside masked words: `next-sentence` or `sentence-order`.
-        tell: told how far it is.
+        window: tokens of a row per step.
+        learning_rate: peak learning rate.
+        pairs: second objective beside masked words: `next-sentence` or `sentence-order`.
+        progress: called with a description and the fraction done.
 
     Returns:
-        What was done, as `pretraining.json` in the folder has it.
+        The content of `pretraining.json` in the folder.
 
     Raises:
-        ConfigError: no pretrained encoder, no masks in its vocabulary, or the folder exists.
+        ConfigError: not a pretrained encoder, no mask token in its vocabulary, or `out` exists.
         DataError: the folder could not be written.
-        Unavailable: the source cannot be had.
+        Unavailable: the source is not available.
     """
     if out.exists():
         raise ConfigError(f"--out {out} exists; name another folder, or remove it")
@@ -132,11 +136,12 @@ def pretrain(
     data.prepare_data()
     data.setup()
     continues, specials, mask_id = vocabulary(data)
-    kind = data.tokenizer
-    if pairs is not None and (kind.prefix, kind.suffix) != (1, 1):
+    tokenizer = data.tokenizer
+    if pairs is not None and (tokenizer.prefix, tokenizer.suffix) != (1, 1):
         raise ConfigError(
             f"--pairs {pairs}: pairs are [CLS] first [SEP] second [SEP], and this tokenizer puts "
-            f"{kind.prefix} tokens before a text and {kind.suffix} after; leave --pairs out"
+            f"{tokenizer.prefix} tokens before a text and {tokenizer.suffix} after; leave --pairs "
+            "out"
         )
     model = MaskedLM(
         source=options["source"],
@@ -157,13 +162,13 @@ def pretrain(
         logger=False,
         enable_checkpointing=False,
         precision=precision,
-        callbacks=[Told(tell)],
-        plugins=[ranks.Processes()],
+        callbacks=[PretrainingProgress(progress)],
+        plugins=[ranks.RankEnvironment()],
     )
-    before, clock = held_out_loss(model, masked), time.perf_counter()
+    before, start = validation_loss(model, masked), time.perf_counter()
     trainer.fit(model, datamodule=masked)
-    seconds = time.perf_counter() - clock
-    after = held_out_loss(model, masked)
+    seconds = time.perf_counter() - start
+    after = validation_loss(model, masked)
     record = {
         "source": options["source"],
         "corpus": data.store.meta["corpus"],
@@ -193,56 +198,62 @@ def pretrain(
 
 
 def vocabulary(data: TextDataModule) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """bool[V] tokens that go on with a word, bool[V] special ones, and the number of the mask.
+    """Roles of the tokens in a subword vocabulary.
+
+    Returns:
+        bool[V] continuations of a word, bool[V] special tokens, and the id of the mask token.
 
     Raises:
         ConfigError: the tokenizer has no mask token.
     """
-    kind = data.tokenizer
-    if not isinstance(kind, SubwordTokenizer):
+    tokenizer = data.tokenizer
+    if not isinstance(tokenizer, SubwordTokenizer):
         raise ConfigError("masks need the tokenizer of a pretrained model: data.tokenizer has none")
-    tokens = kind.vocabulary()
-    special = kind.special_tokens()
+    tokens = tokenizer.vocabulary()
+    special = tokenizer.special_tokens()
     masks = [number for token, number in special.items() if token in ("[MASK]", "<mask>")]
     if not masks:
-        raise ConfigError(f"{kind.source}: its vocabulary has no mask token; decoders have none")
-    starts = ("Ġ", "▁")
-    if any(token.startswith("##") for token in tokens):
-        goes_on = [token.startswith("##") for token in tokens]
+        raise ConfigError(
+            f"{tokenizer.source}: its vocabulary has no mask token; decoders have none"
+        )
+    starts = ("Ġ", "▁")  # of a word, in byte-level BPE and in SentencePiece
+    if any(token.startswith("##") for token in tokens):  # WordPiece
+        continuations = [token.startswith("##") for token in tokens]
     else:
-        goes_on = [not token.startswith(starts) for token in tokens]
-    continues, specials = torch.tensor(goes_on), torch.zeros(len(tokens), dtype=torch.bool)
+        continuations = [not token.startswith(starts) for token in tokens]
+    continues, specials = torch.tensor(continuations), torch.zeros(len(tokens), dtype=torch.bool)
     specials[list(special.values())] = True
     return continues & ~specials, specials, masks[0]
 
 
-def held_out_loss(model: MaskedLM, masked: MaskedData) -> tuple[float, float]:
-    """Mean loss of masks and of pairs on validation rows, with the same draws at every call."""
+def validation_loss(model: MaskedLM, masked: MaskedData) -> tuple[float, float]:
+    """Mean losses of masked words and of pairs on validation rows; every call masks the same."""
     generator, losses = torch.Generator(model.device).manual_seed(0), []
     loader: Any = masked.data.loader("val")
     model.eval()
     with torch.no_grad():
         for number, batch in enumerate(loader):
-            if number == _HELD_OUT:
+            if number == _VALIDATION_BATCHES:
                 break
             tokens, lengths = batch.tokens[:, : masked.window], batch.lengths
             cut = batch._replace(tokens=tokens, lengths=lengths.clamp(max=tokens.shape[1]))
             moved = model.transfer_batch_to_device(cut, model.device, 0)
             losses.append([float(loss) for loss in model.losses(moved, generator)])
     model.train()
-    hidden, pairs = np.mean(losses, axis=0).tolist()
-    return hidden, pairs
+    masked_loss, pairs_loss = np.mean(losses, axis=0).tolist()
+    return masked_loss, pairs_loss
 
 
 def write(model: MaskedLM, data: TextDataModule, out: Path, record: dict[str, Any]) -> None:
-    """Writes encoder, tokenizer and record as one folder, or nothing."""
+    """Writes encoder, tokenizer and record into a new folder; a failure leaves none."""
     from transformers import AutoTokenizer
 
-    kind = data.tokenizer
-    assert isinstance(kind, SubwordTokenizer) and kind.source is not None
+    subwords = data.tokenizer
+    assert isinstance(subwords, SubwordTokenizer) and subwords.source is not None
     with new_folder(out) as temporary:
         model.encoder.save_pretrained(temporary)  # type: ignore[operator]
-        with loading(kind.source) as local:
-            own = AutoTokenizer.from_pretrained(locate(kind.source), local_files_only=local)
-        own.save_pretrained(temporary)
+        with loading(subwords.source) as local:
+            source = locate(subwords.source)
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+        tokenizer.save_pretrained(temporary)
         (temporary / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Which process of a run this is (its rank), and what the processes tell one another.
+"""Ranks of a run: this process among all of them, and collectives over Python objects.
 
-All of them carry the same run out; the first alone writes.
+Every rank executes the same run; only rank 0 writes files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class RankFailed(Exception):
-    """Another process of the run failed; the message is what it said."""
+    """Another rank of the run failed; the message holds its error."""
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,29 @@ class Rank:
     """One of the processes of a run.
 
     Attributes:
-        number: from 0, over all nodes.
-        world: how many there are.
-        local: from 0, on this node.
-        node: this node.
+        number: global rank, from 0 over all nodes.
+        world_size: number of processes.
+        local_rank: rank on this node, from 0.
+        node_rank: number of this node, from 0.
     """
 
     number: int = 0
-    world: int = 1
-    local: int = 0
-    node: int = 0
+    world_size: int = 1
+    local_rank: int = 0
+    node_rank: int = 0
 
 
 _current = Rank()
 
 
 def current() -> Rank:
-    """This process."""
+    """Rank of this process."""
     return _current
 
 
 @contextmanager
 def acting_as(rank: Rank) -> Iterator[None]:
-    """Makes this process one of several, whose group stands, within the block."""
+    """Gives this process a rank within the block; the process group must exist."""
     global _current
     before, _current = _current, rank
     try:
@@ -60,14 +60,15 @@ def acting_as(rank: Rank) -> Iterator[None]:
 
 
 def is_rank_zero() -> bool:
-    """Whether this process is the one that writes."""
+    """True in the process that writes files."""
     return _current.number == 0
 
 
-class Processes(LightningEnvironment):
-    """Tells Lightning which process this is, so that it starts none and handles no signals.
+class RankEnvironment(LightningEnvironment):
+    """Cluster environment of Lightning's trainer: it starts no processes and handles no signals.
 
-    It stands in a Slurm job too, where Lightning's own would save and requeue in mid-step.
+    It replaces Lightning's own environment in a Slurm job too, which would save and requeue in the
+    middle of a step.
     """
 
     @property
@@ -75,38 +76,36 @@ class Processes(LightningEnvironment):
         return True
 
     def local_rank(self) -> int:
-        return _current.local
+        return _current.local_rank
 
     def node_rank(self) -> int:
-        return _current.node
+        return _current.node_rank
 
     def teardown(self) -> None:
-        """Nothing: the environment's variables are the launcher's."""
+        """Leaves the environment variables, which belong to the launcher."""
 
     def validate_settings(self, num_devices: int, num_nodes: int) -> None:
-        if num_devices * num_nodes != _current.world:
+        needed = num_devices * num_nodes
+        if needed != _current.world_size:
             raise ConfigError(
-                f"--trainer.devices {num_devices} and --trainer.num_nodes {num_nodes} ask for "
-                f"{num_devices * num_nodes} processes, and {_current.world} were started; let "
-                "torchrun or srun start as many as the two say"
+                f"--trainer.devices {num_devices} and --trainer.num_nodes {num_nodes} need "
+                f"{needed} processes, and {_current.world_size} were started; start {needed} with "
+                "torchrun or srun"
             )
 
 
-# What ranks tell one another
-
-
 def all_gather(value: T) -> list[T]:
-    """What every rank has, in their order; each of them must ask."""
-    if _current.world == 1:
+    """Gathers the value of every rank, in rank order. Collective."""
+    if _current.world_size == 1:
         return [value]
-    found: list[Any] = [None] * _current.world
-    dist.all_gather_object(found, value)
-    return found
+    values: list[Any] = [None] * _current.world_size
+    dist.all_gather_object(values, value)
+    return values
 
 
 def broadcast(value: T) -> T:
-    """What the first rank has; each of them must ask."""
-    if _current.world == 1:
+    """Broadcasts the value of rank 0. Collective."""
+    if _current.world_size == 1:
         return value
     box = [value]
     dist.broadcast_object_list(box, src=0)
@@ -114,9 +113,9 @@ def broadcast(value: T) -> T:
 
 
 def all_reduce_max(*numbers: int) -> list[int]:
-    """Of each number the highest that any rank has; each of them must ask."""
-    if _current.world == 1:
+    """Reduces each number to its maximum over all ranks. Collective."""
+    if _current.world_size == 1:
         return list(numbers)
-    found = torch.tensor(numbers)  # on the CPU: a card is not made to wait
-    dist.all_reduce(found, op=dist.ReduceOp.MAX)
-    return [int(number) for number in found]
+    tensor = torch.tensor(numbers)  # on the CPU, so that no GPU has to be synchronised
+    dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
+    return [int(number) for number in tensor]

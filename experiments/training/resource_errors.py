@@ -1,4 +1,4 @@
-"""Out of memory and full disks, in words that say what to do."""
+"""Errors of exhausted memory and full disks, with a remedy in their message."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 
 from experiments.machine.environment import peak_memory_bytes
 
-# What allocators say that have no exception of their own.
+# Messages of allocators that raise a plain RuntimeError.
 _FULL_MEMORY = (
-    "can't allocate memory",  # torch's on the CPU
+    "can't allocate memory",  # of torch on the CPU
     "CUDA out of memory",
     "CUDNN_STATUS_ALLOC_FAILED",
     "CUBLAS_STATUS_ALLOC_FAILED",
@@ -22,19 +22,23 @@ _FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OutOfMemory(Exception):
-    """The run needs more memory than there is; the message has the peak and a remedy."""
+    """Memory is exhausted; the message gives the peak and a remedy."""
 
 
 class DiskFull(Exception):
-    """A file could not be written whole; the message says where and what is left."""
+    """A file could not be written because the disk is full; the message names it."""
 
 
 @contextmanager
 def explain_resource_errors(folder: Path) -> Iterator[None]:
-    """Turns a shortage within the block into one of the exceptions above.
+    """Raises exhausted memory and full disks as `OutOfMemory` and `DiskFull`.
 
     Args:
         folder: the run's folder.
+
+    Raises:
+        OutOfMemory: memory is exhausted.
+        DiskFull: the disk, or the user's quota, is full.
     """
     try:
         yield
@@ -42,8 +46,8 @@ def explain_resource_errors(folder: Path) -> Iterator[None]:
         if _short_of_memory(error):
             raise OutOfMemory(
                 f"{_peak()} were held when memory ran out ({_first_line(error)}); lower "
-                "--data.batch_size (or --data.eval_batch_size) or --data.max_length, or on a card "
-                "say --run.precision bf16-mixed"
+                "--data.batch_size (or --data.eval_batch_size) or --data.max_length, or on a GPU "
+                "set --run.precision bf16-mixed"
             ) from error
         if isinstance(error, OSError) and error.errno in _FULL_DISK:
             raise DiskFull(
@@ -61,7 +65,7 @@ def _short_of_memory(error: Exception) -> bool:
 
 def _peak() -> str:
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of the card"
+        return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of GPU memory"
     return f"{peak_memory_bytes() / 2**30:.1f} GiB"
 
 

@@ -1,4 +1,4 @@
-"""One run: fit, choose the best epoch, perhaps fit again, predict, measure, write the row."""
+"""One run: fit and choose the best epoch, refit if asked to, predict, measure, write the row."""
 
 from __future__ import annotations
 
@@ -18,14 +18,21 @@ from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.row import Row
-from experiments.records.run_files import TEST_FILE, VAL_FILE, checksums, read_row, write_row
+from experiments.records.run_files import (
+    CONFIG_FILE,
+    TEST_FILE,
+    VAL_FILE,
+    checksums,
+    read_row,
+    write_row,
+)
 from experiments.training import ranks, wandb_run
+from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.fitting import (
     BEST_FILE,
     SELECTION_FILE,
     Fit,
-    ProgressFn,
     build_and_setup,
     fit_and_choose,
     identity_of,
@@ -39,43 +46,41 @@ from experiments.training.resource_errors import explain_resource_errors
 from experiments.training.signals import Stopped, StopRequest, handle_signals, requeue
 from experiments.training.spec import RunSpec
 
-CONFIG_FILE = "config.yaml"
 
+def execute(spec: RunSpec, progress: ProgressFn = lambda description, fraction: None) -> Row | None:
+    """Executes a run, or resumes it from its checkpoint, and writes its row last.
 
-def execute(spec: RunSpec, tell: ProgressFn = lambda what, share: None) -> Row | None:
-    """Carries a run out, or goes on with it where it was stopped, and writes its row last.
-
-    Of several processes (`experiments.training.ranks`) all carry it out, and the first writes.
+    Every rank (`experiments.training.ranks`) executes the run; only rank 0 writes files.
 
     Returns:
-        The row; None in a process that is not the first.
+        The row; None on ranks other than 0.
 
     Raises:
-        Stopped: a signal asked for a stop; a later call goes on from the checkpoint. A job of Slurm
-            that was told by SIGUSR1 is in the queue again by then.
+        Stopped: a signal stopped the run; a later call resumes it from its checkpoint. After
+            SIGUSR1, a Slurm job has been requeued.
         ConfigError: a setting that cannot be used.
         DataError: a corpus that cannot be used.
-        OutOfMemory: what was held at its peak, and what takes less.
-        DiskFull: where, and that nothing half-written is left there.
+        OutOfMemory: memory is exhausted.
+        DiskFull: a file could not be written; nothing half-written is left.
     """
     try:
         with handle_signals() as stop, explain_resource_errors(spec.folder):
-            return _execute(spec, tell, stop)
+            return _execute(spec, progress, stop)
     except Stopped as stopped:
         if stopped.number == signal.SIGUSR1 and ranks.is_rank_zero():
-            requeue()  # last, when all that is kept is kept: Slurm ends this job now
+            requeue()  # after everything is saved, because Slurm ends this job at once
         raise
 
 
-def _execute(spec: RunSpec, tell: ProgressFn, stop: StopRequest) -> Row | None:
+def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | None:
     started, resolved = now(), spec.resolve()
-    folder, config_hash, first = spec.folder, resolved.hash, ranks.is_rank_zero()
+    folder, config, first = spec.folder, resolved.config, ranks.is_rank_zero()
     if first:
         folder.mkdir(parents=True, exist_ok=True)
-        content = yaml.safe_dump(resolved.config, sort_keys=False)
+        content = yaml.safe_dump(config, sort_keys=False)
         replace_bytes(folder / CONFIG_FILE, content.encode())
-    tell("reading the corpus", 0.0)
-    code = git_state()  # now: it may change while the run goes on
+    progress("reading the corpus", 0.0)
+    code = git_state()  # at the start, since the checkout may change during the run
     resumed = any((folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE))
     _, data = build_and_setup(resolved)
     stop.check("before the first step")
@@ -85,26 +90,26 @@ def _execute(spec: RunSpec, tell: ProgressFn, stop: StopRequest) -> Row | None:
     )
     exit_code, meter = 1, EnergyMeter()
     try:
-        fits = [_choose(resolved, folder, logger, tell, stop)]
+        fits = [_fit_first(resolved, folder, logger, progress, stop)]
         if resolved.run.protocol == "refit":
             resolved = resolved.refitted()
             _, data = build_and_setup(resolved)
-            second = wandb_run.refitting(logger, folder)
+            second = wandb_run.refit_logger(logger, folder)
             epoch = fits[0].best_epoch
-            fits.append(refit(resolved, folder, epoch, second, _prefixed("refit, ", tell)))
-        tell("predicting", 1.0)
-        resolved.cli.model.save(folder)  # by all processes together
+            fits.append(refit(resolved, folder, epoch, second, _prefixed("refit, ", progress)))
+        progress("predicting", 1.0)
+        resolved.cli.model.save(folder)  # collective for a sharded model
         part = "test" if spec.test else "val"
-        predicted = predict(resolved.cli.trainer, resolved.cli.model, data.loader(part))
+        predictions = predict(resolved.cli.trainer, resolved.cli.model, data.loader(part))
         tokens = sum(fit.clock.all_tokens() for fit in fits)
         stop.check("before the row was written")
         if not first:
             return None
-        # What an interrupted start took before is not known: half a figure would mislead.
+        # The energy that a run used before it was interrupted is unknown.
         energy = None if resumed else meter.joules()
-        measures = predicted, tokens, energy
-        row = build_row(spec, resolved, fits, *measures, config_hash, started, code)
-        test_log.record(row, folder, row.ended, code)
+        measures = predictions, tokens, energy
+        row = build_row(spec, resolved, fits, *measures, config, started, code)
+        test_log.record_evaluation(row, folder, row.ended, code)
         final = write_metrics(folder, row, fits)
         wandb_run.summarise(logger, row, final)
         if resolved.run.wandb_texts:
@@ -119,58 +124,58 @@ def _execute(spec: RunSpec, tell: ProgressFn, stop: StopRequest) -> Row | None:
 
 
 def test_run(folder: Path) -> Row:
-    """Evaluates a finished run on the test rows and adds them to its row, unless they are there.
+    """Evaluates a finished run on the test rows, unless it has been, and adds them to its row.
 
-    Every evaluation on an official test split is logged; a figure that is not in the log is
-    evaluated again.
+    Every evaluation on an official test split is logged; metrics that are not in the log are
+    computed again.
 
     Raises:
         ConfigError: the folder is not a finished run.
-        DataError: the corpus has no test rows, or is not the one the run was fitted on.
+        DataError: the corpus has no test rows, or is not the one that the run was fitted on.
     """
     row = read_row(folder)
     if row.status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
-    if row.test is not None and not test_log.lacks(row, folder):
+    if row.test is not None and not test_log.is_missing(row, folder):
         return row
     resolved = Resolved.of_run(folder)
     if resolved.run.protocol == "refit":
         resolved = resolved.refitted()
-    fresh, data = build_and_setup(resolved)
+    untrained, data = build_and_setup(resolved)
     if data.store.meta["fingerprint"] != row.corpus_fingerprint:
         raise DataError(
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "
-            f"{data.store.meta['fingerprint']}; fit again, or give the old data"
+            f"{data.store.meta['fingerprint']}; fit again, or provide the earlier corpus"
         )
-    alone = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # whatever it was fitted on
+    one_process = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
     with ranks.acting_as(ranks.Rank()):
         trainer = resolved.cli.make_trainer(
-            plugins=[ranks.Processes()],
+            plugins=[ranks.RankEnvironment()],
             logger=False,
             default_root_dir=folder,
             precision=row.precision,
-            **alone,
+            **one_process,
         )
-        model = type(fresh).load(folder)
+        model = type(untrained).load(folder)
         predictions = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
     test = metrics_of(folder / TEST_FILE)
     row = dataclasses.replace(row, test=test, checksums=checksums(folder))
-    test_log.record(row, folder, now(), git_state())
+    test_log.record_evaluation(row, folder, now(), git_state())
     write_row(folder, row)
     return row
 
 
-def _choose(
-    resolved: Resolved, folder: Path, logger: Any, tell: ProgressFn, stop: StopRequest
+def _fit_first(
+    resolved: Resolved, folder: Path, logger: Any, progress: ProgressFn, stop: StopRequest
 ) -> Fit:
-    """The fit that chooses, and its validation predictions; those that lie there already stay."""
+    """Fits, chooses the epoch and predicts validation, unless an earlier start has done so."""
     identity = identity_of(resolved)
-    if (kept := ranks.broadcast(load_selection(folder, identity))) is not None:
+    if (saved := ranks.broadcast(load_selection(folder, identity))) is not None:
         if not ranks.is_rank_zero():
-            kept.clock.tokens = 0  # the first counts those of all
-        return kept
-    fit = fit_and_choose(resolved, folder, logger, tell)
+            saved.clock.tokens = 0  # rank 0 holds the sum over all ranks
+        return saved
+    fit = fit_and_choose(resolved, folder, logger, progress)
     cli = resolved.cli
     predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
     stop.check("after the validation rows were predicted")
@@ -181,5 +186,5 @@ def _choose(
     return fit
 
 
-def _prefixed(prefix: str, tell: ProgressFn) -> ProgressFn:
-    return lambda what, share: tell(prefix + what, share)
+def _prefixed(prefix: str, progress: ProgressFn) -> ProgressFn:
+    return lambda description, fraction: progress(prefix + description, fraction)

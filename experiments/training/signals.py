@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: a handler that sets a flag, and who acts on it when."""
+"""Signals that ask a run to stop: their handlers, and requeueing on Slurm."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from typing import Any
 from experiments.training import ranks
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+EXIT_STOPPED = 75  # exit code of a process whose run was stopped and can be resumed (EX_TEMPFAIL)
 
 
 class Stopped(Exception):
-    """The run was asked to stop; what it had done is kept, and the same call goes on from there.
+    """The run was stopped by a signal; the same call resumes it from its checkpoint.
 
     Args:
-        number: the signal that asked.
-        where: what the run was at.
+        number: the signal.
+        where: the place in the run, such as `at step 12`.
     """
 
     def __init__(self, number: int = signal.SIGTERM, where: str = "") -> None:
@@ -30,74 +31,74 @@ class Stopped(Exception):
 
 
 class StopRequest:
-    """Whether a run was asked to stop.
+    """Request to stop a run, set by a signal handler.
 
-    While steps are taken the handler only sets a flag, on which `Resumable` acts at the end of the
-    batch. Outside of them there is no state to save, and one process stops at once; of several, a
-    single one must not, so they agree between two parts of the run.
+    During training steps the handler only sets a flag; `ResumeCheckpoint` saves and stops at the
+    end of the batch. Between steps there is no state to save: a run of one process stops at once,
+    and the ranks of a larger run agree in `check`, because none of them may stop alone.
 
     Attributes:
-        asked: the signal that came; None: none.
-        stepping: whether steps are being taken.
+        signal: the signal received; None if there was none.
+        stepping: True during training steps.
     """
 
     def __init__(self) -> None:
-        self.asked: signal.Signals | None = None
+        self.signal: signal.Signals | None = None
         self.stepping = False
 
     def install(self) -> None:
-        """Makes this the owner of the signals, whatever Lightning has put in its place.
+        """Installs the handlers, over those that Lightning may have set.
 
-        SIGINT stays ignored where it is: there, the parent is asked and tells us.
+        SIGINT stays ignored where it is ignored: the parent process receives it and sends SIGTERM.
         """
         if threading.current_thread() is not threading.main_thread():
             return
         for name in SIGNALS:
             if not (name == signal.SIGINT and signal.getsignal(name) is signal.SIG_IGN):
-                signal.signal(name, self._ask)
+                signal.signal(name, self._handle)
 
     def check(self, where: str) -> None:
-        """Stops here if any rank was asked to.
+        """Stops here if any rank has received a signal. Collective.
 
         Raises:
-            Stopped: one was.
+            Stopped: a rank has.
         """
-        [number] = ranks.all_reduce_max(self.asked or 0)
+        [number] = ranks.all_reduce_max(self.signal or 0)
         if number:
             raise Stopped(number, where)
 
-    def _ask(self, number: int, frame: Any) -> None:
-        if self.asked is signal.SIGINT and number == signal.SIGINT:
-            raise KeyboardInterrupt  # asked twice: do not wait for the batch
-        self.asked = signal.Signals(number)
-        if not self.stepping and ranks.current().world == 1:
+    def _handle(self, number: int, frame: Any) -> None:
+        if self.signal is signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt  # the second Ctrl-C does not wait for the end of the batch
+        self.signal = signal.Signals(number)
+        if not self.stepping and ranks.current().world_size == 1:
             raise Stopped(number, "outside of the steps")
 
 
-_stop: StopRequest | None = None
+_request: StopRequest | None = None
 
 
 @contextmanager
 def handle_signals() -> Iterator[StopRequest]:
-    """Takes the signals over until the outermost of such blocks ends."""
-    global _stop
-    if _stop is not None:
-        yield _stop
+    """Handles the signals until the outermost such block ends."""
+    global _request
+    if _request is not None:
+        yield _request
         return
     before = {name: signal.getsignal(name) for name in SIGNALS}
-    _stop = StopRequest()
+    _request = StopRequest()
     try:
-        _stop.install()
-        yield _stop
+        _request.install()
+        yield _request
     finally:
-        _stop = None
+        _request = None
         if threading.current_thread() is threading.main_thread():
             for name, handler in before.items():
                 signal.signal(name, handler)
 
 
 def requeue() -> None:
-    """Asks Slurm to run this job, or this task of its array, once more; outside Slurm, nothing."""
+    """Requeues this Slurm job, or this task of a job array; outside Slurm does nothing."""
     env = os.environ
     job = env.get("SLURM_JOB_ID", "")
     if "SLURM_ARRAY_JOB_ID" in env and "SLURM_ARRAY_TASK_ID" in env:
@@ -110,5 +111,5 @@ def requeue() -> None:
         problem = done.stderr.strip() if done.returncode else ""
     except (OSError, subprocess.SubprocessError) as error:
         problem = str(error)
-    said = f"not requeued ({problem}); submit it again" if problem else "requeued"
-    print(f"Slurm job {job} {said}", flush=True)
+    outcome = f"not requeued ({problem}); submit it again" if problem else "requeued"
+    print(f"Slurm job {job} {outcome}", flush=True)

@@ -1,4 +1,4 @@
-"""RunSpec: one run to carry out, in plain values."""
+"""RunSpec: the description of one run."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.resolved import Resolved
-from experiments.records.plan import Planned
+from experiments.records.plan import PlannedRun
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One run to be carried out, in plain values, so that another process can take it.
+    """Description of one run in plain values, which can be sent to another process.
 
     Attributes:
-        experiment: its name.
-        benchmark: the benchmark it belongs to.
-        profile: the profile's name.
-        seed: its seed.
-        folder: where everything about it goes.
+        experiment: name of the experiment.
+        benchmark: name of the benchmark that the run belongs to.
+        profile: name of the profile.
+        seed: random seed.
+        folder: folder of all files of the run.
         settings: the layered settings (`experiments.config.registry.layered`).
-        overrides: words of the command line, such as `--model.dropout 0.3`.
-        config_folders: as in `--configs`.
-        test: whether the test rows are predicted.
+        overrides: settings as command-line arguments, such as `--model.dropout=0.3`.
+        config_folders: folders given with `--configs`.
+        test: predict the test rows too.
     """
 
     experiment: str
@@ -37,10 +37,14 @@ class RunSpec:
     test: bool = True
 
     @property
-    def planned(self) -> Planned:
-        """The run as the benchmark's plan lists it."""
-        return Planned(self.experiment, self.seed, self.overrides, self.config_folders)
+    def planned(self) -> PlannedRun:
+        """Entry of the run in the benchmark's plan."""
+        return PlannedRun(self.experiment, self.seed, self.overrides, self.config_folders)
 
     def resolve(self) -> Resolved:
-        """The checked configuration."""
+        """Checks the settings and returns the configuration.
+
+        Raises:
+            ConfigError: a setting that cannot be used.
+        """
         return Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)

@@ -1,4 +1,4 @@
-"""W&B: one run per (experiment, seed), offline unless an API key is set up."""
+"""Weights & Biases: one run for each experiment and seed, offline unless an API key is set up."""
 
 from __future__ import annotations
 
@@ -25,45 +25,44 @@ from experiments.records.row import Row
 
 ID_FILE = "wandb_id.txt"
 PROJECT = "lit-sentiment"
-# Which end of a metric is the best.
+# Direction in which a metric improves.
 BEST = {"val/log_loss": "min", "val/accuracy": "max", "val/f1": "max", "val/auroc": "max"}
 
-
-_lost = False
+_failed = False
 
 
 @contextmanager
-def _at_no_cost() -> Iterator[None]:
-    """Lets W&B fail alone: its process may be killed or its disk full, and the run goes on."""
-    global _lost
+def _tolerate_failure() -> Iterator[None]:
+    """Prints the first failure of W&B, such as a killed process or a full disk; the run goes on."""
+    global _failed
     try:
         yield
-    except Exception as error:  # its client lets through whatever its connection raises
-        if not _lost:
+    except Exception as error:  # the client passes on whatever its connection raises
+        if not _failed:
             print(
                 f"W&B is lost ({type(error).__name__}: {error}); the run goes on", file=sys.stderr
             )
-        _lost = True
+        _failed = True
 
 
 class SafeLogger(WandbLogger):
-    """Lightning's logger, whose failures cost no run."""
+    """Lightning's W&B logger, whose failures do not fail the run."""
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
-        with _at_no_cost():
+        with _tolerate_failure():
             super().log_metrics(metrics, step)
 
     def log_hyperparams(self, params: Any) -> None:
-        with _at_no_cost():
+        with _tolerate_failure():
             super().log_hyperparams(params)
 
     def finalize(self, status: str) -> None:
-        with _at_no_cost():
+        with _tolerate_failure():
             super().finalize(status)
 
 
 class RefitLogger(SafeLogger):
-    """Files the metrics of a second fit under `refit/`, beside those of the first."""
+    """Logs the metrics of a refit under `refit/`, beside those of the first fit."""
 
     LOGGER_JOIN_CHAR = "/"
 
@@ -71,14 +70,17 @@ class RefitLogger(SafeLogger):
 def start(
     resolved: Resolved, folder: Path, experiment: str, benchmark: str, tags: list[str]
 ) -> WandbLogger | None:
-    """Opens the run; None where W&B is disabled. A server out of reach means offline.
+    """Opens the W&B run of a run, offline if the server cannot be reached.
 
     Args:
-        resolved: the run's configuration, all of which is sent along.
-        folder: the run's folder; `wandb/` lies in it.
-        experiment: the job type.
-        benchmark: the group.
+        resolved: configuration, logged completely.
+        folder: the run's folder, in which W&B creates `wandb/`.
+        experiment: W&B's job type.
+        benchmark: W&B's group.
         tags: corpus and profile.
+
+    Returns:
+        The logger; None if W&B is disabled.
     """
     run = open_run(
         folder,
@@ -93,11 +95,11 @@ def start(
     )
     if run is None:
         return None
-    # They tell its process of later imports, and where it is gone make these imports fail.
+    # W&B's import hooks notify its process; later imports would fail once that has died.
     unregister_all_post_import_hooks()
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    for name, best in BEST.items():  # the best of all epochs stands in the summary, too
+    for name, best in BEST.items():  # the summary also holds the best of all epochs
         for metric in (name, f"refit/{name}"):
             run.define_metric(
                 metric, step_metric="trainer/global_step", step_sync=True, summary=f"{best},last"
@@ -108,22 +110,23 @@ def start(
 def open_run(
     folder: Path, mode: str, *, project: str | None, entity: str | None, **options: Any
 ) -> Any:
-    """Opens a W&B run of a stable id; None where W&B is disabled.
-
-    A server out of reach means offline.
+    """Opens a W&B run under the id stored in a folder, offline if the server cannot be reached.
 
     Args:
-        folder: `wandb/` and the id lie in it.
+        folder: folder of `wandb/` and of the file with the id.
         mode: as `run.wandb_mode`.
-        project: None is `$WANDB_PROJECT`, else `lit-sentiment`.
-        entity: None is `$WANDB_ENTITY`, else the account's own.
+        project: None: `$WANDB_PROJECT`, or `lit-sentiment` if that is not set.
+        entity: None: `$WANDB_ENTITY`, or the account's default if that is not set.
         **options: of `wandb.init`.
+
+    Returns:
+        The run; None if W&B is disabled.
     """
     mode = _mode(mode)
     if mode == "disabled":
         return None
     settings = wandb.Settings(
-        console="off",  # the log file has it already
+        console="off",  # the log file has the output already
         disable_git=True,
         disable_code=True,
         silent=True,
@@ -139,75 +142,76 @@ def open_run(
         "resume": "allow" if mode == "online" else None,
     }
     try:
-        return wandb.init(mode=mode, **options)  # type: ignore[arg-type]  # one of W&B's words
+        return wandb.init(mode=mode, **options)  # type: ignore[arg-type]  # a Literal
     except (wandb.Error, OSError) as error:
         if mode != "online":
             raise
-        print(f"W&B out of reach ({error}); the run is kept offline", file=sys.stderr)
-        wandb.teardown()  # its service still holds the run's id
+        print(f"W&B cannot be reached ({error}); the run is kept offline", file=sys.stderr)
+        wandb.teardown()  # its service still holds the id of the run
         return wandb.init(mode="offline", **{**options, "resume": None})
 
 
-def refitting(logger: WandbLogger | None, folder: Path) -> WandbLogger | None:
-    """A logger into the same run for the second fit, whose steps count from 0 again."""
+def refit_logger(logger: WandbLogger | None, folder: Path) -> WandbLogger | None:
+    """Logger of a refit into the same run; its steps are counted from 0 again."""
     if logger is None:
         return None
     return RefitLogger(experiment=logger.experiment, save_dir=str(folder), prefix="refit")
 
 
 def finish(logger: WandbLogger | None, exit_code: int) -> None:
-    """Closes the run, whatever happened to it. What fails here must not fail a finished run."""
+    """Closes the W&B run. A failure in here does not fail a finished run."""
     if logger is None:
         return
-    with _at_no_cost():
+    with _tolerate_failure():
         logger.experiment.finish(exit_code=exit_code)
-    with _at_no_cost():
-        wandb.teardown(exit_code)  # a forked run ends without the hooks that would do it
+    with _tolerate_failure():
+        wandb.teardown(exit_code)  # a forked process ends without W&B's exit hooks
 
 
 def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> None:
-    """Puts the row's metrics and costs into the run's summary.
+    """Adds the row's metrics and costs to the summary of the W&B run.
 
-    What epochs log has its best and last value there already; the row's figures, those of the
-    chosen epoch, stand beside them under `chosen/`.
+    The summary already holds the best and the last value of metrics logged in each epoch; the
+    values of the chosen epoch are added under `chosen/`.
     """
     if logger is None:
         return
     final = {f"chosen/{key}" if key in BEST else key: value for key, value in final.items()}
     costs = ("parameters", "train_seconds", "checkpoint_bytes", "latency_ms_p50", "best_epoch")
     summary = {**final, **{name: getattr(row, name) for name in costs}}
-    with _at_no_cost():
+    with _tolerate_failure():
         logger.experiment.summary.update({k: v for k, v in summary.items() if v is not None})
 
 
 def log_mistakes(
-    logger: WandbLogger | None, found: Predictions, data: TextDataModule, most: int = 50
+    logger: WandbLogger | None, predictions: Predictions, data: TextDataModule, limit: int = 50
 ) -> None:
-    """Sends the validation texts misread with most confidence; only on the user's word."""
+    """Logs the misclassified validation texts of highest confidence (`run.wandb_texts`)."""
     if logger is None:
         return
-    chosen = found.probabilities.argmax(axis=1)
-    confidence = found.probabilities.max(axis=1)
-    wrong = np.flatnonzero(chosen != found.labels)
+    predicted = predictions.probabilities.argmax(axis=1)
+    confidence = predictions.probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != predictions.labels)
     texts, names = data.texts("train"), data.label_names
     table = wandb.Table(columns=["text", "label", "predicted", "probability"])
-    for row in wrong[np.argsort(-confidence[wrong])][:most]:
-        label, said = names[found.labels[row]], names[chosen[row]]
-        table.add_data(texts[found.ids[row]], label, said, float(confidence[row]))
-    with _at_no_cost():
+    for row in wrong[np.argsort(-confidence[wrong])][:limit]:
+        label, prediction = names[predictions.labels[row]], names[predicted[row]]
+        text = texts[predictions.ids[row]]
+        table.add_data(text, label, prediction, float(confidence[row]))
+    with _tolerate_failure():
         logger.experiment.log({"val/mistakes": table})
 
 
-def _mode(asked: str) -> str:
-    if asked != "auto":
-        return asked
-    if named := os.environ.get("WANDB_MODE"):
-        return {"dryrun": "offline", "shared": "online", "run": "online"}.get(named, named)
-    return "online" if os.environ.get("WANDB_API_KEY") or _kept_key() else "offline"
+def _mode(mode: str) -> str:
+    if mode != "auto":
+        return mode
+    if variable := os.environ.get("WANDB_MODE"):
+        return {"dryrun": "offline", "shared": "online", "run": "online"}.get(variable, variable)
+    return "online" if os.environ.get("WANDB_API_KEY") or _has_saved_key() else "offline"
 
 
-def _kept_key() -> bool:
-    """Whether `wandb login` left a key for the server in use."""
+def _has_saved_key() -> bool:
+    """True if `wandb login` has saved a key for the server in use."""
     server = os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
     try:
         return netrc.netrc().authenticators(urlsplit(server).hostname or "") is not None

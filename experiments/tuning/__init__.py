@@ -1,1 +1,1 @@
-"""Sweeps: settings tried on validation."""
+"""Sweeps: hyper-parameter search on validation."""

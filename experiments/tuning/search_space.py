@@ -1,4 +1,4 @@
-"""A sweep's search space: one YAML that says which settings vary, and between what."""
+"""Search space of a sweep: one YAML file with the settings that vary and their ranges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from optuna.distributions import (
 from experiments.config.registry import ConfigError, nearest, read_yaml
 from experiments.training.spec import RunSpec
 
-# What decides by what, on what and for whom trials are compared is no matter of choice.
+# Settings that decide on what and by what trials are compared; they cannot vary.
 _FIXED = ("seed_everything", "run.", "trainer.callbacks", "data.class_path", "model.class_path")
 _KEYS = {"low", "high", "log", "step", "choices"}
 
@@ -26,11 +26,11 @@ Space = dict[str, BaseDistribution]
 def read_space(file: Path) -> Space:
     """Reads a search space.
 
-    Each key is a setting, as on the command line. Its value has `low` and `high`, both included
-    (whole numbers where both are), perhaps `log: true` or a `step`; or a list of `choices`.
+    Each key is a setting, as on the command line. Its value has `low` and `high`, both inclusive
+    (integers if both are), and optionally `log: true` or a `step`; or a list of `choices`.
 
     Raises:
-        ConfigError: there is no such file, or a range that holds nothing.
+        ConfigError: the file does not exist, or a range in it is empty or malformed.
     """
     content = read_yaml(file)
     if not content:
@@ -48,22 +48,24 @@ def read_space(file: Path) -> Space:
 
 
 def check_space(file: Path, space: Space, spec: RunSpec) -> None:
-    """Looks whether the experiment has the settings and takes their first and last values.
+    """Checks that the experiment has the settings and accepts the ends of their ranges.
 
     Raises:
         ConfigError: a setting that does not exist, or a value of the wrong type.
     """
     ends = {name: _ends(distribution) for name, distribution in space.items()}
     for place in range(max(map(len, ends.values()))):
-        words = words_of({name: values[place % len(values)] for name, values in ends.items()})
+        arguments = to_arguments(
+            {name: values[place % len(values)] for name, values in ends.items()}
+        )
         try:
-            RunSpec(**{**vars(spec), "overrides": (*spec.overrides, *words)}).resolve()
+            RunSpec(**{**vars(spec), "overrides": (*spec.overrides, *arguments)}).resolve()
         except ConfigError as error:
             raise ConfigError(f"{file}: {error}") from error
 
 
-def words_of(values: dict[str, Any]) -> tuple[str, ...]:
-    """Settings as words of the command line."""
+def to_arguments(values: dict[str, Any]) -> tuple[str, ...]:
+    """Formats settings as command-line arguments."""
     return tuple(
         f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
         for name, value in values.items()
@@ -73,18 +75,18 @@ def words_of(values: dict[str, Any]) -> tuple[str, ...]:
 def wandb_sweep(
     space: Space, experiment: str, spec: RunSpec, monitor: str, mode: str, trials: int
 ) -> dict[str, Any]:
-    """The same space as a sweep of W&B, for its agents: one `lit-sentiment fit` a trial.
+    """Configuration of a W&B sweep over the same space; its agents run `lit-sentiment fit`.
 
     Args:
-        space: what varies.
-        experiment: the experiment's name.
-        spec: its run, for profile, folders and settings given.
-        monitor: the metric that chooses.
+        space: the search space.
+        experiment: name of the experiment.
+        spec: run of the experiment, for its profile, config folders and overrides.
+        monitor: metric that is optimised.
         mode: `min` or `max`.
-        trials: how many.
+        trials: number of trials.
     """
     folders = [word for folder in spec.config_folders for word in ("--configs", folder)]
-    # Each trial has a folder of its own, named by the run that the agent gave it.
+    # The id that the agent gives each trial names its folder.
     words = ["fit", "-c", experiment, "--profile", spec.profile, *folders, *spec.overrides]
     words += ["--name", f"{spec.benchmark}-${{envvar:WANDB_RUN_ID}}"]
     return {
@@ -147,11 +149,11 @@ def _wandb(distribution: BaseDistribution) -> dict[str, Any]:
     if isinstance(distribution, CategoricalDistribution):
         return {"values": list(distribution.choices)}
     assert isinstance(distribution, IntDistribution | FloatDistribution)
-    found: dict[str, Any] = {"min": distribution.low, "max": distribution.high}
-    whole = isinstance(distribution, IntDistribution)
+    bounds: dict[str, Any] = {"min": distribution.low, "max": distribution.high}
+    integer = isinstance(distribution, IntDistribution)
     if distribution.log:
-        kind = "q_log_uniform_values" if whole else "log_uniform_values"
-        return {"distribution": kind, **found, **({"q": 1} if whole else {})}
+        kind = "q_log_uniform_values" if integer else "log_uniform_values"
+        return {"distribution": kind, **bounds, **({"q": 1} if integer else {})}
     if distribution.step not in (None, 1):
-        return {"distribution": "q_uniform", **found, "q": distribution.step}
-    return {"distribution": "int_uniform" if whole else "uniform", **found}
+        return {"distribution": "q_uniform", **bounds, "q": distribution.step}
+    return {"distribution": "int_uniform" if integer else "uniform", **bounds}

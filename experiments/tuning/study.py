@@ -1,8 +1,10 @@
-"""A sweep's study, which many machines share through one file, and the end of hopeless trials."""
+"""Optuna study of a sweep, shared by several machines through one file, and pruning of trials."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,22 +16,27 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from datamodules.errors import Unavailable
+from datamodules.upgrade.translate import current_words
+from experiments.config.registry import ConfigError
+from experiments.config.resolved import Resolved
 from experiments.tuning.search_space import Space
 
 JOURNAL = "study.journal"
+_FORMAT = 2  # of a study's identity; the first had none, and hashes of another kind
 
 Pruner = Literal["asha", "median", "none"]
 
 
 class Pruned(Unavailable):
-    """A trial that does worse than others did at its age."""
+    """The trial was pruned: it is worse than other trials were after as many epochs."""
 
 
 def make_pruner(kind: str) -> optuna.pruners.BasePruner:
-    """How trials are ended early.
+    """Optuna's pruner of a name.
 
-    `asha` (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning") lets the best
-    third go on at epochs 1, 3, 9, …; `median` ends what is worse than half of the others were.
+    `asha` (Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning") continues the
+    best third of the trials at epochs 1, 3, 9, …; `median` prunes a trial that is worse than the
+    median of the others at the same epoch; `none` prunes no trial.
     """
     if kind == "asha":
         return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
@@ -39,10 +46,10 @@ def make_pruner(kind: str) -> optuna.pruners.BasePruner:
 
 
 def open_study(file: Path, name: str, mode: str, pruner: str) -> optuna.Study:
-    """The study in a journal, begun if there is none.
+    """Opens the study in a journal file, or creates it.
 
-    The journal needs no server: machines append to it under a lock, which a killed one loses after
-    half a minute.
+    The journal needs no server: machines append to it under a lock, which expires half a minute
+    after its holder was killed.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna.create_study(
@@ -54,13 +61,53 @@ def open_study(file: Path, name: str, mode: str, pruner: str) -> optuna.Study:
     )
 
 
-def trial_of(study: optuna.Study, number: int) -> optuna.Trial:
-    """A trial that is under way, whichever process began it."""
+def check_identity(
+    study: optuna.Study, resolved: Resolved, space: Space, pruner: str, journal: Path
+) -> Space:
+    """Check that a study is one over these settings, and return its space.
+
+    The hash in a study of an older version cannot be compared with today's: its space and pruner
+    must be the same, and it goes on with the names that its trials have.
+
+    Raises:
+        ConfigError: it is a study over other settings, another space or with another pruner.
+    """
+    space = dict(zip(current_settings(space, resolved), space.values(), strict=True))
+    described = {name: repr(distribution) for name, distribution in space.items()}
+    identity = json.dumps([resolved.hash, described, pruner], sort_keys=True)
+    kept = study.user_attrs.get("identity")
+    if kept is None:
+        study.set_user_attr("format", _FORMAT)
+        study.set_user_attr("identity", identity)
+        return space
+    if study.user_attrs.get("format") == _FORMAT:
+        same, names = kept == identity, {name: name for name in space}
+    else:
+        _, old_space, old_pruner = json.loads(kept)
+        names = dict(zip(current_settings(old_space, resolved), old_space, strict=True))
+        same = {new: old_space[old] for new, old in names.items()} == described
+        same = same and old_pruner == pruner
+    if not same:
+        raise ConfigError(
+            f"{journal} is a sweep over other settings; choose another --name, or remove "
+            f"{journal.parent}"
+        )
+    return {names[name]: distribution for name, distribution in space.items()}
+
+
+def current_settings(names: Iterable[str], resolved: Resolved) -> list[str]:
+    """Today's names of settings such as `model.dropout`."""
+    words = current_words([f"--{name}" for name in names], resolved.config)
+    return [word.removeprefix("--") for word in words]
+
+
+def load_trial(study: optuna.Study, number: int) -> optuna.Trial:
+    """Loads a running trial, which another process may have started."""
     return optuna.trial.Trial(study, study.trials[number]._trial_id)
 
 
 def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
-    """A value for each setting; what was suggested before stays."""
+    """Suggests a value for each setting; a resumed trial gets its earlier values."""
     values: dict[str, Any] = {}
     for name, kind in space.items():
         if isinstance(kind, CategoricalDistribution):
@@ -76,14 +123,14 @@ def suggest(trial: optuna.Trial, space: Space) -> dict[str, Any]:
 
 
 class PruningCallback(Callback):
-    """Tells the study each epoch's validation metric and ends the run where it has no hope.
+    """Reports the validation metric of each epoch to the study and prunes the trial.
 
     Args:
         journal: the study's file.
-        study: its name.
-        trial: the number of the trial that the run is.
+        study: name of the study.
+        trial: number of the trial.
         monitor: the metric.
-        mode: whether less (`min`) or more (`max`) of it is better.
+        mode: `min` if lower values are better, `max` if higher ones are.
         pruner: `asha`, `median` or `none`.
     """
 
@@ -101,9 +148,9 @@ class PruningCallback(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         value = float(trainer.callback_metrics.get(self.monitor, math.nan))
-        epoch, trial = trainer.current_epoch, trial_of(self.study, self.number)
-        known = self.study.trials[self.number].intermediate_values
-        if epoch not in known and math.isfinite(value):  # a resumed run may come here again
+        epoch, trial = trainer.current_epoch, load_trial(self.study, self.number)
+        reported = self.study.trials[self.number].intermediate_values
+        if epoch not in reported and math.isfinite(value):  # a resumed run validates it again
             trial.report(value, epoch)
         if trial.should_prune():
             raise Pruned(f"pruned after epoch {epoch}: {self.monitor} {value:.4f}")

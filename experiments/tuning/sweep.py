@@ -1,9 +1,8 @@
-"""Sweeps: optuna proposes settings, runs try them on validation, the best become a YAML file."""
+"""Sweep of one experiment: Optuna suggests settings, and the best become a YAML file."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,27 +23,34 @@ from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
-from experiments.tuning.search_space import Space, words_of
-from experiments.tuning.study import JOURNAL, open_study, suggest, trial_of
+from experiments.tuning.search_space import Space, to_arguments
+from experiments.tuning.study import (
+    JOURNAL,
+    check_identity,
+    current_settings,
+    load_trial,
+    open_study,
+    suggest,
+)
 
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
 class Sweep:
-    """The trials of one experiment; the `Watch` of their runs.
+    """Hyper-parameter search of one experiment; the `RunObserver` of its trials' runs.
 
-    The test rows play no part: trials predict validation alone, under the protocol `holdout`.
+    Test rows are never used: trials follow the protocol `holdout` and predict validation only.
 
     Args:
-        spec: the experiment's run; each trial is one with other settings, in a folder within.
-        space: what varies.
-        trials: how many there are to be in all, on all machines and over all starts.
-        pruner: how they are ended early.
-        launcher: where they run.
-        console: where each is told of.
+        spec: run of the experiment; each trial is a run with other settings, in a subfolder.
+        space: the search space.
+        trials: number of trials in total, over all machines and starts.
+        pruner: name of the pruner (`make_pruner`).
+        launcher: launcher of the trials' runs.
+        console: prints the outcome of each trial.
 
     Raises:
-        ConfigError: fewer than one trial, or a study of another space in this folder.
+        ConfigError: fewer than one trial, or the folder holds a sweep over another space.
     """
 
     def __init__(
@@ -65,35 +71,29 @@ class Sweep:
         spec.folder.mkdir(parents=True, exist_ok=True)
         self.journal = spec.folder / JOURNAL
         self.study = open_study(self.journal, spec.experiment, self.mode, pruner)
-        described = {name: repr(distribution) for name, distribution in space.items()}
-        identity = json.dumps([resolved.hash, described, pruner], sort_keys=True)
-        if self.study.user_attrs.setdefault("identity", identity) != identity:
-            raise ConfigError(
-                f"{self.journal} is a sweep over other settings; choose another --name, or remove "
-                f"{spec.folder}"
-            )
-        self.study.set_user_attr("identity", identity)
+        self.space = check_identity(self.study, resolved, space, pruner, self.journal)
         self.numbers: dict[Path, int] = {}
 
     def run(self) -> Path | None:
-        """Carries the trials out; returns the file of the best settings, None where there are none.
+        """Runs the trials and returns the file of the best settings; None if no trial completed.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C; the same command goes on.
+            KeyboardInterrupt: Ctrl-C; a later call resumes the sweep.
         """
-        with ExitStack() as self.held:
+        with ExitStack() as self.locks:
             self.launcher.run(self._specs(), self)
         return self.write_best()
 
     def write_best(self) -> Path | None:
-        """Writes the settings of the best trial so far, as `fit -c` reads them."""
+        """Writes the settings of the best trial so far as an experiment for `fit -c`."""
         trials = self.study.trials[: self.trials]
         if not any(trial.state == TrialState.COMPLETE for trial in trials):
             return None
         best = self.study.best_trial
-        made = sum(trial.state in _ENDED for trial in trials)
-        found: dict[str, Any] = {"run": {"tuning_trials": made}}
-        for name, value in best.params.items():
+        ended = sum(trial.state in _ENDED for trial in trials)
+        tuned: dict[str, Any] = {"run": {"tuning_trials": ended}}
+        names = current_settings(best.params, self.spec.resolve())
+        for name, value in zip(names, best.params.values(), strict=True):
             part, _, rest = name.partition(".")
             keys = [part, *(["init_args"] if part in ("model", "data") else []), *rest.split(".")]
             nested: dict[str, Any] = {}
@@ -101,13 +101,13 @@ class Sweep:
             for key in keys[:-1]:
                 inner = inner.setdefault(key, {})
             inner[keys[-1]] = value
-            found = merge(found, nested)
-        settings = merge(self.spec.settings, found)
+            tuned = merge(tuned, nested)
+        settings = merge(self.spec.settings, tuned)
         file = self.spec.folder / f"{self.spec.experiment}_tuned.yaml"
         words = ["lit-sentiment", "fit", "-c", str(file), "--profile", self.spec.profile]
-        words += self.spec.overrides  # they held for every trial
+        words += self.spec.overrides  # those of every trial
         header = (
-            f"# {self.spec.experiment}, tuned: the best of {made} trials on validation.\n#\n"
+            f"# {self.spec.experiment}, tuned: the best of {ended} trials on validation.\n#\n"
             f"# Found:    trial {best.number}, {self.monitor} {best.value:.4f}\n"
             f"# Run:      {shlex.join(words)}\n"
         )
@@ -116,34 +116,34 @@ class Sweep:
         return file
 
     def _specs(self) -> Iterator[RunSpec]:
-        """Trials that a killed start left behind, then new ones, each as a slot comes free."""
-        for left in self.study.get_trials(states=(TrialState.RUNNING,)):
-            spec = self._spec(left.number)
+        """Yields the trials that a killed start left unfinished, then new ones on demand."""
+        for unfinished in self.study.get_trials(states=(TrialState.RUNNING,)):
+            spec = self._spec(unfinished.number)
             try:
-                self.held.enter_context(exclusive_lock(spec.folder))
+                self.locks.enter_context(exclusive_lock(spec.folder))
             except ConfigError:
-                continue  # another machine is at it
-            if (spec.folder / ROW_FILE).exists():  # killed before it could tell
-                self._tell(spec, read_row(spec.folder))
+                continue  # another machine runs it
+            if (spec.folder / ROW_FILE).exists():  # killed before the study was told
+                self._record(spec, read_row(spec.folder))
             else:
                 yield spec
         while len(self.study.trials) < self.trials:
             trial = self.study.ask()
-            if trial.number >= self.trials:  # machines that ask at once get different numbers
+            if trial.number >= self.trials:  # another machine has asked at the same time
                 self.study.tell(trial, state=TrialState.FAIL)
                 return
             spec = self._spec(trial.number)
-            self.held.enter_context(exclusive_lock(spec.folder))
+            self.locks.enter_context(exclusive_lock(spec.folder))
             yield spec
 
     def _spec(self, number: int) -> RunSpec:
-        """The run of a trial; what was proposed for it already stays."""
-        # Seeded by the number, so that machines do not all try the same first, yet any can redo it.
+        """Run of a trial, with the settings suggested for it."""
+        # A random seed from the number: machines start differently, and each trial is reproducible.
         seed = self.spec.seed * 100_003 + number
         self.study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-        values = suggest(trial_of(self.study, number), self.space)
+        values = suggest(load_trial(self.study, number), self.space)
         callback = {
-            "class_path": "experiments.tuning.study.Prune",
+            "class_path": "experiments.tuning.study.PruningCallback",
             "init_args": {
                 "journal": str(self.journal.resolve()),
                 "study": self.spec.experiment,
@@ -158,48 +158,48 @@ class Sweep:
         trainer["callbacks"] = [*(trainer.get("callbacks") or []), callback]
         folder = self.spec.folder / f"trial-{number:04d}"
         self.numbers[folder] = number
-        words = (*self.spec.overrides, *words_of(values), "--run.protocol=holdout")
+        words = (*self.spec.overrides, *to_arguments(values), "--run.protocol=holdout")
         name = f"{self.spec.experiment}-trial-{number}"
         return dataclasses.replace(
             self.spec, experiment=name, folder=folder, settings=settings, overrides=words
         )
 
-    # What the launcher tells
+    # Methods of RunObserver
 
     def started(self, spec: RunSpec) -> None:
-        """Nothing to do: the trial runs in the study already."""
+        """Does nothing: the study lists the trial as running already."""
 
     def progressed(self, spec: RunSpec, what: str, share: float) -> None:
-        """Nothing to do: pruning is the callback's affair."""
+        """Does nothing: `PruningCallback` reports to the study."""
 
     def message(self, words: str) -> None:
         self.console.print(words, highlight=False)
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
         if outcome == "stopped":
-            return  # it stays a running trial, and the next start goes on with it
+            return  # the trial stays unfinished, and the next start resumes it
         if outcome != "done" and not (spec.folder / ROW_FILE).exists():
             write_row(spec.folder, failed_row(spec, outcome, now()))
-        self._tell(spec, read_row(spec.folder))
+        self._record(spec, read_row(spec.folder))
 
-    def _tell(self, spec: RunSpec, row: Row) -> None:
+    def _record(self, spec: RunSpec, row: Row) -> None:
         number = self.numbers[spec.folder]
-        settings = " ".join(words_of(self.study.trials[number].params))
+        settings = " ".join(to_arguments(self.study.trials[number].params))
         if row.status == "ok":
             value = _value(row, self.monitor, self.mode)
             self.study.tell(number, value)
-            said = f"{self.monitor} {value:.4f}"
+            result = f"{self.monitor} {value:.4f}"
         else:
             pruned = row.status == "skipped"
             self.study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
-            said = str(row.reason)
-        self.console.print(f"trial {number}: {said}; {settings}", highlight=False)
+            result = str(row.reason)
+        self.console.print(f"trial {number}: {result}; {settings}", highlight=False)
         self.write_best()
 
 
 def _value(row: Row, monitor: str, mode: str) -> float:
-    """What a trial is judged by: the best epoch's metric, or that of a model without epochs."""
-    found = [v for epoch in row.history if (v := epoch.get(monitor)) is not None]
-    if found:
-        return min(found) if mode == "min" else max(found)
+    """Metric of a trial: the best over the epochs, or that of a model without epochs."""
+    values = [v for epoch in row.history if (v := epoch.get(monitor)) is not None]
+    if values:
+        return min(values) if mode == "min" else max(values)
     return float(getattr(row.val, monitor.partition("/")[2]))

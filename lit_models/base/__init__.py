@@ -1,1 +1,1 @@
-"""What architectures share: the training loop, estimators, optimizers, averaging."""
+"""Machinery common to architectures: training, estimators, optimisers, weight averaging."""

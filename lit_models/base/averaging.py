@@ -1,4 +1,4 @@
-"""Averaged weights: what is validated, kept and predicted with is a mean over steps."""
+"""Weight averaging: validation, saving and prediction with a mean of the weights over steps."""
 
 from __future__ import annotations
 
@@ -9,49 +9,50 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from lit_models.base.sharding import part_like
+from lit_models.base.sharded_tensors import copy_full
 
 Average = Literal["ema", "asgd"]
 
 
 class WeightAverage(Callback):
-    """Keeps a mean of the weights beside them, and puts it in their place outside training steps.
+    """Maintain a mean a of the weights w, and swap it in outside training steps.
 
     ema:  a ← d a + (1 - d) w after each step, d = min(decay, (1 + n) / (10 + n)) at step n, so that
-          the first steps are soon forgotten (Tarvainen & Valpola 2017 use the same ramp);
-    asgd: a = the plain mean of w over all steps after the first `start` epochs (Polyak & Juditsky
-          1992), and w itself before.
+          the first steps lose their influence early (the ramp of Tarvainen & Valpola 2017);
+    asgd: a = mean of w over all steps after the first `start` epochs (Polyak & Juditsky 1992), and
+          w itself before.
 
-    Lightning's own callback writes the current weights, not the averaged ones that were validated,
-    into checkpoints of weights alone. Here the average stays in place from the start of a
-    validation to the next training step: whatever is saved in between is what was validated.
+    Lightning's own callback writes the current weights into weights-only checkpoints, not the
+    averaged ones that were validated. Here the average stays in the module from the start of a
+    validation to the next training step, so that a checkpoint in between holds what was validated.
 
     Args:
-        how: `ema` or `asgd`.
-        decay: of `ema`, nearest to 1 remembers longest.
-        start: epochs before the mean of `asgd` begins.
+        method: `ema` or `asgd`.
+        decay: largest d of `ema`.
+        start: number of epochs before the mean of `asgd` begins.
     """
 
-    def __init__(self, how: Average, decay: float, start: int) -> None:
-        self.how, self.decay, self.start = how, decay, start
-        self.other: list[Tensor] = []  # the average in training, the current weights outside
-        self.averaged = False  # whether the average is in place
-        self.count = 0  # weights that went into the average
+    def __init__(self, method: Average, decay: float, start: int) -> None:
+        self.method, self.decay, self.start = method, decay, start
+        # The average during training steps, the current weights otherwise.
+        self.other: list[Tensor] = []
+        self.averaged = False  # True while the module has the average
+        self.count = 0  # steps in the average
 
     def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
             self.other, self.averaged, self.count = [], False, 0
 
     def on_train_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        own = [p.detach().clone() for p in module.parameters()]
-        for mine, loaded in zip(own, self.other, strict=False):  # of a checkpoint, if there was one
-            mine.copy_(part_like(loaded, mine))
-        self.other = own
+        tensors = [p.detach().clone() for p in module.parameters()]
+        for tensor, loaded in zip(tensors, self.other, strict=False):  # none without a checkpoint
+            copy_full(tensor, loaded)
+        self.other = tensors
 
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        self._place(module, averaged=False)
+        self._swap(module, averaged=False)
 
     def on_train_batch_end(
         self,
@@ -61,22 +62,22 @@ class WeightAverage(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if self.how == "ema":
-            share = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
+        if self.method == "ema":
+            weight_of_step = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         else:
-            share = 1 / (self.count + 1)
-        if self.how == "ema" or trainer.current_epoch >= self.start:
+            weight_of_step = 1 / (self.count + 1)
+        if self.method == "ema" or trainer.current_epoch >= self.start:
             self.count += 1
         with torch.no_grad():
             for mean, weight in zip(self.other, module.parameters(), strict=True):
-                mean.lerp_(weight, share)
+                mean.lerp_(weight, weight_of_step)
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        if self.other:  # neither before the first step nor outside a fit
-            self._place(module, averaged=True)
+        if self.other:  # empty before training starts and outside a fit
+            self._swap(module, averaged=True)
 
     def on_train_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._place(module, averaged=True)
+        self._swap(module, averaged=True)
 
     def state_dict(self) -> dict[str, Any]:
         return {"other": self.other, "averaged": self.averaged, "count": self.count}
@@ -84,13 +85,13 @@ class WeightAverage(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.__dict__.update(state_dict)
 
-    def _place(self, module: L.LightningModule, averaged: bool) -> None:
-        """Makes the average, or the current weights, those of the module."""
+    def _swap(self, module: L.LightningModule, averaged: bool) -> None:
+        """Give the module the average (True) or the current weights (False)."""
         if averaged == self.averaged:
             return
         with torch.no_grad():
             for other, weight in zip(self.other, module.parameters(), strict=True):
-                kept = weight.clone()
+                previous = weight.clone()
                 weight.copy_(other)
-                other.copy_(kept)
+                other.copy_(previous)
         self.averaged = averaged

@@ -1,4 +1,4 @@
-"""Centroids: a text as counts of the word clusters that its words fall into."""
+"""Centroids: a text as counts of its words in each cluster of word vectors."""
 
 from __future__ import annotations
 
@@ -9,34 +9,32 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.cluster import KMeans
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.word_vectors import WordVectorEstimator
-
-_SHOWN = 8  # words of a cluster that are listed
 
 
 class Centroids(WordVectorEstimator):
-    """Bag of centroids: k-means over the word vectors, and how many words each cluster has.
+    """Bag of centroids: k-means over the word vectors, and counts of a text's words by cluster.
 
-    The W words that have a vector are put into k clusters by Lloyd's algorithm (1982); column j of
-    a text's features is how many of its words are in cluster j, so that words of one meaning count
-    as one. As in the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
+    The W words that have a vector are partitioned into k clusters by Lloyd's algorithm (1982).
+    Feature j of a text is the number of its words in cluster j, so that words of similar meaning
+    count as one. As in the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
 
     Shapes: counts [N, W] · membership [W, k] -> [N, k].
 
     Args:
-        words_per_cluster: k is W divided by this.
-        normalize: bring vectors to length 1 first, so that words are near by their angle.
-        kmeans_iterations: at most.
-        **kwargs: of `LitClassifier`.
+        words_per_cluster: W / k, the mean size of a cluster.
+        normalize: scale vectors to length 1 first, so that distance depends on the angle alone.
+        kmeans_iterations: largest number of iterations.
+        **kwargs: arguments of `LitClassifier`.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: `words_per_cluster` or `kmeans_iterations` below 1.
     """
 
     clusters: np.ndarray
-    """int64[W], the cluster of each word."""
+    """int64[W] cluster of each word."""
 
     def __init__(
         self,
@@ -59,7 +57,7 @@ class Centroids(WordVectorEstimator):
         if self.normalize:
             vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
         k = max(len(vectors) // self.words_per_cluster, 1)
-        # The first centroids are drawn by NumPy's own generator, which the run's seed sets.
+        # NumPy's global generator draws the first centroids; the run seeds it.
         kmeans = KMeans(k, init="random", n_init=1, max_iter=self.kmeans_iterations)
         self.clusters = kmeans.fit_predict(vectors).astype(np.int64)
         return self.features(view.tokens)
@@ -71,7 +69,7 @@ class Centroids(WordVectorEstimator):
         return (counts @ sp.csr_matrix(ones, shape=shape)).tocsr()
 
     def word_lists(self, vocabulary: Sequence[str]) -> list[list[str]]:
-        """The words of each cluster, frequent ones first."""
+        """Words of each cluster, frequent ones first."""
         lists: list[list[str]] = [[] for _ in range(int(self.clusters.max()) + 1)]
         for word, cluster in zip(self.words.tolist(), self.clusters.tolist(), strict=True):
             lists[cluster].append(vocabulary[word])

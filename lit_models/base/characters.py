@@ -1,4 +1,4 @@
-"""Counts of the characters inside words, without the text: from the words that it has."""
+"""Character n-grams of texts, counted from word ids without the text itself."""
 
 from __future__ import annotations
 
@@ -12,61 +12,61 @@ from lit_models.base.ngrams import NgramCounter
 
 
 class CharacterCounter:
-    """Counts character n-grams as `CountVectorizer(analyzer="char_wb")` would.
+    """Count character n-grams as scikit-learn's `CountVectorizer(analyzer="char_wb")` does.
 
-    An n-gram lies inside one word with a blank at either end (" film " has " fil"), so a text's
-    counts are the sum of those of its words: (texts × words) · (words × n-grams). Words outside the
-    vocabulary have none.
+    An n-gram is part of one word with a blank at either end (" film " contains " fil"), so a
+    text's counts are the sum of those of its words: (texts × words) · (words × n-grams). Words
+    outside the vocabulary contribute none.
 
     Args:
-        orders: longest n-gram; all of 1 … orders are counted.
-        min_documents: n-grams in fewer train rows are left out.
+        orders: length of the longest n-gram; all of 1 … orders are counted.
+        min_df: n-grams in fewer train rows are left out.
 
     Attributes:
-        of_words: float32[V, G], the n-grams of each word of the vocabulary.
+        of_words: float32[V, G] counts of the n-grams in each word of the vocabulary.
     """
 
     of_words: sp.csr_matrix
 
-    def __init__(self, orders: int, min_documents: int) -> None:
-        self.orders, self.min_documents = orders, min_documents
+    def __init__(self, orders: int, min_df: int) -> None:
+        self.orders, self.min_df = orders, min_df
 
     def fit(self, tokens: Ragged, vocabulary: Sequence[str], specials: set[int]) -> sp.csr_matrix:
-        """Learns the n-grams that enough rows have.
+        """Learn the n-grams that occur in enough rows.
 
         Args:
             tokens: N train rows.
-            vocabulary: the words by number.
-            specials: numbers that stand for no word.
+            vocabulary: words by token id.
+            specials: token ids of special tokens, which have no n-grams.
 
         Returns:
             float32[N, G] counts.
 
         Raises:
-            ValueError: no n-gram is left, or they do not fit into 63 bits.
+            ValueError: no n-gram is left, or the n-grams do not fit into 63 bits.
         """
         padded = ["" if n in specials else f" {word} " for n, word in enumerate(vocabulary)]
-        letters = np.frombuffer("".join(padded).encode("utf-32-le"), dtype=np.uint32)
-        alphabet, digits = np.unique(letters, return_inverse=True)
+        characters = np.frombuffer("".join(padded).encode("utf-32-le"), dtype=np.uint32)
+        alphabet, digits = np.unique(characters, return_inverse=True)
         offsets = np.concatenate([[0], np.cumsum([len(word) for word in padded])])
         counter = NgramCounter(self.orders, 1, len(alphabet) + 1)
         of_words = counter.fit(Ragged(digits.astype(np.int32), offsets)).astype(np.float32)
         counts = word_counts(tokens, len(vocabulary)) @ of_words
-        kept = np.bincount(counts.indices, minlength=counts.shape[1]) >= self.min_documents
-        if not kept.any():
+        frequent = np.bincount(counts.indices, minlength=counts.shape[1]) >= self.min_df
+        if not frequent.any():
             raise ValueError(
-                f"min_documents {self.min_documents} leaves no character n-gram of the "
+                f"min_df {self.min_df} leaves no character n-gram of the "
                 f"{len(tokens)} texts; lower it"
             )
-        self.of_words = of_words[:, kept]
-        return counts[:, kept]
+        self.of_words = of_words[:, frequent]
+        return counts[:, frequent]
 
     def count(self, tokens: Ragged) -> sp.csr_matrix:
         """float32[N, G] counts of the learnt n-grams."""
         return word_counts(tokens, self.of_words.shape[0]) @ self.of_words
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `count` needs, for keeping."""
+        """Arrays from which `load_arrays` restores the counter."""
         matrix = self.of_words
         return {
             "character_data": matrix.data.astype(np.uint16),
@@ -76,7 +76,7 @@ class CharacterCounter:
         }
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        """Takes back what `arrays` gave."""
+        """Restore the counter from `arrays`."""
         data, indices, indptr, shape = (
             arrays[f"character_{name}"] for name in ("data", "indices", "indptr", "shape")
         )
@@ -86,7 +86,7 @@ class CharacterCounter:
 
 
 def word_counts(tokens: Ragged, vocab_size: int) -> sp.csr_matrix:
-    """float32[N, V]: how often each word stands in each row."""
+    """float32[N, V] counts of each word in each row."""
     row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
     ones = np.ones(len(row_of), dtype=np.float32)
     return sp.csr_matrix((ones, (row_of, tokens.values)), shape=(len(tokens), vocab_size))

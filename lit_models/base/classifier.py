@@ -1,8 +1,7 @@
-"""LitClassifier: the one training loop. An architecture adds its network and its sizes."""
+"""LitClassifier: training, evaluation and prediction, common to all architectures."""
 
 from __future__ import annotations
 
-import math
 import time
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
@@ -16,18 +15,21 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
+from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
+from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, clip_gradients
-from lit_models.base.processes import MeanOverRows, over_processes
-from lit_models.layers.embedding import WordEmbedding
+from lit_models.base.processes import MeanOverRows, reduce_loss
+from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
+from lit_models.layers.embedding import initialize_embeddings
 
 WEIGHTS_FILE = "model.ckpt"
 
 
 class Prediction(NamedTuple):
-    """What `predict_step` gives for one batch.
+    """Prediction of one batch.
 
     Attributes:
         ids: int64[B], row numbers in the split's fixed order.
@@ -41,40 +43,41 @@ class Prediction(NamedTuple):
 class LitClassifier(L.LightningModule):
     """Loss, metrics, optimiser, schedule and prediction, common to all architectures.
 
-    A subclass sets `self.net`, a plain module `net(tokens, lengths) -> logits[B, C]`. What it must
-    learn from the train side before the first step, it learns in `prepare`.
+    A subclass sets `self.net`, a plain module `net(tokens, lengths) -> logits[B, C]`. It learns in
+    `prepare` whatever it needs from the train side before the first step.
 
     Args:
-        num_classes: C, told by the corpus.
-        optimizer: `adamw`, or `sparse_adam`, for which embeddings give sparse gradients: a step
-            then costs as much as the rows in the batch, not as the whole table.
+        num_classes: C; linked to the corpus.
+        optimizer: `adamw`, or `sparse_adam`, for which embeddings have sparse gradients: the cost
+            of a step depends on the rows in the batch, not on the size of the table.
         learning_rate: peak rate of the optimiser.
-        weight_decay: decoupled decay of matrices; biases and gains are left alone. Under
-            `sparse_adam` a row of an embedding decays when it is used.
+        weight_decay: decoupled decay of matrices; biases and gains do not decay. Under
+            `sparse_adam` a row of an embedding decays only in the steps that use it.
         schedule: `constant`, or `cosine` or `linear` down to zero at the last step.
-        warmup_fraction: share of all steps in which the rate rises linearly.
-        label_smoothing: share of the target spread over all classes.
+        warmup_fraction: fraction of all steps in which the rate rises linearly.
+        label_smoothing: part of the target probability that is spread over all classes.
         gradient_clip_norm: largest norm of the whole gradient; None does not clip.
-        average: validate, keep and predict with a mean of the weights over steps: `ema`, which
-            forgets, or `asgd`, which does not. None: with the weights themselves.
-        average_decay: how slowly `ema` forgets.
-        average_start: epochs before the mean of `asgd` begins.
-        vectors_rate: the learning rate of word vectors that the corpus gives (`data.vectors`), as a
-            share of `learning_rate`; 0 keeps them as given.
-        vectors_frozen_epochs: epochs in which those vectors stay as given, before they learn at
-            their rate.
-        compile: fit with `torch.compile`, which pays on a GPU; networks with recurrent layers
-            refuse it.
+        weight_averaging: validate, save and predict with a mean of the weights over steps: `ema`,
+            an exponential moving average, or `asgd`, the plain mean. None: with the weights.
+        weight_averaging_decay: decay of `ema`; closer to 1 averages over more steps.
+        weight_averaging_start: number of epochs before the mean of `asgd` begins.
+        vectors_lr_scale: learning rate of the corpus's word vectors (`data.vectors`) as a multiple
+            of `learning_rate`; 0 freezes them.
+        vectors_frozen_epochs: number of first epochs in which those vectors are frozen.
+        compile: fit with `torch.compile`, which pays on a GPU; refused for networks with
+            recurrent layers.
 
     Raises:
         ValueError: settings that exclude one another.
     """
 
     net: nn.Module
+    family: ClassVar[str] = "other"
+    """Group of architectures in the report."""
     notes: tuple[str, ...] = ()
-    """What a reader of the results must know of how this model was fitted."""
+    """Remarks on how this model was fitted, shown with its results."""
     loss_is_sum: ClassVar[bool] = False
-    """Whether `loss` is a sum over the rows of a batch; else it is their mean."""
+    """True if `loss` is the sum over the rows of a batch, False if it is their mean."""
 
     def __init__(
         self,
@@ -83,14 +86,14 @@ class LitClassifier(L.LightningModule):
         optimizer: Literal["adamw", "sparse_adam"] = "adamw",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
-        schedule: Literal["constant", "cosine", "linear"] = "constant",
+        schedule: Schedule = "constant",
         warmup_fraction: float = 0.0,
         label_smoothing: float = 0.0,
         gradient_clip_norm: float | None = 1.0,
-        average: Average | None = None,
-        average_decay: float = 0.999,
-        average_start: int = 1,
-        vectors_rate: float = 0.2,
+        weight_averaging: Average | None = None,
+        weight_averaging_decay: float = 0.999,
+        weight_averaging_start: int = 1,
+        vectors_lr_scale: float = 0.2,
         vectors_frozen_epochs: int = 0,
         compile: bool = False,
     ) -> None:
@@ -102,20 +105,21 @@ class LitClassifier(L.LightningModule):
                 "sparse gradients are not clipped; set --model.gradient_clip_norm null, or "
                 "--model.optimizer adamw"
             )
-        if vectors_rate < 0:
-            raise ValueError(f"vectors_rate is {vectors_rate}; it must be 0 or more")
+        if vectors_lr_scale < 0:
+            raise ValueError(f"vectors_lr_scale is {vectors_lr_scale}; it must be 0 or more")
         if vectors_frozen_epochs < 0:
             raise ValueError(
                 f"vectors_frozen_epochs is {vectors_frozen_epochs}; it must be 0 or more"
             )
-        self.save_hyperparameters(logger=False)  # the logger has the whole resolved config
+        self.save_hyperparameters(logger=False)  # the logger gets the resolved config
         self.num_classes = num_classes
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
-        self.average, self.average_decay = average, average_decay
-        self.average_start, self.compiled = average_start, compile
-        self.vectors_rate, self.given_vectors = vectors_rate, list[Tensor]()
+        self.weight_averaging, self.compiled = weight_averaging, compile
+        self.weight_averaging_decay = weight_averaging_decay
+        self.weight_averaging_start = weight_averaging_start
+        self.vectors_lr_scale, self.given_vectors = vectors_lr_scale, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
@@ -133,13 +137,13 @@ class LitClassifier(L.LightningModule):
     # Before the first step
 
     def prepare(self, view: TrainView) -> None:
-        """Learns what needs no gradient steps, from the train side alone. Default: nothing.
+        """Learn what needs no gradient steps, from the train side alone. Default: nothing.
 
-        Results belong into buffers, so that the checkpoint alone predicts.
+        Keep the results in buffers, so that the checkpoint alone suffices to predict.
         """
 
     def setup(self, stage: str) -> None:
-        """Before fitting, compiles if asked to and shows `prepare` the train side, once."""
+        """Before fitting: compile if set to, and call `prepare` on the train side, once."""
         if stage == "fit":
             if self.compiled:
                 compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
@@ -147,50 +151,42 @@ class LitClassifier(L.LightningModule):
             if view.vectors_covered is not None:
                 rank_zero_info(f"word vectors cover {view.vectors_covered}")
             started = time.perf_counter()
-            self._take_vectors(view)
+            self._initialize_embeddings(view)
             self.prepare(view)
             self.prepare_seconds = time.perf_counter() - started + view.vectors_seconds
 
-    def _take_vectors(self, view: TrainView) -> None:
-        if view.vectors is None:
-            return
-        embeddings = [m for m in self.modules() if isinstance(m, WordEmbedding)]
-        if not embeddings:
-            raise ValueError(
-                f"data.vectors is set, and {type(self).__name__} has no layer that starts from "
-                "word vectors; set --data.vectors null"
-            )
-        for embedding in embeddings:
-            embedding.start_from(torch.from_numpy(view.vectors))
-            embedding.table.weight.requires_grad_(self.vectors_rate > 0)
-        self.given_vectors = [embedding.table.weight for embedding in embeddings]
+    def _initialize_embeddings(self, view: TrainView) -> None:
+        if view.vectors is not None:
+            self.given_vectors = initialize_embeddings(self, torch.from_numpy(view.vectors))
+            for weight in self.given_vectors:
+                weight.requires_grad_(self.vectors_lr_scale > 0)
 
-    # The loop
+    # Training, validation and prediction
 
     def forward(self, batch: TextBatch) -> Tensor:
         """float32[B, C] logits. Override where the network takes more than tokens and lengths."""
         logits: Tensor = self.net(batch.tokens, batch.lengths)
-        return logits.float()  # losses and probabilities stay fp32 under autocast
+        return logits.float()  # fp32 losses and probabilities under autocast
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """What training lowers: cross-entropy. Override where an architecture has its own."""
+        """Training loss, cross-entropy. Override where an architecture has another."""
         return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
 
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
-        """The loss of one batch."""
+        """Loss of one batch."""
         logits, size = self(batch), len(batch.labels)
         loss = self.loss(logits, batch.labels)
         world = 1 if self._trainer is None else self._trainer.world_size
-        ours, self.step_loss, rows = over_processes(loss, size, world, self.loss_is_sum)
+        local_loss, self.step_loss, rows = reduce_loss(loss, size, world, self.loss_is_sum)
         self.train_accuracy(logits, batch.labels)
         self.train_loss.update(self.step_loss, rows)
         self.log("train/loss", self.step_loss, prog_bar=True, batch_size=size)
         for name, metric in (("epoch_loss", self.train_loss), ("accuracy", self.train_accuracy)):
             self.log(f"train/{name}", metric, on_step=False, on_epoch=True, batch_size=size)
-        return ours
+        return local_loss
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
-        """Logs `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
+        """Log `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
         logits, size = self(batch), len(batch.labels)
         self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
         self.log("val/log_loss", self.val_loss, batch_size=size)
@@ -202,17 +198,18 @@ class LitClassifier(L.LightningModule):
         return Prediction(batch.ids.cpu(), self(batch).softmax(dim=1).float().cpu())
 
     def configure_callbacks(self) -> list[Callback]:
-        """The averaging of weights, where it is asked for."""
-        if self.average is None:
+        """The callback that averages the weights, if that is set."""
+        if self.weight_averaging is None:
             return []
-        return [WeightAverage(self.average, self.average_decay, self.average_start)]
+        settings = self.weight_averaging_decay, self.weight_averaging_start
+        return [WeightAverage(self.weight_averaging, *settings)]
 
     # The optimiser
 
     def configure_optimizers(self) -> Any:
-        """The optimiser by its name, with the schedule stepped after every batch."""
+        """Optimiser, with the schedule stepped after every batch."""
         groups = self.parameter_groups()
-        # A fused optimiser unscales fp16 gradients itself, after they would have been clipped.
+        # A fused optimiser unscales fp16 gradients itself, only after clipping.
         fused = self.trainer.precision != "16-mixed" and self.device.type in ("cpu", "cuda")
         optimizer: torch.optim.Optimizer = (
             SparseAdam(groups, lr=self.learning_rate, weight_decay=self.weight_decay)
@@ -221,7 +218,7 @@ class LitClassifier(L.LightningModule):
                 groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused
             )
         )
-        total = self._total_steps()
+        total = total_steps(self.trainer)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self.rate_at(s, total))
         return {
             "optimizer": optimizer,
@@ -229,7 +226,7 @@ class LitClassifier(L.LightningModule):
         }
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What is learnt, with rates and decay where they are not those of all.
+        """Trainable parameters in the optimiser's groups, with the settings that differ.
 
         Override where layers have learning rates of their own.
         """
@@ -240,38 +237,15 @@ class LitClassifier(L.LightningModule):
             {"params": [p for p in matrices if id(p) not in given]},
             {
                 "params": [p for p in matrices if id(p) in given],
-                "lr": self.learning_rate * self.vectors_rate,
+                "lr": self.learning_rate * self.vectors_lr_scale,
             },
             {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
         ]
         return [group for group in groups if group["params"]]
 
-    def _total_steps(self) -> float:
-        """Steps of the whole fit.
-
-        Not `trainer.estimated_stepping_batches`: it sets the loaders up before a checkpoint is
-        restored, and Lightning then never gives them their place in the epoch back.
-        """
-        trainer = self.trainer
-        if trainer.max_epochs == -1:
-            return float("inf") if trainer.max_steps == -1 else trainer.max_steps
-        batches = len(trainer.datamodule.train_dataloader())  # type: ignore[attr-defined]
-        limit = trainer.limit_train_batches
-        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-        steps = math.ceil(batches / trainer.accumulate_grad_batches) * max(
-            trainer.max_epochs or 1, 1
-        )
-        return steps if trainer.max_steps == -1 else min(steps, trainer.max_steps)
-
     def rate_at(self, step: int, total: float) -> float:
-        """The learning rate at a step, as a share of its peak."""
-        warmup = self.warmup_fraction * total
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        if self.schedule == "constant" or not math.isfinite(total):
-            return 1.0
-        done = min(1.0, (step - warmup) / max(1.0, total - warmup))
-        return 1 - done if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+        """Learning rate at a step as a fraction of its peak."""
+        return learning_rate_factor(step, total, self.warmup_fraction, self.schedule)
 
     def configure_gradient_clipping(
         self,
@@ -279,31 +253,31 @@ class LitClassifier(L.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clips by `gradient_clip_norm`; Trainer(gradient_clip_val) refuses fused optimisers."""
+        """Clip by `gradient_clip_norm`; Trainer(gradient_clip_val) refuses fused optimisers."""
         if self.current_epoch < self.vectors_frozen_epochs:
             for weight in self.given_vectors:
-                weight.grad = None  # an optimiser leaves such a weight alone, its decay too
+                weight.grad = None  # the optimiser then skips it, weight decay included
         if self.gradient_clip_norm is not None:
             clip_gradients(self.parameters(), self.gradient_clip_norm)
 
-    # Keeping
+    # Saving and loading
 
     def save(self, folder: Path) -> None:
-        """Writes the fitted model into a run folder; `load` reads it back."""
+        """Write the fitted model into a run folder; `load` reads it. Collective."""
         temporary = folder / f".{WEIGHTS_FILE}"
-        self.trainer.save_checkpoint(temporary, weights_only=True)  # by all processes together
+        self.trainer.save_checkpoint(temporary, weights_only=True)
         if self.trainer.is_global_zero:
             temporary.rename(folder / WEIGHTS_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote, on the CPU, in evaluation mode. No pickle is executed."""
-        model = cls.load_from_checkpoint(
-            folder / WEIGHTS_FILE, map_location="cpu", weights_only=True
-        )
+        """Read a saved model, of any version, on the CPU, in evaluation mode. No pickle is run."""
+        checkpoint = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
+        model = cls(**current_hyperparameters(cls, checkpoint["hyper_parameters"]))
+        model.load_state_dict(checkpoint["state_dict"])
         return model.eval()
 
     @property
     def parameter_count(self) -> int:
-        """Number of learnt values."""
+        """Number of parameters."""
         return sum(p.numel() for p in self.parameters())

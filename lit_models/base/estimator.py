@@ -1,4 +1,4 @@
-"""LitEstimator: scikit-learn behind the same interface as the networks."""
+"""LitEstimator: scikit-learn estimators with the interface of the networks."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 
-from datamodules.store.batching import TextBatch, TrainView
+from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier, Prediction
 from lit_models.base.fitted_values import fitted_values
+from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.layers.masking import mask_of
 
 ESTIMATOR_FILE = "model.skops"
@@ -27,29 +29,29 @@ Features: TypeAlias = sp.csr_matrix | np.ndarray
 
 
 class LitEstimator(LitClassifier, ABC):
-    """Gathers the train side once, fits once, predicts in batches like any network.
+    """Fit once on the train side, without gradient steps; predict in batches like any network.
 
-    A subclass says how rows become features (`learn_features`, `features`), which arrays those
-    need (`arrays`, `load_arrays`), and which estimator stands over them. The trainer takes no
-    gradient steps; optimiser settings are accepted and unused.
+    A subclass defines the features of rows (`learn_features`, `features`), the arrays that these
+    need (`arrays`, `load_arrays`) and the estimator over them (`make_estimator`). Optimiser
+    settings are accepted and unused.
 
     Args:
-        num_classes: C, told by the corpus.
-        **kwargs: of `LitClassifier`.
+        num_classes: C; linked to the corpus.
+        **kwargs: arguments of `LitClassifier`.
     """
 
     trusted_types: ClassVar[list[str]] = []
-    """Types beyond skops' own trusted ones that `load` may build."""
+    """Types that `load` may build besides those that skops trusts."""
 
     estimator: BaseEstimator
 
     @abstractmethod
     def learn_features(self, view: TrainView) -> Features:
-        """float[N, F] features of the train rows, remembering what `features` needs."""
+        """Learn the features, and return float[N, F] those of the train rows."""
 
     @abstractmethod
     def make_estimator(self) -> BaseEstimator:
-        """The unfitted scikit-learn estimator, with `predict_proba`; features are learnt by now."""
+        """Unfitted scikit-learn estimator with `predict_proba`; called after `learn_features`."""
 
     @abstractmethod
     def features(self, tokens: Ragged) -> Features:
@@ -57,17 +59,17 @@ class LitEstimator(LitClassifier, ABC):
 
     @abstractmethod
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `features` needs, for keeping."""
+        """Arrays from which `load_arrays` restores the features."""
 
     @abstractmethod
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        """Takes back what `arrays` gave."""
+        """Restore the features from `arrays`."""
 
     def prepare(self, view: TrainView) -> None:
-        """Fits everything.
+        """Learn the features and fit the estimator.
 
         Raises:
-            ValueError: more than one device was asked for, or all texts are of one class.
+            ValueError: more than one process, or texts of a single class.
         """
         if self._trainer is not None and self.trainer.world_size > 1:
             raise ValueError(
@@ -83,13 +85,13 @@ class LitEstimator(LitClassifier, ABC):
         self.estimator = self.make_estimator().fit(features, view.labels)
 
     def setup(self, stage: str) -> None:
-        """Fits in `prepare`, then tells the trainer that no steps are left to take."""
+        """Fit in `prepare`, and let the trainer take no steps."""
         super().setup(stage)
         if stage == "fit":
             self.trainer.limit_train_batches = 0
 
     def configure_optimizers(self) -> Any:
-        """None: there is nothing to step."""
+        """No optimiser."""
         return None
 
     def predict_proba(self, tokens: Ragged) -> np.ndarray:
@@ -105,7 +107,7 @@ class LitEstimator(LitClassifier, ABC):
         return Prediction(batch.ids.cpu(), torch.from_numpy(self.predict_proba(tokens)).float())
 
     def save(self, folder: Path) -> None:
-        """Writes the estimator as skops, all arrays and hyper-parameters as safetensors."""
+        """Write the estimator as skops, arrays and hyper-parameters as safetensors."""
         import skops.io
 
         for name in (ESTIMATOR_FILE, ARRAYS_FILE):
@@ -114,28 +116,29 @@ class LitEstimator(LitClassifier, ABC):
                 skops.io.dump(self.estimator, temporary)
             else:
                 arrays = {key: np.ascontiguousarray(a) for key, a in self.arrays().items()}
-                # Lightning adds names of its own, such as `_class_path`.
+                # Lightning adds names such as `_class_path`.
                 hparams = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
                 save_file(arrays, temporary, metadata={"hparams": json.dumps(hparams)})
             temporary.rename(folder / name)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Reads what `save` wrote; a type outside the trusted ones is refused by skops."""
+        """Read a saved model; skops refuses types other than the trusted ones."""
         import skops.io
 
         with safe_open(folder / ARRAYS_FILE, framework="numpy") as file:
-            model = cls(**json.loads(file.metadata()["hparams"]))
+            saved = json.loads(file.metadata()["hparams"])
+            model = cls(**current_hyperparameters(cls, saved))
             model.load_arrays({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         model.estimator = skops.io.load(folder / ESTIMATOR_FILE, trusted=cls.trusted_types)
         return model.eval()
 
     @property
     def parameter_count(self) -> int:
-        """Number of fitted values: those of the estimator's parts, and the feature weights."""
+        """Number of fitted values in the estimator and its parts, feature weights included."""
         return fitted_values(self.estimator)
 
     @property
     def random_state(self) -> int:
-        """The run's seed, for estimators that draw: the same whatever was drawn before."""
+        """Seed of the run for scikit-learn, independent of the numbers drawn so far."""
         return torch.initial_seed() % 2**32

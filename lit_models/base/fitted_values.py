@@ -1,4 +1,4 @@
-"""What a fitted scikit-learn estimator is made of, and how many values it holds."""
+"""Parts of a fitted scikit-learn estimator, and their number of fitted values."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ _ARRAYS = ("coef_", "intercept_", "idf_", "feature_log_prob_", "class_log_prior_
 
 
 def parts(estimator: Any) -> Iterator[Any]:
-    """The estimator itself and all fitted parts of a pipeline, of a calibration, of a forest."""
+    """The estimator itself and all fitted parts of a pipeline, calibration or forest."""
     yield estimator
     if hasattr(estimator, "steps"):
-        below = [part for _, part in estimator.steps]
+        children = [part for _, part in estimator.steps]
     elif hasattr(estimator, "calibrated_classifiers_"):
         pairs = estimator.calibrated_classifiers_
-        below = [part for pair in pairs for part in (pair.estimator, *pair.calibrators)]
+        children = [part for pair in pairs for part in (pair.estimator, *pair.calibrators)]
     else:
-        below = list(getattr(estimator, "estimators_", []))
-    for part in below:
-        yield from parts(part)
+        children = list(getattr(estimator, "estimators_", []))
+    for child in children:
+        yield from parts(child)
 
 
 def fitted_values(estimator: Any) -> int:
-    """The fitted values of an estimator and of all that it is made of: `parameters` of the table.
+    """Number of fitted values of an estimator and its parts: `parameters` in the results.
 
-    Of a tree they are a feature and a threshold at each fork, and a share for each class at each
-    leaf.
+    A tree has a feature and a threshold at each inner node, and a probability for each class at
+    each leaf.
     """
-    return sum(map(_own, parts(estimator)))
+    return sum(map(_values_of_part, parts(estimator)))
 
 
-def _own(part: Any) -> int:
+def _values_of_part(part: Any) -> int:
     if (tree := getattr(part, "tree_", None)) is not None:
         leaves, classes = int(tree.n_leaves), int(tree.max_n_classes)
         return 2 * (int(tree.node_count) - leaves) + classes * leaves

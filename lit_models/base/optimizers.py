@@ -1,4 +1,4 @@
-"""An Adam that leaves alone what a batch did not use, and the clipping of gradients."""
+"""SparseAdam, which updates only the rows that a batch used, and gradient clipping."""
 
 from __future__ import annotations
 
@@ -7,37 +7,35 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
+
+from lit_models.base.sharded_tensors import full_tensor
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
-    """Scales all gradients down together where their norm as one vector is above `limit`.
+    """Scale all gradients so that their norm as one vector is at most `limit`.
 
-    As `nn.utils.clip_grad_norm_`, which multiplies by 1 where it is not: a CPU saves that pass over
-    all gradients. Asking a GPU for the norm would make it wait, so there they are multiplied.
+    As `nn.utils.clip_grad_norm_`, but on a CPU without the multiplication by 1 where the norm is
+    within the limit. On a GPU reading the norm would cause a synchronisation.
     """
     parameters = [p for p in parameters if p.grad is not None]
-    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-    if isinstance(norm, DTensor):
-        norm = norm.full_tensor()  # over the parts of all processes
-    if norm.device.type != "cpu" or not norm <= limit:  # not: a NaN spreads, to be found
+    norm = full_tensor(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
+    if norm.device.type != "cpu" or not norm <= limit:  # `not <=`: NaN must propagate
         nn.utils.clip_grads_with_norm_(parameters, limit, norm)
 
 
 class SparseAdam(Optimizer):
-    """Adam (Kingma & Ba 2015) that touches only the rows with a gradient.
+    """Adam (Kingma & Ba 2015) that updates only the rows with a gradient.
 
     m ← β1 m + (1 - β1) g;  v ← β2 v + (1 - β2) g²;
     w ← (1 - lr · decay) w - lr · (m / (1 - β1^t)) / (√(v / (1 - β2^t)) + ε)
 
-    With a sparse gradient, m, v and w change in the rows used alone, as in `torch.optim.SparseAdam`
-    (the moments of a row stand still while it is not used), and so does the decay. With a dense
-    gradient it is `torch.optim.AdamW`. One class for both kinds, so that a model with both needs
-    one optimiser.
+    With a sparse gradient m, v, w and the decay change only in the rows of the gradient, as in
+    `torch.optim.SparseAdam`: the moments of other rows stay constant. With a dense gradient it is
+    `torch.optim.AdamW`. One class serves both kinds, so that a model with both has one optimiser.
 
     Args:
-        params: parameters, or groups of them with settings of their own.
+        params: parameters, or groups of parameters with their settings.
         lr: learning rate.
         betas: β1 and β2.
         eps: ε.
@@ -57,7 +55,7 @@ class SparseAdam(Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; calls the closure first, if there is one, and returns what it gives."""
+        """Take one step; return the loss of the closure, which is called first, if given."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -79,11 +77,11 @@ class SparseAdam(Optimizer):
     def _update(weight: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         gradient, rows = weight.grad, None
         assert gradient is not None
-        whole = weight, state["mean"], state["square"]
+        tables = weight, state["mean"], state["square"]
         if gradient.is_sparse:
             gradient = gradient.coalesce()
             rows, gradient = gradient.indices()[0], gradient.values()
-        value, mean, square = (t if rows is None else t.index_select(0, rows) for t in whole)
+        value, mean, square = (t if rows is None else t.index_select(0, rows) for t in tables)
         beta1, beta2 = group["betas"]
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -91,5 +89,5 @@ class SparseAdam(Optimizer):
         value.mul_(1 - group["lr"] * group["weight_decay"])
         value.addcdiv_(mean, root, value=-group["lr"] / (1 - beta1 ** state["step"]))
         if rows is not None:
-            for tensor, part in zip(whole, (value, mean, square), strict=True):
+            for tensor, part in zip(tables, (value, mean, square), strict=True):
                 tensor.index_copy_(0, rows, part)

@@ -1,4 +1,4 @@
-"""ParagraphVectors: one vector for each text, learnt by gensim, kept as arrays."""
+"""ParagraphVectors: a vector for each text, learnt by gensim, saved as arrays."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from datamodules.store.ragged import Ragged
 from datamodules.vectors.base import TokenRows, too_rare
 
-_FIRST_RATE, _LAST_RATE = 0.025, 0.0001  # of inference, as gensim has them
+_FIRST_RATE, _LAST_RATE = 0.025, 0.0001  # gensim's learning rates of inference
 
 
 class ParagraphVectors:
     """Distributed representations of texts (Le & Mikolov 2014).
 
-    `dbow` draws words of a text and learns a vector that tells them from words drawn by chance;
-    `dm` predicts each word from that vector and the words around it. A new text's vector is learnt
-    the same way with everything else held fixed, from a start drawn from the text itself: the same
-    text has the same vector, whatever stands around it.
+    `dbow` learns a vector that distinguishes the words of a text from randomly drawn words; `dm`
+    predicts each word from the text's vector and the words around it. A new text's vector is learnt
+    in the same way with all other weights fixed, starting from random numbers seeded by the text:
+    equal texts have equal vectors, whatever other texts are inferred with them.
 
     Args:
-        architecture: which of the two.
+        architecture: `dbow` or `dm`.
         dim: d, width of a vector.
         window: largest distance of the words around, in `dm`.
-        negative: words drawn by chance for each that stands there.
-        min_count: rarer words are left out.
-        sample: words more frequent than this share are left out at random, the more often the more
-            frequent they are; 0 keeps all.
-        epochs: passes over the texts, and over a new one.
-        workers: threads of learning; more than one is faster, and never twice the same.
-        seed: of what is drawn.
+        negative: number of randomly drawn words for each word of a text.
+        min_count: rarer words are ignored.
+        sample: relative frequency above which words are dropped at random, with a probability that
+            grows with their frequency; 0 drops none.
+        epochs: passes over the texts in learning, and over a new text in inference.
+        workers: threads of learning; with more than one the vectors are not reproducible.
+        seed: random seed.
     """
 
     def __init__(
@@ -62,10 +62,10 @@ class ParagraphVectors:
         self.gensim: Any = None
 
     def fit(self, texts: Ragged) -> np.ndarray:
-        """float32[N, d]: the vectors of N texts, learnt together with the words'.
+        """Learn the weights and float32[N, d] vectors of N texts.
 
         Raises:
-            DataError: no word is frequent enough.
+            DataError: no word occurs `min_count` times.
         """
         model, rows = self._new(), Tagged(texts, self.seed)
         model.build_vocab(rows)
@@ -75,13 +75,13 @@ class ParagraphVectors:
         return np.array(model.dv.vectors, dtype=np.float32)
 
     def infer(self, texts: Ragged) -> np.ndarray:
-        """float32[N, d]: the vectors of N texts, each learnt alone."""
-        names = TokenRows(texts)
-        found = [self._infer(words, zlib.crc32(" ".join(words).encode())) for words in names]
-        return np.stack(found) if found else np.zeros((0, self.dim), dtype=np.float32)
+        """float32[N, d] vectors of N texts, each inferred by itself."""
+        rows = TokenRows(texts)
+        vectors = [self._infer(words, zlib.crc32(" ".join(words).encode())) for words in rows]
+        return np.stack(vectors) if vectors else np.zeros((0, self.dim), dtype=np.float32)
 
     def _infer(self, words: list[str], seed: int) -> np.ndarray:
-        """float32[d], as `Doc2Vec.infer_vector`, whose start differs from process to process."""
+        """float32[d], as `Doc2Vec.infer_vector`, whose start varies between processes."""
         from gensim.models.doc2vec import train_document_dbow, train_document_dm
 
         model = self.gensim
@@ -103,7 +103,7 @@ class ParagraphVectors:
         return vector[0]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `infer` needs: the words, how often each stands there, and both layers."""
+        """Arrays from which `load_arrays` restores `infer`: words, counts and both layers."""
         model = self.gensim
         return {
             "words": np.array([int(word) for word in model.wv.index_to_key], dtype=np.int64),
@@ -113,17 +113,17 @@ class ParagraphVectors:
         }
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        """Takes back what `arrays` gave."""
+        """Restore from `arrays`."""
         names = [str(word) for word in arrays["words"].tolist()]
         counts = dict(zip(names, arrays["counts"].tolist(), strict=True))
-        # gensim orders by frequency, and words of one frequency from the last to the first.
+        # gensim sorts words by frequency, and equally frequent ones from last to first.
         self._new().build_vocab_from_freq(dict(reversed(counts.items())))
         assert self.gensim.wv.index_to_key == names
         self.gensim.wv.vectors = np.array(arrays["input"])
         self.gensim.syn1neg = np.array(arrays["output"])
 
     def _new(self) -> Any:
-        # It takes a second, which only those who want vectors should wait for.
+        # Importing gensim takes a second.
         from gensim.models.doc2vec import Doc2Vec
 
         self.gensim = Doc2Vec(**self.settings)
@@ -131,14 +131,14 @@ class ParagraphVectors:
 
 
 class Tagged:
-    """Rows as gensim wants them, each with its number, in an order drawn once.
+    """Rows for gensim, each with its number, in one random order.
 
-    A corpus stands sorted by class. Read in that order, the words' layer would follow the class of
-    the texts that it meets, and leave less of it for their vectors to tell.
+    A corpus is sorted by class. Read in that order, the weights of words would adapt to the class
+    of the current texts, and the vectors of texts would encode less of it.
 
     Args:
-        texts: rows of word numbers.
-        seed: of the order.
+        texts: rows of token ids.
+        seed: random seed of the order.
     """
 
     def __init__(self, texts: Ragged, seed: int) -> None:

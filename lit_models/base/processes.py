@@ -1,4 +1,4 @@
-"""One batch on several processes: the loss that each lowers, and means over all of them."""
+"""Losses over several processes: the one to minimise on each, and their mean over an epoch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torchmetrics import Metric
 
 
 class MeanOverRows(Metric):
-    """The mean of a loss over the rows of an epoch, those of all processes.
+    """Mean of a loss over the rows of an epoch, on all processes.
 
-    torchmetrics' own `MeanMetric` either looks for NaN in each update, for which a card must wait,
-    or leaves the weights aside (1.9). A number logged with `sync_dist` is divided by the mean of
-    the processes' rows, rounded down.
+    torchmetrics' own `MeanMetric` (1.9) either searches each update for NaN, which makes a GPU
+    wait, or ignores the weights. A number logged with `sync_dist` is divided by the mean of the
+    processes' rows, rounded down.
     """
 
     full_state_update = False
@@ -26,37 +26,37 @@ class MeanOverRows(Metric):
         self.add_state("rows", torch.zeros(()), dist_reduce_fx="sum")
 
     def update(self, mean: Tensor, rows: Tensor | int) -> None:
-        """Adds the mean of some rows."""
+        """Add the mean loss of some rows."""
         self.total += mean * rows
         self.rows += rows
 
     def compute(self) -> Tensor:
-        """The mean so far."""
+        """Mean so far."""
         return self.total / self.rows
 
 
-def over_processes(
+def reduce_loss(
     loss: Tensor, rows: int, world: int, is_sum: bool
 ) -> tuple[Tensor, Tensor, Tensor | int]:
-    """What one of them must lower so that all together lower the loss of the whole batch.
+    """Weight this process's loss so that averaged gradients are those of the whole batch.
 
-    The rest of a corpus need not come in equal parts: with a mean over n_r rows, the mean of the
-    means is not that of the batch, so each is weighted by n_r · world / Σ n_r; a sum, by world.
+    DDP and FSDP average gradients over processes, whose numbers of rows n_r may differ in the last
+    batch. A mean over n_r rows is therefore weighted by n_r · world / Σ n_r, and a sum by world.
 
     Args:
-        loss: of the rows of this process.
-        rows: how many those are.
-        world: the number of processes.
+        loss: loss of the rows of this process.
+        rows: number of those rows.
+        world: number of processes.
         is_sum: the loss is a sum over rows, not their mean.
 
     Returns:
-        This process's loss, weighted; that of the whole batch; the rows of the whole batch.
+        Weighted loss of this process; loss of the whole batch, detached; rows of the whole batch.
     """
     if world == 1:
         return loss, loss.detach(), rows
     sums = torch.stack([loss.detach() * (1 if is_sum else rows), loss.new_tensor(rows)])
     dist.all_reduce(sums)
-    whole, all_rows = sums
+    total, all_rows = sums
     if is_sum:
-        return loss * world, whole, all_rows
-    return loss * (rows * world / all_rows), whole / all_rows, all_rows
+        return loss * world, total, all_rows
+    return loss * (rows * world / all_rows), total / all_rows, all_rows

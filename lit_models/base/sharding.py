@@ -1,46 +1,56 @@
-"""Weights in parts: each process keeps its share of every one, for models that outgrow a card."""
+"""Strategy `fsdp2`: each process holds a shard of every weight, for models larger than one GPU."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import lightning as L
 import torch
-import torch.distributed as dist
 from lightning.pytorch.strategies import (
     ModelParallelStrategy,
     ParallelStrategy,
     StrategyRegistry,
 )
-from lightning.pytorch.utilities.model_helpers import is_overridden
-from torch import Tensor, nn
+from torch import nn
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
-from torch.utils._pytree import tree_map_only
+
+from lit_models.base.sharded_tensors import (
+    gather_full,
+    is_sharded,
+    load_full_state_dict,
+    shard_like,
+)
+
+if TYPE_CHECKING:
+    from lit_models.base.classifier import LitClassifier
+
+    Model = TypeVar("Model", bound=LitClassifier)
 
 STRATEGY = "fsdp2"
 _PRECISIONS = ("32-true", "bf16-mixed")
 
 
 class FullySharded(ModelParallelStrategy):
-    """Zhao et al. 2023, "PyTorch FSDP"; its second form, `fully_shard`, over all processes.
+    """Zhao et al. 2023, "PyTorch FSDP", in its second form, `fully_shard`, over all processes.
 
-    Weights, gradients and the optimiser's states lie in parts; a layer's weights come together
-    while it is computed. A module says in `configure_model` what its layers are (`shard`).
+    Weights, gradients and optimiser states are sharded; a layer's weights are gathered while it is
+    computed. The layers are the model's `encoder_layers`.
 
-    Checkpoints are those of one process: whole tensors, in a file that the first process writes. So
-    a run goes on with any number of them, and what was fitted is read without this strategy.
-    Lightning's own leave the averages of callbacks in parts, and the states of weights that have
-    taken no step yet.
+    Checkpoints are those of one process: full tensors, in one file that rank 0 writes. So a run
+    resumes on any number of processes, and a fitted model is read without this strategy.
+    Lightning's own checkpoints leave the averages of callbacks sharded, and omit the states of
+    weights that have not been stepped yet.
 
     Raises:
-        ValueError: a model that cannot be taken apart, `compile`, or a precision that is not
-            fp32 or mixed bf16.
+        ValueError: a model without `encoder_layers`, `compile`, or a precision other than fp32 and
+            mixed bf16.
     """
 
     def setup_environment(self) -> None:
-        """Lays all processes out in one line."""
+        """Put all processes into one data-parallel dimension."""
         self._data_parallel_size, self._tensor_parallel_size = (
             self.num_nodes * self.num_processes,
             1,
@@ -49,69 +59,75 @@ class FullySharded(ModelParallelStrategy):
         super().setup_environment()
 
     def setup(self, trainer: L.Trainer) -> None:
-        """Evaluates without inference mode, whose tensors could not be learnt from later."""
+        """Shard the model once, and evaluate without inference mode.
+
+        Weights gathered in inference mode could not be trained afterwards.
+        """
         for loop in (trainer.fit_loop.epoch_loop.val_loop, trainer.predict_loop):
             loop.inference_mode = False
-        super().setup(trainer)
+        module: Any = self.lightning_module
+        if not is_sharded(module.net):
+            shard(module.net, module.encoder_layers, self.device_mesh, trainer.precision)
+        ParallelStrategy.setup(self, trainer)  # ModelParallelStrategy's needs `configure_model`
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """Every weight, still in parts; `save_checkpoint` puts them together."""
+        """State dict of the module, sharded; `save_checkpoint` gathers it."""
         return ParallelStrategy.lightning_module_state_dict(self)
 
     def optimizer_state(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        """The same of an optimiser."""
+        """State dict of an optimiser, sharded; `save_checkpoint` gathers it."""
         return ParallelStrategy.optimizer_state(self, optimizer)
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any | None = None
     ) -> None:
-        """Writes a checkpoint; each process must ask, the first writes."""
-        ParallelStrategy.save_checkpoint(self, whole(checkpoint), filepath, storage_options)
+        """Gather a checkpoint and write it on rank 0. Collective."""
+        ParallelStrategy.save_checkpoint(self, gather_full(checkpoint), filepath, storage_options)
 
     def load_checkpoint(
         self, checkpoint_path: Any, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Opens a checkpoint, of which each process then takes its parts."""
+        """Map a checkpoint into memory, of which the other methods load this process's shards."""
         state: dict[str, Any] = torch.load(
             checkpoint_path, map_location="cpu", weights_only=True, mmap=True
         )
         return state
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
-        """Takes this process's parts of the weights."""
+        """Load this process's shards of the weights. Collective."""
         assert self.lightning_module is not None
-        load_whole(self.lightning_module, checkpoint["state_dict"])
+        load_full_state_dict(self.lightning_module, checkpoint["state_dict"])
 
     @property
     def lightning_restore_optimizer(self) -> bool:
         return True
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
-        """Takes this process's parts of the optimisers' states."""
+        """Load this process's shards of the optimiser states. Collective."""
         for optimizer, saved in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-            parts = {
-                number: {name: part_like(value, weights[number]) for name, value in own.items()}
-                for number, own in saved["state"].items()
+            shards = {
+                number: {name: shard_like(value, weights[number]) for name, value in state.items()}
+                for number, state in saved["state"].items()
             }
-            optimizer.load_state_dict({**saved, "state": parts})
+            optimizer.load_state_dict({**saved, "state": shards})
 
     def _check(self) -> None:
         module: Any = self.lightning_module
-        asked = f"trainer.strategy is {STRATEGY!r}"
-        if not is_overridden("configure_model", module):
+        setting = f"trainer.strategy is {STRATEGY!r}"
+        if not hasattr(module, "encoder_layers"):
             raise ValueError(
-                f"{asked}, which takes encoders such as BERT apart, and {type(module).__name__} is "
+                f"{setting}, which shards encoders such as BERT, and {type(module).__name__} is "
                 "none; say --trainer.strategy ddp"
             )
         if module.compiled:
             raise ValueError(
-                f"compile is true and {asked}, under which nothing is compiled; set "
+                f"compile is true and {setting}, under which nothing is compiled; set "
                 "--model.compile false"
             )
         if (precision := self.precision_plugin.precision) not in _PRECISIONS:
             raise ValueError(
-                f"precision is {precision!r} and {asked}, which scales no gradients and keeps "
+                f"precision is {precision!r} and {setting}, which scales no gradients and keeps "
                 f"weights in fp32; set --run.precision to one of {', '.join(_PRECISIONS)}"
             )
 
@@ -119,66 +135,57 @@ class FullySharded(ModelParallelStrategy):
 StrategyRegistry.register(STRATEGY, FullySharded, description="FSDP2 over all processes")
 
 
-def shard(net: nn.Module, layers: Iterable[nn.Module], mesh: Any, precision: Any) -> None:
-    """Leaves this process its part of every weight of a network, in place.
-
-    Every parameter becomes another object: whatever knows one by its `id` must look again.
+def strategy_problem(strategy: str, devices: Any, processes: int | None = None) -> str | None:
+    """Reason why a run cannot use a strategy, with the remedy; None if it can.
 
     Args:
-        net: the network; what is in no layer comes together for the whole of a pass.
-        layers: those whose weights come together one layer after the other.
-        mesh: the processes, as Lightning gives them to `configure_model`.
-        precision: of the trainer. Under mixed bf16 weights come together in bf16 (autocast would
-            keep a copy of each whole one for the backward pass); norms and embeddings then are in
-            bf16 too. MiniLM's logits, on a CPU, are twice as far from fp32's as autocast's.
+        strategy: value of `trainer.strategy`.
+        devices: value of `trainer.devices`.
+        processes: number of processes that it asks for, once that is known.
     """
-    kind = torch.bfloat16 if precision == "bf16-mixed" else None
-    policy = MixedPrecisionPolicy(param_dtype=kind, reduce_dtype=torch.float32)
-    line = mesh["data_parallel"]
+    other = re.search("fsdp|deepspeed|model_?parallel", strategy, re.IGNORECASE)
+    if other and strategy != STRATEGY:
+        return (
+            f"trainer.strategy is {strategy!r}; the strategy that shards weights over the devices "
+            f"is called {STRATEGY} here: say --trainer.strategy {STRATEGY}, or ddp"
+        )
+    if strategy == STRATEGY and processes == 1:
+        return (
+            f"trainer.strategy is {STRATEGY!r}, which shards a model over several processes, and "
+            f"--trainer.devices {devices} asks for one; say --trainer.devices 2 or more"
+        )
+    return None
+
+
+def shard(net: nn.Module, layers: Iterable[nn.Module], mesh: Any, precision: Any) -> None:
+    """Shard the weights of a network over the processes, in place.
+
+    Every parameter becomes another object, so an `id` taken before is void.
+
+    Args:
+        net: the network; weights outside `layers` are gathered for the whole of a pass.
+        layers: modules whose weights are gathered one module after the other.
+        mesh: the strategy's device mesh, with a dimension `data_parallel`.
+        precision: of the trainer. Under mixed bf16 weights are gathered in bf16 (autocast would
+            keep a copy of each full one for the backward pass), so norms and embeddings are in
+            bf16 too. On a CPU the logits of MiniLM are twice as far from fp32's as autocast's.
+    """
+    dtype = torch.bfloat16 if precision == "bf16-mixed" else None
+    policy = MixedPrecisionPolicy(param_dtype=dtype, reduce_dtype=torch.float32)
+    processes = mesh["data_parallel"]
     for layer in layers:
-        fully_shard(layer, mesh=line, mp_policy=policy)
-    # Else the weights would stay whole after validation, where no backward pass follows.
-    fully_shard(net, mesh=line, mp_policy=policy, reshard_after_forward=True)
+        fully_shard(layer, mesh=processes, mp_policy=policy)
+    # After a validation no backward pass would reshard the weights.
+    fully_shard(net, mesh=processes, mp_policy=policy, reshard_after_forward=True)
 
 
-def is_sharded(module: nn.Module) -> bool:
-    """Whether its weights lie in parts."""
-    return any(isinstance(weight, DTensor) for weight in module.parameters())
+def full_model(model: Model, folder: Path) -> Model:
+    """The model itself or, if it is sharded, a full copy read from `folder`.
 
+    A full copy computes on this process without the others.
 
-def whole(tree: Any) -> Any:
-    """A tree with its parts put together, on the CPU of the first process; each must ask."""
-
-    def gathered(part: DTensor) -> Tensor | None:
-        full = part.full_tensor()  # one after the other: a card holds one of them
-        return full.cpu() if dist.get_rank() == 0 else None
-
-    return tree_map_only(DTensor, gathered, tree)
-
-
-def part_like(value: Any, like: Tensor) -> Any:
-    """This process's part of a whole tensor, cut as `like` is; all else stays. Each must ask."""
-    if not isinstance(like, DTensor) or not isinstance(value, Tensor) or value.shape != like.shape:
-        return value
-    return distribute_tensor(value, like.device_mesh, like.placements)
-
-
-def load_whole(module: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Loads a state dict of whole tensors into a module, in parts or not."""
-    own = module.state_dict()
-    parts = {name: part_like(value, own.get(name, value)) for name, value in state.items()}
-    module.load_state_dict(parts)
-
-
-def called_on_all(net: nn.Module, calls: list[tuple[Tensor, ...]]) -> list[Tensor]:
-    """What a network gives for each of some inputs.
-
-    Where its weights lie in parts, every process must call it as often as that with the most
-    inputs: the others call it on their last once more, for nobody.
+    Args:
+        model: fitted and saved.
+        folder: folder to which `LitClassifier.save` wrote the model.
     """
-    more = 0
-    if is_sharded(net):  # asked first: every call is a talk among the processes too
-        most = torch.tensor(len(calls), device=calls[0][0].device)
-        dist.all_reduce(most, op=dist.ReduceOp.MAX)
-        more = int(most) - len(calls)
-    return [net(*call) for call in calls + calls[-1:] * more][: len(calls)]
+    return type(model).load(folder) if is_sharded(model) else model

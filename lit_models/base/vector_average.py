@@ -1,4 +1,4 @@
-"""VectorAverage: a text as the mean of its words' vectors."""
+"""VectorAverage: a text as the mean of the vectors of its words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import TfidfTransformer
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.word_vectors import WordVectorEstimator
 
 Weighting = Literal["mean", "tfidf"]
@@ -17,22 +17,21 @@ Counting = Literal["all", "sublinear", "distinct"]
 
 
 class VectorAverage(WordVectorEstimator):
-    """The mean, or the weighted mean, of a text's word vectors, under any estimator.
+    """Mean or weighted mean of a text's word vectors, as features for any estimator.
 
     x(t) = Σ_w a(w, t) v(w) / Σ_w a(w, t) over the words of the text that have a vector v(w). For
-    `mean` a is tf, the number of times that w stands in t; for `tfidf` that times
-    ln((1 + N) / (1 + df(w))) + 1, where df(w) of the N train texts have w. A text without a word
-    that has a vector is the zero vector.
+    `mean` a is tf, the count of w in t; for `tfidf` it is tf · (ln((1 + N) / (1 + df(w))) + 1),
+    where df(w) of the N train texts contain w. A text without such a word is the zero vector.
 
     Shapes: counts [N, W] · vectors [W, d] -> [N, d].
 
     Args:
-        weighting: of words, `mean` or `tfidf`.
-        counting: what stands for tf: `all` that times; `sublinear`, 1 + ln(tf); `distinct`, 1.
-        **kwargs: of `LitClassifier`.
+        weighting: weights of words, `mean` or `tfidf`.
+        counting: `all` uses tf as it is, `sublinear` 1 + ln(tf), `distinct` 1 instead.
+        **kwargs: arguments of `LitClassifier`.
 
     Raises:
-        ValueError: an unknown word.
+        ValueError: an unknown `weighting` or `counting`.
     """
 
     vectors: np.ndarray
@@ -51,7 +50,7 @@ class VectorAverage(WordVectorEstimator):
             ("counting", counting, get_args(Counting)),
         ):
             if value not in choices:
-                raise ValueError(f"model.{name} is {value!r}; choose of {', '.join(choices)}")
+                raise ValueError(f"model.{name} is {value!r}; choose one of {', '.join(choices)}")
         self.weighting, self.counting = weighting, counting
 
     def learn_features(self, view: TrainView) -> np.ndarray:
@@ -74,7 +73,7 @@ class VectorAverage(WordVectorEstimator):
         used = np.unique(counts.indices)
         weighted = counts[:, used] @ sp.diags(self.weights[used])
         total = np.asarray(weighted.sum(axis=1))  # [N, 1]
-        # A product of a sparse matrix goes row by row: no row depends on the others.
+        # SciPy multiplies a sparse matrix row by row, so no row depends on the others.
         summed: np.ndarray = weighted @ self.vectors[used].astype(np.float64)
         return summed / np.where(total == 0, 1, total)
 
@@ -87,5 +86,5 @@ class VectorAverage(WordVectorEstimator):
 
     @property
     def parameter_count(self) -> int:
-        """Number of fitted values, the word vectors among them."""
+        """Number of fitted values, word vectors included."""
         return super().parameter_count + self.vectors.size

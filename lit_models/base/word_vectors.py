@@ -1,30 +1,33 @@
-"""WordVectorEstimator: what the classical models over word vectors share."""
+"""WordVectorEstimator: base of the classical models over word vectors."""
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.ngrams import NgramCounter
 
 
 class WordVectorEstimator(LitEstimator):
-    """Counts the words that have a vector; a subclass makes features of counts and vectors.
+    """Count the words that have a vector; a subclass computes features of counts and vectors.
 
-    Words without one, rare in the texts that the vectors were learnt from, are left out.
+    Words without a vector, rare in the texts from which the vectors were learnt, are ignored.
     """
 
+    family: ClassVar[str] = "word vectors"
     counter: NgramCounter
-    """Of the W words that have a vector."""
+    """Counter of the W words that have a vector."""
 
-    def _take_vectors(self, view: TrainView) -> None:
-        """Nothing: they are features here, not the start of a layer."""
+    def _initialize_embeddings(self, view: TrainView) -> None:
+        """Nothing: the vectors are features here, not initial weights."""
 
     def learn_words(self, view: TrainView) -> np.ndarray:
-        """float32[W, d]: the vectors of the words that have one, remembering which those are.
+        """float32[W, d] vectors of the words that have one; those words are counted from now on.
 
         Raises:
             ValueError: the corpus gives no vectors.
@@ -40,15 +43,15 @@ class WordVectorEstimator(LitEstimator):
         return view.vectors[has]
 
     def set_words(self, words: np.ndarray) -> None:
-        """Takes the W words, int64 and ascending, that are counted."""
+        """Set the W words to count, int64 and ascending."""
         self.counter = NgramCounter(1, 1, int(words.max(initial=0)) + 2)
-        self.counter.keys = words + 1  # a single word's number, as `ngram_keys` gives it
+        self.counter.keys = words + 1  # keys of single words, as of `ngram_keys`
 
     @property
     def words(self) -> np.ndarray:
-        """int64[W], token numbers of the words that are counted."""
+        """int64[W] token ids of the words that are counted."""
         return self.counter.keys - 1
 
     def count_words(self, tokens: Ragged) -> sp.csr_matrix:
-        """float64[N, W]: how often each of them stands in each row."""
+        """float64[N, W] counts of those words in each row."""
         return self.counter.count(tokens)

@@ -1,4 +1,4 @@
-"""LoRA: low-rank updates of a pretrained encoder's matrices, through peft."""
+"""LoRA: low-rank updates of the matrices of a pretrained encoder, with peft."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from lit_models.layers.pretrained import layers_of
 
 
 def add_adapters(encoder: nn.Module, rank: int) -> None:
-    """Freezes the encoder and adds W x + 2 B A x to every linear layer of its stack, in place.
+    """Freeze the encoder and replace W x by W x + 2 B A x in all linear layers, in place.
 
-    A: rank × D_in at random, B: D_out × rank at zero (Hu et al. 2022, "LoRA: Low-Rank Adaptation of
-    Large Language Models"), scaled by 2 as there for language models.
+    A, rank × D_in, starts at random and B, D_out × rank, at zero (Hu et al. 2022, "LoRA: Low-Rank
+    Adaptation of Large Language Models"); the factor 2 is theirs for language models. The linear
+    layers are those of the encoder's stack.
 
     Args:
-        encoder: of transformers.
-        rank: of the updates.
+        encoder: encoder of transformers.
+        rank: rank of the updates.
 
     Raises:
         ValueError: peft is not installed.
@@ -27,11 +28,11 @@ def add_adapters(encoder: nn.Module, rank: int) -> None:
             f"lora_rank is {rank} and peft is not installed; pip install 'lit-sentiment[lora]', or "
             "set --model.lora_rank 0"
         ) from error
-    linear = {id(m) for layer in layers_of(encoder) for m in layer.modules() if _matrix(m)}
+    linear = {id(m) for layer in layers_of(encoder) for m in layer.modules() if _is_linear(m)}
     names = [name for name, module in encoder.named_modules() if id(module) in linear]
-    # GPT-2's Conv1D keeps its matrix the other way round; peft tells by itself.
+    # The matrix of GPT-2's Conv1D is transposed, which peft handles.
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names), encoder)
 
 
-def _matrix(module: nn.Module) -> bool:
+def _is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"

@@ -1,9 +1,9 @@
-"""Attention pooling: one vector for a text, the mean of its states under learnt weights.
+"""Attention pooling: a text as the weighted mean of its states, with learnt weights.
 
-Each pooling scores the states h_t of a text, gives each a share, and adds up:
+Each pooling computes scores e_t of the states h_t of a text, and from them
     α_t = exp(e_t) / Σ_s exp(e_s);  summary = Σ_t α_t h_t
-Both sums run over the text's own states: padding is taken out before the softmax, so its weights
-are exactly 0 and the others sum to 1. The weights come back beside the summary, for display.
+Both sums run over the text without padding, which is masked before the softmax: its weights are
+exactly 0 and the others sum to 1. The weights are returned with the summary, for display.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Scoring = Literal["additive", "dot", "multiplicative", "context"]
 class AdditiveAttention(nn.Module):
     """Bahdanau et al. 2015: e_t = v · tanh(W h_t + U q + b).
 
-    With a learnt q, the same for all texts, U q + b is but another bias: that is
-    `ContextAttention`. So q here speaks for the text, as its last state does.
+    The query q depends on the text; it may be its last state. With one learnt q for all texts
+    U q + b would be a mere bias, as in `ContextAttention`.
 
     Args:
         state_size: D.
         query_size: Q.
-        attention_size: A, width of the comparison.
+        attention_size: A, width of the hidden layer.
     """
 
     def __init__(self, state_size: int, query_size: int, attention_size: int) -> None:
@@ -38,12 +38,12 @@ class AdditiveAttention(nn.Module):
     def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, Q] queries."""
         states = zero_padding(states, lengths)
-        compared = (self.of_state(states) + self.of_query(query)[:, None]).tanh()  # [B, T, A]
-        return weighted_sum(self.score(compared).squeeze(2), states, lengths)
+        hidden = (self.of_state(states) + self.of_query(query)[:, None]).tanh()  # [B, T, A]
+        return weighted_sum(self.score(hidden).squeeze(2), states, lengths)
 
 
 class DotAttention(nn.Module):
-    """Luong et al. 2015, "dot": e_t = q · h_t. Nothing to learn; q is as wide as a state."""
+    """Luong et al. 2015, "dot": e_t = q · h_t. No parameters; q is as wide as a state."""
 
     def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, D] queries."""
@@ -61,14 +61,14 @@ class MultiplicativeAttention(nn.Module):
 
     def __init__(self, state_size: int, query_size: int) -> None:
         super().__init__()
-        # qᵀ W is one vector for each text, and cheaper than W h for each of its states.
+        # qᵀ W costs one product for each text, W h_t one for each of its states.
         self.weight = nn.Linear(query_size, state_size, bias=False)
         self.dot = DotAttention()
 
     def forward(self, states: Tensor, lengths: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] summaries and [B, T] weights of [B, T, D] states, for [B, Q] queries."""
-        found: tuple[Tensor, Tensor] = self.dot(states, lengths, self.weight(query))
-        return found
+        pooled: tuple[Tensor, Tensor] = self.dot(states, lengths, self.weight(query))
+        return pooled
 
 
 class ContextAttention(nn.Module):
@@ -76,7 +76,7 @@ class ContextAttention(nn.Module):
 
     Args:
         state_size: D.
-        attention_size: A, width of the comparison.
+        attention_size: A, width of the hidden layer.
     """
 
     def __init__(self, state_size: int, attention_size: int) -> None:
@@ -92,7 +92,7 @@ class ContextAttention(nn.Module):
 
 
 def weighted_sum(scores: Tensor, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """[B, D] sums of each row's own states and their [B, T] weights.
+    """[B, D] weighted sums of the states of each row, without padding, and the [B, T] weights.
 
     Args:
         scores: [B, T], any value past a row's length.

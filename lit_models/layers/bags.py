@@ -1,4 +1,4 @@
-"""Bags: which items a row has and how often, as flat arrays that an EmbeddingBag takes."""
+"""Bags: the items of each row with their counts, as flat arrays for an `EmbeddingBag`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _LAST = torch.iinfo(torch.int64).max
 
 
 class Items(NamedTuple):
-    """The items of all rows one after the other.
+    """Items of all rows in one array.
 
     Attributes:
-        values: int64[N].
-        rows: int64[N], ascending; a row may have none.
-        counts: int64[N], how often the item stands in its row.
+        values: int64[N] items.
+        rows: int64[N] row of each item, ascending; a row may have none.
+        counts: int64[N] count of each item in its row.
     """
 
     values: Tensor
@@ -29,53 +29,53 @@ class Items(NamedTuple):
     counts: Tensor
 
     def starts(self, rows: int) -> Tensor:
-        """int64[B], where each of B rows begins: the `offsets` of an EmbeddingBag."""
+        """int64[B] start of each of B rows: the `offsets` of an `EmbeddingBag`."""
         return torch.searchsorted(self.rows, torch.arange(rows, device=self.rows.device))
 
-    def where(self, kept: Tensor) -> Items:
-        """The items for which bool[N] `kept` is true."""
-        index = kept.nonzero().squeeze(1)
+    def where(self, mask: Tensor) -> Items:
+        """Items at which bool[N] `mask` is true."""
+        index = mask.nonzero().squeeze(1)
         return Items(*(field.index_select(0, index) for field in self))
 
-    def dropped(self, share: float) -> Items:
-        """A random share of the items left out."""
-        return self.where(torch.rand(self.values.shape, device=self.values.device) >= share)
+    def dropped(self, probability: float) -> Items:
+        """Items without those that are randomly dropped."""
+        return self.where(torch.rand(self.values.shape, device=self.values.device) >= probability)
 
 
-def occurrences(values: Tensor, kept: Tensor) -> Items:
-    """Every occurrence by itself, in the order of the text.
+def occurrences(values: Tensor, mask: Tensor) -> Items:
+    """Every occurrence as an item of its own, in the order of the text.
 
     Args:
         values: int64[B, W].
-        kept: bool[B, W]; the rest is padding.
+        mask: bool[B, W], false at padding.
     """
-    rows, columns = kept.nonzero(as_tuple=True)
+    rows, columns = mask.nonzero(as_tuple=True)
     return Items(values[rows, columns], rows, torch.ones_like(rows))
 
 
-def distinct(values: Tensor, kept: Tensor) -> Items:
+def distinct(values: Tensor, mask: Tensor) -> Items:
     """Each item of a row once, ascending, with its count.
 
     Args:
-        values: int64[B, W], all below the greatest int64.
-        kept: bool[B, W]; the rest is padding.
+        values: int64[B, W], all below the largest int64.
+        mask: bool[B, W], false at padding.
     """
-    # Sorted, an item that stands twice is its own neighbour; padding moves to the end.
-    ordered = _sorted(torch.where(kept, values, _LAST))
+    # Sorting brings equal items together, and padding to the end.
+    ordered = _sorted(torch.where(mask, values, _LAST))
     first = F.pad(ordered[:, 1:] != ordered[:, :-1], (1, 0), value=True) & (ordered != _LAST)
     rows, columns = first.nonzero(as_tuple=True)  # [N]
-    # The next item begins where this one ends, or the row has no other.
+    # An item ends where the next one of its row begins, or where the row ends.
     following = F.pad(columns[1:], (0, 1))
-    ends = kept.sum(dim=1).index_select(0, rows)
+    ends = mask.sum(dim=1).index_select(0, rows)
     ends = torch.where(following > columns, following, ends)
-    at = rows * values.shape[1] + columns
-    return Items(ordered.flatten().index_select(0, at), rows, ends - columns)
+    index = rows * values.shape[1] + columns
+    return Items(ordered.flatten().index_select(0, index), rows, ends - columns)
 
 
 def _sorted(values: Tensor) -> Tensor:
-    """Each row of int64[B, W] in ascending order."""
+    """Rows of int64[B, W], each in ascending order."""
     if values.device.type == "cpu":
-        # Torch sorts numbers and places together, ten times as slowly as NumPy sorts numbers.
+        # torch.sort also returns indices, and takes ten times as long as np.sort.
         return torch.from_numpy(np.sort(values.numpy(), axis=1))
     return values.sort(dim=1).values
 
@@ -83,14 +83,14 @@ def _sorted(values: Tensor) -> Tensor:
 def row_ngrams(
     tokens: Tensor, lengths: Tensor, orders: int, base: int | Tensor, modulus: int | None = None
 ) -> list[tuple[Tensor, Tensor]]:
-    """Keys int64[B, T - n + 1] of the n-grams of orders n = 1 … `orders`, each with its mask.
+    """int64[B, T - n + 1] keys of n-grams and their bool masks, for each order n = 1 … `orders`.
 
-    An n-gram that would reach past its row's end is masked.
+    The mask is false for n-grams that extend past the end of their row.
 
     Args:
         tokens: int64[B, T].
         lengths: int64[B].
-        orders: longest n-gram.
+        orders: length of the longest n-gram.
         base: see `ngram_keys`.
         modulus: see `ngram_keys`.
     """

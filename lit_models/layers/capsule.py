@@ -1,4 +1,4 @@
-"""Capsules: vectors that agree on other vectors (Sabour et al. 2017), and the margin loss."""
+"""Capsules with routing by agreement, and the margin loss (Sabour et al. 2017)."""
 
 from __future__ import annotations
 
@@ -7,80 +7,82 @@ from torch import Tensor, nn
 
 from lit_models.layers.masking import mask_of, zero_padding
 
-_TINY = 1e-12  # under a root: its slope at zero is infinite
+_TINY = 1e-12  # added under a square root, whose derivative at zero is infinite
 
 
 class Capsules(nn.Module):
-    """Routes the capsules of a text's words to a few output capsules.
+    """Dynamic routing from the capsules of a text's words to a few output capsules.
 
-    With u_i word i's capsule, W_j a matrix for each output capsule, the same at every word:
-        û_ij = W_j u_i;  b_ij = 0;  then, `iterations` times:
+    With u_i the capsule of word i and a matrix W_j for each output capsule, shared by all words:
+        û_ij = W_j u_i;  b_ij = 0;  then, `routing_iterations` times:
         c_ij = exp(b_ij) / Σ_k exp(b_ik);  s_j = Σ_i c_ij û_ij;  v_j = squash(s_j);
         b_ij ← b_ij + û_ij · v_j
-    Sums run over the text's own words. The û_ij are never made: Σ_i c_ij W_j u_i is
-    W_j Σ_i c_ij u_i, and W_j u_i · v_j is u_i · W_jᵀ v_j, so that a round costs as much as two
-    attention poolings for each output capsule instead of a tensor [B, J, T, D].
+    Sums run over the words of the text, without padding. The û_ij, a tensor [B, J, T, D], are not
+    computed: Σ_i c_ij W_j u_i = W_j Σ_i c_ij u_i and W_j u_i · v_j = u_i · W_jᵀ v_j, so that an
+    iteration costs as much as two attention poolings for each output capsule.
 
     Args:
         input_size: P, width of a word's capsule.
-        capsules: J, number of output capsules.
+        num_capsules: J, number of output capsules.
         capsule_size: D, their width.
-        iterations: rounds of routing.
-        faulty: as `variant: seed` has it: every v_j of length 1 (`to_unit_length`), and
-            b_ij ← û_ij · v_j, which forgets the rounds before.
+        routing_iterations: rounds of routing.
+        keras_faults: every v_j of length 1 (`to_unit_length`) and b_ij ← û_ij · v_j, which discards
+            the rounds before; for `lit_models.keras.capsule`.
     """
 
     def __init__(
         self,
         input_size: int,
-        capsules: int,
+        num_capsules: int,
         capsule_size: int,
-        iterations: int,
-        faulty: bool = False,
+        routing_iterations: int,
+        keras_faults: bool = False,
     ) -> None:
         super().__init__()
-        if iterations < 1:
-            raise ValueError(f"iterations is {iterations}; routing takes at least 1 round")
-        self.iterations, self.faulty = iterations, faulty
-        self.transform = nn.Parameter(torch.empty(capsules, input_size, capsule_size))
+        if routing_iterations < 1:
+            raise ValueError(
+                f"routing_iterations is {routing_iterations}; routing takes at least 1 round"
+            )
+        self.routing_iterations, self.keras_faults = routing_iterations, keras_faults
+        self.transform = nn.Parameter(torch.empty(num_capsules, input_size, capsule_size))
         for matrix in self.transform.data:
             nn.init.xavier_uniform_(matrix)
 
     def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """[B, J, D] output capsules and [B, T, J] couplings of the last round, 0 on padding.
+        """[B, J, D] output capsules and [B, T, J] couplings of the last iteration, 0 on padding.
 
         Args:
-            inputs: [B, T, P], anything past a row's length.
+            inputs: [B, T, P], any values past a row's length.
             lengths: int64[B].
         """
-        own = mask_of(lengths, inputs.shape[1])[:, None]  # [B, 1, T]
+        mask = mask_of(lengths, inputs.shape[1])[:, None]  # [B, 1, T]
         inputs = zero_padding(inputs, lengths)
         logits = inputs.new_zeros(len(inputs), len(self.transform), inputs.shape[1])  # [B, J, T]
-        for number in range(self.iterations):
-            coupling = logits.softmax(dim=1).masked_fill(~own, 0.0)  # [B, J, T]
+        for number in range(self.routing_iterations):
+            coupling = logits.softmax(dim=1).masked_fill(~mask, 0.0)  # [B, J, T]
             gathered = coupling @ inputs  # [B, J, P]
             sums = torch.einsum("bjp,jpd->bjd", gathered, self.transform)
-            outputs = to_unit_length(sums) if self.faulty else squash(sums)  # [B, J, D]
-            if number + 1 < self.iterations:
-                wanted = torch.einsum("bjd,jpd->bjp", outputs, self.transform)
-                agreement = wanted @ inputs.transpose(1, 2)  # [B, J, T]
-                logits = agreement if self.faulty else logits + agreement
+            outputs = to_unit_length(sums) if self.keras_faults else squash(sums)  # [B, J, D]
+            if number + 1 < self.routing_iterations:
+                projected = torch.einsum("bjd,jpd->bjp", outputs, self.transform)
+                agreement = projected @ inputs.transpose(1, 2)  # [B, J, T]
+                logits = agreement if self.keras_faults else logits + agreement
         return outputs, coupling.transpose(1, 2)
 
 
 def squash(sums: Tensor) -> Tensor:
-    """v = |s|² / (1 + |s|²) · s / |s|: the direction stays, the length comes below 1."""
+    """v = |s|² / (1 + |s|²) · s / |s|: same direction, length below 1."""
     square = sums.square().sum(dim=-1, keepdim=True)
     return sums * ((square + _TINY).sqrt() / (1 + square))
 
 
 def to_unit_length(sums: Tensor) -> Tensor:
-    """v = s / |s|, the squash of `variant: seed`, after which a length says nothing."""
+    """v = s / |s|, the squash of `lit_models.keras.capsule`, after which a length says nothing."""
     return sums / (sums.square().sum(dim=-1, keepdim=True) + _TINY).sqrt()
 
 
 def length_of(capsules: Tensor) -> Tensor:
-    """[…] lengths of […, D] vectors, with a slope everywhere."""
+    """[…] lengths of […, D] vectors, differentiable also at zero."""
     return (capsules.square().sum(dim=-1) + _TINY).sqrt()
 
 
@@ -93,7 +95,7 @@ def margin_loss(lengths: Tensor, labels: Tensor) -> Tensor:
         lengths: [B, C], |v_j|.
         labels: int64[B].
     """
-    right = nn.functional.one_hot(labels, lengths.shape[1]).bool()
+    target = nn.functional.one_hot(labels, lengths.shape[1]).bool()
     present = (0.9 - lengths).clamp(min=0).square()
     absent = 0.5 * (lengths - 0.1).clamp(min=0).square()
-    return torch.where(right, present, absent).sum(dim=1).mean()
+    return torch.where(target, present, absent).sum(dim=1).mean()

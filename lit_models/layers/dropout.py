@@ -1,4 +1,4 @@
-"""Dropout of whole dimensions of a text, and of whole words."""
+"""Dropout of whole dimensions of a text, and removal of random words."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from lit_models.layers.masking import mask_of
 
 
 class TextDropout(nn.Dropout):
-    """Leaves whole dimensions of a text out, at all its positions (Gal & Ghahramani 2016).
+    """Dropout of whole dimensions, at all positions of a text (Gal & Ghahramani 2016).
 
-    One random number for each text and dimension: one for each value is slow on a CPU.
+    It draws one random number for each text and dimension; one for each value is slow on a CPU.
     """
 
     def forward(self, states: Tensor) -> Tensor:
@@ -24,28 +24,28 @@ class TextDropout(nn.Dropout):
 
 
 def leave_words_out(
-    tokens: Tensor, lengths: Tensor, vocab_size: int, share: float
+    tokens: Tensor, lengths: Tensor, vocab_size: int, probability: float
 ) -> tuple[Tensor, Tensor]:
-    """Texts as if a random share of the vocabulary did not exist; the rest closes up.
+    """Remove random words of the vocabulary from all texts and close the gaps.
 
-    For networks in which a word whose vector is zero is still a word: a layer norm would blow up
-    what little stands there, attention would gather in it, and no such place exists in prediction.
-    A text that would lose all its words keeps them.
+    For networks in which a zero vector would still act as a word: a layer norm would scale it up,
+    and attention would attend to it, though predictions have no such positions. A text that would
+    lose all its words keeps them.
 
     Args:
         tokens: int64[B, T], all below `vocab_size`.
         lengths: int64[B].
         vocab_size: V.
-        share: how much of the vocabulary is left out, in all texts alike.
+        probability: probability of removing a word of the vocabulary.
 
     Returns:
         Tokens int64[B, T'] with T' ≤ T, and lengths int64[B].
     """
     words = mask_of(lengths, tokens.shape[1])
-    kept = (torch.rand(vocab_size, device=tokens.device) >= share)[tokens] & words
-    kept = torch.where(kept.any(dim=1, keepdim=True), kept, words)
-    order = (~kept).byte().argsort(dim=1, stable=True)
-    tokens, lengths = tokens.gather(1, order), kept.sum(dim=1)
-    if tokens.device.type == "cpu":  # elsewhere the maximum would make the device wait
+    mask = (torch.rand(vocab_size, device=tokens.device) >= probability)[tokens] & words
+    mask = torch.where(mask.any(dim=1, keepdim=True), mask, words)
+    order = (~mask).byte().argsort(dim=1, stable=True)
+    tokens, lengths = tokens.gather(1, order), mask.sum(dim=1)
+    if tokens.device.type == "cpu":  # on a GPU reading the maximum would cause a synchronisation
         tokens = tokens[:, : int(lengths.max())]
     return tokens, lengths

@@ -1,4 +1,4 @@
-"""Word vectors with the two dropouts that fit them: of whole words, and of dimensions."""
+"""Word embeddings, with dropout of whole words and of whole dimensions."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from lit_models.layers.dropout import TextDropout
 
 
 class WordEmbedding(nn.Module):
-    """Looks tokens up; in training, leaves whole words and whole dimensions out.
+    """Embedding look-up with two kinds of dropout in training (Gal & Ghahramani 2016).
 
-    Both as Gal & Ghahramani 2016 do: a dropped word is dropped wherever it stands in the batch, a
-    dropped dimension is dropped at every position of a text, and what is left is scaled up. One
-    mask per text also spares drawing a random number for each value, which is slow on a CPU.
+    A dropped word is zero wherever it occurs in the batch, and a dropped dimension at every
+    position of a text; the remaining values are scaled up. One mask per text also avoids drawing a
+    random number for each value, which is slow on a CPU.
 
     Args:
         vocab_size: V, rows of the table.
         embedding_dim: E.
-        word_dropout: share of the vocabulary left out of a batch.
-        dropout: share of the dimensions set to zero, drawn for each text.
+        word_dropout: probability of dropping a word of the vocabulary from a batch.
+        dropout: probability of dropping a dimension of a text.
     """
 
     def __init__(
@@ -32,10 +32,10 @@ class WordEmbedding(nn.Module):
         self.dropout = TextDropout(dropout)
 
     def start_from(self, vectors: Tensor) -> None:
-        """Puts given vectors, float[N, E], in place of the first N ≤ V random ones.
+        """Replace the first N ≤ V rows of the table by given vectors, float[N, E].
 
         Raises:
-            ValueError: they are too many, or of another width.
+            ValueError: too many vectors, or vectors of another width.
         """
         (rows, width), table = vectors.shape, self.table.weight
         if rows > table.shape[0] or width != table.shape[1]:
@@ -51,9 +51,29 @@ class WordEmbedding(nn.Module):
         """float[B, T, E] from int64[B, T]."""
         words: Tensor = self.table(tokens)
         if self.training and self.word_dropout:
-            kept = torch.rand(self.table.num_embeddings, device=tokens.device) >= self.word_dropout
-            scale = kept.to(words.dtype) / (1 - self.word_dropout)  # [V]
-            # In place: fresh memory costs a CPU more than the product.
+            mask = torch.rand(self.table.num_embeddings, device=tokens.device) >= self.word_dropout
+            scale = mask.to(words.dtype) / (1 - self.word_dropout)  # [V]
+            # In place: on a CPU allocating memory costs more than the product.
             words = words.mul_(scale[tokens][:, :, None])
         dropped: Tensor = self.dropout(words)
         return dropped
+
+
+def initialize_embeddings(module: nn.Module, vectors: Tensor) -> list[Tensor]:
+    """Start every `WordEmbedding` of a module from given vectors, float[N, E].
+
+    Returns:
+        The embeddings' tables.
+
+    Raises:
+        ValueError: no `WordEmbedding`, or vectors that do not fit into one.
+    """
+    embeddings = [m for m in module.modules() if isinstance(m, WordEmbedding)]
+    if not embeddings:
+        raise ValueError(
+            f"data.vectors is set, and {type(module).__name__} has no layer that starts from "
+            "word vectors; set --data.vectors null"
+        )
+    for embedding in embeddings:
+        embedding.start_from(vectors)
+    return [embedding.table.weight for embedding in embeddings]

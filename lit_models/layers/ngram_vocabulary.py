@@ -1,4 +1,4 @@
-"""The n-grams that a model knows, learnt from the train side, and the TF-IDF weights over them."""
+"""Vocabularies of n-grams, learnt from the train side, and TF-IDF weights over them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TrainView
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from lit_models.base.ngrams import check_orders
 from lit_models.layers.bags import Items, distinct, row_ngrams
 
@@ -16,48 +16,47 @@ _ROWS_AT_ONCE = 256
 
 
 class NgramVocabulary(nn.Module):
-    """Numbers the most frequent n-grams of the train side and finds them in any text.
+    """Number the most frequent n-grams of the train side, and look them up in any text.
 
-    The numbers follow one sorted array of keys, so a look-up is a binary search. Its size is fixed
-    beforehand, so that a checkpoint fits any corpus: places that a small corpus leaves are never
-    looked up.
+    The number of an n-gram is its position in a sorted array of keys, found by binary search. The
+    array has a fixed size, so that a checkpoint fits any corpus; positions that a small corpus
+    leaves free are never found.
 
     Args:
-        orders: longest n-gram; all of 1 … orders are known.
-        size: F, most n-grams.
-        min_documents: n-grams in fewer train texts are left out.
-        dropout: share of a text's n-grams left out in training.
+        orders: length of the longest n-gram; all of 1 … orders are counted.
+        size: F, largest number of n-grams.
+        min_df: n-grams in fewer train texts are left out.
+        dropout: probability of dropping an n-gram of a text in training.
 
     Attributes:
-        keys: int64[F], ascending; the greatest int64 where a place is free.
+        keys: int64[F], ascending; the largest int64 at free positions.
         base: int64[], number of token ids plus one.
 
     Raises:
-        ValueError: sizes below 1.
+        ValueError: a size below 1.
     """
 
     keys: Tensor
     base: Tensor
 
-    def __init__(self, orders: int, size: int, min_documents: int, dropout: float = 0.0) -> None:
+    def __init__(self, orders: int, size: int, min_df: int, dropout: float = 0.0) -> None:
         super().__init__()
-        if min(orders, size, min_documents) < 1:
+        if min(orders, size, min_df) < 1:
             raise ValueError(
-                f"ngrams {orders}, max_ngrams {size} and min_documents {min_documents} "
-                "must each be at least 1"
+                f"ngrams {orders}, max_features {size} and min_df {min_df} must each be at least 1"
             )
-        self.orders, self.size, self.min_documents = orders, size, min_documents
+        self.orders, self.size, self.min_df = orders, size, min_df
         self.dropout = dropout
         self.register_buffer("keys", torch.full((size,), _LAST))
         self.register_buffer("base", torch.tensor(1))
 
     def learn(self, view: TrainView) -> np.ndarray:
-        """Chooses the n-grams.
+        """Choose the n-grams.
 
-        Among n-grams in equally many texts, shorter ones and those of frequent words go first.
+        Of n-grams in equally many texts, shorter ones and those of frequent words go first.
 
         Returns:
-            int64[C, F], how many train texts of each class have each n-gram.
+            int64[C, F] number of train texts of each class with each n-gram.
 
         Raises:
             ValueError: the n-grams do not fit into 63 bits, or none is left.
@@ -66,40 +65,39 @@ class NgramVocabulary(nn.Module):
         check_orders(self.orders, base)
         self.base.fill_(base)
         rows, keys = self._distinct(view.tokens)
-        every, documents = np.unique(keys, return_counts=True)
-        kept = np.flatnonzero(documents >= self.min_documents)
-        if not len(kept):
-            raise ValueError(
-                f"min_documents {self.min_documents} leaves no n-gram of {len(every)}; lower it"
-            )
-        most = np.argsort(-documents[kept], kind="stable")[: self.size]
-        chosen = every[np.sort(kept[most])]
+        unique, documents = np.unique(keys, return_counts=True)
+        frequent = np.flatnonzero(documents >= self.min_df)
+        if not len(frequent):
+            raise ValueError(f"min_df {self.min_df} leaves no n-gram of {len(unique)}; lower it")
+        most = np.argsort(-documents[frequent], kind="stable")[: self.size]
+        chosen = unique[np.sort(frequent[most])]
         self.keys.fill_(_LAST)
         self.keys[: len(chosen)] = torch.from_numpy(chosen)
         labels = view.labels[rows]
         counts = np.zeros((view.num_classes, self.size), dtype=np.int64)
         for label in range(view.num_classes):
-            found, times = np.unique(keys[labels == label], return_counts=True)
-            place = np.searchsorted(chosen, found)
-            place[place == len(chosen)] = 0
-            known = chosen[place] == found
-            counts[label, place[known]] = times[known]
+            of_class, documents = np.unique(keys[labels == label], return_counts=True)
+            number = np.searchsorted(chosen, of_class)
+            number[number == len(chosen)] = 0
+            known = chosen[number] == of_class
+            counts[label, number[known]] = documents[known]
         return counts
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Items:
-        """Each known n-gram of a row once, as numbers 0 … F - 1, with its count."""
+        """Known n-grams of each row with their counts, numbered 0 … F - 1."""
         items = self._keys_in(tokens, lengths)
         if self.training and self.dropout:
-            items = items.dropped(self.dropout)  # before the search, which costs the most
-        place = torch.searchsorted(self.keys, items.values).clamp(max=self.size - 1)
-        return items._replace(values=place).where(self.keys.index_select(0, place) == items.values)
+            items = items.dropped(self.dropout)  # before the search, the costliest step
+        number = torch.searchsorted(self.keys, items.values).clamp(max=self.size - 1)
+        known = self.keys.index_select(0, number) == items.values
+        return items._replace(values=number).where(known)
 
     def _keys_in(self, tokens: Tensor, lengths: Tensor) -> Items:
         keys, masks = zip(*row_ngrams(tokens, lengths, self.orders, self.base), strict=True)
         return distinct(torch.cat(keys, dim=1), torch.cat(masks, dim=1))
 
     def _distinct(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        """int64 row and key of each n-gram in each row, once."""
+        """int64 row and int64 key of each distinct n-gram of each row."""
         rows, keys = [], []
         order = np.argsort(tokens.lengths, kind="stable")  # little padding in a chunk
         for start in range(0, len(order), _ROWS_AT_ONCE):
@@ -115,36 +113,36 @@ class NgramVocabulary(nn.Module):
 
 
 class TfidfBag(nn.Module):
-    """TF-IDF weights of a text's n-grams, as `TfidfVectorizer(sublinear_tf=True)` gives them.
+    """TF-IDF weights of n-grams, as of scikit-learn's `TfidfVectorizer(sublinear_tf=True)`.
 
-    w(t, d) = (1 + ln tf(t, d)) · (ln((1 + N) / (1 + df(t))) + 1), a text's weights scaled to
-    length 1 (Salton & Buckley 1988).
+    w(t, d) = (1 + ln tf(t, d)) · (ln((1 + N) / (1 + df(t))) + 1), then scaled to length 1 for each
+    text (Salton & Buckley 1988).
 
     Args:
-        orders: longest n-gram.
-        size: F, most n-grams.
-        min_documents: n-grams in fewer train texts are left out.
-        dropout: share of a text's n-grams left out in training.
+        orders: length of the longest n-gram.
+        size: F, largest number of n-grams.
+        min_df: n-grams in fewer train texts are left out.
+        dropout: probability of dropping an n-gram of a text in training.
 
     Attributes:
-        idf: float[F].
+        idf: float[F] inverse document frequencies.
     """
 
     idf: Tensor
 
-    def __init__(self, orders: int, size: int, min_documents: int, dropout: float) -> None:
+    def __init__(self, orders: int, size: int, min_df: int, dropout: float) -> None:
         super().__init__()
-        self.vocabulary = NgramVocabulary(orders, size, min_documents, dropout)
+        self.vocabulary = NgramVocabulary(orders, size, min_df, dropout)
         self.register_buffer("idf", torch.ones(size))
 
     def learn(self, view: TrainView) -> None:
-        """Learns n-grams and weights from the train side."""
+        """Learn n-grams and weights from the train side."""
         documents = self.vocabulary.learn(view).sum(axis=0)
         idf = np.log((1 + len(view.tokens)) / (1 + documents)) + 1
         self.idf.copy_(torch.from_numpy(idf))
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Numbers int64[N], starts int64[B] and weights float[N]: what an EmbeddingBag takes."""
+        """Arguments of an `EmbeddingBag`: int64[N] numbers, int64[B] starts, float[N] weights."""
         items = self.vocabulary(tokens, lengths)
         weights = self.idf.index_select(0, items.values) * (
             1 + items.counts.to(self.idf.dtype).log()

@@ -1,4 +1,4 @@
-"""Unpadded rows: all tokens of a batch in one line, attention within each text alone."""
+"""Packed rows: the tokens of a batch in one row without padding, attention within each text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lit_models.layers.masking import mask_of
 
 VARLEN = "lit_sentiment_varlen"
-# Types whose attention goes through transformers' interface and takes a mask made here.
+# Model types whose attention uses transformers' interface and accepts a given mask.
 PACKABLE = ("bert", "distilbert", "roberta", "xlm-roberta", "albert", "electra", "ernie")
 
 
@@ -19,11 +19,11 @@ class Packed(NamedTuple):
     """A batch without its padding.
 
     Attributes:
-        tokens: int64[1, N], row after row.
-        positions: int64[1, N], each token's place in its row.
-        edges: int32[B + 1], where rows begin and end.
-        longest: the longest row.
-        places: int64[N], where each token stood in the flat [B · T] batch.
+        tokens: int64[1, N] tokens, row after row.
+        positions: int64[1, N] position of each token in its row.
+        edges: int32[B + 1] starts and ends of rows.
+        longest: length of the longest row.
+        places: int64[N] index of each token in the flattened [B · T] batch.
     """
 
     tokens: Tensor
@@ -34,7 +34,7 @@ class Packed(NamedTuple):
 
 
 def pack(tokens: Tensor, lengths: Tensor) -> Packed:
-    """Takes int64[B, T] tokens and int64[B] lengths apart."""
+    """Pack int64[B, T] tokens of int64[B] lengths."""
     width = tokens.shape[1]
     index = mask_of(lengths, width).flatten().nonzero()[:, 0]
     edges = torch.zeros(len(lengths) + 1, dtype=torch.int32, device=tokens.device)
@@ -44,40 +44,40 @@ def pack(tokens: Tensor, lengths: Tensor) -> Packed:
 
 
 def unpack(states: Tensor, packed: Packed, rows: int) -> Tensor:
-    """[B, T, D] with zero vectors in the padding, from [1, N, D]."""
+    """[B, T, D] states with zero vectors in the padding, from [1, N, D]."""
     flat = states.new_zeros(rows * packed.longest, states.shape[2])
     flat = flat.index_copy(0, packed.places, states[0])
     return flat.view(rows, packed.longest, -1)
 
 
 def block_mask(packed: Packed) -> Tensor:
-    """bool[1, 1, N, N], true where both tokens are of one row: the reference for every machine."""
-    rows = packed.edges.diff().long()
-    row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), rows)
+    """bool[1, 1, N, N] mask, true where both tokens are of one row. Works on any device."""
+    lengths = packed.edges.diff().long()
+    row = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
     return (row[:, None] == row[None, :])[None, None]
 
 
 def packs_fast(encoder: nn.Module, tokens: Tensor) -> bool:
-    """Whether rows can be computed unpadded by a kernel made for it: on a card, in 16 bits."""
+    """True where packed rows have a kernel of their own: on a GPU, in 16 bits."""
     if not tokens.is_cuda or _kernel() is None:
         return False
     config: Any = encoder.config
     weights = next(encoder.parameters()).dtype
-    used = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else weights
-    return config.model_type in PACKABLE and used in (torch.bfloat16, torch.float16)
+    dtype = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else weights
+    return config.model_type in PACKABLE and dtype in (torch.bfloat16, torch.float16)
 
 
 def encode_packed(encoder: nn.Module, packed: Packed, first_position: int, fast: bool) -> Any:
-    """What the encoder returns for unpadded rows.
+    """Outputs of an encoder for packed rows.
 
     Args:
-        encoder: of transformers, of a type in `PACKABLE`.
+        encoder: encoder of transformers, of a type in `PACKABLE`.
         packed: the rows.
         first_position: see `lit_models.layers.pretrained`.
-        fast: by the variable-length kernel; else by SDPA under the block-diagonal mask.
+        fast: use the variable-length kernel, not SDPA with the block-diagonal mask.
 
     Raises:
-        ValueError: a type of encoder whose attention cannot be packed.
+        ValueError: an encoder of another type.
     """
     config: Any = encoder.config
     if config.model_type not in PACKABLE:
@@ -90,7 +90,7 @@ def encode_packed(encoder: nn.Module, packed: Packed, first_position: int, fast:
         return encoder(**inputs, attention_mask=block_mask(packed))
     _register()
     before, config._attn_implementation = config._attn_implementation, VARLEN
-    try:  # without a mask function of that name, transformers makes none
+    try:  # transformers has no mask function of that name and makes no mask
         return encoder(**inputs, edges=packed.edges, longest=packed.longest)
     finally:
         config._attn_implementation = before
@@ -112,23 +112,23 @@ def varlen_attention(
     """transformers' attention interface over torch's `varlen_attn`: [1, N, H, d].
 
     Args:
-        module: the layer.
+        module: the layer; unused.
         query: [1, H, N, d].
         key: [1, H, N, d].
         value: [1, H, N, d].
-        attention_mask: none is needed.
+        attention_mask: unused.
         edges: int32[B + 1].
-        longest: the longest row.
-        scaling: 1/√d where None.
-        dropout: the kernel has none.
-        **rest: what else a model passes on.
+        longest: length of the longest row.
+        scaling: factor of the products; None: 1/√d.
+        dropout: must be 0; the kernel has no dropout.
+        **rest: further arguments of models; unused.
 
     Raises:
-        ValueError: attention dropout was asked for.
+        ValueError: a dropout other than 0.
     """
     if dropout:
         raise ValueError(
-            f"attention_dropout is {dropout} and rows are packed, whose kernel has none; set "
+            f"attention_dropout is {dropout} and the kernel of packed rows has none; set "
             "--model.attention_dropout 0 or --model.packing never"
         )
     kernel = _kernel()

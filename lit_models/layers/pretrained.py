@@ -1,4 +1,4 @@
-"""Encoders of Hugging Face transformers: made from a source or a config alone, layer by layer."""
+"""Encoders of Hugging Face transformers, built from a source or from a config alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 from datamodules.errors import DataError
 from datamodules.pretrained import check_weights, loading, locate
 
-# What transformers calls the share of hidden states, and of attention weights, left out.
+# Names of dropout settings in transformers' configs: of hidden states, of attention weights.
 _DROPOUTS = (
     "hidden_dropout_prob",
     "dropout",
@@ -22,21 +22,28 @@ _DROPOUTS = (
     "mlp_dropout",
 )
 _ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
-# Not part of what a model is: names of places, of labels, of the moment.
-_ASIDE = ("_name_or_path", "transformers_version", "dtype", "id2label", "label2id", "architectures")
-_LISTED = 4  # keys that a message shows
+# Values that do not define a model.
+_EXCLUDED = (
+    "_name_or_path",
+    "transformers_version",
+    "dtype",
+    "id2label",
+    "label2id",
+    "architectures",
+)
+_LISTED = 4  # keys that a message lists
 
 
 def resolve_config(source: str | None, values: dict[str, Any] | None) -> dict[str, Any]:
-    """Every value of an encoder's configuration, so that it can be rebuilt from them alone.
+    """All values of an encoder's configuration, which suffice to build it.
 
     Args:
-        source: where the pretrained model is; None: `values` are all there is.
-        values: laid over the source's own; `model_type` must be the same as there.
+        source: source of the pretrained model; None: `values` alone.
+        values: values that override the source's; `model_type` must be equal.
 
     Raises:
-        Unavailable: the source cannot be had.
-        ValueError: another kind of model, or none.
+        Unavailable: the source is not available.
+        ValueError: another `model_type`, or none without a source.
     """
     from transformers import AutoConfig
 
@@ -45,8 +52,8 @@ def resolve_config(source: str | None, values: dict[str, Any] | None) -> dict[st
         kind = given.pop("model_type", None)
         if kind is None:
             raise ValueError(
-                "model.source is null and model.config has no model_type; name where pretrained "
-                "weights are, or say what is to be built: --model.config.model_type bert"
+                "model.source is null and model.config has no model_type; set --model.source to "
+                "pretrained weights, or --model.config.model_type to what to build, such as bert"
             )
         config = AutoConfig.for_model(kind, **given)
     else:
@@ -62,7 +69,7 @@ def resolve_config(source: str | None, values: dict[str, Any] | None) -> dict[st
         for name, value in given.items():
             setattr(config, name, value)
     resolved: dict[str, Any] = json.loads(config.to_json_string(use_diff=False))
-    return {name: value for name, value in resolved.items() if name not in _ASIDE}
+    return {name: value for name, value in resolved.items() if name not in _EXCLUDED}
 
 
 def build_encoder(
@@ -71,79 +78,66 @@ def build_encoder(
     dropout: float | None = None,
     attention_dropout: float = 0.0,
 ) -> tuple[nn.Module, nn.Linear | None]:
-    """The encoder in fp32, and the pretrained linear layer over its first state, if it has one.
+    """Encoder in fp32, and the pretrained linear layer of its pooler, if it has one.
 
-    Only safetensors are read.
+    Weights are read from safetensors only.
 
     Args:
-        source: where the weights are; None starts them at random.
-        config: from `resolve_config`.
-        dropout: share of hidden states left out in training; None: the model's own.
-        attention_dropout: share of attention weights left out in training.
+        source: source of the weights; None: random weights.
+        config: see `resolve_config`.
+        dropout: dropout of hidden states; None: as in `config`.
+        attention_dropout: dropout of attention weights.
 
     Raises:
-        Unavailable: the source cannot be had.
-        DataError: weights that are not whole, not safetensors, or of another architecture.
+        Unavailable: the source is not available.
+        DataError: weights that are damaged, not safetensors, or of another architecture.
     """
     from transformers import AutoConfig, AutoModel
 
     values = dict(config)
-    made = AutoConfig.for_model(values.pop("model_type"), **values)
+    settings = AutoConfig.for_model(values.pop("model_type"), **values)
     for name in _ATTENTION_DROPOUTS:
-        if hasattr(made, name):
-            setattr(made, name, attention_dropout)
+        if hasattr(settings, name):
+            setattr(settings, name, attention_dropout)
     for name in _DROPOUTS:
-        if dropout is not None and hasattr(made, name):
-            setattr(made, name, dropout)
+        if dropout is not None and hasattr(settings, name):
+            setattr(settings, name, dropout)
     if source is None:
-        return _without_pooler(AutoModel.from_config(made, dtype=torch.float32), learnt=False)
+        return _without_pooler(AutoModel.from_config(settings, dtype=torch.float32), learnt=False)
     place = locate(source)
     if Path(place).is_dir():
         check_weights(Path(place))
     with loading(source) as local, _quiet():
         encoder, report = AutoModel.from_pretrained(
             place,
-            config=made,
+            config=settings,
             dtype=torch.float32,
             use_safetensors=True,
             local_files_only=local,
-            ignore_mismatched_sizes=True,  # listed below, together with all else that is wrong
+            ignore_mismatched_sizes=True,  # reported below, with missing keys
             output_loading_info=True,
         )
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     mismatched = sorted(str(key[0]) for key in report["mismatched_keys"])
     if missing or mismatched:
         raise DataError(
-            f"{source}: its weights are not those of a {made.model_type} as its config and "
+            f"{source}: its weights are not those of a {settings.model_type} as its config and "
             f"model.config describe it: missing {_some(missing)}; unexpected "
             f"{_some(sorted(report['unexpected_keys']))}; of another shape {_some(mismatched)}; "
             "give the source that belongs to the config, or leave model.config out"
         )
     learnt = not any(key.startswith("pooler.") for key in report["missing_keys"])
-    return _without_pooler(encoder.train(), learnt)  # it comes in eval mode: without dropout
+    return _without_pooler(encoder.train(), learnt)  # from_pretrained returns it in eval mode
 
 
 def layers_of(encoder: nn.Module) -> list[nn.Module]:
-    """The encoder's layers, lowest first; ALBERT's shared one is one layer."""
+    """Layers of an encoder, lowest first; the layer that ALBERT repeats counts once."""
     stack = next(module for module in encoder.modules() if isinstance(module, nn.ModuleList))
     return list(stack)
 
 
-def depths_of(encoder: nn.Module) -> dict[int, int]:
-    """How far from the input each parameter is, by its `id`: 0 embeddings, 1 … L the layers.
-
-    What stands above the last layer counts to it.
-    """
-    layers = layers_of(encoder)
-    depths = {id(p): i + 1 for i, layer in enumerate(layers) for p in layer.parameters()}
-    for name, parameter in encoder.named_parameters():
-        low = any(part in name for part in ("embed", "wte", "wpe"))
-        depths.setdefault(id(parameter), 0 if low else len(layers))
-    return depths
-
-
 def reinitialise(layers: list[nn.Module], deviation: float) -> None:
-    """Starts layers anew, as BERT started them: normal weights, zero biases, unit gains."""
+    """Initialise layers as BERT: normal matrices, zero biases, unit gains."""
     for layer in layers:
         for module in layer.modules():
             weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
@@ -157,7 +151,7 @@ def reinitialise(layers: list[nn.Module], deviation: float) -> None:
 
 
 def first_position(encoder: nn.Module) -> int:
-    """The number of a row's first position: RoBERTa's count on from its padding id."""
+    """Id of a row's first position: the padding id plus 1 in RoBERTa, 0 in others."""
     embeddings = getattr(encoder, "embeddings", None)
     if hasattr(embeddings, "create_position_ids_from_input_ids"):
         return int(embeddings.padding_idx) + 1  # type: ignore[union-attr]
@@ -165,7 +159,7 @@ def first_position(encoder: nn.Module) -> int:
 
 
 def longest_row(encoder: nn.Module) -> int:
-    """How many tokens a row may have."""
+    """Largest number of tokens in a row."""
     config: Any = encoder.config
     return int(config.max_position_embeddings) - first_position(encoder)
 
@@ -174,7 +168,7 @@ def _without_pooler(encoder: nn.Module, learnt: bool) -> tuple[nn.Module, nn.Lin
     pooler = getattr(encoder, "pooler", None)
     if pooler is None:
         return encoder, None
-    encoder.pooler = None  # type: ignore[assignment]  # its output would be computed for nobody
+    encoder.pooler = None  # type: ignore[assignment]  # else its unused output would be computed
     linear = getattr(pooler, "dense", pooler)
     return encoder, linear if learnt and isinstance(linear, nn.Linear) else None
 
@@ -185,7 +179,7 @@ def _some(names: list[str]) -> str:
 
 
 class _quiet:
-    """Keeps transformers' progress bar and report of keys, which are checked, out of the log."""
+    """Silence transformers' progress bar and its report of keys, which are checked here."""
 
     def __enter__(self) -> None:
         from transformers.utils import logging

@@ -1,4 +1,4 @@
-"""Recurrent layers over padded rows: three cells, one or both directions, one or more layers."""
+"""Recurrent layers over padded rows: three cells, one or two directions, any number of layers."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ _DENSE: dict[str, Callable[..., Any]] = {
 
 
 class Recurrent(nn.Module):
-    """All hidden states of a recurrent network, read forward or in both directions.
+    """All hidden states of a recurrent network in one or both directions.
 
-    With x_t the input, h the state, U the recurrent weights, σ the logistic function (biases left
-    out for brevity):
+    With x_t the input, h the state, U the recurrent weights and σ the logistic function (biases
+    omitted):
         rnn (Elman 1990):  h_t = tanh(W x_t + U h_{t-1})
-        gru (Cho et al. 2014, the reset gate after the product as cuDNN has it):
+        gru (Cho et al. 2014, with the reset gate after the product, as in cuDNN):
             r, z = σ(W x_t + U h_{t-1});  n = tanh(W_n x_t + r ⊙ (U_n h_{t-1}));
             h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
         lstm (Hochreiter & Schmidhuber 1997; Gers et al. 2000):
             i, f, o = σ(W x_t + U h_{t-1});  g = tanh(W_g x_t + U_g h_{t-1});
             c_t = f ⊙ c_{t-1} + i ⊙ g;  h_t = o ⊙ tanh(c_t)
 
-    The backward direction turns each row round within its own length, reads it forward and turns
-    the states back, so it never sees padding, and dense kernels serve on a CPU: oneDNN's for the
-    LSTM, `recurrence.read` for the others. On a CUDA device the rows are packed instead, and cuDNN
-    does not compute padding.
+    The backward direction reverses each row within its length, reads it forward and reverses the
+    states, so that it never reads padding and dense kernels can be used on a CPU: oneDNN's for the
+    LSTM, `recurrence.read` for the others. On a CUDA device the rows are packed, so that cuDNN does
+    not compute padding.
 
-    Recurrent matrices start orthogonal (Saxe et al. 2014), the LSTM's forget gates open (Jozefowicz
-    et al. 2015).
+    Recurrent matrices start orthogonal (Saxe et al. 2014) and the biases of the LSTM's forget gates
+    at 1 (Jozefowicz et al. 2015).
 
     Args:
-        cell: kind of cell.
+        cell: type of cell.
         input_size: I.
         hidden_size: H, of one direction.
-        layers: how many stand on one another.
-        bidirectional: read backwards too.
-        dropout: on the states between two layers: whole dimensions of a text.
-        recurrent_dropout: on h_{t-1}, one mask for a whole text (Gal & Ghahramani 2016). It leaves
-            the fused kernels for a loop over the words, several times slower.
-        weight_drop: share of the recurrent weights left out of a batch (Merity et al. 2018), which
-            keeps the fused kernels.
+        num_layers: number of stacked layers.
+        bidirectional: also read backward.
+        dropout: dropout of whole dimensions of a text on the states between two layers.
+        recurrent_dropout: dropout on h_{t-1}, with one mask for a whole text (Gal & Ghahramani
+            2016). It replaces the fused kernels by a loop over the words, several times slower.
+        weight_drop: dropout of recurrent weights, with one mask for a batch (Merity et al. 2018);
+            works with the fused kernels.
 
     Attributes:
         output_size: width of a state, H or 2H.
@@ -69,7 +69,7 @@ class Recurrent(nn.Module):
         input_size: int,
         hidden_size: int,
         *,
-        layers: int = 1,
+        num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
@@ -87,7 +87,7 @@ class Recurrent(nn.Module):
                 Direction(cell, self.output_size if layer else input_size, hidden_size, *drops)
                 for _ in range(directions)
             )
-            for layer in range(layers)
+            for layer in range(num_layers)
         )
         self.dropout = TextDropout(dropout)
 
@@ -97,41 +97,41 @@ class Recurrent(nn.Module):
         for number, directions in enumerate(self.layers):
             if number:
                 states = self.dropout(states)
-            own: list[Direction] = list(directions)  # type: ignore[call-overload]
-            if all(direction.unfused(states) for direction in own):
-                # In bf16 rounding would add up over the words, and k keeps few digits near 1/2.
+            readers: list[Direction] = list(directions)  # type: ignore[call-overload]
+            if all(reader.unfused(states) for reader in readers):
+                # In bf16 rounding errors of k, near 1/2, would accumulate over the words.
                 with torch.autocast("cpu", enabled=False):
-                    weights = [direction.weights() for direction in own]
+                    weights = [reader.weights() for reader in readers]
                     states = recurrence.read(states.to(weights[0][0].dtype), lengths, weights)
                 continue
-            read = [own[0](states, lengths)]
+            outputs = [readers[0](states, lengths)]
             if self.bidirectional:
-                read.append(reverse(own[1](reverse(states, lengths), lengths), lengths))
-            states = torch.cat(read, dim=2) if self.bidirectional else read[0]
+                backward = readers[1](reverse(states, lengths), lengths)
+                outputs.append(reverse(backward, lengths))
+            states = torch.cat(outputs, dim=2) if self.bidirectional else outputs[0]
         return states
 
-    def pool(self, states: Tensor, lengths: Tensor, how: Pooling) -> Tensor:
-        """What speaks for a text: [B, D] of [B, T, D], or [B, 2D] for `mean+max`.
+    def pool(self, states: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
+        """[B, D] pooled states of [B, T, D], or [B, 2D] for `mean+max`.
 
-        `last` takes each direction where it has read the whole text: the forward states at the last
-        word, the backward states at the first.
+        `last` is the forward state at the last word and the backward state at the first.
         """
-        if how == "last":
+        if pooling == "last":
             forward = last_state(states[:, :, : self.hidden_size], lengths)
-            backward = states[:, 0, self.hidden_size :]  # of no width in one direction
+            backward = states[:, 0, self.hidden_size :]  # empty if unidirectional
             return torch.cat([forward, backward], dim=1)
-        return pool(states, lengths, how)
+        return pool(states, lengths, pooling)
 
-    def pooled_size(self, how: Pooling) -> int:
-        """Width of what `pool` returns."""
-        return pooled_size(self.output_size, how)
+    def pooled_size(self, pooling: Pooling) -> int:
+        """Width of the states that `pool` returns."""
+        return pooled_size(self.output_size, pooling)
 
 
 class Direction(nn.Module):
-    """One layer read in one direction.
+    """One layer in one direction.
 
     Args:
-        cell: kind of cell.
+        cell: type of cell.
         input_size: I.
         hidden_size: H.
         recurrent_dropout: see `Recurrent`.
@@ -165,12 +165,12 @@ class Direction(nn.Module):
         """float[B, T, H] states from float[B, T, I]; past a row's length: garbage."""
         if inputs.device.type != "cpu":
             return self._read(inputs, lengths)
-        # Not every CPU has oneDNN's LSTM in bf16, and without it the kernel fails.
+        # On a CPU for which oneDNN has no LSTM in bf16 the kernel fails.
         with torch.autocast("cpu", enabled=False):
             return self._read(inputs.to(self._weights()[0].dtype), lengths)
 
     def unfused(self, inputs: Tensor) -> bool:
-        """Whether PyTorch has no fused kernel here, so that `recurrence.read` is the faster."""
+        """True where PyTorch has no fused kernel and `recurrence.read` is faster."""
         exact = self._weights()[0].dtype in (torch.float32, torch.float64)
         looped = self.training and self.recurrent_dropout > 0
         return inputs.device.type == "cpu" and self.cell != "lstm" and exact and not looped
@@ -186,24 +186,24 @@ class Direction(nn.Module):
         return states
 
     def _packed(self, inputs: Tensor, lengths: Tensor) -> Tensor:
-        """Real words alone, for cuDNN; zeros past a row's length."""
+        """cuDNN's kernel on packed rows; zeros past a row's length."""
         packed = pack_padded_sequence(inputs, lengths.cpu(), batch_first=True, enforce_sorted=False)
         states, _ = self.core(packed)
         width = inputs.shape[1]
         return pad_packed_sequence(states, batch_first=True, total_length=width)[0]
 
     def _weights(self) -> list[Tensor]:
-        """Input weights, recurrent weights, and the biases of both."""
+        """Input weights, recurrent weights, and biases of both."""
         return list(self.core.parameters())
 
     def weights(self) -> list[Tensor]:
-        """`_weights`, of which training leaves some recurrent ones out."""
+        """`_weights`, with weight drop on the recurrent ones in training."""
         weights = self._weights()
         weights[1] = F.dropout(weights[1], self.weight_drop, self.training)
         return weights
 
     def _fused(self, inputs: Tensor) -> Tensor:
-        """The fused kernel with some recurrent weights left out."""
+        """Fused kernel with weight drop."""
         weights = self.weights()
         start = inputs.new_zeros(1, len(inputs), self.hidden_size)
         first = (start, start) if self.cell == "lstm" else start
@@ -214,7 +214,7 @@ class Direction(nn.Module):
         return states
 
     def _loop(self, inputs: Tensor) -> Tensor:
-        """Word by word, the equations as they are written."""
+        """The written equations, word by word."""
         size = self.hidden_size
         weight_ih, weight_hh, bias_ih, bias_hh = self._weights()
         projected = F.linear(inputs, weight_ih, bias_ih)  # [B, T, gates · H]
@@ -222,15 +222,15 @@ class Direction(nn.Module):
         mask = F.dropout(torch.ones_like(state), self.recurrent_dropout, self.training)
         states = []
         for word in projected.unbind(dim=1):
-            back = F.linear(state * mask, weight_hh, bias_hh)
+            recurrent = F.linear(state * mask, weight_hh, bias_hh)
             if self.cell == "rnn":
-                state = (word + back).tanh()
+                state = (word + recurrent).tanh()
             elif self.cell == "gru":
-                reset, update = (word + back)[:, : 2 * size].sigmoid().chunk(2, dim=1)
-                new = (word[:, 2 * size :] + reset * back[:, 2 * size :]).tanh()
+                reset, update = (word + recurrent)[:, : 2 * size].sigmoid().chunk(2, dim=1)
+                new = (word[:, 2 * size :] + reset * recurrent[:, 2 * size :]).tanh()
                 state = (1 - update) * new + update * state
             else:
-                i, f, g, o = (word + back).chunk(4, dim=1)
+                i, f, g, o = (word + recurrent).chunk(4, dim=1)
                 cell_state = f.sigmoid() * cell_state + i.sigmoid() * g.tanh()
                 state = o.sigmoid() * cell_state.tanh()
             states.append(state)
@@ -238,7 +238,7 @@ class Direction(nn.Module):
 
 
 def reverse(states: Tensor, lengths: Tensor) -> Tensor:
-    """Turns each row round within its own length; what stands past it stays.
+    """Reverse each row within its length; positions past it stay.
 
     Args:
         states: [B, T, D].
@@ -246,14 +246,15 @@ def reverse(states: Tensor, lengths: Tensor) -> Tensor:
     """
     rows, width, _ = states.shape
     first = torch.arange(rows, device=states.device)[:, None] * width
-    result: Tensor = _Permute.apply(states, (first + recurrence.turned(lengths, width)).flatten())
+    order = (first + recurrence.reversed_positions(lengths, width)).flatten()
+    result: Tensor = _Permute.apply(states, order)
     return result
 
 
 class _Permute(torch.autograd.Function):
-    """Rows put in the order of a permutation that is its own inverse.
+    """Permutation of rows that is its own inverse, and so the gradient's permutation too.
 
-    So is its gradient, by the same copy; autograd's own would add up row by row.
+    Autograd's gradient of `index_select` adds row by row, which is slower than this copy.
     """
 
     @staticmethod

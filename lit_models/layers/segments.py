@@ -1,4 +1,4 @@
-"""Two segments in a row, for the objectives that ask how one follows the other."""
+"""Rows of two segments, for pretraining on the relation between them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SegmentPairs(NamedTuple):
     Attributes:
         tokens: int64[B, T], padded at the end.
         lengths: int64[B].
-        segments: int64[B, T], 0 up to the first `[SEP]`, 1 after it.
+        segments: int64[B, T], 0 through the first `[SEP]`, 1 after it.
         answers: int64[B], 1 where the second segment does not follow the first.
     """
 
@@ -32,30 +32,30 @@ def pair_segments(
     objective: PairObjective,
     generator: torch.Generator | None = None,
 ) -> SegmentPairs:
-    """Cuts each row in two halves and, in half of the cases, breaks their succession.
+    """Split each row into two halves, and with probability 1/2 make them an inconsecutive pair.
 
-    `next-sentence` (Devlin et al. 2019): the second half is that of another row. `sentence-order`
-    (Lan et al. 2020): the halves change places, so that topic alone does not tell.
+    `next-sentence` (Devlin et al. 2019) replaces the second half by that of another row.
+    `sentence-order` (Lan et al. 2020) swaps the halves, so that the topic does not give the answer.
 
     Args:
-        tokens: int64[B, T], rows `[CLS] text [SEP]`; a text of one token stays whole and alone.
+        tokens: int64[B, T], rows `[CLS] text [SEP]`; the second half of a one-token text is empty.
         lengths: int64[B], at least 3.
-        objective: which of the two.
-        generator: of the choices.
+        objective: `next-sentence` or `sentence-order`.
+        generator: random generator of the choices.
 
     Returns:
-        The pairs; a row is one token longer than before, but for a second half from elsewhere.
+        Pairs, one token longer than the rows unless the second half is of another row.
 
     Raises:
-        ValueError: there is no such objective, or a row is too short to hold a text.
+        ValueError: an unknown objective, or a row of fewer than 3 tokens.
     """
     if objective not in ("next-sentence", "sentence-order"):
-        raise ValueError(f"{objective!r} is no objective of pairs: next-sentence, sentence-order")
+        raise ValueError(f"objective is {objective!r}; choose one of next-sentence, sentence-order")
     if int(lengths.min()) < 3:
         raise ValueError(f"a row of {int(lengths.min())} tokens; [CLS] text [SEP] has at least 3")
     count = len(tokens)
     sizes = lengths - 2  # of the texts
-    middles = 1 + (sizes + 1) // 2  # where the second half starts
+    middles = 1 + (sizes + 1) // 2  # starts of the second halves
     broken = torch.rand(count, generator=generator) < 0.5
     shift = int(torch.randint(1, max(count, 2), (1,), generator=generator))
     rows, segments, answers = [], [], []

@@ -1,4 +1,4 @@
-"""Self-attention over padded rows, by softmax or by a kernel of linear cost."""
+"""Self-attention over padded rows: softmax attention, and linear attention."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ Kernel = Literal["softmax", "linear"]
 
 
 class SelfAttention(nn.Module):
-    """Every word looks at every word of its text, several times over.
+    """Multi-head self-attention (Vaswani et al. 2017).
 
-    For each head: Q, K, V = X W_Q, X W_K, X W_V of D/heads dimensions each;
+    For each head: Q, K, V = X W_Q, X W_K, X W_V of D/H dimensions each;
     head = attention(Q, K, V);  Y = [head_1, …, head_H] W_O. No biases, as in the paper.
 
-    Padded keys take no part, whatever stands there as long as it is finite.
+    Padded keys have no influence, provided that the states there are finite.
 
     Args:
         width: D.
-        heads: H.
+        num_heads: H.
         kernel: `softmax` or `linear`, see `softmax_attention` and `linear_attention`.
-        dropout: share of the softmax weights left out in training. Only off the CPU, where it
-            would leave the fast kernel: six times slower (123 ms to 712 ms for forward and backward
-            of 32 × 4 heads × 400 words × 32 dimensions, one thread, torch 2.13).
+        dropout: dropout of softmax weights in training. Refused on a CPU, where the fast kernel has
+            none and attention takes six times as long (712 instead of 123 ms for forward and
+            backward of 32 × 4 heads × 400 words × 32 dimensions, one thread, torch 2.13).
 
     Raises:
         ValueError: sizes that do not fit; in training, attention dropout on a CPU.
     """
 
     def __init__(
-        self, width: int, heads: int, kernel: Kernel = "softmax", dropout: float = 0.0
+        self, width: int, num_heads: int, kernel: Kernel = "softmax", dropout: float = 0.0
     ) -> None:
         super().__init__()
-        if heads < 1 or width % heads:
+        if num_heads < 1 or width % num_heads:
             raise ValueError(
-                f"embedding_dim {width} cannot be shared by {heads} heads; choose a divisor of "
-                f"{width} as --model.heads"
+                f"embedding_dim {width} cannot be shared by {num_heads} heads; choose a divisor of "
+                f"{width} as --model.num_heads"
             )
         if dropout and kernel == "linear":
             raise ValueError("linear attention has no weights that attention_dropout could drop")
-        self.heads, self.kernel, self.dropout = heads, kernel, dropout
+        self.num_heads, self.kernel, self.dropout = num_heads, kernel, dropout
         self.project = nn.Linear(width, 3 * width, bias=False)
         self.output = nn.Linear(width, width, bias=False)
         for block in (*self.project.weight.split(width), self.output.weight):
@@ -54,12 +54,12 @@ class SelfAttention(nn.Module):
         """float[B, T, D] from float[B, T, D].
 
         Args:
-            states: finite everywhere, in the padding too.
+            states: finite, in the padding too.
             mask: bool[B, T], true at words.
-            turns: rotary positions, of D/heads dimensions.
+            turns: rotary positions, of D/H dimensions.
         """
         rows, length, width = states.shape
-        parts = self.project(states).view(rows, length, 3, self.heads, width // self.heads)
+        parts = self.project(states).view(rows, length, 3, self.num_heads, width // self.num_heads)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4).unbind(0)  # each [B, H, T, d]
         if self.kernel == "linear":
             mixed = linear_attention(queries, keys, values, mask, turns)
@@ -96,7 +96,7 @@ def softmax_attention(
         values: [B, H, T, d].
         mask: bool[B, T], true at words.
         turns: rotary positions.
-        dropout: share of the weights left out.
+        dropout: dropout of the weights.
     """
     if turns is not None:
         queries, keys = rotate(queries, turns), rotate(keys, turns)
@@ -114,9 +114,9 @@ def linear_attention(
 ) -> Tensor:
     """out_i = φ(q_i) Σ_j φ(k_j)ᵀ v_j / φ(q_i) · Σ_j φ(k_j), φ(x) = elu(x) + 1: [B, H, T, d].
 
-    Katharopoulos et al. 2020. The sums over j are the same for all i, so no T × T matrix is made
-    and the cost grows with T alone. Rotary positions turn the features of the numerator only, since
-    turned features may be negative and the denominator must not (Su et al. 2021, equation 19).
+    Katharopoulos et al. 2020. The sums over j are the same for all i, so there is no T × T matrix
+    and the cost is linear in T. Rotary positions rotate the features of the numerator only, since
+    rotated features may be negative and the denominator must not (Su et al. 2021, equation 19).
 
     Args:
         queries: [B, H, T, d].
@@ -131,10 +131,10 @@ def linear_attention(
     if turns is not None:
         queries, keys = rotate(queries, turns), rotate(keys, turns)
     summary = keys.transpose(2, 3) @ values  # [B, H, d, d]
-    # All features of a far negative query or key vanish together: then it looks at nothing.
+    # All features of a very negative query or key underflow; its output is then zero, not NaN.
     return (queries @ summary) / weight.clamp(min=1e-6)
 
 
 def positive(states: Tensor) -> Tensor:
-    """elu(x) + 1, as exp(x) below zero: e^x - 1 + 1 would round small values to nothing."""
+    """elu(x) + 1, computed as exp(x) below zero, as (exp(x) - 1) + 1 rounds small values to 0."""
     return states.clamp(max=0.0).exp() + states.relu()

@@ -1,4 +1,4 @@
-"""Where the sentences of a batch of texts begin and end, from the tokens that end one."""
+"""Sentence boundaries in a batch of texts, from the tokens that end a sentence."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lit_models.layers.masking import mask_of
 
 
 class Sentences(NamedTuple):
-    """The S sentences of B texts, in order.
+    """S sentences of B texts, in order.
 
     Attributes:
-        starts: int64[S], places of the first words in the flattened tokens [B · T].
-        lengths: int64[S], each at least 1.
-        counts: int64[B], sentences of each text, at least 1.
-        number: int64[B, T], which of its text's sentences a word belongs to; -1 on padding.
+        starts: int64[S] indices of first words in the flattened tokens [B · T].
+        lengths: int64[S] numbers of words, at least 1.
+        counts: int64[B] numbers of sentences of each text, at least 1.
+        number: int64[B, T] number of each word's sentence in its text; -1 on padding.
     """
 
     starts: Tensor
@@ -28,27 +28,27 @@ class Sentences(NamedTuple):
 
 
 def split(tokens: Tensor, lengths: Tensor, ends: Tensor, longest: int) -> Sentences:
-    """Cuts texts after each token that ends a sentence, or each run of them, as in "?!" or "...".
+    """Split texts after each end token, or run of end tokens such as "?!" or "...".
 
-    What follows the last such token is a sentence too, and so are such tokens at the very start.
-    A longer sentence is cut every `longest` words.
+    Words after the last end token are a sentence too, and so are end tokens at the very start.
+    Longer sentences are split every `longest` words.
 
     Args:
         tokens: int64[B, T].
         lengths: int64[B].
-        ends: bool[V], true where a token ends a sentence.
-        longest: most words in a sentence.
+        ends: bool[V], true for end tokens.
+        longest: largest number of words in a sentence.
     """
     width = tokens.shape[1]
-    own = mask_of(lengths, width)  # [B, T]
+    mask = mask_of(lengths, width)  # [B, T]
     end = ends[tokens]
-    first = F.pad(end[:, :-1], (1, 0)) & ~end  # the word after an end
+    first = F.pad(end[:, :-1], (1, 0)) & ~end  # first word after an end token
     column = torch.arange(width, device=tokens.device)
-    began = torch.where(first, column, 0).cummax(dim=1).values
-    first = ((column - began) % longest == 0) & own
+    start = torch.where(first, column, 0).cummax(dim=1).values  # of each word's sentence
+    first = ((column - start) % longest == 0) & mask
     starts = first.flatten().nonzero().squeeze(1)  # [S]
     row = starts // width
     following = F.pad(starts[1:], (0, 1), value=tokens.numel())
-    own_lengths = torch.minimum(following, row * width + lengths[row]) - starts
-    number = (first.cumsum(dim=1) - 1).masked_fill(~own, -1)
-    return Sentences(starts, own_lengths, first.sum(dim=1), number)
+    sizes = torch.minimum(following, row * width + lengths[row]) - starts
+    number = (first.cumsum(dim=1) - 1).masked_fill(~mask, -1)
+    return Sentences(starts, sizes, first.sum(dim=1), number)

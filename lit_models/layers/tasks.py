@@ -1,8 +1,8 @@
-"""The other ways to use an encoder: two texts, each token, a passage that answers.
+"""Heads for other tasks of an encoder: pairs of texts, tokens, and answers in a passage.
 
-Devlin et al. 2019, figure 4, draws four; the first, one text, is `lit_models.bert`. These take the
-encoder of `lit_models.layers.pretrained.build_encoder` and stand outside the benchmark, whose
-corpora have no such labels.
+Devlin et al. 2019, figure 4, show four tasks; the classification of single texts is
+`lit_models.bert`. These heads take an encoder from `lit_models.layers.pretrained.build_encoder`.
+They are not part of the benchmark, whose corpora have no such labels.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class _Task(nn.Module):
     """Encoder → dropout → linear over each state.
 
     Args:
-        encoder: of transformers, without a pooler.
-        outputs: width of what each state becomes.
-        dropout: before the output.
+        encoder: encoder of transformers, without a pooler.
+        outputs: width of the output of each state.
+        dropout: dropout before the output.
     """
 
     def __init__(self, encoder: nn.Module, outputs: int, dropout: float = 0.1) -> None:
@@ -33,17 +33,17 @@ class _Task(nn.Module):
         reinitialise([self.output], 0.02)
 
     def states(self, tokens: Tensor, lengths: Tensor, segments: Tensor | None = None) -> Tensor:
-        """float[B, T, D]; `segments` int64[B, T] tell the first text (0) from the second (1)."""
+        """float[B, T, D] states; int64[B, T] `segments`: 0 in the first text, 1 in the second."""
         width = tokens.shape[1]
         positions = torch.arange(width, device=tokens.device)[None] + self.first_position
-        more = {} if segments is None else {"token_type_ids": segments}
-        found = self.encoder(
+        inputs = {} if segments is None else {"token_type_ids": segments}
+        outputs = self.encoder(
             input_ids=tokens,
             attention_mask=mask_of(lengths, width).long(),
             position_ids=positions.expand_as(tokens),
-            **more,
+            **inputs,
         )
-        states: Tensor = found.last_hidden_state
+        states: Tensor = outputs.last_hidden_state
         return states
 
 
@@ -51,10 +51,10 @@ class PairNet(_Task):
     """Sentence pairs, `[CLS] first [SEP] second [SEP]`: z = W · dropout(tanh(V h_1)) + b.
 
     Args:
-        encoder: of transformers, without a pooler.
+        encoder: encoder of transformers, without a pooler.
         num_classes: C.
-        pooler: the pretrained linear layer over the first state; None starts one.
-        dropout: before the output.
+        pooler: pretrained linear layer over the first state; None: a random one.
+        dropout: dropout before the output.
     """
 
     def __init__(
@@ -79,18 +79,18 @@ class TokenNet(_Task):
     """A label for each token: z_t = W · dropout(h_t) + b."""
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """float[B, T, C] logits; what stands in the padding means nothing."""
+        """float[B, T, C] logits, meaningless in the padding."""
         logits: Tensor = self.output(self.dropout(self.states(tokens, lengths)))
         return logits
 
 
 class SpanNet(_Task):
-    """Extractive answers: where in the passage the answer starts and where it ends.
+    """Extractive question answering: start and end of the answer in the passage.
 
     s_t = w_s · h_t, e_t = w_e · h_t; P(start = t) = softmax over the passage's tokens.
 
     Args:
-        encoder: of transformers, without a pooler.
+        encoder: encoder of transformers, without a pooler.
     """
 
     def __init__(self, encoder: nn.Module) -> None:
@@ -109,7 +109,7 @@ def best_span(start: Tensor, end: Tensor, longest: int = 30) -> tuple[Tensor, Te
     Args:
         start: float[B, T].
         end: float[B, T].
-        longest: an answer has at most so many tokens.
+        longest: largest number of tokens in an answer.
     """
     width = start.shape[1]
     allowed = torch.ones(width, width, dtype=torch.bool, device=start.device)

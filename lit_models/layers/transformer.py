@@ -1,4 +1,4 @@
-"""The Transformer's encoder: self-attention and feed-forward layers on a residual stream."""
+"""Transformer encoder: self-attention and feed-forward layers with residual connections."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Norm = Literal["pre", "post"]
 
 
 class FeedForward(nn.Sequential):
-    """F(x) = W_2 max(0, W_1 x + b_1) + b_2, at each position by itself.
+    """F(x) = W_2 max(0, W_1 x + b_1) + b_2 at each position.
 
     Args:
         width: D.
         hidden: width of the hidden layer.
-        dropout: on the hidden layer.
+        dropout: dropout on the hidden layer.
     """
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
@@ -33,7 +33,7 @@ class FeedForward(nn.Sequential):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention A, then a feed-forward layer F, each added to what it read.
+    """Self-attention A and a feed-forward layer F, each with a residual connection.
 
     post (Vaswani et al. 2017): x ← LN(x + A(x));  x ← LN(x + F(x)).
     pre (Xiong et al. 2020):    x ← x + A(LN(x));  x ← x + F(LN(x)).
@@ -41,10 +41,10 @@ class EncoderLayer(nn.Module):
     Args:
         width: D.
         heads: H.
-        feedforward: hidden width of F.
-        norm: where the layer norms stand.
+        dim_feedforward: hidden width of F.
+        norm: position of the layer norms.
         kernel: kind of attention.
-        dropout: on A, on F and inside F.
+        dropout: dropout on A, on F and inside F.
         attention_dropout: see `SelfAttention`.
 
     Raises:
@@ -54,8 +54,8 @@ class EncoderLayer(nn.Module):
     def __init__(
         self,
         width: int,
-        heads: int,
-        feedforward: int,
+        num_heads: int,
+        dim_feedforward: int,
         norm: Norm,
         kernel: Kernel = "softmax",
         dropout: float = 0.0,
@@ -65,8 +65,8 @@ class EncoderLayer(nn.Module):
         if norm not in ("pre", "post"):
             raise ValueError(f"norm is {norm!r}; choose 'pre' or 'post'")
         self.norm = norm
-        self.attention = SelfAttention(width, heads, kernel, attention_dropout)
-        self.feedforward = FeedForward(width, feedforward, dropout)
+        self.attention = SelfAttention(width, num_heads, kernel, attention_dropout)
+        self.feedforward = FeedForward(width, dim_feedforward, dropout)
         self.attention_norm, self.feedforward_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.dropout = TextDropout(dropout)
 
@@ -83,16 +83,16 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Encoder layers on one another; with `pre` norm, one more layer norm at the end.
+    """Stack of encoder layers; with `pre` norm, one more layer norm at the end.
 
     Args:
         width: D.
-        layers: how many.
+        num_layers: number of layers.
         heads: H.
-        feedforward: hidden width of the feed-forward layers.
-        norm: where the layer norms stand.
+        dim_feedforward: hidden width of the feed-forward layers.
+        norm: position of the layer norms.
         kernel: kind of attention.
-        rotary: tell the attention where words stand, by turning queries and keys.
+        rotary: rotary positions in the attention.
         dropout: see `EncoderLayer`.
         attention_dropout: see `SelfAttention`.
 
@@ -103,9 +103,9 @@ class Encoder(nn.Module):
     def __init__(
         self,
         width: int,
-        layers: int,
-        heads: int,
-        feedforward: int,
+        num_layers: int,
+        num_heads: int,
+        dim_feedforward: int,
         norm: Norm,
         kernel: Kernel = "softmax",
         rotary: bool = False,
@@ -113,21 +113,23 @@ class Encoder(nn.Module):
         attention_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if layers < 1:
-            raise ValueError(f"layers is {layers}; an encoder has at least 1")
+        if num_layers < 1:
+            raise ValueError(f"num_layers is {num_layers}; an encoder has at least 1")
         self.layers = nn.ModuleList(
-            EncoderLayer(width, heads, feedforward, norm, kernel, dropout, attention_dropout)
-            for _ in range(layers)
+            EncoderLayer(
+                width, num_heads, dim_feedforward, norm, kernel, dropout, attention_dropout
+            )
+            for _ in range(num_layers)
         )
         self.last_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
-        self.turned = width // heads if rotary else 0
+        self.turned = width // num_heads if rotary else 0
         if rotary:
-            rotation(1, self.turned, torch.empty(0))  # an odd width is refused now, not in training
+            rotation(1, self.turned, torch.empty(0))  # refuses an odd width
 
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """float[B, T, D] from float[B, T, D]; past a row's length: garbage."""
         mask = mask_of(lengths, states.shape[1])
-        # Attention gives padded keys the weight 0, and 0 times an infinity is no number.
+        # Attention multiplies padded values by 0, and 0 · ∞ is NaN.
         states = torch.where(mask[:, :, None], states, 0.0)
         turns = rotation(states.shape[1], self.turned, states) if self.turned else None
         for layer in self.layers:

@@ -1,4 +1,4 @@
-"""Long rows as overlapping windows, each with the row's own special tokens."""
+"""Long rows as overlapping windows, each with the special tokens of its row."""
 
 from __future__ import annotations
 
@@ -9,38 +9,38 @@ from torch import Tensor
 def split_rows(
     tokens: Tensor, lengths: Tensor, size: int, prefix: int, suffix: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cuts every row into as few windows as cover it.
+    """Split every row into the smallest number of windows that cover it.
 
-    Windows of a row have one length and lie evenly spread, the first at its start, the last at its
-    end; a row no longer than `size` is one window. Pappagari et al. 2019, "Hierarchical
-    Transformers for Long Document Classification", cut texts so.
+    Windows of a row have equal lengths and are evenly spaced from its start to its end; a row no
+    longer than `size` is one window. After Pappagari et al. 2019, "Hierarchical Transformers for
+    Long Document Classification".
 
     Args:
         tokens: int64[B, T].
         lengths: int64[B].
-        size: longest window, special tokens counted.
-        prefix: special tokens at the start of a row, which begin each of its windows.
-        suffix: the same at its end.
+        size: length of a window, special tokens included.
+        prefix: number of special tokens at the start of a row; each window begins with them.
+        suffix: number of special tokens at the end of a row; each window ends with them.
 
     Returns:
-        int64[W, min(T, size)] tokens, int64[W] lengths, int64[W] the row of each window.
+        int64[W, min(T, size)] tokens, int64[W] lengths, int64[W] row of each window.
     """
     specials = prefix + suffix
-    kept = lengths.clamp(max=size)
-    surplus = lengths - kept  # how far the last window is moved
+    sizes = lengths.clamp(max=size)
+    surplus = lengths - sizes  # start of the last window
     counts = -(-surplus // (size - specials)) + 1
     row = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), counts)
     number = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
     start = surplus[row] * number // (counts[row] - 1).clamp(min=1)
     column = torch.arange(min(tokens.shape[1], size), device=tokens.device)[None, :]
-    ends = column >= (kept - suffix)[row, None]
-    moved = torch.where(ends, surplus[row, None], start[:, None])
-    column = torch.where(column < prefix, column, column + moved)
-    return tokens[row].gather(1, column.clamp(max=tokens.shape[1] - 1)), kept[row], row
+    in_suffix = column >= (sizes - suffix)[row, None]
+    offset = torch.where(in_suffix, surplus[row, None], start[:, None])
+    column = torch.where(column < prefix, column, column + offset)
+    return tokens[row].gather(1, column.clamp(max=tokens.shape[1] - 1)), sizes[row], row
 
 
 def mean_by_row(values: Tensor, row: Tensor, rows: int) -> Tensor:
-    """[B, C] means of [W, C] over the windows of each row."""
+    """[B, C] means over the windows of each row, from [W, C]."""
     sums = values.new_zeros(rows, values.shape[1]).index_add(0, row, values)
     counts = torch.bincount(row, minlength=rows).to(values.dtype)
     return sums / counts[:, None]

@@ -1,4 +1,4 @@
-"""Corpora that several tests read: a made small one, and the official one where a copy lies."""
+"""Corpora of several tests: a small made one, and the official one where there is a copy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.imdb import IMDB, find_corpus, parse_movies
+from datamodules.imdb import IMDB
+from datamodules.reading.aclimdb import find_corpus, parse_movies
 from datamodules.reading.archive import read_tar
 from datamodules.store.corpus import Corpus
 from tests.corpora import make_aclimdb
@@ -19,13 +20,13 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 def aclimdb(tmp_path: Path) -> Path:
-    """A small corpus in the official layout; tests may change its files."""
+    """Small corpus in the official layout; tests may change its files."""
     return make_aclimdb(tmp_path / "small")
 
 
 @pytest.fixture(scope="session")
 def official_place() -> Path:
-    """The official corpus, a folder or tar: `$LIT_SENTIMENT_IMDB`, or beside the repository."""
+    """Official corpus, a folder or tar: `$LIT_SENTIMENT_IMDB`, or beside the repository."""
     beside = REPOSITORY.parent / "shared" / "data" / "aclImdb.tar.xz"
     path = Path(os.environ.get("LIT_SENTIMENT_IMDB", beside))
     if not path.exists():
@@ -35,13 +36,13 @@ def official_place() -> Path:
 
 @pytest.fixture(scope="session")
 def official_corpus(official_place: Path) -> Corpus:
-    """The official corpus as IMDB reads it, once for all tests."""
+    """Official corpus, read once for all tests."""
     return IMDB(root=str(official_place)).read()
 
 
 @pytest.fixture(scope="session")
 def official_movies(official_place: Path) -> dict[str, np.ndarray]:
-    """The title numbers of the official train split, for `neg` and `pos`."""
+    """Title numbers of the official train split, for `neg` and `pos`."""
     lists = {"neg": "train/urls_neg.txt", "pos": "train/urls_pos.txt"}
     if official_place.is_dir():
         contents = {name: (official_place / file).read_bytes() for name, file in lists.items()}

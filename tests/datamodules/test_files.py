@@ -1,4 +1,4 @@
-"""TextFiles: four formats, one corpus; and every fault named with its file and row."""
+"""TextFiles: the same corpus from four formats; every fault named with its file and row."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write(path: Path, rows: Sequence[tuple[Any, Any]], names: tuple[str, str]) -
 
 @pytest.fixture(autouse=True)
 def field_limit() -> Iterator[None]:
-    """The csv module's own limit, which belongs to the whole process, before and after."""
+    """The csv module's default limit, that of the process, before and after."""
     before = csv.field_size_limit(131_072)
     yield
     after = csv.field_size_limit(before)
@@ -94,7 +94,7 @@ def test_the_parts_of_a_corpus(folder: Path) -> None:
     assert corpus.unlabelled is not None
     assert corpus.unlabelled.keys == ["more.csv:3"]  # line 2 is a copy of a test text
     assert corpus.unlabelled.labels.tolist() == [UNLABELLED]
-    assert corpus.notes == ("40 of the 40 test texts also stand in the train data.",)
+    assert corpus.notes == ("40 of the 40 test texts are also in the train data.",)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +131,8 @@ def test_validation_is_stratified_with_copies_on_one_side(tmp_path: Path) -> Non
     corpus = make(tmp_path, validation_fraction=0.2).read()
     labels = corpus.train.labels
     assert np.bincount(labels[corpus.val_rows]).tolist() == [75, 25]
-    learnt = {text_key(corpus.train.texts[row]) for row in corpus.train_rows}
-    assert not any(text_key(corpus.train.texts[row]) in learnt for row in corpus.val_rows)
+    train_keys = {text_key(corpus.train.texts[row]) for row in corpus.train_rows}
+    assert not any(text_key(corpus.train.texts[row]) in train_keys for row in corpus.val_rows)
     again = make(tmp_path, validation_fraction=0.2).read()
     other = make(tmp_path, validation_fraction=0.2, split_seed=1).read()
     assert np.array_equal(corpus.val_rows, again.val_rows)
@@ -192,12 +192,12 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
     [
         ("text,label", {"text_column": "words"}, r"text_column 'words' .*\['text', 'label'\]"),
         ("text,label", {"label_column": "y"}, r"label_column 'y' .*\['text', 'label'\]"),
-        ("a,label", {}, r"text_column is not given.*columns are \['a', 'label'\]"),
-        ("text,b", {}, r"label_column is not given.*columns are \['text', 'b'\]"),
-        ("text,Review", {}, r"could be any of \['text', 'Review'\]"),
+        ("a,label", {}, r"text_column is not set.*columns \['a', 'label'\]"),
+        ("text,b", {}, r"label_column is not set.*columns \['text', 'b'\]"),
+        ("text,Review", {}, r"the file has \['text', 'Review'\]"),
         ("text,label", {"label_column": "text"}, "are both 'text'"),
         ("text,text", {"text_column": "text"}, "'text' occurs 2 times"),
-        ("text;label", {}, r"columns are \['text;label'\]"),
+        ("text;label", {}, r"columns \['text;label'\]"),
     ],
 )
 def test_columns_that_are_missing_or_unclear(
@@ -274,12 +274,12 @@ def test_a_quote_left_open_in_a_tsv_does_not_swallow_rows(tmp_path: Path) -> Non
     ("line", "message"),
     [
         ('{"text": "b", "label": ', "is not JSON"),
-        ('["b", "x"]', "holds a list, must hold an object"),
-        ('{"text": "b"}', r"has no 'label'; its keys are \['text'\]"),
+        ('["b", "x"]', "is a list, must be an object"),
+        ('{"text": "b"}', r"has no 'label', but \['text'\]"),
         ('{"text": "b", "label": null}', "'label' has no label"),
         ('{"text": "b", "label": NaN}', "'label' has no label"),
         ('{"text": "b", "label": ["x"]}', "a label must be a string, a number or true/false"),
-        ('{"text": 7, "label": "x"}', "holds '7', a int; a text must be a string"),
+        ('{"text": 7, "label": "x"}', "has '7', a int; a text must be a string"),
         (r'{"text": "\ud800", "label": "x"}', "is not JSON .*surrogates not allowed"),
         ("[" * 100_000, "is not JSON"),
     ],

@@ -1,4 +1,4 @@
-"""IMDB: the small made corpus in every form, every damage, and the official one where it lies."""
+"""IMDB: a small made corpus in every form and with every damage; the official one where present."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 
 from datamodules import imdb
 from datamodules.errors import DataError
-from datamodules.imdb import IMDB, find_corpus, parse_movies
+from datamodules.imdb import IMDB
+from datamodules.reading.aclimdb import find_corpus, parse_movies
 from datamodules.splits import text_key
 from datamodules.store.corpus import UNLABELLED, Corpus
 from tests.corpora import SmallIMDB
@@ -61,7 +62,7 @@ def test_all_forms_give_the_same_corpus(aclimdb: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("validation", [0.05, 0.1, 0.3])
 def test_validation_is_balanced_and_shares_no_movie(aclimdb: Path, validation: float) -> None:
-    corpus = read(aclimdb, validation=validation)
+    corpus = read(aclimdb, validation_fraction=validation)
     lists = [aclimdb / "train" / f"urls_{name}.txt" for name in ("neg", "pos")]
     movies = np.concatenate([parse_movies(path.read_bytes(), path.name) for path in lists])
     each = round(20 * validation)
@@ -76,7 +77,7 @@ def test_copies_within_train_stay_on_one_side(aclimdb: Path) -> None:
     for number in (15, 16, 17):
         (aclimdb / "train" / "neg" / f"{number}_2.txt").write_text(text.upper(), "utf-8")
     for seed in range(10):
-        corpus = read(aclimdb, split_seed=seed, validation=0.4)
+        corpus = read(aclimdb, split_seed=seed, validation_fraction=0.4)
         assert len({row in corpus.val_rows for row in (15, 16, 17, 19)}) == 1
 
 
@@ -142,7 +143,7 @@ def test_a_root_that_holds_nothing_or_too_much_is_an_error(aclimdb: Path, tmp_pa
         find_corpus(tmp_path / "gone")
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(DataError, match="holds neither aclImdb/ nor aclImdb"):
+    with pytest.raises(DataError, match="contains neither aclImdb/ nor aclImdb"):
         find_corpus(empty)
     for name in ("aclImdb.tar.xz", "aclImdb-old.tar.gz"):
         (empty / name).touch()
@@ -190,7 +191,7 @@ def test_a_line_without_a_title_is_named(aclimdb: Path) -> None:
     lines = path.read_text("utf-8").splitlines()
     lines[4] = "http://www.imdb.com/name/nm1"
     path.write_text("\n".join(lines), "utf-8")
-    with pytest.raises(DataError, match=r"urls_neg\.txt, line 5: '.*nm1' names no title"):
+    with pytest.raises(DataError, match=r"urls_neg\.txt, line 5: '.*nm1' has no title"):
         read(aclimdb)
 
 
@@ -211,14 +212,16 @@ def test_a_review_of_a_mebibyte_is_refused(aclimdb: Path) -> None:
 
 def test_another_number_of_copies_means_changed_texts(aclimdb: Path) -> None:
     (aclimdb / "train" / "unsup" / "0_0.txt").write_text("something else", "utf-8")
-    with pytest.raises(DataError, match="1 unlabelled reviews are copies .* exactly 2"):
+    with pytest.raises(DataError, match="1 unlabelled reviews are copies .* must be 2"):
         read(aclimdb)
 
 
 @pytest.mark.parametrize("validation", [0.0, 1.0, -0.1, 10])
 def test_validation_is_a_share(validation: float) -> None:
-    with pytest.raises(DataError, match=f"data.validation is {validation}; it must be above 0"):
-        IMDB(validation=validation)
+    with pytest.raises(
+        DataError, match=f"data.validation_fraction is {validation}; it must be above 0"
+    ):
+        IMDB(validation_fraction=validation)
 
 
 def test_the_official_corpus_has_its_sizes(official_corpus: Corpus) -> None:
@@ -240,8 +243,8 @@ def test_the_official_validation_shares_no_movie_and_no_text_with_train(
     movies = np.concatenate([official_movies["neg"], official_movies["pos"]])
     assert not set(movies[train]) & set(movies[val])
     texts = official_corpus.train.texts
-    learnt = {text_key(texts[row]) for row in train}
-    assert not any(text_key(texts[row]) in learnt for row in val)
+    train_keys = {text_key(texts[row]) for row in train}
+    assert not any(text_key(texts[row]) in train_keys for row in val)
 
 
 def test_no_official_test_text_is_among_the_unlabelled(official_corpus: Corpus) -> None:

@@ -1,4 +1,4 @@
-"""The contest's files: published form, zipped or not, faults named, ids kept from the models."""
+"""Kaggle: published files, plain or zipped, faults named, ids withheld from the models."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def make(folder: Path, **options: Any) -> Kaggle:
 
 
 def put(folder: Path, name: str, *lines: str | bytes) -> None:
-    joined = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
-    (folder / name).write_bytes(joined)
+    content = b"\n".join(line.encode() if isinstance(line, str) else line for line in lines)
+    (folder / name).write_bytes(content)
 
 
 def test_the_published_form_is_read(folder: Path) -> None:
@@ -114,8 +114,8 @@ def test_a_bad_file_is_named_with_its_line_and_nothing_is_cached(folder: Path, c
     put(folder, name, *lines)
     with pytest.raises(DataError, match=f"{name}.*{message}"):
         make(folder).prepare_data()
-    kept = [path for path in (folder.parent / "cache").rglob("*") if path.suffix != ".lock"]
-    assert [path.name for path in kept] == ["corpora"]
+    entries = [path for path in (folder.parent / "cache").rglob("*") if path.suffix != ".lock"]
+    assert [path.name for path in entries] == ["corpora"]
 
 
 def test_missing_and_damaged_files_are_named(folder: Path) -> None:
@@ -123,23 +123,23 @@ def test_missing_and_damaged_files_are_named(folder: Path) -> None:
     with pytest.raises(DataError, match=rf"{LABELLED}\.zip: cannot be read .*not a zip file"):
         make(folder).read()
     (folder / f"{LABELLED}.zip").unlink()
-    with pytest.raises(DataError, match=f"holds neither {LABELLED} nor {LABELLED}.zip; get it"):
+    with pytest.raises(DataError, match=f"contains neither {LABELLED} nor {LABELLED}.zip; get it"):
         make(folder).source()
     with zipfile.ZipFile(folder / f"{LABELLED}.zip", "w") as archive:
         archive.writestr("other.tsv", "x")
-    with pytest.raises(DataError, match=rf"must hold one {LABELLED} .*holds \['other.tsv'\]"):
+    with pytest.raises(DataError, match=rf"must contain one {LABELLED} .*contains \['other.tsv'\]"):
         make(folder).read()
-    with pytest.raises(DataError, match=r"data.validation is 1.0; it must be above 0"):
-        make(folder, validation=1.0)
+    with pytest.raises(DataError, match=r"data.validation_fraction is 1.0; it must be above 0"):
+        make(folder, validation_fraction=1.0)
 
 
 def test_copies_of_a_review_stay_on_one_side(folder: Path) -> None:
     lines = [f'"{n}_8"\t{n % 2}\t"review {n % 50}{"!" * (n // 50)}"' for n in range(100)]
     put(folder, LABELLED, "id\tsentiment\treview", *lines)
-    corpus = make(folder, validation=0.2).read()
-    learnt = {text_key(corpus.train.texts[row]) for row in corpus.train_rows}
+    corpus = make(folder, validation_fraction=0.2).read()
+    train_keys = {text_key(corpus.train.texts[row]) for row in corpus.train_rows}
     assert len(corpus.val_rows) == 20
-    assert not any(text_key(corpus.train.texts[row]) in learnt for row in corpus.val_rows)
+    assert not any(text_key(corpus.train.texts[row]) in train_keys for row in corpus.val_rows)
 
 
 def test_the_rating_in_an_id_reaches_nothing(folder: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""MovieReviews: exact balanced splits by movie, from a file that is known byte for byte."""
+"""MovieReviews: exact balanced splits by movie, from a file of known content."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def titles_by_key() -> dict[str, int]:
 
 
 def sides(corpus: Corpus) -> dict[str, tuple[list[str], list[str], np.ndarray]]:
-    """Keys, texts and labels of what is learnt from, what chooses, and what tests."""
+    """Keys, texts and labels of training, validation and test."""
     assert corpus.test is not None
     train = corpus.train
-    found = {"test": (corpus.test.keys, corpus.test.texts, corpus.test.labels)}
+    parts = {"test": (corpus.test.keys, corpus.test.texts, corpus.test.labels)}
     for name, rows in (("train", corpus.train_rows), ("validation", corpus.val_rows)):
-        found[name] = (
+        parts[name] = (
             [train.keys[row] for row in rows],
             [train.texts[row] for row in rows],
             train.labels[rows],
         )
-    return found
+    return parts
 
 
 @pytest.mark.parametrize("sizes", [{}, QUICK], ids=["default", "quick"])
@@ -79,7 +79,7 @@ def test_splits_are_exact_balanced_and_share_no_movie_and_no_text(
     assert "not comparable with published IMDB test accuracy" in corpus.notes[0]
 
 
-def test_rows_stand_by_class_and_official_number(quick: Corpus) -> None:
+def test_rows_are_in_order_of_class_and_official_number(quick: Corpus) -> None:
     assert quick.test is not None
     for split in (quick.train, quick.test):
         names = [key.split("/") for key in split.keys]
@@ -160,9 +160,9 @@ def test_the_code_of_the_wheel_is_not_run(texts: list[str]) -> None:
     ("options", "message"),
     [
         ({"test_size": 0}, "data.test_size is 0; it must be at least 2"),
-        ({"train_size": 24_000}, "is 29,000; there are 25,000 reviews"),
+        ({"train_size": 24_000}, "is 29,000; it must be at most 25,000"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(options: dict[str, Any], message: str) -> None:
+def test_impossible_sizes_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         MovieReviews(**options)

@@ -1,4 +1,4 @@
-"""Robustness sets on a made corpus: pairs are read right, and their originals reach nothing."""
+"""Robustness sets of a made corpus: pairs read right, and originals excluded from training."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tests.corpora import SmallIMDB, make_aclimdb, make_robustness, review, revi
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A corpus with `robustness/` beside it."""
+    """Folder of a corpus and `robustness/`."""
     return make_robustness(tmp_path, monkeypatch)
 
 
-def opened(root: Path, **settings: object) -> SmallIMDB:
+def open_corpus(root: Path, **settings: object) -> SmallIMDB:
     data = SmallIMDB(root=str(root), cache_dir=str(root / "cache"), **settings)  # type: ignore[arg-type]
     data.prepare_data()
     data.setup()
@@ -27,13 +27,13 @@ def opened(root: Path, **settings: object) -> SmallIMDB:
 
 
 def test_every_pair_has_its_original_and_opposite_labels(root: Path) -> None:
-    data = opened(root)
+    data = open_corpus(root)
     train = data.read().train
     pairs = counterfactuals(root / "robustness", train)
     assert len(pairs.originals) == 12
     assert pairs.revised == [revise(text) for text in pairs.originals]
-    own = dict(zip(train.texts, train.labels.tolist(), strict=True))
-    assert [own[text] for text in pairs.originals] == pairs.original_labels.tolist()
+    labels = dict(zip(train.texts, train.labels.tolist(), strict=True))
+    assert [labels[text] for text in pairs.originals] == pairs.original_labels.tolist()
     assert (pairs.original_labels + pairs.revised_labels == 1).all()
     contrast = contrast_sets(root / "robustness")
     assert contrast.revised == [revise(text) for text in contrast.originals]
@@ -41,25 +41,26 @@ def test_every_pair_has_its_original_and_opposite_labels(root: Path) -> None:
 
 
 @pytest.mark.parametrize("refit", [False, True])
-def test_originals_are_neither_learnt_from_nor_validated_on(root: Path, refit: bool) -> None:
-    split = {"validation": 0.25, "split_seed": 1}
-    drawn = set(opened(root, **split).store.rows("val").tolist())
+def test_originals_are_neither_training_nor_validation_rows(root: Path, refit: bool) -> None:
+    split = {"validation_fraction": 0.25, "split_seed": 1}
+    drawn = set(open_corpus(root, **split).store.rows("val").tolist())
     assert {2, 3, 22, 23} <= drawn  # originals, of which validation would otherwise have four
-    data = opened(root, exclude="robustness", refit=refit, **split)
+    data = open_corpus(root, exclude="robustness", refit=refit, **split)
     used = set(data.train_indices().tolist()) | set(data.store.rows("val").tolist())
     excluded = {20 * label + number for label in (0, 1) for number in range(8)}
     assert used == set(range(40)) - excluded
     assert data.exclude == "robustness" and "16 train reviews" in data.store.meta["notes"][0]
-    # `make_review` ends in the review's own number: a word of it alone.
+    # `make_review` ends in the review's number, which is a word of this review alone.
     words = set(data.tokenizer.vocabulary())
-    learnt = {str(1_000_000 * (row // 20) + row % 20) for row in data.train_indices().tolist()}
-    assert learnt <= words
+    training = {str(1_000_000 * (row // 20) + row % 20) for row in data.train_indices().tolist()}
+    assert training <= words
     assert not words & {str(1_000_000 * label + n) for label in (0, 1) for n in range(8)}
 
 
 def test_validation_keeps_its_other_rows(root: Path) -> None:
-    split = {"validation": 0.25, "split_seed": 1}
-    plain, without = opened(root, **split), opened(root, exclude="robustness", **split)
+    split = {"validation_fraction": 0.25, "split_seed": 1}
+    plain = open_corpus(root, **split)
+    without = open_corpus(root, exclude="robustness", **split)
     left = set(plain.store.rows("val").tolist()) - {2, 3, 22, 23}
     assert set(without.store.rows("val").tolist()) == left
     assert plain.store.meta["fingerprint"] != without.store.meta["fingerprint"]
@@ -69,16 +70,18 @@ def test_validation_keeps_its_other_rows(root: Path) -> None:
 def test_unlabelled_copies_are_dropped(root: Path) -> None:
     copy = root / "aclImdb" / "train" / "unsup" / "5_0.txt"
     copy.write_text(review(root / "aclImdb", 0, 3).upper())
-    kept = [opened(root, exclude=exclude).texts("unlabelled") for exclude in (None, "robustness")]
-    assert copy.read_text() in kept[0] and copy.read_text() not in kept[1]
-    assert len(kept[0]) - len(kept[1]) == 1
+    plain, without = (
+        open_corpus(root, exclude=exclude).texts("unlabelled") for exclude in (None, "robustness")
+    )
+    assert copy.read_text() in plain and copy.read_text() not in without
+    assert len(plain) - len(without) == 1
 
 
 def test_an_original_that_was_itself_changed_is_found_by_its_words(root: Path) -> None:
     file = root / "robustness" / "counterfactual_dev_paired.tsv"
     text = review(root / "aclImdb", 0, 4)
     file.write_text(file.read_text().replace(f"\t{text}\t", f"\t{text[:-1]}, so\t"))
-    corpus = opened(root).read()
+    corpus = open_corpus(root).read()
     assert len(counterfactuals(root / "robustness", corpus.train).originals) == 11
     left = leave_out(corpus, root / "robustness")
     assert 4 not in np.union1d(left.train_rows, left.val_rows)
@@ -88,12 +91,12 @@ def test_another_corpus_is_refused(root: Path, tmp_path: Path) -> None:
     other = make_aclimdb(tmp_path / "other")
     for file in (other / "train").glob("[np]*/*.txt"):
         file.write_text("Quite another text " + file.read_text()[::-1])
-    data = opened(root)
+    data = open_corpus(root)
     data.root = str(other)
     corpus = data.read()
     with pytest.raises(DataError, match="16 originals are not in train"):
         leave_out(corpus, root / "robustness")
-    with pytest.raises(DataError, match="only 0 of the counterfactual pairs"):
+    with pytest.raises(DataError, match="0 of the counterfactual pairs have a text in train, must"):
         counterfactuals(root / "robustness", corpus.train)
 
 
@@ -110,14 +113,14 @@ def test_a_changed_file_is_refused(root: Path, damage, message: str) -> None:  #
     file = root / "robustness" / "counterfactual_dev_paired.tsv"
     file.write_text(damage(file.read_text()))
     with pytest.raises(DataError, match=message):
-        counterfactuals(root / "robustness", opened(root).read().train)
+        counterfactuals(root / "robustness", open_corpus(root).read().train)
 
 
 def test_missing_files_are_named_with_their_source(root: Path) -> None:
     name = "contrast_sets_dev_original.tsv"
     (root / "robustness" / name).unlink()
-    with pytest.raises(DataError, match=f"lacks {name}.*{SOURCES[name]}"):
-        opened(root, exclude="robustness")
+    with pytest.raises(DataError, match=f"{name} missing; get .*{SOURCES[name]}"):
+        open_corpus(root, exclude="robustness")
 
 
 def test_the_folder_is_the_one_given_or_beside_the_corpus_or_downloaded(

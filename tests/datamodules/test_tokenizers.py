@@ -1,9 +1,9 @@
-"""The word tokenizer: what is a word, in which order they are numbered, how they are kept."""
+"""WordTokenizer: splitting into words, order of the vocabulary, saved and loaded files."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +11,22 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.store.cache import digest
-from datamodules.tokenizers import WordTokenizer, words
+from datamodules.tokenizers import WordTokenizer
 
 
-def learnt(*texts: str, lowercase: bool = True) -> WordTokenizer:
+def words(tokens: Sequence[int] | np.ndarray, vocabulary: list[str]) -> list[str]:
+    return [vocabulary[token] for token in tokens]
+
+
+def fitted(*texts: str, lowercase: bool = True) -> WordTokenizer:
     tokenizer = WordTokenizer(lowercase)
     tokenizer.fit(texts, len(texts))
     return tokenizer
 
 
 def split(text: str, lowercase: bool = True) -> list[str]:
-    """The tokens of a text whose words are all known."""
-    tokenizer = learnt(text, lowercase=lowercase)
+    """Tokens of a text, all of whose words are known."""
+    tokenizer = fitted(text, lowercase=lowercase)
     return words(next(tokenizer.encode([text])), tokenizer.vocabulary())
 
 
@@ -46,8 +50,8 @@ def test_words_and_marks(text: str, expected: str) -> None:
     assert split(text) == expected.split(" ")
 
 
-def seed(*texts: str) -> WordTokenizer:
-    tokenizer = WordTokenizer(preparation="seed")
+def keras(*texts: str) -> WordTokenizer:
+    tokenizer = WordTokenizer(preparation="keras")
     tokenizer.fit(texts, len(texts))
     return tokenizer
 
@@ -62,21 +66,21 @@ def seed(*texts: str) -> WordTokenizer:
         ("ÉCOLE na\u00efve 5 < 6 \u0130stanbul \u212a", "cole na ve stanbul"),
     ],
 )
-def test_the_seeds_preparation(text: str, expected: str) -> None:
-    tokenizer = seed(text)
+def test_the_keras_preparation(text: str, expected: str) -> None:
+    tokenizer = keras(text)
     (row,) = tokenizer.encode([text])
     assert words(row, tokenizer.vocabulary()) == expected.split(" ")
     assert tokenizer.sentence_ends() == ()
 
 
-def test_the_seeds_preparation_leaves_nothing_of_a_text_of_stop_words() -> None:
-    tokenizer = seed("a film")
+def test_the_keras_preparation_leaves_nothing_of_a_text_of_stop_words() -> None:
+    tokenizer = keras("a film")
     assert tokenizer.vocabulary() == ["<pad>", "<unk>", "film"]
     assert next(tokenizer.encode(["It is <b>the</b> 1!"])).tolist() == [1]
 
 
-def test_the_seeds_preparation_travels_in_the_file_alone(tmp_path: Path) -> None:
-    seed("the<br />Film's END").save(tmp_path / "tokenizer.json")
+def test_the_keras_preparation_travels_in_the_file_alone(tmp_path: Path) -> None:
+    keras("the<br />Film's END").save(tmp_path / "tokenizer.json")
     loaded = WordTokenizer()
     loaded.load(tmp_path / "tokenizer.json")
     (row,) = loaded.encode(["The end of <i>this</i> film"])
@@ -84,10 +88,12 @@ def test_the_seeds_preparation_travels_in_the_file_alone(tmp_path: Path) -> None
 
 
 def test_preparations_that_do_not_exist_or_contradict_are_refused() -> None:
-    with pytest.raises(DataError, match=r"preparation is 'sed'; choose of \('plain', 'seed'\)"):
-        WordTokenizer(preparation="sed")  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="'seed' folds case, and lowercase is False"):
-        WordTokenizer(lowercase=False, preparation="seed")
+    with pytest.raises(
+        DataError, match=r"preparation is 'kera'; choose one of \('plain', 'keras'\)"
+    ):
+        WordTokenizer(preparation="kera")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="lowercase is False, and preparation 'keras' folds case"):
+        WordTokenizer(lowercase=False, preparation="keras")
 
 
 def test_case_is_kept_on_request() -> None:
@@ -100,23 +106,23 @@ def test_a_decomposed_letter_stays_in_its_word() -> None:
 
 @pytest.mark.parametrize("text", ["", " \n\t", "<br /><br />"])
 def test_a_text_without_tokens_is_one_unk(text: str) -> None:
-    (row,) = learnt("a film").encode([text])
+    (row,) = fitted("a film").encode([text])
     assert row.tolist() == [1]
     assert row.dtype == np.int32
 
 
 def test_unknown_words_are_unk() -> None:
-    (row,) = learnt("a film").encode(["a strange film"])
+    (row,) = fitted("a film").encode(["a strange film"])
     assert row.tolist() == [2, 1, 3]
 
 
 def test_the_vocabulary_has_the_specials_first_and_falls_in_frequency() -> None:
-    tokenizer = learnt("b b b a", "a c", "c c c c")
+    tokenizer = fitted("b b b a", "a c", "c c c c")
     assert tokenizer.vocabulary() == ["<pad>", "<unk>", "c", "b", "a"]
 
 
-def test_marks_that_end_a_sentence_are_told_by_number(tmp_path: Path) -> None:
-    tokenizer = learnt("Well, is it? It is: good. Good. Good")
+def test_marks_that_end_a_sentence_have_their_ids(tmp_path: Path) -> None:
+    tokenizer = fitted("Well, is it? It is: good. Good. Good")
     assert words(tokenizer.sentence_ends(), tokenizer.vocabulary()) == [".", "?"]  # no "!" seen
     tokenizer.save(tmp_path / "tokenizer.json")
     again = WordTokenizer()
@@ -127,7 +133,7 @@ def test_marks_that_end_a_sentence_are_told_by_number(tmp_path: Path) -> None:
 
 def test_a_text_that_names_the_specials_gets_no_padding(tmp_path: Path) -> None:
     text = "a <pad> and an <unk>"
-    tokenizer = learnt(text)
+    tokenizer = fitted(text)
     tokenizer.save(tmp_path / "tokenizer.json")
     loaded = WordTokenizer()
     loaded.load(tmp_path / "tokenizer.json")
@@ -139,7 +145,7 @@ def test_a_text_that_names_the_specials_gets_no_padding(tmp_path: Path) -> None:
 
 def test_rows_come_in_order_over_many_chunks() -> None:
     texts = [f"w{number} " * (number % 3 + 1) for number in range(2501)]
-    tokenizer = learnt(*texts)
+    tokenizer = fitted(*texts)
     vocabulary = tokenizer.vocabulary()
     rows = list(tokenizer.encode(iter(texts)))
     assert [words(row, vocabulary) for row in rows] == [text.split() for text in texts]
@@ -148,7 +154,7 @@ def test_rows_come_in_order_over_many_chunks() -> None:
 @pytest.mark.parametrize("lowercase", [True, False])
 def test_a_saved_tokenizer_encodes_as_before(lowercase: bool, tmp_path: Path) -> None:
     texts = ["A Movie's end isn't<br />near.", "", "映画 <pad>"]
-    tokenizer = learnt(*texts, lowercase=lowercase)
+    tokenizer = fitted(*texts, lowercase=lowercase)
     tokenizer.save(tmp_path / "tokenizer.json")
     loaded = WordTokenizer()
     loaded.load(tmp_path / "tokenizer.json")
@@ -159,8 +165,8 @@ def test_a_saved_tokenizer_encodes_as_before(lowercase: bool, tmp_path: Path) ->
 
 def test_settings_tell_tokenizers_apart() -> None:
     assert WordTokenizer(True).settings() != WordTokenizer(False).settings()
-    assert WordTokenizer(preparation="seed").settings() != WordTokenizer().settings()
-    # The address of every store there is: another value would tokenise all corpora anew.
+    assert WordTokenizer(preparation="keras").settings() != WordTokenizer().settings()
+    # Part of the address of every existing store: another value would tokenise all corpora anew.
     assert digest(WordTokenizer().settings()) == "e7e8496d0b402a3d"
 
 
@@ -177,7 +183,7 @@ def test_settings_tell_tokenizers_apart() -> None:
 )
 def test_a_damaged_file_is_named(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
     file = tmp_path / "tokenizer.json"
-    learnt("a film").save(file)
+    fitted("a film").save(file)
     content = file.read_bytes()
     file.write_bytes(damage(content))
     assert file.read_bytes() != content
@@ -186,12 +192,12 @@ def test_a_damaged_file_is_named(damage: Callable[[bytes], bytes], tmp_path: Pat
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=f"{tmp_path / 'none.json'}: no tokenizer there"):
+    with pytest.raises(DataError, match=f"{tmp_path / 'none.json'}: no such file"):
         WordTokenizer().load(tmp_path / "none.json")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_an_os_error() -> None:
     with pytest.raises(OSError) as caught:
-        learnt("a film").save(Path("/dev/full"))
+        fitted("a film").save(Path("/dev/full"))
     assert caught.value.errno == errno.ENOSPC

@@ -1,11 +1,11 @@
-"""Runs that are killed again and again at named points, and must end as if nothing had happened.
+"""Campaign of kills: runs killed at named points and resumed must end like uninterrupted ones.
 
 By hand: `python -m tests.faults.campaign --kills 100 --seed 0`.
 
-A chain is one run in a folder and a cache of its own: killed while its stores are made, between
-epochs, while a checkpoint and while its row is written, each time started anew by the same command,
-until it ends. Every start is a fork of this process, which has imported everything and computed
-nothing, so that a start takes a second and not ten.
+A chain is one run with its own folder and cache. It is killed while it writes its token stores,
+between epochs, while it writes a checkpoint and while it writes its row; the same command resumes
+it each time until it ends. Every start is a fork of this process, which has only imported modules,
+so that it takes one second instead of ten.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from datamodules.faults import VARIABLE
 from experiments.cli.main import main
 from experiments.records.run_files import read_row
 
-# How often a run passes each point at least, from a given state of its folder.
+# Lowest number of times that a run passes each point.
 PASSES = {"store": 8, "epoch": 3, "checkpoint": 4, "row.json": 3}
 CHAIN = ("store", "store", "epoch", "checkpoint", "row.json")
 WORDS = ["fit", "-c", "bag", "--profile", "smoke", "--test", "--data=tests.toys.ToyData"]
@@ -40,12 +40,12 @@ SEEDS = 4
 
 @dataclass
 class Campaign:
-    """What a campaign did and found.
+    """Result of a campaign.
 
     Attributes:
-        kills: how many took place at each point.
-        wrong: what is not as it should be; empty if all is well.
-        seconds: how long it took.
+        kills: number of kills at each point.
+        wrong: problems; empty if there are none.
+        seconds: duration.
     """
 
     kills: Counter[str] = field(default_factory=Counter)
@@ -54,16 +54,16 @@ class Campaign:
 
 
 def run(folder: Path, kills: int, seed: int) -> Campaign:
-    """Carries a campaign out and logs every start to `faults.jsonl` in `folder`."""
-    found, rng, started = Campaign(), random.Random(seed), time.monotonic()
+    """Runs a campaign and logs every start to `faults.jsonl` in `folder`."""
+    campaign, rng, started = Campaign(), random.Random(seed), time.monotonic()
     whole = [folder / f"whole-{number}" for number in range(SEEDS)]
     for number, place in enumerate(whole[: -(-kills // len(CHAIN))]):
         assert _start(place, number, None) == 0, (place / "output.txt").read_text()
     chain = 0
-    while found.kills.total() < kills:
+    while campaign.kills.total() < kills:
         place = folder / f"chain-{chain}"
         for point in CHAIN:
-            # Early and late passes alike; one that is not reached is no kill, and is tried again.
+            # At an early or a late pass; if the run ends before it, an earlier one is tried.
             for most in (PASSES[point], 2, 1):
                 fault = f"{point}:{rng.randint(1, most)}:{rng.choice((0, 0, rng.uniform(0, 4)))}"
                 status = _start(place, chain % SEEDS, fault)
@@ -72,22 +72,22 @@ def run(folder: Path, kills: int, seed: int) -> Campaign:
                 with open(folder / "faults.jsonl", "a", encoding="utf-8") as log:
                     log.write(json.dumps(entry) + "\n")
                 if killed:
-                    found.kills[point] += 1
+                    campaign.kills[point] += 1
                     break
                 if status != 0:
-                    found.wrong.append(f"chain {chain} at {fault}: exit status {status}")
+                    campaign.wrong.append(f"chain {chain} at {fault}: exit status {status}")
         if (status := _start(place, chain % SEEDS, None)) != 0:
-            found.wrong.append(f"chain {chain}: exit status {status} in the end")
-        found.wrong += [
+            campaign.wrong.append(f"chain {chain}: exit status {status} in the end")
+        campaign.wrong += [
             f"chain {chain}: {problem}" for problem in _compare(whole[chain % SEEDS], place)
         ]
         chain += 1
-    found.seconds = time.monotonic() - started
-    return found
+    campaign.seconds = time.monotonic() - started
+    return campaign
 
 
 def _start(place: Path, seed: int, fault: str | None) -> int:
-    """One start of the command in a fork; returns its wait status."""
+    """Starts the command in a fork and returns its wait status."""
     place.mkdir(parents=True, exist_ok=True)
     child = os.fork()
     if child:
@@ -109,7 +109,7 @@ def _start(place: Path, seed: int, fault: str | None) -> int:
 
 
 def _compare(whole: Path, cut: Path) -> list[str]:
-    """What tells a run that was cut from the one that was not."""
+    """Differences between an interrupted run and an uninterrupted one."""
     [first], [second] = (sorted(place.glob("runs/fit/bag/seed-*")) for place in (whole, cut))
     if not (second / "row.json").exists():
         return ["its row is lost"]

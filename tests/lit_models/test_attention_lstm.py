@@ -1,10 +1,9 @@
-"""AttentionLSTM put together by hand, its weights for display, and `variant: seed`."""
+"""AttentionLSTM put together by hand, and its weights for display."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from lit_models.attention_lstm import AttentionLSTM
 from lit_models.layers.attention import Scoring
@@ -50,48 +49,8 @@ def test_bad_settings_are_errors_with_their_value() -> None:
         AttentionLSTM(**SMALL, attention="dot", query="mean+max")
     with pytest.raises(ValueError, match="attention is 'cosine'"):
         AttentionLSTM(**SMALL, attention="cosine")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="variant is 'sed'"):
-        AttentionLSTM(**SMALL, variant="sed")  # type: ignore[arg-type]
 
 
 def test_parameter_counts_are_those_in_the_docstring() -> None:
     count = AttentionLSTM().parameter_count
     assert f"{count:,} parameters" in (AttentionLSTM.__doc__ or "")
-
-
-def seed_net(max_length: int = 400) -> nn.Module:
-    torch.manual_seed(0)
-    net = AttentionLSTM(vocab_size=30, embedding_dim=5, variant="seed", max_length=max_length).net
-    nn.init.normal_(net.attention.bias)
-    return net.double().eval()
-
-
-def test_the_seed_variant_has_the_seeds_layers() -> None:
-    net = seed_net()
-    shapes = {name: tuple(p.shape) for name, p in net.named_parameters() if "gru" not in name}
-    assert shapes == {
-        "embedding.table.weight": (30, 5),
-        "attention.score.weight": (1, 120),
-        "attention.bias": (400,),
-        "head.1.weight": (50, 120),
-        "head.1.bias": (50,),
-        "head.4.weight": (2, 50),
-        "head.4.bias": (2,),
-    }
-    # three gates, two directions, two biases
-    assert sum(p.numel() for p in net.gru.parameters()) == 2 * 3 * 60 * (5 + 60 + 2)
-    assert [m.p for m in net.modules() if isinstance(m, nn.Dropout) and m.p] == [0.25, 0.25, 0.25]
-    assert {d.recurrent_dropout for layer in net.gru.layers for d in layer} == {0.25}
-
-
-def test_the_seed_variant_scores_by_position_and_ignores_padding() -> None:
-    net = seed_net(max_length=4)
-    wide = make_batch(ROWS, width=20, pad=9)
-    shown, found = net.attend(wide.tokens, wide.lengths), net(wide.tokens, wide.lengths)
-    for row, weights, logits in zip(ROWS, shown, found, strict=True):
-        states = net.gru(net.embedding(torch.tensor([row])), torch.tensor([len(row)]))[0]
-        bias = net.attention.bias[torch.tensor([min(t, 3) for t in range(len(row))])]
-        expected = (states @ net.attention.score.weight[0] + bias).tanh().softmax(dim=0)
-        assert torch.allclose(weights[: len(row)], expected, atol=1e-12)
-        assert (weights[len(row) :] == 0).all()
-        assert torch.allclose(logits, net.head(expected @ states), atol=1e-12)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
-from lit_models.bag import BagNet
+from lit_models.bag import Bag, BagNet
 from tests.batches import make_batch
 
 ROWS = [[3], [4, 4, 5], [2, 3, 2, 3, 2, 9], [7, 7, 7, 7]]
 
 
+def bag(vocab_size: int, embedding_dim: int, **settings: Any) -> BagNet:
+    return Bag(vocab_size=vocab_size, embedding_dim=embedding_dim, **settings).net
+
+
 @pytest.mark.parametrize("distinct", [True, False])
 def test_logits_are_the_linear_map_of_the_mean(distinct: bool) -> None:
     torch.manual_seed(0)
-    net = BagNet(10, 4, 2, dropout=0.5, word_dropout=0.5, distinct=distinct).double().eval()
+    net = bag(10, 4, dropout=0.5, word_dropout=0.5, distinct=distinct).double().eval()
     batch = make_batch(ROWS, width=9, pad=9)  # the padding is a word of the third row
     found = net(batch.tokens, batch.lengths)
     for row, logits in zip(ROWS, found, strict=True):
@@ -25,7 +31,7 @@ def test_logits_are_the_linear_map_of_the_mean(distinct: bool) -> None:
 
 def test_word_dropout_leaves_whole_words_out_in_training_alone() -> None:
     torch.manual_seed(0)
-    net = BagNet(1000, 1, 2, dropout=0.0, word_dropout=0.25, distinct=True).train()
+    net = bag(1000, 1, dropout=0.0, word_dropout=0.25, distinct=True).train()
     torch.nn.init.ones_(net.embedding.weight)
     seen = []
     net.embedding.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
@@ -38,6 +44,6 @@ def test_word_dropout_leaves_whole_words_out_in_training_alone() -> None:
 
 
 def test_a_text_whose_words_are_all_dropped_still_has_logits() -> None:
-    net = BagNet(10, 4, 2, dropout=0.0, word_dropout=1.0, distinct=True).train()
+    net = bag(10, 4, dropout=0.0, word_dropout=1.0, distinct=True).train()
     batch = make_batch([[3, 4], [5]])
     assert torch.allclose(net(batch.tokens, batch.lengths), net.output.bias.expand(2, 2))

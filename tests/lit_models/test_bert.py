@@ -246,7 +246,8 @@ class Thawed(L.Callback):
 
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, number: int) -> None:
         if number == 0:
-            learnt = {module.depths[id(p)] for p in module.thawing if p.requires_grad}
+            parameters = {name: module.net.encoder.get_parameter(name) for name in module.trainable}
+            learnt = {module.depths[name] for name, p in parameters.items() if p.requires_grad}
             self.seen.append(sorted(learnt))
 
 
@@ -358,7 +359,7 @@ def test_attention_dropout_is_zero_unless_asked_for_and_refused_on_a_cpu(tmp_pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"config": {"hidden_size": 8}}, "has no model_type; name where pretrained weights are"),
+        ({"config": {"hidden_size": 8}}, "has no model_type; set --model.source to pretrained w"),
         ({"frozen_layers": 3}, "frozen_layers is 3; this encoder has 2 layers: choose 0 to 2"),
         ({"pooled_layers": 0}, "pooled_layers is 0; .* choose 1 to 2"),
         ({"reinitialised_layers": -1}, "reinitialised_layers is -1"),
@@ -385,7 +386,7 @@ def test_rows_longer_than_the_positions_are_refused_before_the_first_step(tmp_pa
 
 def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     model = BERT(config=tiny("bert", vocab_size=20))
-    with pytest.raises(ValueError, match="the tokenizer knows .* and the encoder 20; give --data"):
+    with pytest.raises(ValueError, match="the tokenizer has .* and the encoder 20; give --data"):
         make_trainer(tmp_path, max_steps=1).fit(model, datamodule=toy(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""Capsule's distribution over the classes, its loss, and the layers of `variant: seed`."""
+"""Capsule's distribution over the classes, and its loss."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_probabilities_are_the_shares_of_the_lengths() -> None:
 
 
 def test_cross_entropy_has_a_linear_layer_over_all_capsules() -> None:
-    model = Capsule(**SMALL, loss="cross_entropy", capsules=4, label_smoothing=0.2).eval()
+    model = Capsule(**SMALL, loss="cross_entropy", num_capsules=4, label_smoothing=0.2).eval()
     assert model.net.output.weight.shape == (2, 4 * 16)
     logits, labels = torch.randn(5, 2), torch.tensor([0, 1, 1, 0, 1])
     expected = nn.functional.cross_entropy(logits, labels, label_smoothing=0.2)
@@ -44,35 +44,7 @@ def test_bad_settings_are_errors_with_their_value() -> None:
         Capsule(**SMALL, label_smoothing=0.1)
     with pytest.raises(ValueError, match="loss is 'hinge'"):
         Capsule(**SMALL, loss="hinge")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="variant is 'sed'"):
-        Capsule(**SMALL, variant="sed")  # type: ignore[arg-type]
 
 
 def test_parameter_counts_are_those_in_the_docstring() -> None:
     assert f"{Capsule().parameter_count:,} parameters" in (Capsule.__doc__ or "")
-
-
-def test_the_seed_variant_has_the_seeds_layers() -> None:
-    model = Capsule(vocab_size=30, embedding_dim=5, variant="seed", label_smoothing=0.1)
-    net = model.net
-    shapes = {name: tuple(p.shape) for name, p in net.named_parameters() if "gru" not in name}
-    assert shapes == {
-        "embedding.table.weight": (30, 5),
-        "capsules.transform": (10, 128, 32),
-        "output.weight": (2, 320),
-        "output.bias": (2,),
-    }
-    sizes = [5, 128]  # into the first layer, into the second; three gates, two biases
-    expected = sum(2 * 3 * 64 * (size + 64 + 2) for size in sizes)
-    assert sum(p.numel() for p in net.gru.parameters()) == expected
-    assert (net.capsules.iterations, net.capsules.faulty) == (5, True)
-    assert (net.embedding.dropout.p, net.dropout.p) == (0.1, 0.1)
-    assert not model.margin
-
-
-def test_the_seed_variant_ignores_padding() -> None:
-    torch.manual_seed(0)
-    net = Capsule(vocab_size=30, embedding_dim=5, variant="seed").net.double().eval()
-    wide = make_batch(ROWS, width=20, pad=9)
-    for row, logits in zip(ROWS, net(wide.tokens, wide.lengths), strict=True):
-        assert torch.allclose(logits, net(*make_batch([row])[:2])[0], atol=1e-12)

@@ -26,7 +26,7 @@ LENGTHS = [3 + number % 40 for number in range(60)]
 TRAIN = random_rows(LENGTHS, 30, seed=1)
 LABELS = [int(2 in row) for row in TRAIN]
 OTHER = random_rows([1, 5, 9, 30, 80], 33, seed=2)
-SMALL_FOREST = {"trees": 7, "max_ngrams": 20}
+SMALL_FOREST = {"n_estimators": 7, "max_features": 20}
 
 
 def fitted(kind: type[LitEstimator], seed: int = 0, **settings: Any) -> LitEstimator:
@@ -46,7 +46,7 @@ def texts(rows: list[list[int]]) -> list[str]:
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_naive_bayes_is_that_of_scikit_learn(binary: bool) -> None:
-    model = fitted(NaiveBayes, ngrams=2, min_documents=2, binary=binary, smoothing=0.4)
+    model = fitted(NaiveBayes, ngrams=2, min_df=2, binary=binary, smoothing=0.4)
     counter = CountVectorizer(binary=binary, ngram_range=(1, 2), min_df=2, token_pattern=r"\S+")
     theirs = MultinomialNB(alpha=0.4).fit(counter.fit_transform(texts(TRAIN)), LABELS)
     expected = theirs.predict_proba(counter.transform(texts(OTHER)))
@@ -56,7 +56,7 @@ def test_naive_bayes_is_that_of_scikit_learn(binary: bool) -> None:
 
 
 def test_the_svm_decides_as_scikit_learns_on_all_rows_would() -> None:
-    model = fitted(LinearSVM, ngrams=2, min_documents=1, inverse_penalty=0.5)
+    model = fitted(LinearSVM, ngrams=2, min_df=1, C=0.5)
     weights = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+")
     theirs = LinearSVC(C=0.5, tol=1e-8, max_iter=100_000)
     theirs.fit(weights.fit_transform(texts(TRAIN)), LABELS)
@@ -75,7 +75,7 @@ def test_the_svms_probabilities_are_not_those_of_the_rows_it_was_fitted_to() -> 
     # Labels drawn at random: fitted rows are all right, unseen ones half, and so sure is it.
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 60).tolist()
-    model = LinearSVM(ngrams=2, min_documents=1, inverse_penalty=100.0)
+    model = LinearSVM(ngrams=2, min_df=1, C=100.0)
     model.prepare(make_view(TRAIN, labels, 33))
     found = model.predict_proba(ragged(random_rows([30] * 200, 33, seed=5)))
     assert found.max(axis=1).mean() < 0.75
@@ -85,7 +85,7 @@ def test_the_svms_probabilities_are_not_those_of_the_rows_it_was_fitted_to() -> 
 def test_a_forest_is_that_of_scikit_learn_on_the_most_frequent_words(
     kind: type[LitEstimator],
 ) -> None:
-    model = fitted(kind, seed=3, **SMALL_FOREST, min_documents=1)
+    model = fitted(kind, seed=3, **SMALL_FOREST, min_df=1)
     vectorizer = CountVectorizer if kind is BowForest else TfidfVectorizer
     # In the order of the model's columns, for forks choose columns by number.
     names = [f"w{key - 1}" for key in model.counter.keys.tolist()]  # type: ignore[attr-defined]
@@ -119,9 +119,13 @@ def test_the_runs_seed_grows_the_forest_and_nothing_else_does() -> None:
     [
         (LinearSVM, {"folds": 1}, "model.folds is 1; it must be at least 2"),
         (NaiveBayes, {"smoothing": 0.0}, "model.smoothing is 0.0; it must be above 0"),
-        (BowForest, {"trees": 0}, "model.trees is 0; it must be at least 1"),
-        (TfidfForest, {"min_leaf": 0}, "model.min_leaf is 0; it must be at least 1"),
-        (BowForest, {"max_ngrams": 0}, "model.max_ngrams is 0; it must be at least 1"),
+        (BowForest, {"n_estimators": 0}, "model.n_estimators is 0; it must be at least 1"),
+        (
+            TfidfForest,
+            {"min_samples_leaf": 0},
+            "model.min_samples_leaf is 0; it must be at least 1",
+        ),
+        (BowForest, {"max_features": 0}, "model.max_features is 0; it must be at least 1"),
     ],
 )
 def test_settings_out_of_range_are_refused(
@@ -132,20 +136,20 @@ def test_settings_out_of_range_are_refused(
 
 
 @pytest.mark.parametrize("kind", [NaiveBayes, LinearSVM, BowForest])
-def test_a_vocabulary_that_min_documents_empties_is_an_error(kind: type[LitEstimator]) -> None:
-    with pytest.raises(ValueError, match="min_documents 99 leaves no n-gram of the 60 texts"):
-        fitted(kind, min_documents=99)
+def test_a_vocabulary_that_min_df_empties_is_an_error(kind: type[LitEstimator]) -> None:
+    with pytest.raises(ValueError, match="min_df 99 leaves no n-gram of the 60 texts"):
+        fitted(kind, min_df=99)
 
 
 @pytest.mark.parametrize("kind", [NaiveBayes, LinearSVM, BowForest])
 def test_one_class_alone_is_an_error(kind: type[LitEstimator]) -> None:
-    model = kind(min_documents=1)
+    model = kind(min_df=1)
     with pytest.raises(ValueError, match=r"1 texts of class \[0\] alone; .* at least two"):
         model.prepare(make_view([[2, 3]], [0], 33))
 
 
 def test_the_svm_needs_two_texts_of_each_class_and_no_more() -> None:
-    rows, model = TRAIN[:6], LinearSVM(min_documents=1)
+    rows, model = TRAIN[:6], LinearSVM(min_df=1)
     with pytest.raises(ValueError, match="a class has 1 train text"):
         model.prepare(make_view(rows, [0, 1, 1, 1, 1, 1], 33))
     model.prepare(make_view(rows, [0, 0, 1, 1, 1, 1], 33))

@@ -1,4 +1,4 @@
-"""CNN against its equations, k-max pooling over one layer and two, and the forerunner's layers."""
+"""CNN against its equations, and k-max pooling over one layer and several."""
 
 from __future__ import annotations
 
@@ -8,16 +8,23 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lit_models.cnn import CNN, CNNNet, SeedCNNNet
+from lit_models.cnn import CNN, CNNNet
 from tests.batches import make_batch, random_rows
 
 ROWS = random_rows([1, 2, 5, 11], 30)
 
 
-def net(k: int, layers: int = 1, widths: tuple[int, ...] = (2, 3)) -> CNNNet:
+def net(k_max: int, num_layers: int = 1, filter_sizes: tuple[int, ...] = (2, 3)) -> CNNNet:
     torch.manual_seed(0)
-    made = CNNNet(30, 5, widths, 4, 2, 0.5, 0.5, 0.5, k=k, layers=layers)
-    return made.double().eval()
+    model = CNN(
+        vocab_size=30,
+        embedding_dim=5,
+        filter_sizes=list(filter_sizes),
+        num_filters=4,
+        k_max=k_max,
+        num_layers=num_layers,
+    )
+    return model.net.double().eval()
 
 
 def largest(states: torch.Tensor, k: int) -> torch.Tensor:
@@ -27,12 +34,12 @@ def largest(states: torch.Tensor, k: int) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_logits_follow_the_equations_in_the_docstring(k: int, layers: int) -> None:
-    model = net(k, layers)
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_logits_follow_the_equations_in_the_docstring(k: int, num_layers: int) -> None:
+    model = net(k, num_layers)
     batch = make_batch(ROWS, width=14, pad=9)
-    found = model(batch.tokens, batch.lengths)
-    for row, logits in zip(ROWS, found, strict=True):
+    computed = model(batch.tokens, batch.lengths)
+    for row, logits in zip(ROWS, computed, strict=True):
         features = []
         for first, higher in zip(model.convolutions, model.higher, strict=True):
             states = model.embedding.table.weight[torch.tensor(row)]  # [T, E]
@@ -40,14 +47,14 @@ def test_logits_follow_the_equations_in_the_docstring(k: int, layers: int) -> No
                 weight = convolution.weight[:, :, 0]
                 padded = F.pad(states, (0, 0, 0, weight.shape[2] - 1))
                 states = F.conv1d(padded.T, weight, convolution.bias).T
-                kept = k if layer == layers else max(k, math.ceil((1 - layer / layers) * len(row)))
-                states = largest(states, kept).relu()
+                share = math.ceil((1 - layer / num_layers) * len(row))
+                states = largest(states, k if layer == num_layers else max(k, share)).relu()
             features.append(F.pad(states, (0, 0, 0, k - len(states))).flatten())
         assert torch.allclose(logits, model.output(torch.cat(features)), atol=1e-12)
 
 
 def test_k_max_keeps_the_order_and_pads_never_win() -> None:
-    model = net(3, widths=(1,))
+    model = net(3, filter_sizes=(1,))
     row = [3, 8, 4, 6, 2]
     alone = model(*make_batch([row])[:2])
     padded = model(*make_batch([row, list(range(2, 30))], pad=7)[:2])[:1]
@@ -63,50 +70,7 @@ def test_the_default_has_the_parameters_of_its_docstring_alone() -> None:
     assert names == {"embedding", "convolutions", "output"}
 
 
-@pytest.mark.parametrize("name", ["k_max", "layers"])
+@pytest.mark.parametrize("name", ["k_max", "num_layers"])
 def test_a_count_below_one_is_an_error(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} is 0"):
         CNN(vocab_size=9, **{name: 0})
-
-
-def test_the_forerunners_layers_have_their_sizes() -> None:
-    model = CNN(vocab_size=50, variant="seed", seed_length=20, k_max=4)
-    sizes = {name: tuple(p.shape) for name, p in model.net.named_parameters()}
-    assert sizes == {
-        "embedding.table.weight": (50, 300),
-        "convolution.weight": (60, 300, 1, 3),
-        "convolution.bias": (60,),
-        "dense.weight": (120, 540),  # 20 words, 18 windows of 3, 9 pairs of them
-        "dense.bias": (120,),
-        "output.weight": (2, 120),
-        "output.bias": (2,),
-    }
-    assert model.net.dropout.p == 0.25
-
-
-@pytest.mark.parametrize("positions", [4, 11, 12])
-def test_the_forerunners_layers_follow_their_equations_whatever_the_padding(positions: int) -> None:
-    torch.manual_seed(0)
-    model = SeedCNNNet(30, 5, positions, 3).double().eval()
-    rows = [row[:positions] for row in ROWS]
-    expected = []
-    for row in rows:
-        words = model.embedding.table.weight[torch.tensor(row)]
-        words = F.pad(words, (0, 0, 0, positions - len(row)))
-        states = F.conv1d(words.T, model.convolution.weight[:, :, 0], model.convolution.bias).relu()
-        pooled = F.max_pool1d(states[None], 2)[0].T  # [·, 60]
-        expected.append(model.output(model.dense(pooled.flatten()).relu()))
-    for width in (positions, 3 * positions):
-        batch = make_batch(rows, width=width, pad=9)
-        found = model(batch.tokens, batch.lengths)
-        assert torch.allclose(found, torch.stack(expected), atol=1e-12)
-
-
-def test_a_text_longer_than_the_forerunners_places_is_an_error_with_the_remedy() -> None:
-    model = SeedCNNNet(30, 5, 10, 2)
-    with pytest.raises(
-        ValueError, match="11 tokens, more than seed_length 10; set data.max_length"
-    ):
-        model(*make_batch(ROWS)[:2])
-    with pytest.raises(ValueError, match="seed_length is 3"):
-        SeedCNNNet(30, 5, 3, 2)

@@ -14,8 +14,16 @@ ROWS = random_rows([1, 4, 5, 11], 30)
 
 def net(pool_size: int, bidirectional: bool = False) -> CNNLSTMNet:
     torch.manual_seed(0)
-    made = CNNLSTMNet(30, 5, 3, 6, pool_size, 4, bidirectional, "mean+max", 2, 0.5, 0.5, 0.5)
-    return made.double().eval()
+    model = CNNLSTM(
+        vocab_size=30,
+        embedding_dim=5,
+        filter_size=3,
+        num_filters=6,
+        pool_size=pool_size,
+        hidden_size=4,
+        bidirectional=bidirectional,
+    )
+    return model.net.double().eval()
 
 
 def pooled(model: CNNLSTMNet, row: list[int]) -> torch.Tensor:
@@ -62,28 +70,3 @@ def test_the_default_has_the_parameters_of_its_docstring() -> None:
 def test_a_pool_without_positions_is_an_error() -> None:
     with pytest.raises(ValueError, match="pool_size is 0; choose 1"):
         CNNLSTM(vocab_size=9, pool_size=0)
-
-
-def test_the_forerunners_layers_have_their_sizes_and_ignore_padding() -> None:
-    torch.manual_seed(0)
-    model = CNNLSTM(vocab_size=30, variant="seed", filters=7, hidden_size=9)
-    made = model.net
-    sizes = {name: tuple(p.shape) for name, p in made.named_parameters()}
-    assert sizes == {
-        "embedding.table.weight": (30, 300),
-        "convolution.weight": (60, 300, 1, 3),
-        "convolution.bias": (60,),
-        "lstm.layers.0.0.core.weight_ih_l0": (512, 60),
-        "lstm.layers.0.0.core.weight_hh_l0": (512, 128),
-        "lstm.layers.0.0.core.bias_ih_l0": (512,),
-        "lstm.layers.0.0.core.bias_hh_l0": (512,),
-        "output.weight": (2, 128),
-        "output.bias": (2,),
-    }
-    assert (made.pool_size, made.pooling) == (2, "last")
-    assert made.input_dropout.p == 0.25 and made.lstm.layers[0][0].recurrent_dropout == 0.25
-    made.double().eval()
-    batch = make_batch(ROWS, width=24, pad=9)
-    for row, logits in zip(ROWS, made(batch.tokens, batch.lengths), strict=True):
-        state = made.lstm.layers[0][0].core(pooled(made, row)[None])[0][0, -1]
-        assert torch.allclose(logits, made.output(state), atol=1e-12)

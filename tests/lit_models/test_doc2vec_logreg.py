@@ -112,7 +112,7 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
 
 
 def test_a_min_count_that_leaves_nothing_is_told() -> None:
-    with pytest.raises(DataError, match="no word stands 100000 times in the 200 texts.*lower min"):
+    with pytest.raises(DataError, match="no word occurs 100000 times in the 200 texts.*lower min"):
         fitted(min_count=100_000)
 
 
@@ -121,8 +121,8 @@ def test_a_min_count_that_leaves_nothing_is_told() -> None:
     [
         ({"dim": 0}, "model.dim is 0; it must be at least 1"),
         ({"epochs": 0}, "model.epochs is 0; it must be at least 1"),
-        ({"architecture": "dn"}, "model.architecture is 'dn'; choose of"),
-        ({"text": "test"}, "model.text is 'test'; choose of"),
+        ({"architecture": "dn"}, "model.architecture is 'dn'; choose one of"),
+        ({"text": "test"}, "model.text is 'test'; choose one of"),
     ],
 )
 def test_what_cannot_be_is_refused(option: dict[str, Any], message: str) -> None:

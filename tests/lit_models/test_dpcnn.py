@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_models.dpcnn import DPCNN, Block, DPCNNNet
+from lit_models.dpcnn import DPCNN, Block
 from lit_models.layers.convolution import WordConvolution
 from tests.batches import make_batch, random_rows
 
@@ -25,7 +25,8 @@ def block(layers: Block, states: Tensor) -> Tensor:
 @pytest.mark.parametrize("blocks", [0, 1, 3, 5])
 def test_logits_follow_the_equations_in_the_docstring(blocks: int) -> None:
     torch.manual_seed(0)
-    model = DPCNNNet(30, 5, 4, blocks, 2, 0.5, 0.5, 0.5).double().eval()
+    sizes = {"vocab_size": 30, "embedding_dim": 5, "num_filters": 4}
+    model = DPCNN(**sizes, blocks=blocks).net.double().eval()
     rows = random_rows([1, 2, 3, 8, 13], 30)
     batch = make_batch(rows, width=20, pad=9)
     found = model(batch.tokens, batch.lengths)

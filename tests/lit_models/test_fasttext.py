@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
-from lit_models.fasttext import FastTextNet
+from lit_models.fasttext import FastText, FastTextNet
 from tests.batches import make_batch, random_rows
 
 VOCAB, BUCKETS = 20, 50
 ROWS = [[3], [4, 4], [5, 6, 5, 6], *random_rows([7, 19], VOCAB)]
+
+
+def make(
+    vocab_size: int, embedding_dim: int, ngrams: int, buckets: int, **settings: Any
+) -> FastTextNet:
+    sizes = {"vocab_size": vocab_size, "embedding_dim": embedding_dim}
+    return FastText(**sizes, ngrams=ngrams, buckets=buckets, **settings).net
 
 
 def rows_by_loop(row: list[int], orders: int) -> list[int]:
@@ -27,7 +36,7 @@ def rows_by_loop(row: list[int], orders: int) -> list[int]:
 @pytest.mark.parametrize("orders", [1, 2, 3])
 def test_logits_are_the_linear_map_of_the_mean(orders: int, distinct: bool) -> None:
     torch.manual_seed(0)
-    net = FastTextNet(VOCAB, 4, 3, orders, BUCKETS, 0.5, distinct).double().eval()
+    net = make(VOCAB, 4, orders, BUCKETS, num_classes=3, distinct=distinct).double().eval()
     batch = make_batch(ROWS, width=23, pad=6)
     for row, logits in zip(ROWS, net(batch.tokens, batch.lengths), strict=True):
         rows = rows_by_loop(row, orders)
@@ -38,7 +47,7 @@ def test_logits_are_the_linear_map_of_the_mean(orders: int, distinct: bool) -> N
 
 def test_buckets_are_used_evenly() -> None:
     torch.manual_seed(0)
-    net = FastTextNet(30_000, 1, 2, 3, 1000, 0.0, False)
+    net = make(30_000, 1, 3, 1000)
     tokens = torch.randint(2, 30_000, (100, 1000))
     rows, _ = net.rows_of(tokens, torch.full((100,), 1000))
     times = torch.bincount(rows[:, 1000:].flatten() - 30_000, minlength=1000).double()
@@ -47,7 +56,7 @@ def test_buckets_are_used_evenly() -> None:
 
 
 def test_words_alone_need_no_buckets() -> None:
-    net = FastTextNet(VOCAB, 4, 2, 1, BUCKETS, 0.0, False)
+    net = make(VOCAB, 4, 1, BUCKETS)
     assert net.embedding.num_embeddings == VOCAB
     with pytest.raises(ValueError, match="ngrams 3 and buckets 0 must each be at least 1"):
-        FastTextNet(VOCAB, 4, 2, 3, 0, 0.0, False)
+        make(VOCAB, 4, 3, 0)

@@ -87,7 +87,7 @@ def test_a_corpus_gives_them(tmp_path: Path) -> None:
 
 
 def test_a_min_count_that_leaves_nothing_is_told() -> None:
-    with pytest.raises(DataError, match="no word stands 9999 times in the 51 texts"):
+    with pytest.raises(DataError, match="no word occurs 9999 times in the 51 texts"):
         GloVe(min_count=9999).learn(two_topics(50), WORDS, 0)
 
 

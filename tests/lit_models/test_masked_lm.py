@@ -127,7 +127,7 @@ def test_the_loss_of_pairs_is_that_of_the_first_state(pairs: PairObjective) -> N
     assert model.follows is not None
     expected = torch.nn.functional.cross_entropy(model.follows(states[:, 0]), made.answers)
     assert torch.allclose(own, expected) and float(own) > 0
-    words = torch.nn.functional.cross_entropy(model.tell(states[told]), made.tokens[told])
+    words = torch.nn.functional.cross_entropy(model.token_logits(states[told]), made.tokens[told])
     assert torch.allclose(masked, words)
 
 

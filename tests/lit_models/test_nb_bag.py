@@ -15,7 +15,16 @@ from tests.batches import make_batch, make_view, random_rows
 
 
 def net_of(rows: list[list[int]], labels: list[int], ngrams: int, size: int = 400) -> NBBagNet:
-    net = NBBagNet(max(labels) + 1, ngrams, size, 1, 1.0, 0.5, ngram_dropout=0.9).double().eval()
+    net = NBBagNet(
+        num_classes=max(labels) + 1,
+        ngrams=ngrams,
+        max_features=size,
+        min_df=1,
+        smoothing=1.0,
+        initial_weight=0.5,
+        ngram_dropout=0.9,
+    )
+    net.double().eval()
     net.learn(make_view(rows, labels, 12))
     return net
 

@@ -21,7 +21,7 @@ OTHERS = [*random_rows([1, 2, 30], 12, seed=4), ROWS[2]]
 
 
 def fitted(rows: list[list[int]], labels: list[int], **settings: Any) -> NBLogReg:
-    model = NBLogReg(**({"min_documents": 1, "num_classes": max(labels) + 1} | settings))
+    model = NBLogReg(**({"min_df": 1, "num_classes": max(labels) + 1} | settings))
     model.prepare(make_view(rows, labels, 12))
     return model
 
@@ -65,8 +65,8 @@ def test_probabilities_are_those_of_scikit_learns_parts(classes: int, normalized
         return normalize(joined) if normalized else joined
 
     theirs = LogisticRegression(C=2.0, max_iter=500, tol=1e-10).fit(features(train), labels)
-    settings = {"smoothing": 0.5, "inverse_penalty": 2.0, "normalized": normalized}
-    ours = fitted(ROWS, labels.tolist(), **settings, max_iterations=500)
+    settings = {"smoothing": 0.5, "C": 2.0, "normalized": normalized}
+    ours = fitted(ROWS, labels.tolist(), **settings, max_iter=500)
     ours.estimator.set_params(tol=1e-10).fit(ours.features(ragged(ROWS)), labels)
     expected = theirs.predict_proba(features(others))
     assert np.allclose(ours.predict_proba(ragged(OTHERS)), expected, atol=1e-6)
@@ -77,7 +77,7 @@ def test_a_smoothing_that_gives_no_finite_ratio_is_refused() -> None:
         NBLogReg(smoothing=0.0)
 
 
-@pytest.mark.parametrize("name", ["ngrams", "min_documents", "max_ngrams"])
+@pytest.mark.parametrize("name", ["ngrams", "min_df", "max_features"])
 def test_sizes_below_one_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=rf"model.{name} is 0; it must be at least 1"):
         NBLogReg(**{name: 0})

@@ -28,7 +28,9 @@ def features(model: Perceptron, batch: object) -> np.ndarray:
 def test_a_fit_is_the_rule_carried_out_by_hand(
     average: Average | None, batch_size: int, tmp_path: Path
 ) -> None:
-    model = Perceptron(num_classes=3, ngrams=1, max_ngrams=300, min_documents=1, average=average)
+    model = Perceptron(
+        num_classes=3, ngrams=1, max_features=300, min_df=1, weight_averaging=average
+    )
     data = ToyData(
         classes=3, rows=40, batch_size=batch_size, vocab_size=None, cache_dir=str(tmp_path)
     )
@@ -63,7 +65,7 @@ def test_a_fit_is_the_rule_carried_out_by_hand(
 
 def test_predictions_use_weights_of_length_one() -> None:
     torch.manual_seed(0)
-    model = Perceptron(num_classes=3, ngrams=1, max_ngrams=8, sharpness=7.0).eval()
+    model = Perceptron(num_classes=3, ngrams=1, max_features=8, sharpness=7.0).eval()
     net = model.net
     net.bag.vocabulary.keys.copy_(torch.arange(1, 9))  # word t is n-gram t
     torch.nn.init.normal_(net.weights.weight)

@@ -11,7 +11,8 @@ from tests.batches import make_batch
 
 def net(cell: Cell = "rnn") -> RCNNNet:
     torch.manual_seed(0)
-    return RCNNNet(30, 5, cell, 4, 3, 2, 0.5, 0.5, 0.5).double().eval()
+    sizes = {"vocab_size": 30, "embedding_dim": 5, "context_size": 4, "hidden_size": 3}
+    return RCNN(**sizes, cell=cell).net.double().eval()
 
 
 def test_logits_of_three_words_by_the_papers_equations() -> None:

@@ -21,9 +21,9 @@ from tests.batches import make_batch, make_view, random_rows
 SIZES: dict[str, Any] = {
     "vocab_size": 30,
     "embedding_dim": 8,
-    "layers": 2,
-    "heads": 2,
-    "feedforward": 12,
+    "num_layers": 2,
+    "num_heads": 2,
+    "dim_feedforward": 12,
 }
 POSITIONS = ["sinusoidal", "learned", "rotary", "none"]
 POOLINGS = ["cls", "mean", "max", "mean+max"]
@@ -141,10 +141,10 @@ def test_texts_beyond_the_learned_positions_are_refused_before_the_first_step(ki
         ({"positions": "spiral"}, "positions is 'spiral'; choose one of sinusoidal, learned"),
         ({"pooling": "last"}, "pooling is 'last'; choose one of cls, mean"),
         ({"norm": "middle"}, "norm is 'middle'; choose 'pre' or 'post'"),
-        ({"layers": 0}, "layers is 0"),
-        ({"heads": 3}, "embedding_dim 8 cannot be shared by 3 heads"),
+        ({"num_layers": 0}, "num_layers is 0"),
+        ({"num_heads": 3}, "embedding_dim 8 cannot be shared by 3 heads"),
         ({"embedding_dim": 6, "positions": "rotary"}, "and 3 is odd"),
-        ({"embedding_dim": 7, "heads": 1}, "and 7 is odd"),
+        ({"embedding_dim": 7, "num_heads": 1}, "and 7 is odd"),
     ],
 )
 def test_bad_settings_are_refused(settings: dict[str, Any], message: str) -> None:
@@ -159,7 +159,7 @@ def test_the_documented_size_is_the_real_one(kind: type) -> None:
 
 def operations(kind: type[Transformer], words: int) -> int:
     """Multiplications and additions over one text of so many words, beyond the output layer."""
-    net = kind(vocab_size=30, embedding_dim=8, feedforward=8).net.eval()
+    net = kind(vocab_size=30, embedding_dim=8, dim_feedforward=8).net.eval()
     batch = make_batch(random_rows([words], 30))
     # Without the fused kernel the counter sees the products inside it.
     unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)

@@ -1,6 +1,6 @@
-"""A real Slurm of one node on this machine, for as long as a block lasts.
+"""A real Slurm of one node on this machine, within a block.
 
-By hand: `python -m tests.slurm.cluster COMMAND …` runs a command with such a cluster around it.
+By hand: `python -m tests.slurm.cluster COMMAND …` runs a command within such a cluster.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 
-# Enforcing nothing, since a container often may not; the scheduler looks every second. A job that
-# is queued again waits until its credential has expired: two minutes, where nothing else is said.
+# Without enforcement, which containers often do not allow; the scheduler runs every second. A
+# requeued job waits until its credential has expired, which takes two minutes by default.
 _CONF = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -54,7 +54,7 @@ PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 
 def missing() -> str | None:
-    """Why no cluster can be started here, or None."""
+    """Reason why no cluster can be started here, or None."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     absent = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
     if absent:
@@ -66,13 +66,13 @@ def missing() -> str | None:
 
 @contextmanager
 def cluster(cpus: int = 4) -> Iterator[dict[str, str]]:
-    """Starts munged, slurmctld and slurmd, and gives the environment in which to use them.
+    """Starts munged, slurmctld and slurmd; yields the environment variables of their clients.
 
     Args:
-        cpus: cores that the node says it has.
+        cpus: CPU cores that the node reports.
 
     Raises:
-        RuntimeError: they did not come up; with the end of their logs.
+        RuntimeError: a daemon did not start; the message holds the end of the logs.
     """
     folder = Path(tempfile.mkdtemp(prefix="slurm-"))
     folder.chmod(0o755)
@@ -115,7 +115,7 @@ def _wait_for_node(environment: dict[str, str], folder: Path, seconds: float = 6
             return
         time.sleep(0.2)
     logs = [(folder / f"{name}.log").read_text()[-2000:] for name in ("slurmctld", "slurmd")]
-    raise RuntimeError("Slurm did not come up:\n" + "\n".join(logs))
+    raise RuntimeError("Slurm did not start:\n" + "\n".join(logs))
 
 
 def _stop(file: Path) -> None:
@@ -126,13 +126,13 @@ def _stop(file: Path) -> None:
             os.kill(number, 0)
             time.sleep(0.1)
     except (OSError, ValueError):
-        return  # it never came up, or is gone now
+        return  # it has never started, or has ended
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
         return port
 
 

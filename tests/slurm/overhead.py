@@ -1,9 +1,9 @@
-"""How long a job of the launcher takes beyond the same run as a plain job of Slurm.
+"""Overhead of the Slurm launcher over the same run as a plain Slurm job.
 
-By hand: `python -m tests.slurm.overhead`. Pairs of jobs, one after the other on one node: the run
+By hand: `python -m tests.slurm.overhead`. Pairs of jobs run one after the other on one node: a run
 submitted by `benchmark --launcher slurm`, and `sbatch --wrap "lit-sentiment fit …"`, which needs no
-launcher. The difference of their times in Slurm's own books is the launcher's overhead. Beside it
-stands what the head takes to see a row after its job has ended.
+launcher. The overhead is the difference of their run times as recorded by Slurm. Also measured is
+the time from the end of a job until the benchmark has read its row.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ PYTHON = [sys.executable, "-m", "experiments"]
 
 
 def seconds_of(job: str, environment: dict[str, str]) -> tuple[float, float]:
-    """How long a job ran, and when it ended, as `scontrol` says."""
+    """Run time of a job in seconds and its end as a timestamp, from `scontrol`."""
     command = ["scontrol", "show", "job", job, "--oneliner"]
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    fields = dict(word.split("=", 1) for word in told.stdout.split() if "=" in word)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    fields = dict(word.split("=", 1) for word in done.stdout.split() if "=" in word)
     start, end = (datetime.fromisoformat(fields[name]) for name in ("StartTime", "EndTime"))
     return (end - start).total_seconds(), end.timestamp()
 
 
 def measure(folder: Path, environment: dict[str, str]) -> tuple[list[float], list[float]]:
-    """Seconds of overhead of each pair, and seconds until the head had seen each row."""
+    """Seconds of overhead of each pair, and seconds until the benchmark had read each row."""
     overhead, seen = [], []
     subprocess.run([*PYTHON, "prepare", "tfidf_logreg", *TOY], cwd=REPOSITORY, check=True)
     (folder / "cluster.yaml").write_text("cpus: 1\ntime: 10m\n")
@@ -66,8 +66,9 @@ if __name__ == "__main__":
     if reason := missing():
         sys.exit(f"no Slurm here: {reason}")
     with cluster() as inside, tempfile.TemporaryDirectory() as place:
-        found, after = measure(Path(place), inside)
-    print(f"overhead of a run: median {statistics.median(found):.1f} s of {sorted(found)}")
+        overheads, delays = measure(Path(place), inside)
+    print(f"overhead of a run: median {statistics.median(overheads):.1f} s of {sorted(overheads)}")
     print(
-        f"the head saw a row after: median {statistics.median(after):.1f} s, most {max(after):.1f}"
+        f"delay until a row was read: median {statistics.median(delays):.1f} s, "
+        f"largest {max(delays):.1f} s"
     )

@@ -1,4 +1,4 @@
-"""The Slurm launcher on a real Slurm: an array collected, cut, cancelled, timed out, reopened."""
+"""The Slurm launcher on a real Slurm: jobs collected, requeued, cancelled, timed out, reopened."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def head(slurm: dict[str, str], tmp_path: Path) -> Iterator[Head]:
 
 
 def heed_ctrl_c() -> None:
-    """In a new process: SIGINT is ignored by what a shell starts in the background."""
+    """Restores SIGINT, which is ignored in processes that a shell starts in the background."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -96,11 +96,12 @@ def end(process: subprocess.Popen[str], seconds: float = 300) -> str:
 
 
 def job_of(folder: Path) -> str:
-    """Slurm's name of the job that was last submitted for a run."""
+    """Slurm's id of the job that was submitted last for a run."""
     submissions = json.loads((folder.parents[1] / "slurm" / "submissions.json").read_text())
-    found = [s for s in submissions if str(folder) in s["runs"]][-1]
-    place = found["runs"].index(str(folder))
-    return found["job"] if len(found["runs"]) == 1 else f"{found['job']}_{place}"
+    submission = [s for s in submissions if str(folder) in s["runs"]][-1]
+    task = submission["runs"].index(str(folder))
+    job: str = submission["job"]
+    return job if len(submission["runs"]) == 1 else f"{job}_{task}"
 
 
 def outcome(row: Row) -> tuple:
@@ -150,7 +151,7 @@ def test_a_head_that_dies_is_reopened_and_submits_nothing_twice(head: Head, tmp_
     process.wait()
     file = tmp_path / "b" / "slurm" / "submissions.json"
     submissions = json.loads(file.read_text())
-    # As if it had died right after sbatch: the job, which still runs, is found by its comment.
+    # As if it had died right after sbatch: the running job is found by its comment.
     file.write_text(json.dumps([submissions[0] | {"job": None}]))
     again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=30")
     assert again.wait(300) == 0, end(again)
@@ -172,7 +173,7 @@ def test_ctrl_c_leaves_the_jobs_and_says_so(
         ["squeue", "--noheader", "--format=%T"], env=slurm, capture_output=True, text=True
     )
     assert "RUNNING" in states.stdout
-    other = head("sleepy_a", "--trainer.max_epochs=3")  # while it runs with sixty
+    other = head("sleepy_a", "--trainer.max_epochs=3")  # while it runs with 60 epochs
     output = end(other)
     assert other.returncode == 1 and "runs it with other settings" in output, output
 
@@ -195,7 +196,7 @@ def test_requeued_in_mid_epoch_a_run_ends_as_an_uncut_one(
 def test_a_job_that_is_cancelled_or_runs_out_of_time_becomes_a_row_and_goes_on_with_retry(
     head: Head, slurm: dict[str, str], tmp_path: Path
 ) -> None:
-    cancelled, kept = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "tfidf_logreg"))
+    cancelled, other = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "tfidf_logreg"))
     late = tmp_path / "late" / "sleepy_b" / "seed-0"
     process = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=9")
     short = CLUSTER.replace("10m", "1m")
@@ -205,7 +206,7 @@ def test_a_job_that_is_cancelled_or_runs_out_of_time_becomes_a_row_and_goes_on_w
     assert process.wait(300) == 1
     row = read_row(cancelled)
     assert row.status == "failed" and "CANCELLED" in str(row.reason), row.reason
-    assert read_row(kept).status == "ok"
+    assert read_row(other).status == "ok"
     again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=9", "--retry")
     assert again.wait(300) == 0, end(again)
     assert read_row(cancelled).status == "ok" and len(read_row(cancelled).history) == 9

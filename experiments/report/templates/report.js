@@ -1,5 +1,5 @@
 "use strict";
-// Sorting: a real button in each heading, so mouse and keyboard are the same. Empty cells stay last.
+// Sorting: a button in each heading works with mouse and keyboard. Empty cells are always last.
 document.querySelectorAll("table.results").forEach(table => {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, index) => head.querySelector("button").addEventListener("click", () => {
@@ -21,24 +21,24 @@ document.querySelectorAll("table.results").forEach(table => {
   }));
 });
 
-// Filtering: every word must stand in the name, class or family; a family can be chosen beside it.
+// Filtering: every word must be in the name, class or family; a family can be selected as well.
 document.querySelectorAll(".tools").forEach(tools => {
   const rows = [...document.getElementById(tools.dataset.table).tBodies[0].rows];
-  const [text, family, told] = ["input", "select", "output"].map(name => tools.querySelector(name));
+  const [text, family, output] = ["input", "select", "output"].map(name => tools.querySelector(name));
   const filter = () => {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of rows) {
-      const found = words.every(word => row.dataset.words.includes(word));
-      row.hidden = !found || (family.value && row.dataset.family !== family.value);
+      const matches = words.every(word => row.dataset.words.includes(word));
+      row.hidden = !matches || (family.value && row.dataset.family !== family.value);
     }
     const shown = rows.filter(row => !row.hidden).length;
-    told.textContent = shown < rows.length ? `${shown} of ${rows.length}` : "";
+    output.textContent = shown < rows.length ? `${shown} of ${rows.length}` : "";
   };
   text.addEventListener("input", filter);
   family.addEventListener("change", filter);
 });
 
-// A link to an experiment opens what is told about it.
+// A link to an experiment opens its details.
 function openTarget() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   if (target?.tagName === "DETAILS") { target.open = true; target.scrollIntoView(); }
@@ -52,10 +52,10 @@ document.querySelectorAll(".copy").forEach(button => button.addEventListener("cl
   setTimeout(() => { button.textContent = "copy"; }, 1500);
 }));
 
-// Figures: drawn when they come near the window, again when the theme or the width class changes.
+// Figures: drawn when they come near the window, again when the theme or the layout width changes.
 const dark = matchMedia("(prefers-color-scheme: dark)"), narrow = matchMedia("(max-width: 640px)");
 const drawn = new Set();
-// Halfway between two #rrggbb colours: a ground on which text of the page's ink is legible.
+// Mean of two #rrggbb colours: a background on which the text of the page is legible.
 function mix(one, two) {
   const part = (colour, at) => parseInt(colour.slice(1 + 2 * at, 3 + 2 * at), 16);
   return `rgb(${[0, 1, 2].map(at => Math.round((part(one, at) + part(two, at)) / 2)).join()})`;
@@ -108,7 +108,7 @@ charts.forEach(box => near.observe(box));
 for (const query of [dark, narrow]) query.addEventListener("change", () => drawn.forEach(draw));
 addEventListener("beforeprint", () => charts.forEach(draw));
 
-// The switch of the cost axis.
+// Buttons that choose the cost axis.
 document.querySelectorAll(".switch").forEach(group => {
   const box = document.getElementById(group.dataset.chart), buttons = [...group.children];
   buttons.forEach((button, index) => button.addEventListener("click", () => {

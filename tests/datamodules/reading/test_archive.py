@@ -1,4 +1,4 @@
-"""Archives: read in memory, refused when they misbehave; downloads: whole or not at all."""
+"""Archives, read in memory or refused; downloads, whole or not at all."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_only_wanted_files_are_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["/etc/cron.d/x", "a/../../x.txt", "..", "a\\..\\x.txt"])
 def test_a_name_that_leaves_the_archive_is_refused(tmp_path: Path, name: str) -> None:
     path = write_tar(tmp_path / "x.tar.gz", bad=make_member(name))
-    with pytest.raises(DataError, match="leaves the archive's own folder") as caught:
+    with pytest.raises(DataError, match="is outside the archive's folder") as caught:
         read_all(path)
     assert repr(name) in str(caught.value)
 
@@ -137,7 +137,7 @@ def test_a_missing_archive_is_an_error(tmp_path: Path) -> None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """`/whole` keeps its promise, `/short` closes the connection half-way."""
+    """`/whole` sends the file, `/short` closes the connection early."""
 
     def do_GET(self) -> None:
         if self.path not in ("/whole", "/short"):
@@ -202,7 +202,7 @@ def test_offline_is_an_error_and_an_older_file_stays(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"cannot be downloaded.*put it at {target}"):
         download("http://127.0.0.1:9/none", target, MD5)
     assert target.read_text() == "mine"
-    with pytest.raises(DataError, match=f"must be {MD5}.*Remove it and start again"):
+    with pytest.raises(DataError, match=f"must be {MD5}.*Remove it and run again"):
         check_md5(target, MD5)
 
 

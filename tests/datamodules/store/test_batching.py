@@ -1,4 +1,4 @@
-"""Batches: the sampler's order, the cut, and both through a real Trainer."""
+"""Batches: order of the sampler, truncation, and both in a real Trainer."""
 
 from __future__ import annotations
 
@@ -12,21 +12,16 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from datamodules.store.batching import (
-    BucketSampler,
-    TextBatch,
-    TextLoader,
-    TokenDataset,
-    TokenTruncation,
-    Truncation,
-)
+from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.ragged import Ragged
+from datamodules.store.sampler import BucketSampler
+from datamodules.store.truncation import TokenTruncation, Truncation
 
 TRUNCATIONS: tuple[Truncation, ...] = ("head", "tail", "head+tail")
 
 
 def skewed_lengths(rows: int, seed: int = 0) -> np.ndarray:
-    """Lengths as reviews have them: many short, few very long."""
+    """Lengths like those of reviews: many short, few very long."""
     lengths = np.random.default_rng(seed).lognormal(5.2, 0.7, rows)
     return np.clip(lengths, 1, 2000).astype(np.int64)
 
@@ -43,7 +38,7 @@ def make_sampler(rows: int = 103, batch_size: int = 8, **options: Any) -> Bucket
 
 
 def order(sampler: BucketSampler) -> list[list[int]]:
-    """One epoch's batches."""
+    """Batches of one epoch."""
     return [batch.tolist() for batch in sampler]
 
 
@@ -68,7 +63,7 @@ def test_every_position_comes_once_an_epoch(shuffle: bool) -> None:
         assert sorted(flat(order(sampler))) == list(range(1003))
 
 
-def test_two_epochs_differ_in_order_and_in_company() -> None:
+def test_two_epochs_differ_in_order_and_in_batches() -> None:
     sampler = make_sampler(rows=400)
     first, second = order(sampler), order(sampler)
     assert sampler.epoch == 2
@@ -129,20 +124,23 @@ def test_a_rest_smaller_than_world_joins_the_last_batch() -> None:
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_padding_is_less_than_a_tenth(shuffle: bool) -> None:
     sampler = BucketSampler(skewed_lengths(5000), 32, shuffle=shuffle)
-    kept = [sampler.lengths[batch] for batch in sampler]
-    padded = sum(int(lengths.max()) * len(lengths) for lengths in kept)
-    assert sum(int(lengths.sum()) for lengths in kept) / padded >= 0.9
+    batches = [sampler.lengths[batch] for batch in sampler]
+    padded = sum(int(lengths.max()) * len(lengths) for lengths in batches)
+    assert sum(int(lengths.sum()) for lengths in batches) / padded >= 0.9
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size 0 cannot be shared by 1 processes"),
-        ({"batch_size": 10, "world": 4}, "batch_size 10 .* by 4 processes; choose a multiple of 4"),
-        ({"rows": 3, "world": 4}, "3 rows cannot be shared by 4 processes"),
-        ({"rows": 0}, "0 rows cannot be shared by 1 processes"),
-        ({"rank": 2, "world": 2}, "rank 2 is outside 0…1"),
-        ({"rank": -1}, "rank -1 is outside 0…0"),
+        ({"batch_size": 0}, "batch_size 0 cannot be divided among 1 processes"),
+        (
+            {"batch_size": 10, "world": 4},
+            "batch_size 10 .* among 4 processes; choose a multiple of 4",
+        ),
+        ({"rows": 3, "world": 4}, "3 rows cannot be divided among 4 processes"),
+        ({"rows": 0}, "0 rows cannot be divided among 1 processes"),
+        ({"rank": 2, "world": 2}, "rank is 2; it must be in 0…1"),
+        ({"rank": -1}, "rank is -1; it must be in 0…0"),
     ],
 )
 def test_sizes_that_do_not_fit_are_named(options: dict[str, int], message: str) -> None:
@@ -164,22 +162,22 @@ def test_resume_goes_on_where_it_was_and_then_with_the_next_epoch() -> None:
     epochs = [order(uncut) for _ in range(3)]
     sampler = make_sampler()
     sampler.resume(1, 4)
-    sampler.set_epoch(1)  # Lightning says the epoch again; the position must survive
+    sampler.set_epoch(1)  # Lightning sets the epoch again; the position must survive
     assert order(sampler) == epochs[1][4:]
     sampler.set_epoch(2)
     assert order(sampler) == epochs[2]
 
 
-def test_a_loader_hands_its_place_over() -> None:
+def test_a_loader_hands_its_position_over() -> None:
     data = Data()
     data.setup("fit")
     first, second, uncut = (data.train_dataloader() for _ in range(3))
     assert len(first) == 8
-    head = [batch.ids.tolist() for batch in islice(first, 3)]
+    start = [batch.ids.tolist() for batch in islice(first, 3)]
     assert first.state_dict() == {"epoch": 0, "position": 3}
     second.load_state_dict(first.state_dict())
     rest = [batch.ids.tolist() for batch in second]
-    assert head + rest == [batch.ids.tolist() for batch in uncut]
+    assert start + rest == [batch.ids.tolist() for batch in uncut]
 
 
 def test_a_loader_takes_its_sampler_by_name() -> None:
@@ -189,19 +187,19 @@ def test_a_loader_takes_its_sampler_by_name() -> None:
         TextLoader(data.rows, make_sampler())  # type: ignore[misc]
 
 
-# The cut
+# Truncation
 
 
-def reference(row: list[int], cut: TokenTruncation) -> list[int]:
-    """What a model sees of one row, in plain Python."""
-    longest = cut.max_length or len(row)
+def reference(row: list[int], token_truncation: TokenTruncation) -> list[int]:
+    """Truncation of one row in plain Python."""
+    longest = token_truncation.max_length or len(row)
     if len(row) > longest:
-        head = longest // 4 if cut.truncation == "head+tail" else 0
-        if cut.truncation == "head":
+        head = longest // 4 if token_truncation.truncation == "head+tail" else 0
+        if token_truncation.truncation == "head":
             head = longest
         row = row[:head] + row[len(row) - (longest - head) :]
-    cap = cut.vocab_size or 2**31
-    return [token if token < cap else cut.unk_id for token in row]
+    cap = token_truncation.vocab_size or 2**31
+    return [token if token < cap else token_truncation.unk_id for token in row]
 
 
 @pytest.mark.parametrize(
@@ -234,19 +232,19 @@ def test_random_rows_equal_the_plain_reference(truncation: Truncation, seed: int
     max_length = None if seed % 5 == 0 else int(rng.integers(1, 45))
     vocab_size = None if seed % 3 == 0 else int(rng.integers(5, 50))
     pad_id, unk_id = (0, 1) if seed % 2 else (1, 3)
-    cut = TokenTruncation(vocab_size, max_length, truncation, pad_id, unk_id)
+    token_truncation = TokenTruncation(vocab_size, max_length, truncation, pad_id, unk_id)
     rows = rng.choice(30, 12, replace=False)
-    full = [tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]].tolist() for row in rows]
-    expected = [reference(row, cut) for row in full]
+    whole = [tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]].tolist() for row in rows]
+    expected = [reference(row, token_truncation) for row in whole]
 
-    matrix, lengths = cut.rows(tokens, rows)
+    matrix, lengths = token_truncation.rows(tokens, rows)
     assert matrix.dtype == np.int64
     assert lengths.tolist() == [len(row) for row in expected]
     assert matrix.shape == (12, lengths.max())
     width = matrix.shape[1]
     assert matrix.tolist() == [row + [pad_id] * (width - len(row)) for row in expected]
 
-    ragged = cut.ragged(tokens, rows)
+    ragged = token_truncation.ragged(tokens, rows)
     assert len(ragged) == 12
     assert (ragged.values.dtype, ragged.offsets.dtype) == (np.int32, np.int64)
     assert ragged.lengths.tolist() == lengths.tolist()
@@ -299,8 +297,8 @@ class Data(L.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         tokens = make_ragged(skewed_lengths(ROWS) // 20 + 1)
-        cut = TokenTruncation(None, None, "head", 0, 1)
-        self.rows = TokenDataset(tokens, np.zeros(ROWS), np.arange(ROWS), cut)
+        token_truncation = TokenTruncation(None, None, "head", 0, 1)
+        self.rows = TokenDataset(tokens, np.zeros(ROWS), np.arange(ROWS), token_truncation)
 
     def train_dataloader(self) -> TextLoader:
         return make_loader(self.rows, shuffle=True)
@@ -312,7 +310,7 @@ class Data(L.LightningDataModule):
 
 
 class Recorder(L.LightningModule):
-    """Notes the ids that it is shown."""
+    """Records the ids of its training batches."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -345,7 +343,7 @@ def make_trainer(*callbacks: Callback, **options: Any) -> L.Trainer:
 
 
 def resume(file: Path, keep: ModelCheckpoint, **options: Any) -> list[list[int]]:
-    """The batches that a run sees which goes on from a checkpoint to the end of epoch 3."""
+    """Batches of a run that resumes from a checkpoint and ends with epoch 3."""
     model = Recorder()
     trainer = make_trainer(keep, max_epochs=3, **options)
     trainer.fit(model, Data(), ckpt_path=file, weights_only=True)
@@ -354,7 +352,7 @@ def resume(file: Path, keep: ModelCheckpoint, **options: Any) -> list[list[int]]
 
 @pytest.fixture(scope="module")
 def uncut() -> list[list[int]]:
-    """The batches of three whole epochs."""
+    """Batches of three whole epochs."""
     model = Recorder()
     make_trainer(max_epochs=3, limit_val_batches=0).fit(model, Data())
     return model.seen

@@ -1,4 +1,4 @@
-"""A corpus in the cache: it comes back as it was, its fingerprint tells, damage is noticed."""
+"""Corpus in the cache: saved and loaded unchanged, known by its fingerprint, damage noticed."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_another_text_in_the_cache_is_noticed_by_the_fingerprint(tmp_path: Path)
     table = pq.read_table(folder / "test.parquet")
     texts = pa.array(["a test", "other"])
     pq.write_table(table.set_column(0, "text", texts), folder / "test.parquet")
-    with pytest.raises(DataError, match=f"fingerprint .*, not {corpus.fingerprint}"):
+    with pytest.raises(DataError, match=f"fingerprint is .*, must be {corpus.fingerprint}"):
         Corpus.load(folder)
 
 
@@ -167,5 +167,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_split_needs_a_label_and_a_key_for_every_text() -> None:
-    with pytest.raises(ValueError, match="got 2 texts, 1 labels, 2 keys"):
+    with pytest.raises(
+        ValueError, match="2 texts, 1 labels, 2 keys; give one label and one key per text"
+    ):
         TextSplit(["a", "b"], np.array([0]), ["x", "y"])

@@ -1,4 +1,4 @@
-"""The encoder: new texts become the batches that the corpus's own loader would have made."""
+"""Encoder: new texts become the batches that the corpus's loader would make of them."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ import pytest
 import torch
 
 from datamodules.errors import DataError
-from datamodules.store.batching import TextBatch, TokenTruncation
+from datamodules.store.batching import TextBatch
 from datamodules.store.encoder import Encoder
+from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import WordTokenizer
 from tests.toys import ToyData
 
 TEXTS = ["A Film <br /> isn't", "", "the film's end, good " * 9, "unheard <pad>"]
 
 
-def make_encoder(**cut: Any) -> Encoder:
+def make_encoder(**changes: Any) -> Encoder:
     tokenizer = WordTokenizer()
     tokenizer.fit(TEXTS[:3], 3)
     settings = {"vocab_size": 8, "max_length": 12, "truncation": "head+tail"}
     settings |= {"pad_id": 0, "unk_id": 1}
-    return Encoder(tokenizer, TokenTruncation(**settings | cut), ("neg", "pos"))
+    return Encoder(tokenizer, TokenTruncation(**settings | changes), ("neg", "pos"))
 
 
 def equal(one: TextBatch, other: TextBatch) -> bool:
@@ -51,7 +52,7 @@ def test_a_saved_encoder_makes_the_same_batch(tmp_path: Path) -> None:
     encoder = make_encoder()
     encoder.save(tmp_path)
     loaded = Encoder.load(tmp_path)
-    assert loaded.cut == encoder.cut
+    assert loaded.token_truncation == encoder.token_truncation
     assert loaded.label_names == ("neg", "pos")
     assert equal(loaded.encode(TEXTS), encoder.encode(TEXTS))
 
@@ -65,10 +66,20 @@ def test_a_tokenizer_that_keeps_case_is_loaded_so(tmp_path: Path) -> None:
     assert len(set(batch.tokens[0].tolist()) - {1}) == 2
 
 
+def test_a_file_with_the_former_key_is_read(tmp_path: Path) -> None:
+    encoder = make_encoder()
+    encoder.save(tmp_path)
+    file = tmp_path / "encoder.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    settings["cut"] = settings.pop("token_truncation")
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    assert Encoder.load(tmp_path).token_truncation == encoder.token_truncation
+
+
 @pytest.mark.parametrize("truncation", ["head", "tail", "head+tail"])
 def test_texts_of_the_corpus_become_what_its_loader_gives(truncation: Any, tmp_path: Path) -> None:
-    cut = {"vocab_size": 30, "max_length": 15, "truncation": truncation}
-    data = ToyData(cache_dir=str(tmp_path), eval_batch_size=8, **cut)
+    settings = {"vocab_size": 30, "max_length": 15, "truncation": truncation}
+    data = ToyData(cache_dir=str(tmp_path), eval_batch_size=8, **settings)
     data.prepare_data()
     data.setup()
     data.encoder.save(tmp_path)
@@ -94,8 +105,8 @@ def test_texts_of_the_corpus_become_what_its_loader_gives(truncation: Any, tmp_p
         {"tokenizer": "builtins.dict"},
         {"tokenizer": "math.pi"},
         {"tokenizer": None},
-        {"cut": {"vocab_size": 3}},
-        {"cut": None},
+        {"token_truncation": {"vocab_size": 3}},
+        {"token_truncation": None},
         {"label_names": None},
     ],
     ids=str,
@@ -106,7 +117,9 @@ def test_a_damaged_encoder_is_named(damage: str | dict[str, Any], tmp_path: Path
     if isinstance(damage, dict):
         damage = json.dumps(json.loads(file.read_text(encoding="utf-8")) | damage)
     file.write_text(damage, encoding="utf-8")
-    with pytest.raises(DataError, match=f"{file}: cannot be read .*; is {tmp_path} a run"):
+    with pytest.raises(
+        DataError, match=f"{file}: cannot be read .*; give the folder of a finished run"
+    ):
         Encoder.load(tmp_path)
 
 

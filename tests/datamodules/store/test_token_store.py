@@ -1,4 +1,4 @@
-"""The token store: what it keeps, what it learns from, and how it fares when things go wrong."""
+"""TokenStore: content, rows that the vocabulary is fitted on, damage and failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 from datamodules.errors import DataError
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.store.token_store import TokenStore, _crc32, _own_crc32
-from datamodules.tokenizers import WordTokenizer, words
+from datamodules.tokenizers import WordTokenizer
 from tests.toys import ToyData
 from tests.warm import ForkServer
 
@@ -30,7 +30,7 @@ def make_corpus(**options: Any) -> Corpus:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of the toy corpus; tests that change it take a copy."""
+    """Store of the toy corpus; tests that change it take a copy."""
     folder = tmp_path_factory.mktemp("stores") / "store"
     corpus = make_corpus()
     TokenStore.write(folder, corpus, WordTokenizer(), corpus.train_rows)
@@ -48,7 +48,7 @@ def vocabulary(store: TokenStore) -> list[str]:
     return tokenizer.vocabulary()
 
 
-# What it keeps
+# Content
 
 
 def test_a_store_gives_back_every_row_label_and_key(folder: Path) -> None:
@@ -66,9 +66,9 @@ def test_a_store_gives_back_every_row_label_and_key(folder: Path) -> None:
         assert np.array_equal(store.labels(name), split.labels)
         assert store.keys(name) == split.keys
         for row, text in enumerate(split.texts):
-            found = words(tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]], known)
+            ids = tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]]
             expected = [word if word in known else "<unk>" for word in text.split()]
-            assert found == expected
+            assert [known[token] for token in ids] == expected
 
 
 def test_tokens_are_memory_mapped(folder: Path) -> None:
@@ -91,9 +91,9 @@ def test_words_outside_the_train_rows_are_unk(folder: Path) -> None:
     store = TokenStore.open(folder)
     known = set(vocabulary(store))
     assert {f"train{row}" for row in range(30)} <= known
-    strangers = [f"train{row}" for row in range(30, 40)]  # validation
-    strangers += [f"test{row}" for row in range(20)] + [f"unlabelled{row}" for row in range(10)]
-    assert known.isdisjoint(strangers)
+    others = [f"train{row}" for row in range(30, 40)]  # validation
+    others += [f"test{row}" for row in range(20)] + [f"unlabelled{row}" for row in range(10)]
+    assert known.isdisjoint(others)
     tokens = store.tokens("train")
     unknown = [
         int((tokens.values[tokens.offsets[row] : tokens.offsets[row + 1]] == 1).sum())
@@ -141,7 +141,7 @@ def test_one_store_serves_every_cap(tmp_path: Path) -> None:
     assert large.train_view().vocabulary[:10] == small.train_view().vocabulary
 
 
-# When things go wrong
+# Failures
 
 
 def files(folder: Path) -> list[str]:
@@ -245,7 +245,7 @@ def test_a_cache_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 
 class SlowTokenizer(WordTokenizer):
-    """Takes its time, and notes that it was asked."""
+    """Slow tokenizer that logs each call of `fit`."""
 
     log: Path
 

@@ -1,4 +1,4 @@
-"""Random windows: stretches of the row itself, everywhere alike likely, never padding."""
+"""Random windows: parts of the row from any position, never padding."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_short_rows_stay_as_they_are() -> None:
 
 
 class Widths(L.Callback):
-    """Keeps the widths of batches in training and in validation."""
+    """Records the widths of batches in training and in validation."""
 
     def __init__(self) -> None:
         self.train: list[int] = []

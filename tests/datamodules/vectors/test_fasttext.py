@@ -1,4 +1,4 @@
-"""fastText: rare words from their letters."""
+"""FastText: vectors of rare words come from their letters."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ def texts() -> Ragged:
     )
 
 
-def learnt(**options: Any) -> dict[str, np.ndarray]:
+def trained(**options: Any) -> dict[str, np.ndarray]:
     tokens, values = FastText(**(SMALL | options)).learn(texts(), WORDS, seed=0)
     return {WORDS[token]: row for token, row in zip(tokens.tolist(), values, strict=True)}
 
 
 def test_a_rare_word_has_the_vector_of_its_letters() -> None:
-    found = learnt(epochs=20)
-    assert set(found) == set(WORDS[2:]), "specials are no words"
+    vectors = trained(epochs=20)
+    assert set(vectors) == set(WORDS[2:]), "specials are no words"
 
     def cosine(a: str, b: str) -> float:
-        x, y = found[a], found[b]
+        x, y = vectors[a], vectors[b]
         return float(x @ y / np.linalg.norm(x) / np.linalg.norm(y))
 
     assert cosine("wonderful", "wonderfully") > cosine("dreadful", "wonderfully") + 0.02
     assert cosine("wonderfully", "wonderfulness") > 0.9
 
 
-def test_a_word_too_short_for_ngrams_has_none_unless_it_was_learnt() -> None:
-    assert "." in learnt(shortest=4, longest=6)
+def test_a_word_too_short_for_ngrams_has_no_vector_unless_it_was_trained() -> None:
+    assert "." in trained(shortest=4, longest=6)
     short = FastText(**(SMALL | {"shortest": 4})).learn(
         Ragged(np.array([2, 2, 4, 4], np.int32), np.array([0, 4])), WORDS, seed=0
     )
@@ -52,18 +52,18 @@ def test_a_word_too_short_for_ngrams_has_none_unless_it_was_learnt() -> None:
 
 
 def test_the_same_seed_gives_the_same_vectors() -> None:
-    first, again = learnt(), learnt()
+    first, again = trained(), trained()
     assert all(np.array_equal(first[word], again[word]) for word in first)
 
 
 def test_rare_words_of_a_corpus_have_vectors_too(tmp_path: Path) -> None:
-    found = named(data(tmp_path, vectors=FastText(**SMALL)))
-    assert "train3" in found, "which stands in one text"
+    vectors = named(data(tmp_path, vectors=FastText(**SMALL)))
+    assert "train3" in vectors, "which occurs in one text"
 
 
-def test_a_min_count_that_leaves_nothing_is_told() -> None:
-    with pytest.raises(DataError, match="no word stands 1000 times in the 21 texts"):
-        learnt(min_count=1000)
+def test_a_min_count_that_leaves_no_word_is_an_error() -> None:
+    with pytest.raises(DataError, match="no word occurs 1000 times in the 21 texts"):
+        trained(min_count=1000)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_a_min_count_that_leaves_nothing_is_told() -> None:
         ({"shortest": 4, "longest": 3}, "longest is 3; it must be at least shortest, 4"),
     ],
 )
-def test_what_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
+def test_impossible_sizes_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FastText(**options)

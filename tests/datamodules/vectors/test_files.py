@@ -1,4 +1,4 @@
-"""Files of word vectors: every layout, every fault, and nothing kept of a faulty one."""
+"""Files of word vectors: every layout, every fault, and nothing cached of a faulty one."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def write(folder: Path, lines: list[str], name: str = "own.vec") -> Path:
 
 def vectors(file: Path, cache: Path, dim: int | None = None) -> dict[str, list[float]]:
     texts = Ragged(np.array([2, 3], np.int32), np.array([0, 2]))
-    found = VectorFile(str(file), dim).of(cache, {"store": "x"}, texts, WORDS, seed=3)
+    found = VectorFile(str(file), dim).load_or_learn(cache, {"store": "x"}, texts, WORDS, seed=3)
     rows = zip(found.tokens.tolist(), found.values.tolist(), strict=True)
     return {WORDS[token]: np.round(row, 6).tolist() for token, row in rows}
 
 
-def kept(cache: Path) -> list[Path]:
+def entries(cache: Path) -> list[Path]:
     return [path for path in cache.glob("*") if path.suffix != ".lock"]
 
 
@@ -41,11 +41,12 @@ def kept(cache: Path) -> list[Path]:
 @pytest.mark.parametrize("header", [[], ["5 3"]])
 def test_every_layout_gives_the_same(name: str, header: list[str], tmp_path: Path) -> None:
     file = write(tmp_path, header + LINES, name)
-    found = vectors(file, tmp_path / "vectors", dim=3)
-    assert found == EXPECTED, "a special is no word, and what is absent has no vector"
+    assert vectors(file, tmp_path / "vectors", dim=3) == EXPECTED, "no special, no absent word"
 
 
-def test_it_is_parsed_once_for_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_parsed_once_for_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = tmp_path / "vectors"
     first = vectors(write(tmp_path, LINES), cache)
     moved = write(tmp_path, LINES, "elsewhere.txt")
@@ -76,13 +77,13 @@ def test_nothing_of_torchtext_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("lines", "dim", "message"),
     [
-        (LINES, 300, "its vectors have 3 numbers, and dim is 300; set dim 3"),
+        (LINES, 300, "its vectors have 3 numbers, and dim is 300; set dim to 3"),
         ([*LINES, "short 1 2"], None, "is no file of word vectors .*short.* has 2 dimensions"),
         ([*LINES, "long 1 2 3 4"], None, "is no file of word vectors .*long.* has 4 dimensions"),
         ([*LINES, "odd 1 two 3"], None, "could not convert string to float"),
         ([*LINES, ""], None, "has 0 dimensions"),
-        ([*LINES, "good 4 4 4"], None, "'good' stands there twice"),
-        (["6 3", *LINES], None, "its header promises 6 words and 5 can be read"),
+        ([*LINES, "good 4 4 4"], None, "'good' is on two lines; remove one"),
+        (["6 3", *LINES], None, "its header says 6 words, and 5 can be read"),
         ([*LINES, "empty nan 1 2"], None, "the vector of 'empty' is not finite"),
         (["a 1", "b 2"], None, "is no file of word vectors .*at least 3"),
         ([], None, "is no file of word vectors"),
@@ -94,15 +95,15 @@ def test_nothing_of_torchtext_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ),
     ],
 )
-def test_a_fault_is_told_and_nothing_is_kept(
+def test_a_fault_is_named_and_nothing_is_cached(
     lines: list[str], dim: int | None, message: str, tmp_path: Path
 ) -> None:
     file, cache = write(tmp_path, lines), tmp_path / "vectors"
     with pytest.raises(DataError, match=message) as caught:
         vectors(file, cache, dim)
     assert str(file) in str(caught.value)
-    whole = [path for path in kept(cache) if path.name.startswith("file-")]
-    assert kept(cache) == whole and (not whole or "none of the" in message)
+    whole = [path for path in entries(cache) if path.name.startswith("file-")]
+    assert entries(cache) == whole and (not whole or "none of the" in message)
 
 
 def test_a_width_is_checked_again_where_the_file_was_parsed_before(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_a_width_is_checked_again_where_the_file_was_parsed_before(tmp_path: Pat
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nowhere.vec: no file of word vectors there"):
+    with pytest.raises(DataError, match="nowhere.vec: no such file; give a file of word vectors"):
         vectors(tmp_path / "nowhere.vec", tmp_path)
 
 
@@ -123,11 +124,13 @@ def test_a_damaged_matrix_is_named(tmp_path: Path) -> None:
     (whole,) = cache.glob("file-*/vectors.safetensors")
     whole.write_bytes(b"no")
     texts = Ragged(np.array([2], np.int32), np.array([0, 1]))
-    with pytest.raises(DataError, match="delete the folder, and the file is parsed again"):
-        VectorFile(str(file)).of(cache, {"store": "y"}, texts, WORDS, seed=0)
+    with pytest.raises(
+        DataError, match="delete the folder and run again, which parses the file anew"
+    ):
+        VectorFile(str(file)).load_or_learn(cache, {"store": "y"}, texts, WORDS, seed=0)
 
 
-def test_a_row_says_where_they_are_from(tmp_path: Path) -> None:
+def test_the_note_names_the_file(tmp_path: Path) -> None:
     assert (
         VectorFile(str(tmp_path / "own.vec")).note(["train"])
         == "word vectors from outside, own.vec"

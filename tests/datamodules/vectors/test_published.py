@@ -1,4 +1,4 @@
-"""Published vectors: fetched, resumed, taken out of their archives; or the file to get is named."""
+"""Published vectors: downloaded, resumed, extracted; or the file to get by hand is named."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from datamodules.errors import DataError
-from datamodules.reading.download import download_resumable, take_out
+from datamodules.reading.download import download_resumable, extract
 from datamodules.store.ragged import Ragged
 from datamodules.vectors.base import WordVectors
 from datamodules.vectors.published import PretrainedCharNGram, PretrainedFastText, PretrainedGloVe
@@ -25,18 +25,18 @@ CONTENT = bytes(range(256)) * 2000
 
 
 class Server(BaseHTTPRequestHandler):
-    """Gives `CONTENT`, at first only the start of it; knows ranges, and versions of its file."""
+    """Sends `CONTENT`, or only its start; supports ranges and versions of the file."""
 
     version = '"one"'
     breaks_after: int | None = None
-    asked: list[str | None] = []
+    ranges: list[str | None] = []
 
     def do_GET(self) -> None:
-        wanted = self.headers.get("Range")
-        Server.asked.append(wanted)
+        requested = self.headers.get("Range")
+        Server.ranges.append(requested)
         start = 0
-        if wanted and self.headers.get("If-Range") == Server.version:
-            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+        if requested and self.headers.get("If-Range") == Server.version:
+            start = int(requested.removeprefix("bytes=").rstrip("-"))
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(CONTENT) - start))
         self.send_header("ETag", Server.version)
@@ -50,7 +50,7 @@ class Server(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    Server.version, Server.breaks_after, Server.asked = '"one"', None, []
+    Server.version, Server.breaks_after, Server.ranges = '"one"', None, []
     server = HTTPServer(("127.0.0.1", 0), Server)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -59,36 +59,36 @@ def address() -> Iterator[str]:
     server.server_close()
 
 
-def broken_off(address: str, target: Path) -> None:
+def interrupt(address: str, target: Path) -> None:
     Server.breaks_after = 200_000
-    with pytest.raises(DataError, match=f"200,000 bytes are here.*put it at {target}"):
+    with pytest.raises(DataError, match=f"after 200,000 received bytes.*put it at {target}"):
         download_resumable(address, target)
     assert not target.exists()
     Server.breaks_after = None
 
 
-def test_a_download_goes_on_where_it_broke_off(address: str, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_continued(address: str, tmp_path: Path) -> None:
     target = tmp_path / "downloads" / "file"
-    broken_off(address, target)
+    interrupt(address, target)
     download_resumable(address, target)
     assert target.read_bytes() == CONTENT
-    assert Server.asked == [None, "bytes=200000-"]
+    assert Server.ranges == [None, "bytes=200000-"]
     assert list(target.parent.iterdir()) == [target]
 
 
 def test_another_version_of_the_file_is_fetched_from_its_start(
     address: str, tmp_path: Path
 ) -> None:
-    broken_off(address, tmp_path / "file")
+    interrupt(address, tmp_path / "file")
     Server.version = '"two"'
     download_resumable(address, tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == CONTENT
 
 
-def test_a_start_without_its_mark_is_not_used(address: str, tmp_path: Path) -> None:
+def test_a_partial_file_without_its_mark_is_not_used(address: str, tmp_path: Path) -> None:
     (tmp_path / ".file.part").write_bytes(b"of what?")
     download_resumable(address, tmp_path / "file")
-    assert (tmp_path / "file").read_bytes() == CONTENT and Server.asked == [None]
+    assert (tmp_path / "file").read_bytes() == CONTENT and Server.ranges == [None]
 
 
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,10 +98,10 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.urlopen", refuse)
 
 
-def learnt(
+def load(
     how: PretrainedGloVe | PretrainedFastText | PretrainedCharNGram, cache: Path
 ) -> WordVectors:
-    return how.of(cache / "vectors", {"store": "x"}, TEXTS, WORDS, seed=0)
+    return how.load_or_learn(cache / "vectors", {"store": "x"}, TEXTS, WORDS, seed=0)
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_without_network_the_file_to_get_is_named(
     offline(monkeypatch)
     place = tmp_path / "downloads" / file
     with pytest.raises(DataError, match=f"no network.*put it at {place}"):
-        learnt(how(), tmp_path)  # type: ignore[operator]
+        load(how(), tmp_path)  # type: ignore[operator]
     assert not (tmp_path / "vectors").exists()
 
 
-def test_glove_is_taken_out_of_its_archive_once(
+def test_glove_is_extracted_from_its_archive_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offline(monkeypatch)
@@ -132,10 +132,10 @@ def test_glove_is_taken_out_of_its_archive_once(
     line = " ".join(["0.5"] * 50)
     with zipfile.ZipFile(downloads / "glove.6B.zip", "w") as archive:
         archive.writestr("glove.6B.50d.txt", f"good {line}\nthe {line}\nthe {line}\n")
-    found = learnt(PretrainedGloVe("6B", 50), tmp_path)
-    assert found.tokens.tolist() == [2] and found.values.tolist() == [[0.5] * 50]
+    vectors = load(PretrainedGloVe("6B", 50), tmp_path)
+    assert vectors.tokens.tolist() == [2] and vectors.values.tolist() == [[0.5] * 50]
     (downloads / "glove.6B.zip").unlink()  # the text itself is enough
-    assert learnt(PretrainedGloVe("6B", 50), tmp_path).tokens.tolist() == [2]
+    assert load(PretrainedGloVe("6B", 50), tmp_path).tokens.tolist() == [2]
     assert (
         PretrainedGloVe("6B", 50).note(["train"]) == "word vectors from outside, glove.6B.50d.txt"
     )
@@ -150,9 +150,9 @@ def test_character_ngrams_make_a_vector_for_every_word(tmp_path: Path) -> None:
         member = tarfile.TarInfo("jmt/charNgram.txt")
         member.size = len(text)
         archive.addfile(member, io.BytesIO(text))
-    found = learnt(PretrainedCharNGram(), tmp_path)
-    assert found.tokens.tolist() == [2], "bad has none of the n-grams"
-    assert found.values.tolist() == [[2.0] * 100], "the mean of go and ood"
+    vectors = load(PretrainedCharNGram(), tmp_path)
+    assert vectors.tokens.tolist() == [2], "bad has none of the n-grams"
+    assert vectors.values.tolist() == [[2.0] * 100], "the mean of go and ood"
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
@@ -171,12 +171,12 @@ def test_a_damaged_archive_leaves_nothing(name: str, damage: str, tmp_path: Path
     if damage != "other":
         archive.write_bytes(archive.read_bytes()[: 3000 if damage == "cut" else 0])
     with pytest.raises(
-        DataError, match=f"(?s){name}: wanted.txt cannot be taken out.*put the file"
+        DataError, match=f"(?s){name}: wanted.txt cannot be extracted.*put the file"
     ):
-        take_out(archive, tmp_path / "wanted.txt")
+        extract(archive, tmp_path / "wanted.txt")
     assert list(tmp_path.iterdir()) == [archive]
 
 
 def test_a_width_that_was_not_trained_is_refused() -> None:
-    with pytest.raises(ValueError, match="GloVe 42B has no vectors of width 100; choose of .300"):
+    with pytest.raises(ValueError, match="dim is 100; GloVe 42B has widths .300"):
         PretrainedGloVe("42B", 100)

@@ -1,4 +1,4 @@
-"""Word vectors: learnt from the train side alone, kept, read back, and the same again."""
+"""Word2Vec: trained on the training side alone, cached, read back, and reproducible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RARE = SMALL | {"min_count": 1}
 
 
 def two_topics(texts: int = 600) -> Ragged:
-    """Rows of 12 words from 2–6 or from 12–16; 1 stands in all, 20 in none of the frequent ones."""
+    """Rows of 12 words from 2–6 or from 12–16, each with a 1 too; and one row of a single 20."""
     rng = random.Random(0)
     rows = [
         [1] + [rng.randrange(5) + 2 + 10 * (text % 2) for _ in range(12)] for text in range(texts)
@@ -36,7 +36,7 @@ def two_topics(texts: int = 600) -> Ragged:
 
 
 def data(cache: Path, **options: Any) -> TextDataModule:
-    """`train0` … stand in one text each, so only a `min_count` of 1 gives them vectors."""
+    """Toy corpus; `train0` … occur in one text each and have vectors only if `min_count` is 1."""
     options = {"vectors": Word2Vec(**RARE), **options}
     module = ToyData(rows=40, cache_dir=str(cache), **options)
     module.prepare_data()
@@ -54,11 +54,12 @@ def named(module: TextDataModule) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("architecture", ["cbow", "skip-gram"])
 @pytest.mark.parametrize("output", ["negative-sampling", "hierarchical-softmax"])
 def test_words_of_one_topic_are_near_one_another(architecture: Any, output: Any) -> None:
-    # Frequent words are all there are here: none is left out for being so.
-    how = Word2Vec(8, architecture, output, min_count=2, sample=1.0, epochs=15)
+    # All words are frequent here, and `sample` must leave none of them out.
+    settings = {"architecture": architecture, "output": output, "min_count": 2}
+    how = Word2Vec(8, **settings, sample=1.0, epochs=15)
     vectors = WordVectors(*how.learn(two_topics(), WORDS, seed=0), seconds=0.0).matrix(25)
     known = np.flatnonzero(vectors.any(axis=1))
-    assert known.tolist() == [1, *range(2, 7), *range(12, 17)], "20 stands once"
+    assert known.tolist() == [1, *range(2, 7), *range(12, 17)], "20 occurs once"
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     within = unit[2:7] @ unit[2:7].T
     across = unit[2:7] @ unit[12:17].T
@@ -73,13 +74,13 @@ def test_the_same_seed_gives_the_same_vectors_and_another_does_not() -> None:
     assert not np.array_equal(first[1], other[1])
 
 
-def test_a_matrix_is_cut_to_the_vocabulary() -> None:
+def test_a_matrix_has_the_rows_of_the_vocabulary() -> None:
     vectors = WordVectors(np.array([5, 2]), np.array([[1, 2], [3, 4]], np.float32), seconds=0.0)
     assert vectors.matrix(4).tolist() == [[0, 0], [0, 0], [3, 4], [0, 0]]
     assert vectors.matrix(4).dtype == np.float32
 
 
-def test_only_rows_that_are_learnt_from_give_vectors(tmp_path: Path) -> None:
+def test_only_words_of_training_rows_have_vectors(tmp_path: Path) -> None:
     words = set(named(data(tmp_path)))
     assert {f"train{row}" for row in range(30)} <= words
     assert not {f"train{row}" for row in range(30, 40)} & words, "validation"
@@ -88,7 +89,7 @@ def test_only_rows_that_are_learnt_from_give_vectors(tmp_path: Path) -> None:
     assert {f"train{row}" for row in range(40)} <= again
 
 
-def test_texts_without_labels_are_learnt_from_where_that_is_asked_for(tmp_path: Path) -> None:
+def test_texts_without_labels_are_used_where_the_setting_says_so(tmp_path: Path) -> None:
     plain, more = data(tmp_path), data(tmp_path, vectors=Word2Vec(**RARE, text="train+unlabelled"))
     assert set(named(plain)) == set(named(more)), "the vocabulary is that of train, validation out"
     assert not np.array_equal(plain.train_view().vectors, more.train_view().vectors)
@@ -111,15 +112,15 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for(tmp_path: 
 def test_a_corpus_without_such_texts_gives_those_of_train(tmp_path: Path) -> None:
     file = tmp_path / "train.csv"
     file.write_text("text,label\n" + "".join(f"word {n} here,{n % 2}\n" for n in range(20)))
-    found = []
+    matrices = []
     for text in ("train", "train+unlabelled"):
         how = Word2Vec(**RARE, text=text)  # type: ignore[arg-type]
         module = TextFiles(train=str(file), cache_dir=str(tmp_path), vectors=how)
         module.prepare_data()
         module.setup()
-        found.append(module.train_view().vectors)
-    assert np.array_equal(*found)  # type: ignore[arg-type]
-    assert len(list((tmp_path / "vectors").glob("*/meta.json"))) == 1, "they are the same ones"
+        matrices.append(module.train_view().vectors)
+    assert np.array_equal(*matrices)  # type: ignore[arg-type]
+    assert len(list((tmp_path / "vectors").glob("*/meta.json"))) == 1, "the same vectors"
 
 
 def test_a_row_says_so_where_other_texts_than_those_of_train_were_seen() -> None:
@@ -127,11 +128,13 @@ def test_a_row_says_so_where_other_texts_than_those_of_train_were_seen() -> None
     every = ["train", "test", "unlabelled"]
     assert Word2Vec().note(every) is None and more.note(["train", "test"]) is None
     assert more.note(every) == "word vectors learnt from train and unlabelled texts"
-    with pytest.raises(ValueError, match="text is 'test'; choose of .'train', 'train.unlabelled'."):
+    with pytest.raises(
+        ValueError, match="text is 'test'; choose one of .'train', 'train.unlabelled'."
+    ):
         Word2Vec(text="test")  # type: ignore[arg-type]
 
 
-def test_vectors_kept_before_there_was_a_choice_of_text_are_found_again() -> None:
+def test_vectors_cached_before_the_setting_text_existed_are_found() -> None:
     settings = {
         "class": "Word2Vec",
         "dim": 128,
@@ -149,27 +152,29 @@ def test_vectors_kept_before_there_was_a_choice_of_text_are_found_again() -> Non
 
 def test_coverage_counts_words_and_running_words(tmp_path: Path) -> None:
     vectors = WordVectors(np.array([1, 2, 3, 9]), np.ones((4, 2), np.float32), seconds=0.0)
-    # 2 and 4 stand in the text, 3 does not; 0 and 1 are no words, 9 is beyond the vocabulary
-    covered = vectors.covered(np.array([7, 50, 3, 0, 1]))
-    assert covered == (1 / 2, 3 / 4)
-    assert str(covered) == "50.0% of the vocabulary, 75.0% of the running words"
+    # 2 and 4 occur in the text, 3 does not; 0 and 1 are no words, 9 is beyond the vocabulary
+    coverage = vectors.coverage(np.array([7, 50, 3, 0, 1]))
+    assert coverage == (1 / 2, 3 / 4)
+    assert str(coverage) == "50.0% of the vocabulary, 75.0% of the running words"
     view = data(tmp_path).train_view()
     assert view.vectors_covered == (1.0, 1.0)
-    with pytest.raises(DataError, match="none of the 2 words of the text has a word vector .4 vec"):
-        vectors.covered(np.array([0, 5, 0, 0, 1, 2]))
+    with pytest.raises(
+        DataError, match="none of the 2 words of the text has one of the 4 word vectors"
+    ):
+        vectors.coverage(np.array([0, 5, 0, 0, 1, 2]))
 
 
-def test_texts_are_learnt_from_uncut(tmp_path: Path) -> None:
-    whole, cut = named(data(tmp_path)), named(data(tmp_path, max_length=4))
-    assert whole.keys() == cut.keys()
-    assert all(np.array_equal(whole[word], cut[word]) for word in whole)
+def test_vectors_are_trained_on_untruncated_texts(tmp_path: Path) -> None:
+    whole, truncated = named(data(tmp_path)), named(data(tmp_path, max_length=4))
+    assert whole.keys() == truncated.keys()
+    assert all(np.array_equal(whole[word], truncated[word]) for word in whole)
 
 
-def test_they_are_learnt_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_vectors_are_trained_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = data(tmp_path).train_view()
 
     def learn(*_: Any) -> Any:
-        raise AssertionError("learnt again")
+        raise AssertionError("trained again")
 
     with monkeypatch.context() as patched:
         patched.setattr(Word2Vec, "learn", learn)
@@ -179,10 +184,10 @@ def test_they_are_learnt_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(AssertionError, match="again"):
             data(tmp_path, vectors=Word2Vec(**(SMALL | {"window": 2}))).train_view()
     assert np.array_equal(view.vectors, first.vectors)  # type: ignore[arg-type]
-    assert view.vectors_seconds == first.vectors_seconds > 0, "what it cost once, it always cost"
+    assert view.vectors_seconds == first.vectors_seconds > 0, "the time of the first training"
 
 
-def test_without_them_there_are_none(tmp_path: Path) -> None:
+def test_without_the_setting_there_are_no_vectors(tmp_path: Path) -> None:
     view = data(tmp_path, vectors=None).train_view()
     assert view.vectors is None and view.vectors_seconds == 0
     assert not (tmp_path / "vectors").exists()
@@ -190,17 +195,17 @@ def test_without_them_there_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["vectors.safetensors", "meta.json"])
 @pytest.mark.parametrize("content", [b"", b"{}", None])
-def test_what_cannot_be_read_is_named(tmp_path: Path, file: str, content: bytes | None) -> None:
+def test_unreadable_vectors_are_named(tmp_path: Path, file: str, content: bytes | None) -> None:
     data(tmp_path).train_view()
-    (found,) = tmp_path.glob(f"vectors/*/{file}")
-    found.unlink() if content is None else found.write_bytes(content)
-    with pytest.raises(DataError, match=f"{found.parent.name}: these .* delete the folder"):
+    (path,) = tmp_path.glob(f"vectors/*/{file}")
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{path.parent.name}: these .* delete the folder"):
         data(tmp_path).train_view()
 
 
-def test_what_cannot_be_learnt_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failed_training_leaves_nothing(tmp_path: Path) -> None:
     module = data(tmp_path, vectors=Word2Vec(**(SMALL | {"min_count": 1000})))
-    with pytest.raises(DataError, match="no word stands 1000 times in the 30 texts.*lower"):
+    with pytest.raises(DataError, match="no word occurs 1000 times in the 30 texts.*lower"):
         module.train_view()
     assert [path for path in tmp_path.glob("vectors/*") if path.suffix != ".lock"] == []
 

@@ -28,10 +28,10 @@ OWN = ["--data", "datamodules.files.TextFiles"]
         (["benchmark", "tfidf"], "no experiment 'tfidf'"),
         (["benchmark", "--profile", "quik"], "no profile 'quik'; choose one of"),
         (["benchmark", "--name", "a/b"], "--name 'a/b' must be a plain folder name"),
-        (["benchmark", "--seeds", "0", "0"], "is asked for twice"),
+        (["benchmark", "--seeds", "0", "0"], "is named twice"),
         (["benchmark", "--seeds", "-1"], "seed -1 is negative"),
         (["benchmark", "--seed_everything", "5"], "seeds are given with --seed"),
-        (["benchmark", "--budget", "soon"], "--budget 'soon' is no time"),
+        (["benchmark", "--budget", "soon"], "--budget 'soon' is not a time"),
         (["benchmark", "--budget", "9"], "--budget 9 is less than 60 s"),
         (
             ["benchmark", "--root", "here"],
@@ -44,8 +44,8 @@ OWN = ["--data", "datamodules.files.TextFiles"]
         (["fit", "-c", "bag", *OWN, "--data.train", "no.csv"], "no.csv"),
         (["test", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
-        (["predict", "nowhere", "x"], "nowhere: no finished run there"),
-        (["submit", "nowhere"], "nowhere: no finished run there"),
+        (["predict", "nowhere", "x"], "nowhere: not a finished run"),
+        (["submit", "nowhere"], "nowhere: not a finished run"),
         (["fit", "-c", "bag", "--root", "/no/such/place"], "/no/such/place"),
     ],
 )
@@ -105,7 +105,7 @@ def test_one_folder_has_one_benchmark_at_a_time(
     with exclusive_lock(tmp_path / "b"):
         words = ["--name", "b", "--runs", str(tmp_path), *SMALL]
         assert main(["benchmark", "tfidf_logreg", *words]) == 1
-    assert "another start works in" in capsys.readouterr().err
+    assert "another process works in" in capsys.readouterr().err
 
 
 def test_fit_shows_validation_and_test_adds_the_test_columns(lit: Command, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_print_config_lists_every_setting(capsys: pytest.CaptureFixture[str]) ->
         main(["fit", "-c", "cnn", "--print_config"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    assert "filters: 100" in shown and "patience: 3" in shown
+    assert "num_filters: 100" in shown and "patience: 3" in shown
 
 
 def test_commands_start_without_heavy_imports() -> None:

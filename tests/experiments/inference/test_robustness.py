@@ -1,4 +1,4 @@
-"""The robustness command: who may be judged, and that every figure follows from the evidence."""
+"""The robustness command: which runs it takes, and that every figure follows from the evidence."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ import pytest
 import experiments
 from datamodules.store.corpus import TextSplit
 from experiments.cli.main import main
+from experiments.config.registry import Registry
 from experiments.inference import robustness_sets as made
 from experiments.inference.predictor import Predictor
-from experiments.inference.robustness import FILE, Judged, read_judged, read_published
-from experiments.inference.robustness_sets import challenges, with_typos, without_punctuation
+from experiments.inference.robustness import (
+    FILE,
+    RobustnessResult,
+    read_published_results,
+    read_result,
+)
+from experiments.inference.robustness_sets import add_typos, build_challenges, remove_punctuation
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, write_row
-from experiments.report.robustness import markdown, write_robustness
+from experiments.report.readme.write import write_readme
+from experiments.report.robustness import markdown_table
 from tests.corpora import make_robustness, review, revise
 
 RESULTS = Path(experiments.__path__[0]) / "results"
@@ -30,21 +37,21 @@ TEXT = "A wonderful film, <br /><br />and it's well-made: 10/10! " * 20
 
 def test_typos_hit_their_share_of_the_letters_and_small_rates_hit_a_part_of_large_ones() -> None:
     letters = sum(letter.isalpha() for letter in TEXT)
-    assert with_typos(TEXT, 0, 1) == TEXT
-    assert with_typos(TEXT, 0.05, 1) == with_typos(TEXT, 0.05, 1) != with_typos(TEXT, 0.05, 2)
-    changed = [with_typos(TEXT, rate, 3) for rate in (0.02, 0.2)]
+    assert add_typos(TEXT, 0, 1) == TEXT
+    assert add_typos(TEXT, 0.05, 1) == add_typos(TEXT, 0.05, 1) != add_typos(TEXT, 0.05, 2)
+    changed = [add_typos(TEXT, rate, 3) for rate in (0.02, 0.2)]
     # Half the hits change the length by one; a rate of 0.2 hits about ten times as many.
     words = [sum(a != b for a, b in zip(TEXT.split(), t.split(), strict=False)) for t in changed]
     assert 0 < words[0] < words[1]
-    every = "".join(with_typos("e" * 10_000, 0.05, seed) for seed in range(5))
+    every = "".join(add_typos("e" * 10_000, 0.05, seed) for seed in range(5))
     hits = every.count("w") + every.count("r")  # a quarter of them: the keys beside e
     assert hits == pytest.approx(50_000 * 0.05 / 4, rel=0.15) and letters > 0
-    assert with_typos("42 !?", 1, 0) == "42 !?"
-    assert with_typos("E", 1, 0) in ("", "EE", "W", "R", "E")
+    assert add_typos("42 !?", 1, 0) == "42 !?"
+    assert add_typos("E", 1, 0) in ("", "EE", "W", "R", "E")
 
 
 def test_removal_leaves_words() -> None:
-    assert without_punctuation("It's good<br /><br />(8/10)_now") == "It s good 8 10 now"
+    assert remove_punctuation("It's good<br /><br />(8/10)_now") == "It s good 8 10 now"
 
 
 def test_challenges_are_aligned_and_labelled(
@@ -53,15 +60,15 @@ def test_challenges_are_aligned_and_labelled(
     root = make_robustness(tmp_path, monkeypatch)
     texts = [review(root / "aclImdb", label, n) for label in (0, 1) for n in range(20)]
     train = TextSplit(texts, np.repeat([0, 1], 20), [str(row) for row in range(40)])
-    found = {one.name: one for one in challenges(root / "robustness", train)}
+    sets = {one.name: one for one in build_challenges(root / "robustness", train)}
     for pairs in ("contrast", "counterfactual"):
-        original, revised = found[f"{pairs}_original"], found[f"{pairs}_revised"]
+        original, revised = sets[f"{pairs}_original"], sets[f"{pairs}_revised"]
         assert revised.texts == [revise(text) for text in original.texts]
         assert (original.labels + revised.labels == 1).all()
     for name in ("typos_1", "typos_5", "lower_case", "no_punctuation"):
-        assert found[name].labels is found["counterfactual_original"].labels
-    assert found["lower_case"].texts[0] == found["counterfactual_original"].texts[0].lower()
-    sentences = found["rotten_tomatoes"]
+        assert sets[name].labels is sets["counterfactual_original"].labels
+    assert sets["lower_case"].texts[0] == sets["counterfactual_original"].texts[0].lower()
+    sentences = sets["rotten_tomatoes"]
     assert np.bincount(sentences.labels).tolist() == [4265, 4265]
 
 
@@ -73,7 +80,7 @@ def test_figures_by_hand() -> None:
     right |= {"counterfactual_original": [1, 1], "counterfactual_revised": [0, 0]}
     labels = {name: np.zeros(len(values), dtype=int) for name, values in right.items()}
     predicted = {name: 1 - np.array(values) for name, values in right.items()}
-    figures = Judged({}, labels, predicted).figures()
+    figures = RobustnessResult({}, labels, predicted).figures()
     assert figures["contrast_original"] == 0.75 and figures["contrast_revised"] == 0.5
     assert figures["contrast_consistency"] == 0.5
     assert figures["counterfactual_consistency"] == 0
@@ -86,7 +93,11 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     short = (["short", "and sweet"], np.array([0, 1]))
     monkeypatch.setattr(made, "read_sentences", lambda file: short)
     fixed = ["--profile", "smoke", "--runs", str(tmp_path / "runs"), "--name", "b"]
-    fixed += ["--data=tests.corpora.SmallIMDB", f"--data.root={root}", "--data.validation=0.25"]
+    fixed += [
+        "--data=tests.corpora.SmallIMDB",
+        f"--data.root={root}",
+        "--data.validation_fraction=0.25",
+    ]
     fixed += [f"--data.cache_dir={tmp_path / 'cache'}", "--run.wandb_mode=disabled"]
     for name in ("bag", "tfidf_logreg", "mlp"):
         words = [] if name == "mlp" else ["--data.exclude", "robustness"]
@@ -94,34 +105,34 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "runs" / "b"
 
 
-def test_runs_are_judged_kept_published_and_shown(
+def test_runs_are_evaluated_published_and_shown(
     benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["robustness", str(benchmark), "--publish", "--results", str(tmp_path / "results")]
     assert main(words) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert "refused: mlp, seed 0 was fitted on imdb with the reviews" in said
-    assert "bag, seed 0: judged" in said and "tfidf_logreg" in said
+    output = " ".join(capsys.readouterr().out.split())
+    assert "left out: mlp, seed 0 was fitted on imdb with the reviews" in output
+    assert "bag, seed 0: evaluated" in output and "tfidf_logreg" in output
     folder = benchmark / "bag" / "seed-0"
-    judged = read_judged(folder / FILE)
+    result = read_result(folder / FILE)
     texts = [review(tmp_path / "aclImdb", label, n) for n in (0, 1) for label in (0, 1)]
     expected = Predictor(folder)(texts).argmax(axis=1)
-    assert judged.predicted["contrast_original"].tolist() == expected.tolist()
-    assert judged.labels["contrast_original"].tolist() == [0, 1, 0, 1]
-    assert judged.run["train_rows"] == read_row(folder).train_rows
-    published = read_published(tmp_path / "results")
+    assert result.predicted["contrast_original"].tolist() == expected.tolist()
+    assert result.labels["contrast_original"].tolist() == [0, 1, 0, 1]
+    assert result.run["train_rows"] == read_row(folder).train_rows
+    published = read_published_results(tmp_path / "results")
     assert [one.run["experiment"] for one in published] == ["bag", "tfidf_logreg"]
-    assert published[0].figures() == judged.figures()
+    assert published[0].figures() == result.figures()
 
     readme = tmp_path / "README.md"
     readme.write_text("one\n<!-- robustness -->\nprevious\n<!-- /robustness -->\ntwo\n")
-    assert write_robustness(readme, tmp_path / "results")
+    assert write_readme(readme, tmp_path / "results", Registry()) == [(readme, "table robustness")]
     text = readme.read_text()
     assert text.startswith("one\n") and text.endswith("\ntwo\n") and "previous" not in text
-    assert f"{100 * judged.accuracy('typos_5'):.1f}" in text and "| `bag` | 0 |" in text
+    assert f"{100 * result.accuracy('typos_5'):.1f}" in text and "| `bag` | 0 |" in text
     before = (folder / FILE).stat().st_mtime_ns
     assert main(words) == 0
-    assert ": judged" not in capsys.readouterr().out  # what was judged is read
+    assert ": evaluated" not in capsys.readouterr().out  # existing results are read
     assert (folder / FILE).stat().st_mtime_ns == before
 
 
@@ -133,7 +144,7 @@ def test_a_row_that_says_so_wrongly_is_refused(
     folder = benchmark / "mlp" / "seed-0"
     write_row(folder, dataclasses.replace(read_row(folder), excluded="robustness"))
     assert main(["robustness", str(benchmark)]) == 1
-    assert "16 originals are among the rows that it used" in " ".join(
+    assert "it used 16 originals of the robustness sets" in " ".join(
         capsys.readouterr().out.split()
     )
 
@@ -146,14 +157,14 @@ def test_a_changed_file_is_refused(benchmark: Path) -> None:
     arrays["contrast_revised_counts"] = 65535 - arrays["contrast_revised_counts"]
     np.savez_compressed(file, allow_pickle=False, **arrays)
     with pytest.raises(ResultsError, match="changed after it was written"):
-        read_judged(file)
+        read_result(file)
     file.write_bytes(b"PK")
-    with pytest.raises(ResultsError, match="not a sound robustness file"):
-        read_judged(file)
+    with pytest.raises(ResultsError, match="not a valid robustness file"):
+        read_result(file)
 
 
-def test_the_published_table_stands_in_the_readme_and_follows_from_its_evidence() -> None:
-    published = read_published(RESULTS)
+def test_the_published_table_is_in_the_docs_and_follows_from_its_evidence() -> None:
+    published = read_published_results(RESULTS)
     names = {one.run["experiment"] for one in published}
     assert names >= {"nb_logreg", "bag", "cnn", "bidirectional_lstm", "attention_lstm", "capsule"}
     assert names >= {"transformer", "minilm"}
@@ -161,15 +172,15 @@ def test_the_published_table_stands_in_the_readme_and_follows_from_its_evidence(
         assert one.run["train_rows"] == 20_270 and one.run["protocol"] == "holdout"
         assert len(one.labels["counterfactual_revised"]) == 2439
         assert len(one.labels["contrast_revised"]) == 588
-    assert markdown(published) in (RESULTS.parents[1] / "README.md").read_text(encoding="utf-8")
+    page = RESULTS.parents[1] / "docs" / "robustness.md"
+    assert markdown_table(published) in page.read_text(encoding="utf-8")
 
 
-def test_marks_that_do_not_pair_up_are_refused(tmp_path: Path) -> None:
+def test_nothing_published_is_no_table(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
-    readme.write_text("no marks")
-    assert not write_robustness(readme, tmp_path)
-    readme.write_text("<!-- robustness -->")
-    with pytest.raises(ResultsError, match="is to be followed by"):
-        write_robustness(readme, tmp_path)
-    with pytest.raises(ResultsError, match="0 runs are published"):
-        markdown([])
+    readme.write_text(text := "<!-- robustness --><!-- /robustness -->")
+    with pytest.raises(ResultsError, match="0 robustness results are published"):
+        write_readme(readme, tmp_path, Registry())
+    assert readme.read_text() == text
+    with pytest.raises(ResultsError, match="0 robustness results are published"):
+        markdown_table([])

@@ -1,4 +1,4 @@
-"""Neighbours, analogies and clusters: worked by hand, and from what runs leave."""
+"""Neighbours, analogies and clusters: computed by hand, and from finished runs."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ TABLE = WordTable(
 
 
 def test_neighbours_are_by_angle_whatever_the_length() -> None:
-    found = TABLE.neighbours("man", 3)
-    assert [word for word, _ in found] == ["king", "woman", "queen"]
-    assert [cosine for _, cosine in found] == pytest.approx([0.5**0.5, 0, 0], abs=1e-6)
+    neighbours = TABLE.neighbours("man", 3)
+    assert [word for word, _ in neighbours] == ["king", "woman", "queen"]
+    assert [cosine for _, cosine in neighbours] == pytest.approx([0.5**0.5, 0, 0], abs=1e-6)
 
 
 def test_an_analogy_leaves_its_own_words_out() -> None:
     # king - man + woman, of length 1 each: (0.707 - 1, 0.707, 1); king itself would be second
     (best, cosine), *_ = TABLE.analogy("man", "king", "woman")
-    wanted = np.array([0.5**0.5 - 1, 0.5**0.5, 1])
+    target = np.array([0.5**0.5 - 1, 0.5**0.5, 1])
     assert best == "queen"
-    expected = wanted @ [0, 0.5**0.5, 0.5**0.5] / np.linalg.norm(wanted)
+    expected = target @ [0, 0.5**0.5, 0.5**0.5] / np.linalg.norm(target)
     assert cosine == pytest.approx(expected, abs=1e-6)
     assert not {"man", "king", "woman"} & {
         word for word, _ in TABLE.analogy("man", "king", "woman")
@@ -41,7 +41,7 @@ def test_an_analogy_leaves_its_own_words_out() -> None:
 
 
 def test_a_word_without_vector_is_named_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="'womann' has no vector there, did you mean 'woman'"):
+    with pytest.raises(ConfigError, match="'womann' has no vector, did you mean 'woman'"):
         TABLE.neighbours("womann")
 
 
@@ -65,8 +65,8 @@ def test_a_run_and_kept_vectors_answer(tmp_path: Path, capsys: pytest.CaptureFix
 
     module = data(tmp_path / "cache", vectors=Word2Vec(**RARE))
     view = module.train_view()
-    (kept,) = (tmp_path / "cache" / "vectors").glob("*/meta.json")
-    table = read_table(kept.parent)
+    (folder,) = (tmp_path / "cache" / "vectors").glob("*/meta.json")
+    table = read_table(folder.parent)
     assert view.vectors is not None
     assert np.array_equal(table.vectors[0], view.vectors[view.vocabulary.index(table.words[0])])
     assert set(table.words) == set(view.vocabulary[2:])
@@ -85,7 +85,7 @@ def test_clusters_of_a_run_are_word_lists(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vectors = '{"class_path": "Word2Vec", "init_args": {"min_count": 1}}'
-    place = run(tmp_path, "centroids_forest", f"--data.vectors={vectors}", "--model.trees=5")
+    place = run(tmp_path, "centroids_forest", f"--data.vectors={vectors}", "--model.n_estimators=5")
     capsys.readouterr()
     assert main(["vectors", "clusters", str(place)]) == 0
     every = capsys.readouterr().out.split()
@@ -99,8 +99,8 @@ def test_clusters_of_a_run_are_word_lists(
     ("words", "message"),
     [
         (["analogy", "x", "man", "king"], "analogy needs three words.*got 2"),
-        (["neighbours", "x"], "neighbours needs a word or more; got 0"),
-        (["neighbours", "nowhere", "good"], "nowhere: no finished run there"),
+        (["neighbours", "x"], "neighbours needs at least one word; got 0"),
+        (["neighbours", "nowhere", "good"], "nowhere: not a finished run"),
     ],
 )
 def test_what_cannot_be_answered_is_told(

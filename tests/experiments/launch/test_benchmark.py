@@ -31,7 +31,7 @@ import os, time
 from lit_models.bag import Bag
 
 class Slow(Bag):
-    \"\"\"A bag that sleeps, crashes or is killed on the word of its setting.
+    \"\"\"A bag that sleeps, crashes or is killed according to its setting.
 
     Args:
         ends: how it ends.
@@ -55,7 +55,7 @@ class Slow(Bag):
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
-    """A folder with an architecture from outside, in four experiments."""
+    """A folder of four experiments with an architecture defined outside this project."""
     folder = tmp_path / "outside"
     folder.mkdir()
     (folder / "slow_module.py").write_text(SLOW)
@@ -147,7 +147,7 @@ def test_kill_9_and_a_second_start_finish_the_benchmark(
     process = fork_server.start("experiments", *words, *TOY)
     folder = tmp_path / "b" / "slow_well" / "seed-0"
     wait_for(folder / "resume.ckpt", process)
-    os.kill(process.pid, signal.SIGKILL)  # the parent alone: its run must end by itself
+    os.kill(process.pid, signal.SIGKILL)  # only the parent: its run must end by itself
     assert process.wait(timeout=10).returncode == -signal.SIGKILL
     assert not (folder / "row.json").exists()
     second = lit(*words, *TOY)
@@ -161,7 +161,7 @@ def test_ctrl_c_leaves_a_state_from_which_the_same_command_goes_on(
     slow: Path, fork_server: ForkServer, lit: Command, tmp_path: Path
 ) -> None:
     words = ["benchmark", "slow_well", "--configs", slow, "--runs", tmp_path, "--name", "b", *TOY]
-    words.append("--trainer.max_epochs=7")  # more to go than a busy machine does meanwhile
+    words.append("--trainer.max_epochs=7")  # more than a busy machine can finish meanwhile
     process = fork_server.start("experiments", *words)
     folder = tmp_path / "b" / "slow_well" / "seed-0"
     wait_for(folder / "resume.ckpt", process)
@@ -187,41 +187,41 @@ def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
         runs=tmp_path,
         overrides=["--data=tests.toys.ToyData", "--data.rows=2000", "--trainer.max_epochs=50"],
     )
-    told: list[str] = []
+    events: list[str] = []
     ahead = 0.0
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead)
     monkeypatch.setattr(local, "time", clock)
 
-    class Watch:
+    class Observer:
         def started(self, spec: run.RunSpec) -> None:
-            told.append("started")
+            events.append("started")
 
         def progressed(self, spec: run.RunSpec, what: str, share: float) -> None:
             nonlocal ahead
-            told.append(what)
+            events.append(what)
             if what.startswith("epoch 1/"):  # enough was seen: it is time to stop
                 ahead = 20
 
         def ended(self, spec: run.RunSpec, outcome: str, seconds: float) -> None:
-            told.append(outcome)
+            events.append(outcome)
 
         def message(self, words: str) -> None:
             raise AssertionError(words)
 
     started = time.monotonic()
     specs = [plan.specs[0], dataclasses.replace(plan.specs[0], folder=tmp_path / "other")]
-    assert not LocalLauncher().run(specs, Watch(), started + 60, grace=40)
+    assert not LocalLauncher().run(specs, Observer(), started + 60, grace=40)
     assert time.monotonic() - started < 60
-    assert told[0] == "started" and told[-1] == "stopped" and told.count("started") == 1
+    assert events[0] == "started" and events[-1] == "stopped" and events.count("started") == 1
     assert (plan.specs[0].folder / "resume.ckpt").exists()
-    assert any(what.startswith("epoch 1/") for what in told)
+    assert any(what.startswith("epoch 1/") for what in events)
 
 
 def test_sigterm_between_steps_leaves_a_run_that_goes_on_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(*words: object) -> None:
-        raise Stopped(signal.SIGTERM, "between steps")  # no row, and no failure either
+        raise Stopped(signal.SIGTERM, "between steps")  # neither a row nor a failure
 
     monkeypatch.setattr(run, "execute", answer)
     settings = layered(Registry(), "bag", read_profile("smoke"))
@@ -238,5 +238,5 @@ def test_budgets_are_read(text: str, expected: float) -> None:
 
 
 def test_a_budget_that_is_no_time_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="--budget 'soon' is no time"):
+    with pytest.raises(ConfigError, match="--budget 'soon' is not a time"):
         benchmark.seconds("soon")

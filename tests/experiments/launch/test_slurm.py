@@ -1,4 +1,4 @@
-"""What the Slurm launcher says to Slurm and reads from it, on a machine without one."""
+"""Options that the Slurm launcher gives to Slurm and output that it reads, without a Slurm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FAKE = {
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A PATH on which Slurm's programs give fixed answers."""
+    """A PATH with Slurm programs whose output is fixed."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("sbatch", "srun", *FAKE):
@@ -93,8 +93,8 @@ def test_every_key_reaches_sbatch() -> None:
 
 
 def test_states_come_from_the_queue_and_older_ones_from_the_accounting(fake: Path) -> None:
-    found = squeue.states(["12_0", "12_1", "13", "9", "10", "11"])
-    assert found == {
+    states = squeue.states(["12_0", "12_1", "13", "9", "10", "11"])
+    assert states == {
         "12_0": "RUNNING",
         "12_1": "COMPLETED",
         "13": "PENDING",
@@ -102,7 +102,7 @@ def test_states_come_from_the_queue_and_older_ones_from_the_accounting(fake: Pat
         "10": "TIMEOUT",
         "11": squeue.GONE,
     }
-    alive = {job for job, state in found.items() if squeue.alive(state)}
+    alive = {job for job, state in states.items() if squeue.alive(state)}
     assert alive == {"12_0", "13"}
     (fake / "sacct").write_text("#!/bin/sh\necho no accounting is kept >&2; exit 1\n")
     assert squeue.states(["9"]) == {"9": squeue.GONE}

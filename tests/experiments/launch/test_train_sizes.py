@@ -1,4 +1,4 @@
-"""Learning curves: the same experiment on more and more of the same reviews."""
+"""Learning curves: one experiment on nested train sets of growing size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def test_each_size_is_a_row_that_says_how_much_it_learnt_from(tmp_path: Path) ->
     assert rows[0].config_hash != rows[1].config_hash
     ids = [read_predictions(folder / VAL_FILE).ids.tolist() for folder in folders]
     assert ids[0] == ids[1] == ids[2]
-    assert rows[0].parameters < rows[1].parameters < rows[2].parameters  # their own vocabularies
+    # Each size has its own vocabulary.
+    assert rows[0].parameters < rows[1].parameters < rows[2].parameters
 
 
 def test_a_size_of_one_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

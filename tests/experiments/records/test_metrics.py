@@ -1,4 +1,4 @@
-"""The table's numbers, against torchmetrics, scikit-learn and cases worked by hand."""
+"""Metrics of the tables, against torchmetrics, scikit-learn and cases computed by hand."""
 
 import math
 

@@ -109,7 +109,7 @@ def test_publish_refuses_what_it_cannot_prove(tmp_path: Path) -> None:
     write_predictions(foreign / "val_predictions.parquet", make_predictions(40, seed=55))
 
     for run, message in (
-        (failed, "the run failed .out of memory at 4 GiB.; only ok runs publish"),
+        (failed, "the run failed .out of memory at 4 GiB.; only ok runs can be published"),
         (untested, f"no test metrics; run `lit-sentiment test {untested}`"),
         (incomplete, "a run without it is not complete"),
         (unproven, "predictions.parquet: no such file"),
@@ -144,7 +144,7 @@ def test_verify_finds_what_was_changed(tmp_path: Path) -> None:
         read_rows(home)
 
     table.write_text(json.dumps(line | {"evidence": None}) + "\n")
-    with pytest.raises(ResultsError, match="cnn, seed 0 carries no evidence"):
+    with pytest.raises(ResultsError, match="cnn, seed 0 has no evidence"):
         verify_published(home)
 
     table.write_text(json.dumps(line) + "\n")

@@ -1,4 +1,4 @@
-"""The log of test evaluations: nothing is tested or published without a line in it."""
+"""Log of test evaluations: without a line in it nothing is tested or published."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from experiments.records import test_log
 from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, read_rows, write_row
-from experiments.records.test_log import Entry, describe_looks, holds, read, record
+from experiments.records.test_log import Entry, describe_counts, is_logged, read, record_evaluation
 from experiments.report import report
 from tests.experiments.records.test_run_files import PUBLISHED
 from tests.rows import make_row, make_run
@@ -28,9 +28,9 @@ TIME = "2026-04-01T00:00:00+00:00"
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A log of this test's own."""
+    """Log in the temporary folder."""
     monkeypatch.setattr(test_log, "LOG", tmp_path / "test_log.jsonl")
-    monkeypatch.setattr(test_log, "_told", False)
+    monkeypatch.setattr(test_log, "_noted", False)
     return tmp_path / "test_log.jsonl"
 
 
@@ -49,7 +49,7 @@ def entry(**changes: Any) -> Entry:
 
 
 def fit(tmp_path: Path, *words: str, data: str = "OfficialToy") -> Path:
-    """Fits on the command line, in this process, and returns the run's folder."""
+    """Fit with the command line, in this process, and return the run folder."""
     fixed = ["fit", "-c", "tfidf_logreg", "--profile", "smoke", "--runs", str(tmp_path / "runs")]
     fixed += [f"--data=tests.toys.{data}", "--run.wandb_mode=disabled"]
     assert main([*fixed, *words]) == 0
@@ -90,7 +90,7 @@ def test_fit_and_test_log_each_evaluation_once(log: Path, tmp_path: Path) -> Non
     assert [one.seed for one in read()] == [0, 0]
     log.unlink()  # a figure without its line is evaluated again
     assert main(["test", str(folder)]) == 0
-    assert holds(read(), read_row(folder)) and len(read()) == 1
+    assert is_logged(read(), read_row(folder)) and len(read()) == 1
 
 
 def test_a_benchmark_logs_too(log: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_benchmark_logs_too(log: Path, tmp_path: Path) -> None:
     words = ("--data=tests.toys.OfficialToy", "--run.wandb_mode=disabled")
     spec = RunSpec("tfidf_logreg", "b", "smoke", 3, tmp_path / "run", settings, words)
     row = execute(spec)
-    assert [(one.seed, one.time) for one in read()] == [(3, row.ended)] and holds(read(), row)
+    assert [(one.seed, one.time) for one in read()] == [(3, row.ended)] and is_logged(read(), row)
 
 
 def test_other_corpora_leave_no_line(log: Path, tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ def test_what_stands_in_the_log_stays(log: Path, tmp_path: Path) -> None:
     log.write_text(json.dumps(dataclasses.asdict(entry())) + "\n")
     before = log.read_bytes()
     run = official(make_run(tmp_path))
-    record(read_row(run), run, TIME, CODE)
+    record_evaluation(read_row(run), run, TIME, CODE)
     assert log.read_bytes().startswith(before) and log.read_bytes().endswith(b"\n")
     assert [(one.git_commit, one.git_dirty) for one in read()] == [("a" * 40, False), CODE]
     assert oct(log.stat().st_mode & 0o777) == "0o644"
@@ -126,11 +126,11 @@ def test_a_log_out_of_reach_is_told_once_and_fails_nothing(
     run = official(make_run(tmp_path))
     monkeypatch.setattr(test_log, "LOG", tmp_path / "none" / "test_log.jsonl")
     for _ in range(2):
-        record(read_row(run), run, TIME, CODE)
+        record_evaluation(read_row(run), run, TIME, CODE)
     assert capsys.readouterr().err.count("is not in the log of evaluations") == 1
     monkeypatch.setattr(test_log, "LOG", log)
     monkeypatch.setattr(test_log, "_CHECKOUT", False)
-    record(read_row(run), run, TIME, CODE)
+    record_evaluation(read_row(run), run, TIME, CODE)
     assert not log.exists()
 
 
@@ -147,11 +147,11 @@ def test_an_unlogged_test_figure_is_not_published(log: Path, tmp_path: Path) -> 
         publish([run], "imdb", home)
     assert row.test is not None
     better = dataclasses.replace(row.test, accuracy=row.test.accuracy + 0.01)
-    record(dataclasses.replace(row, test=better), run, TIME, CODE)  # another outcome
-    record(dataclasses.replace(row, seed=1), run, TIME, CODE)  # another seed
+    record_evaluation(dataclasses.replace(row, test=better), run, TIME, CODE)  # another outcome
+    record_evaluation(dataclasses.replace(row, seed=1), run, TIME, CODE)  # another seed
     with pytest.raises(ResultsError, match="not in"):
         publish([run], "imdb", home)
-    record(row, run, TIME, CODE)
+    record_evaluation(row, run, TIME, CODE)
     publish([run], "imdb", home)
     assert publish([make_run(tmp_path, 5)], "own", home)  # no official test split
     with pytest.raises(ResultsError, match="'test_log', the log"):
@@ -164,11 +164,11 @@ def test_an_unlogged_test_figure_is_not_published(log: Path, tmp_path: Path) -> 
 def test_the_report_says_how_often_each_was_tested(tmp_path: Path) -> None:
     rows = [make_row(), make_row(experiment="bag", seed=1), make_row(test=None, seed=9)]
     once, other = entry(), entry(seed=1)
-    assert describe_looks(rows, []) == ""
-    assert describe_looks(rows, [once, other]) == "each configuration and seed once"
+    assert describe_counts(rows, []) == ""
+    assert describe_counts(rows, [once, other]) == "each configuration and seed once"
     one_missing = "bag, seed 1: not logged; every other configuration and seed once"
-    assert describe_looks(rows, [once]) == one_missing
-    assert describe_looks(rows[:1], [once, once]) == "cnn, seed 0: 2 times"
+    assert describe_counts(rows, [once]) == one_missing
+    assert describe_counts(rows[:1], [once, once]) == "cnn, seed 0: 2 times"
 
     write_row(tmp_path / "cnn" / "seed-0", make_row())
     (tmp_path / "test_log.jsonl").write_text(json.dumps(dataclasses.asdict(once)) + "\n")
@@ -179,4 +179,4 @@ def test_the_report_says_how_often_each_was_tested(tmp_path: Path) -> None:
 def test_every_published_official_figure_is_in_the_committed_log() -> None:
     rows = [row for row in read_rows(PUBLISHED) if row.corpus == "imdb"]
     entries = read(PUBLISHED / "test_log.jsonl")
-    assert rows and all(holds(entries, row) for row in rows)
+    assert rows and all(is_logged(entries, row) for row in rows)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from experiments.records.plan import Planned, keep_plan
+from experiments.records.plan import PlannedRun, add_to_plan
 from experiments.records.run_files import write_row
 from experiments.report import report
 from tests.rows import make_row
@@ -29,11 +29,11 @@ SCREENS = [(width, theme) for width in (1400, 400) for theme in ("light", "dark"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A benchmark with everything a page can show: a failed run, a missing one, a lonely one."""
+    """A benchmark with everything a page can show: a failed run, a missing one, a single seed."""
     folder = make_benchmark(tmp_path_factory.mktemp("runs") / "made", 12, 2, 2000, 300, step=0.08)
     failed = make_row(experiment="lstm", status="failed", reason="out of memory")
     write_row(folder / "lstm" / "seed-0", failed)
-    keep_plan(folder, [Planned("gru", 0, (), ())])
+    add_to_plan(folder, [PlannedRun("gru", 0, (), ())])
     return report(folder, console=Console(file=io.StringIO())).html.resolve().as_uri()
 
 
@@ -51,25 +51,25 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The page at the width and in the theme of the test; nothing may stand in its console."""
+    """Page at the width and in the theme of the test; its console must stay empty."""
     width, theme = getattr(request, "param", (1400, "light"))
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
     )
     opened = context.new_page()
-    said: list[str] = []
-    opened.on("console", lambda message: said.append(message.text))
-    opened.on("pageerror", lambda error: said.append(str(error)))
+    messages: list[str] = []
+    opened.on("console", lambda message: messages.append(message.text))
+    opened.on("pageerror", lambda error: messages.append(str(error)))
     opened.goto(url)
     yield opened
     context.close()
-    assert said == []
+    assert messages == []
 
 
 def names(page: Any) -> list[str]:
-    """The experiments that the table shows, from the top."""
-    found: list[str] = page.locator("table.results tbody tr:visible th").all_inner_texts()
-    return found
+    """Experiments shown in the table, from the top."""
+    rows: list[str] = page.locator("table.results tbody tr:visible th").all_inner_texts()
+    return rows
 
 
 def column(page: Any, title: str) -> Any:
@@ -96,7 +96,7 @@ def test_every_plot_is_drawn_and_nothing_reaches_beyond_the_page(page: Any) -> N
 
 
 def colours(page: Any) -> list[str]:
-    """Of the ground, and of the first mark on the first figure."""
+    """Colours of the background and of the first mark of the first figure."""
     page.locator(".tradeoff .point").first.wait_for()
     return page.evaluate(
         "[getComputedStyle(document.body).backgroundColor,"
@@ -136,8 +136,8 @@ def test_the_table_sorts_by_click_and_by_keyboard(page: Any) -> None:
 def test_the_table_filters_by_words_and_by_family(page: Any) -> None:
     every = names(page)
     page.get_by_label("Filter experiments").press_sequentially("with_a long")
-    found = names(page)
-    assert found == [name for name in every if "with_a_long_name" in name] and len(found) == 3
+    shown = names(page)
+    assert shown == [name for name in every if "with_a_long_name" in name] and len(shown) == 3
     assert page.locator("output").inner_text() == "3 of 12"
     page.get_by_label("Filter experiments").fill("")
     assert names(page) == every and page.locator("output").inner_text() == ""

@@ -1,4 +1,4 @@
-"""What the report makes of predictions: pairs, reliability, errors, lengths, reviews, origin."""
+"""Report of predictions: pairs, reliability, errors, lengths, reviews, origin."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from rich.console import Console
 
 from datamodules.store.corpus import Corpus, TextSplit
 from experiments.cli.main import main
-from experiments.records.plan import Planned, keep_plan, read_plan
+from experiments.records.plan import PlannedRun, add_to_plan, read_plan
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows, write_row
 from experiments.report import read_tables, report
 from experiments.report.comparison import intervals, pairs
-from experiments.report.missing import missing
-from experiments.report.provenance import origin
+from experiments.report.missing import missing_runs
+from experiments.report.provenance import find_origin
 from experiments.report.quality import by_length, confusion, errors, reliability
 from experiments.report.reviews import BRIEF, reviews
 from experiments.report.tables import Table
-from experiments.report.texts import find
+from experiments.report.texts import find_texts
 from tests.rows import make_row
 from tests.synthetic import make_benchmark
 
@@ -91,7 +91,7 @@ def test_confusion_and_the_bars_count_the_same_errors(table: Table) -> None:
     assert figure
     go.Figure(figure)
     left, right = figure["data"]
-    assert left["name"] == "bad called good"
+    assert left["name"] == "bad predicted as good"
     assert -left["x"][0] == pytest.approx(100 * counts[0, 1] / counts[0].sum(), abs=1e-3)
     assert right["x"][0] == pytest.approx(100 * counts[1, 0] / counts[1].sum(), abs=1e-3)
     assert errors(table, ["a", "b", "c"]) is None
@@ -122,19 +122,19 @@ def test_accuracy_by_length_is_of_equal_parts(table: Table) -> None:
 
 
 def test_reviews_that_all_have_wrong_and_that_divide(table: Table) -> None:
-    found = reviews(table, None)
-    assert found and table.analysis and found.total == 1000
-    assert len(found.hardest) == 10 and len(found.divisive) == 10
-    assert found.all_wrong >= 10 and found.all_right > 500
-    assert all(not review.right and len(review.wrong) == 6 for review in found.hardest)
-    chances = [review.chance for review in found.hardest]
+    lists = reviews(table, None)
+    assert lists and table.analysis and lists.total == 1000
+    assert len(lists.hardest) == 10 and len(lists.divisive) == 10
+    assert lists.all_wrong >= 10 and lists.all_right > 500
+    assert all(not review.right and len(review.wrong) == 6 for review in lists.hardest)
+    chances = [review.chance for review in lists.hardest]
     assert chances == sorted(chances) and chances[-1] < 0.5
-    assert all(len(review.right) == len(review.wrong) == 3 for review in found.divisive)
-    assert found.hardest[0].brief is None and found.hardest[0].name.startswith("test review ")
+    assert all(len(review.right) == len(review.wrong) == 3 for review in lists.divisive)
+    assert lists.hardest[0].brief is None and lists.hardest[0].name.startswith("test review ")
 
 
 def cache_corpus(cache: Path, fingerprint: str, test: int = 1000) -> None:
-    """A corpus in the cache whose test reviews say their number."""
+    """A corpus in the cache whose test reviews contain their number."""
     texts = [f"<br />Review number {row} " + "word " * (row % 90) for row in range(test)]
     split = TextSplit(texts, np.arange(test) % 2, [f"test/{row}" for row in range(test)])
     rows = np.arange(2)
@@ -150,16 +150,16 @@ def test_texts_come_from_the_cache_and_nowhere_else(
     monkeypatch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path))
     (tmp_path / "corpora" / "broken").mkdir(parents=True)
     (tmp_path / "corpora" / "broken" / "corpus.json").write_text("{")
-    assert find(FINGERPRINT) is None and find(None) is None
+    assert find_texts(FINGERPRINT) is None and find_texts(None) is None
     page = report(made, out=tmp_path / "without", console=quiet()).html.read_text()
     assert "lit-sentiment report … --root DIR" in page and "Accuracy by length" not in page
     cache_corpus(tmp_path, FINGERPRINT)
-    texts = find(FINGERPRINT)
+    texts = find_texts(FINGERPRINT)
     assert texts and texts.labels == ("negative", "positive")
     assert texts.lengths(np.array([3, 0])).tolist() == [4 + 3, 4]
-    found = reviews(table, texts)
-    assert found
-    for review in found.hardest + found.divisive:
+    lists = reviews(table, texts)
+    assert lists
+    for review in lists.hardest + lists.divisive:
         number = review.name.removeprefix("test/")
         assert review.brief and review.brief.startswith(f"Review number {number}")
         assert len(review.brief) <= BRIEF and "<" not in review.brief
@@ -171,51 +171,51 @@ def test_texts_come_from_the_cache_and_nowhere_else(
 def test_the_command_makes_the_line_again(table: Table, made: Path) -> None:
     line = table.lines[0]
     plan = [
-        Planned(line.experiment, 0, ("--data.root=/home/me/aclImdb", "--model.dropout=0.3"), ())
+        PlannedRun(line.experiment, 0, ("--data.root=/home/me/aclImdb", "--model.dropout=0.3"), ())
     ]
-    found = origin(line, table, "made", made, plan)
-    checkout, command = found.commands
+    origin = find_origin(line, table, "made", made, plan)
+    checkout, command = origin.commands
     assert checkout == f"git checkout {'a' * 40}"
     assert command == (
         f"lit-sentiment benchmark {line.experiment} --profile quick --seeds 0 1 --name made "
         "--run.protocol holdout --model.dropout=0.3"
     )
-    assert found.config.startswith("data:\n  class_path: tests.toys.ToyData")
-    assert found.machines == [
+    assert origin.config.startswith("data:\n  class_path: tests.toys.ToyData")
+    assert origin.machines == [
         "Example CPU, 2 cores, 2 threads; 32-true; torch 2.13.0, lightning 2.6.6"
     ]
 
 
 def test_a_published_line_names_its_table_and_its_variant() -> None:
-    import experiments.cli.main
+    import experiments.cli.parser
     from experiments.records.run_files import read_table
 
-    results = experiments.cli.main.RESULTS
+    results = experiments.cli.parser.RESULTS
     rows = {(row.experiment, row.protocol): row for row in read_table(results / "imdb.jsonl")}
     tables = {table.protocol: table for table in read_tables(results)[0]}
     lines = {line.experiment: line for line in tables["holdout"].lines}
     assert set(lines) == {name for name, protocol in rows if protocol == "holdout"}
-    cnn = origin(lines["cnn_word2vec"], tables["holdout"], "results", results, []).commands[-1]
+    cnn = find_origin(lines["cnn_word2vec"], tables["holdout"], "results", results, []).commands[-1]
     assert cnn == (
         "lit-sentiment benchmark cnn_word2vec --profile full --root DIR --seeds 0 --name imdb "
         "--configs experiments/configs/word2vec --run.protocol holdout"
     )
-    minilm = origin(lines["minilm"], tables["holdout"], "results", results, []).commands[-1]
+    minilm = find_origin(lines["minilm"], tables["holdout"], "results", results, []).commands[-1]
     assert minilm.endswith("--run.protocol holdout --run.precision bf16-mixed")
 
 
 def test_words_of_a_real_run(finished: Path) -> None:
     [table], _ = read_tables(finished)
     by_name = {line.experiment: line for line in table.lines}
-    found = origin(by_name["tfidf_logreg"], table, "b", finished, [])
-    assert found.neighbours == [] and "class_path: tests.toys.ToyData" in found.config
+    origin = find_origin(by_name["tfidf_logreg"], table, "b", finished, [])
+    assert origin.neighbours == [] and "class_path: tests.toys.ToyData" in origin.config
     assert [run.experiment for run in read_plan(finished)] == ["bag", "tfidf_logreg"]
-    command = origin(by_name["bag"], table, "b", finished, read_plan(finished)).commands[-1]
+    command = find_origin(by_name["bag"], table, "b", finished, read_plan(finished)).commands[-1]
     assert "--data=tests.toys.ToyData --data.rows=120 --trainer.max_epochs=2" in command
 
 
-def planned(*names: str) -> list[Planned]:
-    return [Planned(name, seed, (), ()) for name in names for seed in (0, 1)]
+def planned(*names: str) -> list[PlannedRun]:
+    return [PlannedRun(name, seed, (), ()) for name in names for seed in (0, 1)]
 
 
 def test_a_killed_benchmark_says_what_is_there_and_what_is_missing(
@@ -229,15 +229,15 @@ def test_a_killed_benchmark_says_what_is_there_and_what_is_missing(
     for begun, file in (("lstm", "log.txt"), ("cnn", "resume.ckpt")):
         (killed / begun / "seed-1").mkdir(parents=True)
         (killed / begun / "seed-1" / file).write_text("")
-    keep_plan(killed, planned(name, "cnn"))
-    keep_plan(killed, planned("bag"))  # a later start asked for more
+    add_to_plan(killed, planned(name, "cnn"))
+    add_to_plan(killed, planned("bag"))  # a later start with more runs
     assert main(["report", str(killed)]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "lstm, seed 0: failed: out of memory" in out and "5 runs are missing:" in out
-    states = {(m.experiment, m.seed): m.state for m in missing(killed, read_rows(killed))}
+    states = {(m.experiment, m.seed): m.state for m in missing_runs(killed, read_rows(killed))}
     assert list(states) == [("cnn", 0), ("cnn", 1), ("bag", 0), ("bag", 1), ("lstm", 1)]
-    assert states["bag", 0] == "not started" and "goes on from" in states["cnn", 1]
-    assert states["lstm", 1].startswith("started, no checkpoint")
+    assert states["bag", 0] == "not started" and "the same command resumes it" in states["cnn", 1]
+    assert states["lstm", 1].startswith("under way or killed; no checkpoint")
     for file in ("report.md", "report.html"):
         text = (killed / file).read_text()
         assert all(state in text for state in states.values()) and "5 runs are missing" in text
@@ -247,12 +247,12 @@ def test_a_killed_benchmark_says_what_is_there_and_what_is_missing(
 def test_a_benchmark_of_which_nothing_is_done_has_a_report_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    keep_plan(tmp_path, planned("cnn"))
+    add_to_plan(tmp_path, planned("cnn"))
     assert main(["report", str(tmp_path)]) == 0
     assert "cnn, seed 1: not started" in capsys.readouterr().out
     (tmp_path / "plan.json").write_text(json.dumps({"runs": [{"experiment": "cnn"}]}))
     assert main(["report", str(tmp_path)]) == 1
-    assert "plan.json: no plan of a benchmark ('seed')" in capsys.readouterr().err
+    assert "plan.json: not the plan of a benchmark ('seed')" in capsys.readouterr().err
 
 
 def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: Path) -> None:
@@ -261,7 +261,10 @@ def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: P
     (copy / "experiment_02" / "seed-1" / "val_predictions.parquet").unlink()
     [table], _ = read_tables(copy)
     assert table.analysis and table.analysis.seeds["experiment_02"] == (0,)
-    assert "No predictions are kept of experiment_02, seed 1: not in the statistics." in table.notes
+    assert (
+        "Not in the statistics, because their predictions are missing: experiment_02, seed 1."
+        in table.notes
+    )
     # What was changed is not left out but refused.
     shutil.copy(
         copy / "experiment_01" / "seed-0" / "predictions.parquet",

@@ -1,4 +1,4 @@
-"""The results table in a README: exactly what the published rows say, and nothing else touched."""
+"""Results in a README: they follow from the published rows, and other text stays the same."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from experiments.cli.main import main
 from experiments.config.registry import Registry
 from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
-from experiments.report.readme import write_readme
+from experiments.report.readme.write import write_readme
 from tests.experiments.conftest import REPOSITORY
 from tests.rows import make_run
 
 OPEN, CLOSE = "<!-- results:imdb -->", "<!-- /results:imdb -->"
+OPEN_TOP, CLOSE_TOP = "<!-- results:imdb:top -->", "<!-- /results:imdb:top -->"
+PICTURE = "<!-- picture:imdb -->", "<!-- /picture:imdb -->"
 AROUND = "# Title\n\nBefore | é\t \n\n{}\n\nAfter,\nno end of line"
 
 
@@ -40,13 +42,17 @@ def write(published: Path, text: str) -> str:
 
 
 def test_this_repositorys_readme_is_what_the_command_writes(tmp_path: Path) -> None:
-    copy = tmp_path / "README.md"
-    shutil.copy(REPOSITORY / "README.md", copy)
-    written = write_readme(copy, REPOSITORY / "experiments" / "results", Registry())
-    assert "imdb" in written
-    assert copy.read_bytes() == (REPOSITORY / "README.md").read_bytes(), (
-        "run `lit-sentiment report experiments/results --readme README.md`"
-    )
+    shutil.copy(REPOSITORY / "README.md", tmp_path)
+    if (REPOSITORY / "docs").exists():
+        shutil.copytree(REPOSITORY / "docs", tmp_path / "docs")
+    readme = tmp_path / "README.md"
+    written = write_readme(readme, REPOSITORY / "experiments" / "results", Registry())
+    assert "table imdb" in [what for _, what in written]
+    for file in [readme, *(tmp_path / "docs").rglob("*.*")]:
+        original = REPOSITORY / file.relative_to(tmp_path)
+        assert original.exists() and file.read_bytes() == original.read_bytes(), (
+            f"{original}: run `lit-sentiment report experiments/results --readme README.md`"
+        )
 
 
 def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Path) -> None:
@@ -71,8 +77,8 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     assert "Example CPU, 2 cores, 2 threads; precision 32-true." in words
     assert f"`{command} 0 1 2 --name imdb --run.protocol holdout`" in words
     assert f"`{command} 0 --name imdb --run.protocol refit`" in words
-    reviews = "95% interval over reviews and seeds, of reviews alone where there is one seed."
-    assert reviews in words and "95% interval over reviews; another seed would" in words
+    reviews = "95% interval over reviews and seeds, over reviews alone for a single seed."
+    assert reviews in words and "95% interval over reviews; the variation over seeds would" in words
     assert "sample standard deviation" in words
     assert all(len(line) <= 100 for line in text.splitlines() if not line.startswith("|"))
 
@@ -100,15 +106,24 @@ def test_an_unchanged_readme_is_not_written(published: Path) -> None:
     ("text", "message"),
     [
         ("no marks", "README.md: no place for a table; put the lines <!-- results:NAME -->"),
-        (f"a\n{OPEN}\n", f"README.md:2: {OPEN} does not pair up"),
-        (f"{CLOSE}\n{OPEN}", f"README.md:1: {CLOSE} does not pair up"),
-        (f"{OPEN}\n{OPEN}\n{CLOSE}", f"README.md:2: {OPEN} does not pair up"),
-        (f"{OPEN}\n<!-- /results:own -->", "README.md:2: <!-- /results:own --> does not pair up"),
+        (f"a\n{OPEN}\n", f"README.md:2: {OPEN} has no partner"),
+        (f"{CLOSE}\n{OPEN}", f"README.md:1: {CLOSE} has no partner"),
+        (f"{OPEN}\n{OPEN}\n{CLOSE}", f"README.md:2: {OPEN} has no partner"),
+        (f"{OPEN}\n<!-- /results:own -->", "README.md:2: <!-- /results:own --> has no partner"),
         (
             "<!-- results:own --><!-- /results:own -->",
             r"own.jsonl: no such table; .*published has imdb",
         ),
         ("<!-- results:test_log --><!-- /results:test_log -->", "test_log.jsonl: no such table"),
+        (f"{OPEN_TOP}\n{CLOSE}", f"README.md:2: {CLOSE} has no partner"),
+        (f"{OPEN}\n{PICTURE[1]}", f"README.md:2: {PICTURE[1]} has no partner"),
+        ("\n<!-- robustness -->", "README.md:2: <!-- robustness --> has no partner"),
+        (
+            "\n<!-- results:imdb:best --><!-- /results:imdb:best -->",
+            "README.md:2: <!-- results:imdb:best --> is not a known mark; known are results:NAME, ",
+        ),
+        ("<!-- picture:own --><!-- /picture:own -->", "own.jsonl: no such table"),
+        (f"`{OPEN}` and `{CLOSE}`", "no place for a table"),  # in inline code
     ],
 )
 def test_bad_marks_are_named_and_nothing_is_written(
@@ -119,11 +134,76 @@ def test_bad_marks_are_named_and_nothing_is_written(
     assert (published.parent / "README.md").read_text() == text
 
 
+def test_one_command_refreshes_the_pages_in_docs_too(published: Path) -> None:
+    readme, docs = published.parent / "README.md", published.parent / "docs"
+    docs.mkdir()
+    pages = {
+        readme: f"{PICTURE[0]}{PICTURE[1]}\n{OPEN_TOP}{CLOSE_TOP}",
+        docs / "results.md": f"# Results\n{OPEN}{CLOSE}",
+        docs / "figure.md": f"{OPEN_TOP}{CLOSE_TOP}{PICTURE[0]}{PICTURE[1]}",
+        docs / "other.md": f"No marks, but `{OPEN}`.\r\n",
+    }
+    for page, text in pages.items():
+        page.write_bytes(text.encode())
+    os.utime(docs / "other.md", ns=(1, 1))
+    assert write_readme(readme, published, Registry()) == [
+        (readme, "picture imdb"),
+        (readme, "top rows of imdb"),
+        (docs / "figure.md", "top rows of imdb"),
+        (docs / "figure.md", "picture imdb"),
+        (docs / "results.md", "table imdb"),
+    ]
+    front = readme.read_text()
+    assert 'src="docs/accuracy-light.svg"' in front and "(docs/results.md)" in front
+    assert 'srcset="docs/accuracy-dark.svg"' in front and front.count("| experiment |") == 1
+    inner = (docs / "figure.md").read_text()
+    assert 'src="accuracy-light.svg"' in inner and "(results.md)" in inner
+    assert (docs / "results.md").read_text().startswith(f"# Results\n{OPEN}\n\nCorpus")
+    assert (docs / "results.md").read_text().count("| experiment |") == 2
+    assert (docs / "other.md").stat().st_mtime_ns == 1
+    for theme in ("light", "dark"):
+        svg = (docs / f"accuracy-{theme}.svg").read_text()
+        assert svg.count('class="point"') == 4  # three experiments, one of them twice
+    files = {file: file.read_bytes() for file in published.parent.rglob("*.*") if file.is_file()}
+    (docs / "accuracy-dark.svg").unlink()
+    write_readme(readme, published, Registry())
+    assert {file: file.read_bytes() for file in files} == files
+
+
+def test_a_page_by_itself_is_a_readme_of_its_folder(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs = published.parent / "docs"
+    docs.mkdir()
+    (docs / "page.md").write_text("".join(PICTURE))
+    monkeypatch.chdir(docs)
+    write_readme(Path("page.md"), published, Registry())
+    assert 'src="accuracy-light.svg"' in (docs / "page.md").read_text()
+    assert (docs / "accuracy-light.svg").exists()
+
+
+def test_an_error_in_a_page_in_docs_leaves_every_file_as_it_is(published: Path) -> None:
+    page = published.parent / "docs" / "page.md"
+    page.parent.mkdir()
+    page.write_text(OPEN)
+    text = "".join(PICTURE)
+    with pytest.raises(ResultsError, match=f"page.md:1: {OPEN} has no partner"):
+        write(published, text)
+    shutil.copytree(published / "imdb", published / "again")
+    rows = (published / "imdb.jsonl").read_text().splitlines(keepends=True)
+    (published / "again.jsonl").write_text("".join(rows[1:]))
+    page.write_text("<!-- picture:again --><!-- /picture:again -->")
+    with pytest.raises(ResultsError, match="ask for pictures of two tables, one of them again"):
+        write(published, text)
+    assert (published.parent / "README.md").read_text() == text
+    assert [file.name for file in page.parent.iterdir()] == ["page.md"]
+
+
 def test_the_command(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     readme = published.parent / "README.md"
     readme.write_text(f"{OPEN}\n{CLOSE}\n")
     assert main(["report", str(published), "--readme", str(readme)]) == 0
-    assert "table imdb" in capsys.readouterr().out
+    assert f"{readme}: table imdb" in capsys.readouterr().out
     assert "| `bag` |" in readme.read_text() and (published / "report.html").exists()
     readme.write_text("")
     assert main(["report", str(published), "--readme", str(readme)]) == 1

@@ -1,5 +1,6 @@
 """The report: the table model, the terminal, Markdown, and the page."""
 
+import importlib
 import io
 import json
 import re
@@ -17,16 +18,15 @@ from experiments.records.run_files import write_row
 from experiments.report import report
 from experiments.report.costs import costs, place_names
 from experiments.report.curves import curves
-from experiments.report.families import OTHER, family
 from experiments.report.markdown import render_markdown
-from experiments.report.pareto import front
-from experiments.report.tables import Table, build_tables, statistic
+from experiments.report.pareto import pareto_front
+from experiments.report.tables import FAMILIES, Table, build_tables, order_families, statistic
 from experiments.report.terminal import compact, print_tables
 from tests.rows import make_metrics, make_row, make_run
 
 
 def rows_of(name: str, accuracies: list[float | None], **changes: object) -> list[Row]:
-    """One run for each accuracy, with seeds 0, 1, …; None stands for a run without test."""
+    """Rows with these accuracies and seeds 0, 1, …; None for a run without test."""
     return [
         make_row(
             experiment=name,
@@ -127,8 +127,8 @@ def test_facts_and_notes() -> None:
     assert "is not the order at 25,000 reviews" in notes[1]
     assert len(notes) == 2
     assert not any("25,000" in note for note in only([make_row(profile="full")]).notes)
-    said = "word vectors learnt from more texts"
-    named = [make_row(experiment=n, notes=[f"{n}: {said}."]) for n in ("cnn", "lstm")]
+    text = "word vectors learnt from more texts"
+    named = [make_row(experiment=n, notes=[f"{n}: {text}."]) for n in ("cnn", "lstm")]
     assert only(named).notes[0] == "Word vectors learnt from more texts: cnn, lstm."
     other = make_row(experiment="gpu", hardware={"gpu": "Example GPU"})
     assert "different machines" in only([*rows, other]).notes[2]
@@ -194,14 +194,14 @@ def test_accuracy_against_each_cost() -> None:
         + rows_of("b", [0.8], train_seconds=90.0, flops_per_review=2e6)
         + rows_of("c", [0.85], train_seconds=20.0, checkpoint_bytes=2**20, flops_per_review=0.0)
     )
-    found = {cost.key: cost for cost in costs(table)}
+    by_key = {cost.key: cost for cost in costs(table)}
     # Latency of two, operations of one alone above 0: a log axis has no 0.
-    assert list(found) == ["train_seconds", "latency", "size"]
-    for cost in found.values():
+    assert list(by_key) == ["train_seconds", "latency", "size"]
+    for cost in by_key.values():
         go.Figure(cost.figure)  # Plotly's own check of every name and value
         assert cost.figure["layout"]["xaxis"]["type"] == "log"
-    assert found["train_seconds"].leaders == ["a"] and found["size"].leaders == ["c", "a"]
-    traces = found["train_seconds"].figure["data"]
+    assert by_key["train_seconds"].leaders == ["a"] and by_key["size"].leaders == ["c", "a"]
+    traces = by_key["train_seconds"].figure["data"]
     names = {trace["meta"]["role"]: trace["hovertext"] for trace in traces[1:]}
     assert names == {"accent": ["a"], "muted": ["c", "b"]}
     assert not any("error_y" in trace for trace in traces)  # no predictions, no intervals
@@ -215,13 +215,30 @@ def test_costs_without_test_draw_validation() -> None:
 
 def test_the_front() -> None:
     points = [(2.0, 0.8), (1.0, 0.7), (3.0, 0.8), (4.0, 0.9), (2.0, 0.75), (1.0, 0.7)]
-    assert front(points) == [1, 5, 0, 3]
-    assert front([]) == []
+    assert pareto_front(points) == [1, 5, 0, 3]
+    assert pareto_front([]) == []
 
 
 def test_every_architecture_has_a_family(experiment: str, registry: Registry) -> None:
     path = registry.settings(experiment)["model"]["class_path"]
-    assert family(path.rpartition(".")[2]) != OTHER, f"add {path} to report/families.py"
+    module, _, name = path.rpartition(".")
+    family = getattr(importlib.import_module(module), name).family
+    assert family in FAMILIES, f"{path}: add {family!r} to FAMILIES in report/tables.py"
+
+
+def test_families_are_those_of_the_rows_in_a_fixed_order() -> None:
+    rows = [
+        make_row(experiment=name, family=family, test=make_metrics(accuracy=accuracy))
+        for name, family, accuracy in (
+            ("lstm", "recurrent", 0.9),
+            ("nb_bag", "bags", 0.8),
+            ("gru", "recurrent", 0.7),
+            ("first_words", "strange", 0.95),
+        )
+    ]
+    lines = only(rows).lines
+    assert [line.family for line in lines] == ["strange", "recurrent", "bags", "recurrent"]
+    assert order_families(line.family for line in lines) == ["bags", "recurrent", "strange"]
 
 
 def test_names_do_not_cover_each_other() -> None:
@@ -253,7 +270,7 @@ def test_learning_curves() -> None:
 
 
 class Page(HTMLParser):
-    """Collects tags, scripts and text of a page."""
+    """Parser that collects tags, scripts and text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -303,11 +320,11 @@ def test_report_writes_one_self_contained_page(benchmark: Path) -> None:
     assert not [a for tag, attrs in page.tags for a in attrs if a == "src" or a.startswith("on")]
     plotly = [script for script in page.scripts if len(script) > 1_000_000]
     assert len(plotly) == 1
-    own = text.replace(plotly[0], "")
-    assert not re.search(r"https?://|@import|url\(", own)
+    scripts = text.replace(plotly[0], "")
+    assert not re.search(r"https?://|@import|url\(", scripts)
     assert "alert('r')" not in "".join(page.scripts)
     assert "<img src=x onerror=alert(1)>" in page.words  # shown as text
-    assert str(benchmark.parent) not in own
+    assert str(benchmark.parent) not in scripts
 
     figures = [json.loads(s) for s in page.scripts if s.startswith("{")]
     assert len(figures) == 3 + 5  # three costs, and curves of five experiments

@@ -25,8 +25,8 @@ def test_table_figures_and_report_are_one_run(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(made), "--wandb"]) == 0
-    kept = Path(capsys.readouterr().out.split("W&B summary: ")[1].strip())
-    assert kept.parent == made / "wandb"
+    run_folder = Path(capsys.readouterr().out.split("W&B summary: ")[1].strip())
+    assert run_folder.parent == made / "wandb"
     [run] = records(made, "run")
     assert run["job_type"] == "summary" and run["run_group"] == "made"
     assert run["tags"] == ["movie-reviews", "quick"]
@@ -35,7 +35,7 @@ def test_table_figures_and_report_are_one_run(
     best = max(row.test.accuracy for row in read_rows(made) if row.test)
     assert 0 < summary["best_test_accuracy"] <= 100 * best
     assert summary["accuracy against training time"]["_type"] == "plotly-file"
-    [file] = kept.rglob("*.table.json")
+    [file] = run_folder.rglob("*.table.json")
     table = json.loads(file.read_text())
     column = table["columns"].index("experiment")
     assert sorted(row[column] for row in table["data"]) == [
@@ -77,8 +77,8 @@ def test_a_benchmark_leaves_its_summary_and_epochs_their_best(finished: Path) ->
     assert len(list((finished / "wandb").glob("offline-run-*"))) == 1
     summary = json.loads(inspect(finished, "--summary"))["summary"]
     assert summary["experiments"] == 2
-    told = json.loads(inspect(finished / "bag" / "seed-0", "--summary"))["summary"]
+    messages = json.loads(inspect(finished / "bag" / "seed-0", "--summary"))["summary"]
     rows = {row.experiment: row for row in read_rows(finished)}
     history = rows["bag"].history
     losses = [epoch["val/log_loss"] for epoch in history if epoch["val/log_loss"] is not None]
-    assert told["val/log_loss"]["min"] == pytest.approx(min(losses))
+    assert messages["val/log_loss"]["min"] == pytest.approx(min(losses))

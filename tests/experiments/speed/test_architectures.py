@@ -1,4 +1,4 @@
-"""The side-by-side speed of architectures: what is counted, and the driver from end to end."""
+"""Speed of architectures: counted operations, and the driver from end to end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_operations_are_those_of_the_written_equations() -> None:
     both = BidirectionalLSTM(vocab_size=30, embedding_dim=5, hidden_size=3, pooling="mean")
     assert flops_per_token(both, batch) == (words * 2 * cell + 2 * 2 * output) / words
     # Word dropout would leave words out by chance, and their operations with them.
-    narrow = {"vocab_size": 30, "embedding_dim": 8, "feedforward": 8, "word_dropout": 0.0}
+    narrow = {"vocab_size": 30, "embedding_dim": 8, "dim_feedforward": 8, "word_dropout": 0.0}
     short, long = (make_batch(random_rows([n], 30)) for n in (64, 128))
     encoder = Transformer(**narrow)
     assert flops_per_token(encoder, long) > 1.2 * flops_per_token(encoder, short)  # the n² part
@@ -46,11 +46,11 @@ def test_each_experiment_is_measured_beside_the_reference(
         main([str(word) for word in words])
     finally:
         torch.set_num_threads(threads)
-    found = json.loads((tmp_path / "speed.json").read_text())["experiments"]
-    assert list(found) == ["lstm", "gru"]  # a scikit-learn model takes no steps
-    assert found["lstm"]["lag"] == pytest.approx(1)
-    assert found["gru"]["flop_share"] == pytest.approx(0.75, abs=0.01)
-    slower = found["lstm"]["tokens_per_second"] / found["gru"]["tokens_per_second"]
-    assert found["gru"]["lag"] == pytest.approx(slower / found["gru"]["flop_share"])
-    assert all(0 < one["optimiser_share"] < 1 for one in found.values())
+    rates = json.loads((tmp_path / "speed.json").read_text())["experiments"]
+    assert list(rates) == ["lstm", "gru"]  # a scikit-learn model takes no steps
+    assert rates["lstm"]["lag"] == pytest.approx(1)
+    assert rates["gru"]["flop_share"] == pytest.approx(0.75, abs=0.01)
+    slower = rates["lstm"]["tokens_per_second"] / rates["gru"]["tokens_per_second"]
+    assert rates["gru"]["lag"] == pytest.approx(slower / rates["gru"]["flop_share"])
+    assert all(0 < one["optimiser_share"] < 1 for one in rates.values())
     assert "gru" in capsys.readouterr().out

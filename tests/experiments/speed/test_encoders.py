@@ -1,4 +1,4 @@
-"""`speed` at toy size: what is counted, and the command from end to end without any download."""
+"""`speed` at toy size: counted operations, and the command from end to end without any download."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def test_operations_are_those_that_torch_counts(kind: str) -> None:
         model.net(batch.tokens, batch.lengths)
     counted = counter.get_total_flops()
     head = 2 * 3 * 32 * 2  # the output, once a row
-    own = forward_flops(model, batch.lengths)
-    assert own == pytest.approx(counted - head, rel=0.02)
-    assert own > forward_flops(model, batch.lengths - 1)
+    flops = forward_flops(model, batch.lengths)
+    assert flops == pytest.approx(counted - head, rel=0.02)
+    assert flops > forward_flops(model, batch.lengths - 1)
 
 
 def test_the_peak_is_a_rate_that_a_processor_can_have() -> None:
@@ -56,17 +56,17 @@ def test_the_command_measures_without_any_download(
     words = ["speed", name, "--from-config", "--steps=4", "--trainer.accelerator=cpu"]
     words += [f"--out={tmp_path / 'speed.json'}", *TOY, *sizes]
     assert main(words) == 0
-    said = capsys.readouterr().out
-    assert "train" in said and "MFU" in said and "TFLOP/s" in said
-    found = json.loads((tmp_path / "speed.json").read_text())
-    assert found["random_weights"] and found["steps"] == 4 and not found["packed"]
-    assert found["peak_memory_bytes"] > 1e8 and found["peak_gpu_memory_bytes"] is None
+    output = capsys.readouterr().out
+    assert "train" in output and "MFU" in output and "TFLOP/s" in output
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert result["random_weights"] and result["steps"] == 4 and not result["packed"]
+    assert result["peak_memory_bytes"] > 1e8 and result["peak_gpu_memory_bytes"] is None
     for part in ("train", "predict"):
-        one = found[part]
+        one = result[part]
         assert one["tokens_per_second"] > 0 and one["reviews_per_second"] > 0
         assert 0 <= one["padding_share"] < 0.5
         assert 0 < one["mfu"] < 1
-    train = found["train"]
+    train = result["train"]
     assert train["seconds"] * train["reviews_per_second"] == pytest.approx(4 * 8)
 
 

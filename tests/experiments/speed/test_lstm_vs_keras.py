@@ -1,4 +1,4 @@
-"""The speed comparison: our half at toy size, and the driver's arithmetic, without Keras."""
+"""Comparison with Keras: our side at toy size, and the arithmetic of the driver, without Keras."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from experiments.config.resolved import Resolved
 from experiments.speed import lstm_vs_keras
 from experiments.speed.lit_lstm import measure
 from experiments.speed.pairs import summarise
-from experiments.speed.process import run
+from experiments.speed.process import run_measurement
 from experiments.speed.sample import configure, export
 from tests.corpora import SMALL_COUNTS, make_aclimdb
 
@@ -87,29 +87,29 @@ def test_the_exported_matrix_holds_the_rows_of_the_loader(corpus: Path) -> None:
 def test_our_half_measures_the_whole_sample_with_the_full_model(
     corpus: Path, tmp_path: Path
 ) -> None:
-    found = measure(configured(corpus), warmup=1, folder=tmp_path)
-    assert found["reviews"] == REVIEWS
-    assert found["reviews_per_second"] == pytest.approx(REVIEWS / found["seconds"])
-    assert found["parameters"] == 3_972_610
-    assert 0 < found["loss"] < 2
-    assert 0 <= found["wait_share"] < 1
+    result = measure(configured(corpus), warmup=1, folder=tmp_path)
+    assert result["reviews"] == REVIEWS
+    assert result["reviews_per_second"] == pytest.approx(REVIEWS / result["seconds"])
+    assert result["parameters"] == 3_972_610
+    assert 0 < result["loss"] < 2
+    assert 0 <= result["wait_share"] < 1
     assert list(tmp_path.glob("wandb/offline-run-*")), "metrics are logged as in any run"
-    json.dumps(found)
+    json.dumps(result)
 
 
 def measured(rate: float, of: str) -> dict[str, Any]:
-    found = {"reviews_per_second": rate, "seconds": 1 / rate, "versions": {"of": of}}
-    return {**found, "others": 0.25}
+    result = {"reviews_per_second": rate, "seconds": 1 / rate, "versions": {"of": of}}
+    return {**result, "others": 0.25}
 
 
 def test_the_median_is_that_of_the_ratios() -> None:
     rates = [(400, 200), (300, 300), (900, 300), (500, 400), (450, 300)]
     pairs = [{"ours": measured(a, "a"), "keras": measured(b, "b")} for a, b in rates]
-    found = summarise(pairs)
-    assert [pair["ratio"] for pair in found["pairs"]] == [2.0, 1.0, 3.0, 1.25, 1.5]
-    assert found["median"] == {"ours": 450, "keras": 300, "ratio": 1.5}
-    assert found["versions"] == {"ours": {"of": "a"}, "keras": {"of": "b"}}
-    assert "versions" not in found["pairs"][0]["ours"]
+    summary = summarise(pairs)
+    assert [pair["ratio"] for pair in summary["pairs"]] == [2.0, 1.0, 3.0, 1.25, 1.5]
+    assert summary["median"] == {"ours": 450, "keras": 300, "ratio": 1.5}
+    assert summary["versions"] == {"ours": {"of": "a"}, "keras": {"of": "b"}}
+    assert "versions" not in summary["pairs"][0]["ours"]
     even = summarise(pairs[:2])["median"]
     assert even == {"ours": 350, "keras": 250, "ratio": 1.5}
 
@@ -120,51 +120,56 @@ def test_the_driver_takes_turns_and_writes_what_it_found(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked: list[str] = []
+    interpreters: list[str] = []
 
     def fake(command: list[str], threads: int) -> dict[str, Any]:
-        asked.append(command[0])
+        interpreters.append(command[0])
         assert threads == 3
         return measured(300.0 if command[0] == sys.executable else 200.0, command[0])
 
-    monkeypatch.setattr(lstm_vs_keras, "run", fake)
+    monkeypatch.setattr(lstm_vs_keras, "run_measurement", fake)
     out = tmp_path / "deep" / "speed.json"
     words = f"--keras-python keras --root {corpus} --cache-dir {corpus / 'cache'} --pairs 2"
     words += f" --reviews {REVIEWS} --threads 3 --out {out}"
     lstm_vs_keras.main(words.split())
-    assert asked == [sys.executable, "keras"] * 2
-    found = json.loads(out.read_text())
-    assert set(found) == {
+    assert interpreters == [sys.executable, "keras"] * 2
+    result = json.loads(out.read_text())
+    assert set(result) == {
         "schema", "what", "settings", "tokens_per_review", "median", "pairs", "versions",
         "machine", "git_commit", "git_dirty", "started", "ended",
     }  # fmt: skip
-    assert found["median"] == {"ours": 300.0, "keras": 200.0, "ratio": 1.5}
-    assert found["settings"] == {
+    assert result["median"] == {"ours": 300.0, "keras": 200.0, "ratio": 1.5}
+    assert result["settings"] == {
         "reviews": REVIEWS, "warmup": 10, "threads": 3, "seed": 0,
         "batch_size": 32, "max_length": 256,
     }  # fmt: skip
-    assert 12 <= found["tokens_per_review"] <= 60
-    assert found["machine"]["threads"] == 3
+    assert 12 <= result["tokens_per_review"] <= 60
+    assert result["machine"]["threads"] == 3
     assert str(corpus) not in out.read_text()
-    said = capsys.readouterr()
-    assert '"ratio": 1.5' in said.out
-    assert "pair 2/2: ours 300.0 reviews/s (others took 25% of the processor)" in said.err
+    output = capsys.readouterr()
+    assert '"ratio": 1.5' in output.out
+    busy = "(other processes used 25% of the processor)"
+    assert f"pair 2/2: ours 300.0 reviews/s {busy}" in output.err
 
 
 def test_a_measurement_is_the_last_line_of_its_process() -> None:
     code = "import os; print('noise'); print('{\"threads\":', os.environ['OMP_NUM_THREADS'], '}')"
-    found = run([sys.executable, "-c", code], threads=2)
-    assert found.pop("others") is None or sys.platform == "linux"
-    assert found == {"threads": 2}
+    result = run_measurement([sys.executable, "-c", code], threads=2)
+    assert result.pop("others") is None or sys.platform == "linux"
+    assert result == {"threads": 2}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what others took")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux reports the load by other processes"
+)
 def test_work_of_others_is_noticed() -> None:
     spin = "import time; e = time.time() + {}\nwhile time.time() < e: pass\nprint('{{}}')"
-    alone = run([sys.executable, "-c", spin.format(1)], threads=1)
+    alone = run_measurement([sys.executable, "-c", spin.format(1)], threads=1)
     other = subprocess.Popen([sys.executable, "-c", spin.format(60)], stdout=subprocess.DEVNULL)
     try:
-        beside = run([sys.executable, "-c", "import time; time.sleep(1); print('{}')"], threads=1)
+        beside = run_measurement(
+            [sys.executable, "-c", "import time; time.sleep(1); print('{}')"], threads=1
+        )
     finally:
         other.kill()
         other.wait()
@@ -175,10 +180,10 @@ def test_work_of_others_is_noticed() -> None:
 def test_a_failed_measurement_says_why() -> None:
     command = [sys.executable, "-c", "raise SystemExit('no module named keras')"]
     with pytest.raises(SystemExit, match="(?s)ended with code 1:.*no module named keras"):
-        run(command, threads=2)
+        run_measurement(command, threads=2)
 
 
 def test_pairs_must_be_positive(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         lstm_vs_keras.main(["--keras-python", "keras", "--pairs", "0"])
-    assert "0 must be at least 1" in capsys.readouterr().err
+    assert "0 is too small; give at least 1" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Made run folders whose accuracy is chosen, all asked the same questions."""
+"""Generated run folders with chosen accuracies, all on the same reviews."""
 
 from pathlib import Path
 

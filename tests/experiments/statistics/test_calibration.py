@@ -1,4 +1,4 @@
-"""Calibration, against scikit-learn and by hand."""
+"""Calibration, against scikit-learn and cases computed by hand."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,13 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, log_loss
 
 from experiments.records.metrics import evaluate
-from experiments.statistics.calibration import brier, reliability, scaled, scores, temperature
+from experiments.statistics.calibration import (
+    apply_temperature,
+    brier,
+    fit_temperature,
+    reliability,
+    scores,
+)
 
 
 def made(n: int, classes: int = 2, factor: float = 1.0, seed: int = 0) -> tuple:
@@ -24,10 +30,10 @@ def test_brier_and_log_loss_are_scikit_learns(classes: int) -> None:
     labels, probabilities = made(300, classes)
     stated = probabilities[:, 1] if classes == 2 else probabilities
     assert brier(labels, probabilities) == pytest.approx(brier_score_loss(labels, stated))
-    found = scores(labels, probabilities)
-    assert found.log_loss == pytest.approx(log_loss(labels, probabilities))
+    result = scores(labels, probabilities)
+    assert result.log_loss == pytest.approx(log_loss(labels, probabilities))
     metrics = evaluate(labels, probabilities)
-    assert (found.ece, found.log_loss) == (metrics.ece, metrics.log_loss)
+    assert (result.ece, result.log_loss) == (metrics.ece, metrics.log_loss)
 
 
 def test_brier_by_hand() -> None:
@@ -39,7 +45,7 @@ def test_brier_by_hand() -> None:
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_temperature_takes_back_what_was_multiplied(factor: float, classes: int) -> None:
     labels, probabilities = made(20_000, classes, factor)
-    assert temperature(labels, probabilities) == pytest.approx(factor, rel=0.05)
+    assert fit_temperature(labels, probabilities) == pytest.approx(factor, rel=0.05)
 
 
 def test_the_temperature_is_the_slope_of_a_logistic_regression() -> None:
@@ -48,26 +54,28 @@ def test_the_temperature_is_the_slope_of_a_logistic_regression() -> None:
     labels, probabilities = made(3000, factor=2.0)
     margin = np.log(probabilities[:, 1] / probabilities[:, 0])[:, None]
     fit = LogisticRegression(C=np.inf, fit_intercept=False, tol=1e-10).fit(margin, labels)
-    assert 1 / temperature(labels, probabilities) == pytest.approx(fit.coef_[0, 0], rel=1e-3)
+    assert 1 / fit_temperature(labels, probabilities) == pytest.approx(fit.coef_[0, 0], rel=1e-3)
 
 
 def test_scaling_keeps_the_leading_class_and_mends_log_loss() -> None:
     labels, probabilities = made(5000, 3, 3.0)
-    after = scaled(probabilities, temperature(labels, probabilities))
+    after = apply_temperature(probabilities, fit_temperature(labels, probabilities))
     assert (after.argmax(axis=1) == probabilities.argmax(axis=1)).all()
     assert after.sum(axis=1) == pytest.approx(np.ones(5000))
     assert scores(labels, after).log_loss < scores(labels, probabilities).log_loss
     assert scores(labels, after).ece < scores(labels, probabilities).ece / 3
-    assert scaled(np.array([[0.2, 0.8]]), 1.0) == pytest.approx(np.array([[0.2, 0.8]]))
+    assert apply_temperature(np.array([[0.2, 0.8]]), 1.0) == pytest.approx(np.array([[0.2, 0.8]]))
     # sqrt(.2) / (sqrt(.2) + sqrt(.8)) = 1 / 3
-    assert scaled(np.array([[0.2, 0.8]]), 2.0) == pytest.approx(np.array([[1 / 3, 2 / 3]]))
+    assert apply_temperature(np.array([[0.2, 0.8]]), 2.0) == pytest.approx(
+        np.array([[1 / 3, 2 / 3]])
+    )
 
 
 def test_certain_probabilities_stay_finite() -> None:
     probabilities = np.array([[0.0, 1.0], [1.0, 0.0], [0.3, 0.7]])
-    assert temperature(np.array([1, 0, 1]), probabilities) == pytest.approx(0.05, rel=0.01)
-    assert temperature(np.array([0, 1, 0]), probabilities) == pytest.approx(20, rel=0.01)
-    assert np.isfinite(scaled(probabilities, 0.05)).all()
+    assert fit_temperature(np.array([1, 0, 1]), probabilities) == pytest.approx(0.05, rel=0.01)
+    assert fit_temperature(np.array([0, 1, 0]), probabilities) == pytest.approx(20, rel=0.01)
+    assert np.isfinite(apply_temperature(probabilities, 0.05)).all()
 
 
 def test_reliability_is_scikit_learns_curve_of_equal_masses() -> None:

@@ -1,4 +1,4 @@
-"""The interval of an accuracy, against hand-computed figures and other ways to the same."""
+"""Interval of an accuracy, against figures computed by hand or by other methods."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ from scipy import stats
 from experiments.statistics.intervals import (
     accuracy_interval,
     degrees_of_freedom,
-    rest_variance,
-    seeds_part,
+    residual_variance,
+    seed_variance,
 )
 
 # Two seeds, four reviews. Accuracies .75 and .5; means by review 1, 1, .5, 0.
@@ -19,8 +19,8 @@ def test_a_hand_computed_example() -> None:
     # Sums of squares about the mean .625: of the seeds 4·2·.125² = .125; of the reviews
     # 2·(2·.375² + .125² + .625²) = 1.375; of all 5·.375² + 3·.625² = 1.875; so the rest .375,
     # with (2 - 1)(4 - 1) degrees of freedom .125.
-    assert rest_variance(SMALL) == pytest.approx(0.125 / 2)
-    assert seeds_part(np.array([0.75, 0.5])) == (pytest.approx(0.03125 / 2), 1)
+    assert residual_variance(SMALL) == pytest.approx(0.125 / 2)
+    assert seed_variance(np.array([0.75, 0.5])) == (pytest.approx(0.03125 / 2), 1)
     # Reviews: 1.375 / (2·3) = .2291667, less the rest, .1666667; over 4 reviews .0416667.
     interval = accuracy_interval(SMALL, level=0.5)
     freedom = 1 * (0.015625 + 0.0416667) / 0.015625
@@ -41,8 +41,8 @@ def test_the_rest_is_that_of_an_analysis_of_variance() -> None:
     frame = {"y": correct.ravel() * 1.0, "s": seed.ravel(), "r": review.ravel()}
     table = sm.stats.anova_lm(ols("y ~ C(s) + C(r)", frame).fit())
     squares = table["mean_sq"]
-    assert rest_variance(correct) == pytest.approx(squares["Residual"] / 3)
-    assert seeds_part(correct.mean(axis=1))[0] == pytest.approx(squares["C(s)"] / 90)
+    assert residual_variance(correct) == pytest.approx(squares["Residual"] / 3)
+    assert seed_variance(correct.mean(axis=1))[0] == pytest.approx(squares["C(s)"] / 90)
     # The reviews' part by the same table: (mean square of reviews - of the rest) / (S·N).
     reviews = (squares["C(r)"] - squares["Residual"]) / 90
     seeds = squares["C(s)"] / 90
@@ -62,10 +62,10 @@ def test_one_seed_has_the_reviews_part_alone_and_no_sd() -> None:
 def test_the_reviews_part_is_what_a_bootstrap_finds() -> None:
     generator = np.random.default_rng(2)
     correct = generator.random((1, 1000)) < 0.85
-    found = stats.bootstrap((correct[0] * 1.0,), np.mean, method="percentile", rng=generator)
+    variance = stats.bootstrap((correct[0] * 1.0,), np.mean, method="percentile", rng=generator)
     interval = accuracy_interval(correct)
-    assert interval.low == pytest.approx(found.confidence_interval.low, abs=0.002)
-    assert interval.high == pytest.approx(found.confidence_interval.high, abs=0.002)
+    assert interval.low == pytest.approx(variance.confidence_interval.low, abs=0.002)
+    assert interval.high == pytest.approx(variance.confidence_interval.high, abs=0.002)
 
 
 def test_a_run_without_chance_adds_nothing_by_being_repeated() -> None:

@@ -1,9 +1,10 @@
-"""What the intervals and tests promise, held against thousands of made benchmarks.
+"""Coverage of intervals and error rate of tests, in thousands of simulated benchmarks.
 
-A review is got right where its ease, in part the same for all models, for all seeds of a model,
-or drawn anew for each run, lies below a cut. The cut gives a run its own accuracy, drawn about
-90% with a spread between seeds of 0 to 0.5 points. Correctness of two seeds of a model then
-correlates at about 0.6 to 0.7, of two models at 0.4 to 0.6, as that of published runs does.
+A review is classified correctly if its difficulty is below a threshold. The difficulty is a sum
+of terms shared by all models, by the seeds of a model, and drawn for each run. The threshold gives
+each run its accuracy, about 90% with a spread between seeds of 0 to 0.5 points. The correlation of
+correctness is about 0.6 to 0.7 for two seeds of a model and 0.4 to 0.6 for two models, as in
+published runs.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from scipy.special import ndtri
 
 from experiments.statistics.intervals import accuracy_interval
-from experiments.statistics.pairs import differences
+from experiments.statistics.pairwise_tests import differences
 
 ACCURACY = 0.9
 DRAWS = 2000
@@ -25,7 +26,7 @@ def benchmark(
     reviews: int,
     spread: float,
     shared: float,
-    own: float,
+    offsets: float,
 ) -> np.ndarray:
     """bool[models, seeds, reviews] of equally good models.
 
@@ -39,8 +40,8 @@ def benchmark(
         return generator.standard_normal(shape, dtype=np.float32)
 
     accuracies = ACCURACY + spread * generator.standard_normal((models, seeds, 1))
-    ease = np.sqrt(np.float32(1 - shared - own)) * normal(models, seeds, reviews)
-    ease += np.sqrt(np.float32(own)) * normal(models, 1, reviews)
+    ease = np.sqrt(np.float32(1 - shared - offsets)) * normal(models, seeds, reviews)
+    ease += np.sqrt(np.float32(offsets)) * normal(models, 1, reviews)
     ease += np.sqrt(np.float32(shared)) * normal(reviews)
     return ease < ndtri(accuracies).astype(np.float32)
 

@@ -11,7 +11,7 @@ from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_table
 from experiments.statistics import subsets
-from experiments.statistics.subsets import accuracy, copies, read_audit
+from experiments.statistics.subsets import find_copies, read_audit, subset_accuracy
 from tests.corpora import SmallIMDB, make_aclimdb
 from tests.experiments.statistics.made import made_run
 
@@ -32,37 +32,37 @@ def audit(folder: Path, votes: dict[str, tuple[int, int, int, int]]) -> Path:
 
 def test_copies_word_for_word_and_but_for_markup() -> None:
     test = ["A fine film.", "a fine<br />film", "Dull."]
-    exact, near = copies(test, ["A fine film.", "Something else"])
+    exact, near = find_copies(test, ["A fine film.", "Something else"])
     assert exact.tolist() == [True, False, False]
     assert near.tolist() == [True, True, False]
 
 
 def test_the_rule_of_the_vote(tmp_path: Path) -> None:
     votes = {
-        KEYS[0]: (3, 2, 0, 0),  # stands
-        KEYS[1]: (2, 3, 0, 0),  # turns
+        KEYS[0]: (3, 2, 0, 0),  # keeps its label
+        KEYS[1]: (2, 3, 0, 0),  # changes class
         KEYS[2]: (2, 2, 1, 0),  # nobody has three: left out
         KEYS[3]: (0, 1, 2, 2),  # neutral or off topic: left out
-        KEYS[4]: (0, 5, 0, 0),  # turns
+        KEYS[4]: (0, 5, 0, 0),  # changes class
     }
-    found = read_audit(audit(tmp_path, votes), KEYS, LABELS)
-    assert found.labels.tolist() == [0, 1, -1, -1, 0, 1]
-    assert (found.reviewed, found.failed, found.other_class, found.left_out) == (5, 4, 2, 2)
-    said = np.array([0, 1, 1, 0, 0, 0])
-    predictions = Predictions(np.arange(6), LABELS, np.eye(2)[said])
-    assert accuracy(found.labels, predictions) == subsets.Part(4, 0.75)
-    assert accuracy(LABELS, predictions) == subsets.Part(6, pytest.approx(1 / 6))
+    result = read_audit(audit(tmp_path, votes), KEYS, LABELS)
+    assert result.labels.tolist() == [0, 1, -1, -1, 0, 1]
+    assert (result.reviewed, result.failed, result.other_class, result.left_out) == (5, 4, 2, 2)
+    predicted = np.array([0, 1, 1, 0, 0, 0])
+    predictions = Predictions(np.arange(6), LABELS, np.eye(2)[predicted])
+    assert subset_accuracy(result.labels, predictions) == subsets.SubsetAccuracy(4, 0.75)
+    assert subset_accuracy(LABELS, predictions) == subsets.SubsetAccuracy(6, pytest.approx(1 / 6))
     nothing = np.zeros(6, dtype=bool)
-    assert accuracy(LABELS, predictions, nothing) == subsets.Part(0, None)
+    assert subset_accuracy(LABELS, predictions, nothing) == subsets.SubsetAccuracy(0, None)
 
 
 def test_an_audit_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     published = "cleanlab/label-errors, file mturk/imdb_mturk.json"
     with pytest.raises(ResultsError, match=f"none.json cannot be read .*{published}"):
         read_audit(tmp_path / "none.json", KEYS, LABELS)
-    with pytest.raises(ResultsError, match="'test/neg/9_9' is no test review"):
+    with pytest.raises(ResultsError, match="'test/neg/9_9' is not a test review"):
         read_audit(audit(tmp_path, {"test/neg/9_9": (0, 5, 0, 0)}), KEYS, LABELS)
-    with pytest.raises(ResultsError, match=r"has the votes \[0, 4, 0, 0\], not five"):
+    with pytest.raises(ResultsError, match=r"has the votes \[0, 4, 0, 0\]; there must be 5"):
         read_audit(audit(tmp_path, {KEYS[0]: (0, 4, 0, 0)}), KEYS, LABELS)
     (tmp_path / "audit.json").write_text('[{"id": 1}]')
     with pytest.raises(ResultsError, match="not the label audit .KeyError"):
@@ -101,7 +101,7 @@ def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyP
     )
 
     made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, corpus="imdb", corpus_fingerprint="feed")
-    with pytest.raises(ResultsError, match="was tested on corpus feed .*, the one at hand is "):
+    with pytest.raises(ResultsError, match="was tested on corpus feed .*, this corpus is "):
         subsets.write_subsets(tmp_path / "runs", str(root), None)
     made_run(tmp_path / "runs", "cnn", 0.9, corpus="movie_reviews")
     with pytest.raises(ResultsError, match="cnn is of corpus 'movie_reviews'"):

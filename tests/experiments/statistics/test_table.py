@@ -1,4 +1,4 @@
-"""A table's statistics, from runs and from published rows; and input that must be refused."""
+"""Statistics of a table, from runs and from published rows, and refused input."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, read_rows, read_table, write_row
-from experiments.statistics.reading import predictions_of
+from experiments.statistics.reading import read_run_predictions
 from experiments.statistics.table import Analysis, analyse
 from tests.experiments.statistics.made import LABELS, made_run
 
@@ -20,9 +20,9 @@ PUBLISHED = Path(experiments.__path__[0]) / "results"
 
 
 def analysed(folder: Path) -> Analysis:
-    found = analyse(read_rows(folder), folder)
-    assert found is not None
-    return found
+    analysis = analyse(read_rows(folder), folder)
+    assert analysis is not None
+    return analysis
 
 
 def test_all_statistics_of_a_benchmark(tmp_path: Path) -> None:
@@ -34,20 +34,20 @@ def test_all_statistics_of_a_benchmark(tmp_path: Path) -> None:
     from tests.rows import make_row
 
     write_row(failed, make_row(experiment="gru", status="failed", reason="out of memory"))
-    found = analysed(tmp_path)
-    assert set(found.order) == {"cnn", "bag", "lstm"} and found.order[-1] == "lstm"
-    assert found.split == "test" and found.left_out == ()
-    assert found.seeds == {"cnn": (0, 1, 2), "lstm": (0, 1, 2), "bag": (0,)}
-    assert (found.labels == LABELS).all()
+    analysis = analysed(tmp_path)
+    assert set(analysis.order) == {"cnn", "bag", "lstm"} and analysis.order[-1] == "lstm"
+    assert analysis.split == "test" and analysis.left_out == ()
+    assert analysis.seeds == {"cnn": (0, 1, 2), "lstm": (0, 1, 2), "bag": (0,)}
+    assert (analysis.labels == LABELS).all()
     accuracies = [r.test.accuracy for r in read_rows(tmp_path) if r.test and r.experiment == "cnn"]
-    assert found.correct["cnn"].mean(axis=1) == pytest.approx(accuracies)
-    interval = found.intervals["cnn"]
+    assert analysis.correct["cnn"].mean(axis=1) == pytest.approx(accuracies)
+    interval = analysis.intervals["cnn"]
     assert interval.mean == pytest.approx(np.mean(accuracies))
     assert interval.sd == pytest.approx(np.std(accuracies, ddof=1))
-    assert found.intervals["bag"].reviews_only and found.intervals["bag"].sd is None
-    assert len(found.differences) == 3
-    assert not set(found.letters["cnn"]) & set(found.letters["lstm"])
-    calibration = found.calibration["cnn"]
+    assert analysis.intervals["bag"].reviews_only and analysis.intervals["bag"].sd is None
+    assert len(analysis.differences) == 3
+    assert not set(analysis.letters["cnn"]) & set(analysis.letters["lstm"])
+    calibration = analysis.calibration["cnn"]
     assert len(calibration.temperatures) == 3
     assert calibration.after.log_loss < calibration.before.log_loss
     losses = [r.test.log_loss for r in read_rows(tmp_path) if r.test and r.experiment == "cnn"]
@@ -77,23 +77,23 @@ def test_the_published_table_has_statistics(table: str) -> None:
         for row in read_table(PUBLISHED / f"{table}.jsonl")
         if row.protocol == "refit" and row.excluded is None
     ]
-    found = analyse(rows, PUBLISHED)
-    assert found is not None
+    analysis = analyse(rows, PUBLISHED)
+    assert analysis is not None
     for row in rows:
         assert row.test is not None
-        if found.seeds[row.experiment] == (row.seed,):
-            assert found.intervals[row.experiment].mean == pytest.approx(row.test.accuracy)
-    assert found.letters[found.order[0]].startswith("a")
+        if analysis.seeds[row.experiment] == (row.seed,):
+            assert analysis.intervals[row.experiment].mean == pytest.approx(row.test.accuracy)
+    assert analysis.letters[analysis.order[0]].startswith("a")
 
 
 def test_validation_alone_and_rows_not_tested(tmp_path: Path) -> None:
     made_run(tmp_path, "cnn", 0.9, tested=False)
-    found = analysed(tmp_path)
-    assert found.split == "val" and found.calibration == {} and len(found.labels) == 100
+    analysis = analysed(tmp_path)
+    assert analysis.split == "val" and analysis.calibration == {} and len(analysis.labels) == 100
     made_run(tmp_path, "bag", 0.9)
-    found = analysed(tmp_path)
-    assert found.split == "test" and found.order == ["bag"]
-    assert found.left_out == ("cnn, seed 0: not tested",)
+    analysis = analysed(tmp_path)
+    assert analysis.split == "test" and analysis.order == ["bag"]
+    assert analysis.left_out == ("cnn, seed 0: not tested",)
     assert analyse([], tmp_path) is None
 
 
@@ -116,12 +116,12 @@ def test_predictions_edited_by_hand_are_refused(tmp_path: Path) -> None:
     folder = made_run(tmp_path, "cnn", 0.9)
     file = folder / "predictions.parquet"
     predictions = read_predictions(file)
-    # Two rows of one label change places: no metric of the row would tell.
+    # Two rows of the same label are swapped, which changes no metric.
     one, two = np.flatnonzero(predictions.labels == 0)[:2]
     predictions.probabilities[[one, two]] = predictions.probabilities[[two, one]]
     write_predictions(file, predictions)
     with pytest.raises(ResultsError, match="its checksum is .* it was changed after the run"):
-        predictions_of(read_row(folder), folder)
+        read_run_predictions(read_row(folder), folder)
 
 
 def test_rows_of_before_checksums_are_held_against_their_metrics(tmp_path: Path) -> None:
@@ -132,16 +132,16 @@ def test_rows_of_before_checksums_are_held_against_their_metrics(tmp_path: Path)
     path.write_text(json.dumps(old))
     row = read_row(folder)
     assert row.checksums == {}
-    assert predictions_of(row, folder).test is not None
+    assert read_run_predictions(row, folder).test is not None
     file = folder / "predictions.parquet"
     predictions = read_predictions(file)
     predictions.probabilities[3] = predictions.probabilities[3, ::-1]
     write_predictions(file, predictions)
     with pytest.raises(ResultsError, match="predictions.parquet: its log loss is .* row.json says"):
-        predictions_of(row, folder)
+        read_run_predictions(row, folder)
     write_row(folder, dataclasses.replace(row, val=dataclasses.replace(row.val, n=7)))  # type: ignore[type-var]
     with pytest.raises(ResultsError, match="val_predictions.parquet: 100 rows, row.json says 7"):
-        predictions_of(read_row(folder), folder)
+        read_run_predictions(read_row(folder), folder)
 
 
 def test_a_newer_or_older_schema_is_refused(tmp_path: Path) -> None:

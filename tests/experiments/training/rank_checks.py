@@ -1,4 +1,4 @@
-"""What two processes do together in `test_ranks.py`; each of them runs this file.
+"""Program of the two processes in `test_ranks.py`.
 
 python -m tests.experiments.training.rank_checks FOLDER
 """
@@ -27,26 +27,26 @@ from experiments.training.measure import predict
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
-ROWS, BATCH, EPOCHS = 68, 8, 4  # 51 rows to learn from: the last batch has 3
+ROWS, BATCH, EPOCHS = 68, 8, 4  # 51 train rows, of which the last batch has 3
 STEPS = 7  # of an epoch
-CUT = STEPS + 3  # where the run that resumes is stopped
+CUT = STEPS + 3  # step at which the resumed run is stopped
 FREE = {"word_dropout": 0.0, "dropout": 0.0}
 MODELS: dict[str, dict[str, Any]] = {
     "sparse": {"class_path": "lit_models.bag.Bag", "init_args": FREE},
     "dense": {
         "class_path": "lit_models.cnn.CNN",
-        "init_args": FREE | {"embedding_dropout": 0.0, "embedding_dim": 8, "filters": 8},
+        "init_args": FREE | {"embedding_dropout": 0.0, "embedding_dim": 8, "num_filters": 8},
     },
-    "sum": {"class_path": "lit_models.perceptron.Perceptron", "init_args": {"min_documents": 1}},
-    "random": {  # draws in every step, and averages its weights
+    "sum": {"class_path": "lit_models.perceptron.Perceptron", "init_args": {"min_df": 1}},
+    "random": {  # draws random numbers in every step, and averages its weights
         "class_path": "lit_models.bag.Bag",
-        "init_args": {"word_dropout": 0.2, "average": "ema", "schedule": "cosine"},
+        "init_args": {"word_dropout": 0.2, "weight_averaging": "ema", "schedule": "cosine"},
     },
 }
 
 
 class Losses(Callback):
-    """Writes down the loss of every step, over all ranks."""
+    """Records the loss of every step, over all ranks."""
 
     def __init__(self) -> None:
         self.seen: list[float] = []
@@ -63,7 +63,7 @@ def resolved(
     strategy: str = "ddp",
     settings: dict[str, Any] | None = None,
 ) -> Resolved:
-    """A toy run on some processes, built from its seed and prepared."""
+    """A toy run on a number of processes, built from its random seed and prepared."""
     data = {"rows": ROWS, "batch_size": BATCH, "cache_dir": str(cache), "train_window": window}
     trainer = {"devices": world, "accelerator": "cpu", "max_epochs": EPOCHS}
     base = {
@@ -71,41 +71,41 @@ def resolved(
         "data": {"class_path": "tests.toys.ToyData", "init_args": data},
         "trainer": trainer | {"strategy": strategy if world > 1 else "auto"},
     }
-    found = Resolved(merge(base, settings or {}))
+    run = Resolved(merge(base, settings or {}))
     L.seed_everything(0, verbose=False)
-    found.build()
-    found.cli.datamodule.prepare_data()
-    found.cli.datamodule.setup()
-    return found
+    run.build()
+    run.cli.datamodule.prepare_data()
+    run.cli.datamodule.setup()
+    return run
 
 
 def fitted(
     one: Resolved, folder: Path, again: bool = False, watching: Sequence[Callback] = ()
 ) -> tuple[Fit, dict[str, Any]]:
-    """Fits, and returns what must not depend on the number of processes."""
+    """Fits; returns the results that must not depend on the number of processes."""
     losses = Losses()
     one.cli.config_init["trainer"]["callbacks"] = [losses, *watching]
     fit = refit(one, folder, EPOCHS - 1) if again else fit_and_choose(one, folder)
-    found = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
+    predictions = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in fit.clock.history]
     return fit, {
         "losses": losses.seen,
         "history": history,
         "best_epoch": fit.best_epoch,
         "tokens": fit.clock.all_tokens(),
-        "ids": found.ids.tolist(),
-        "probabilities": np.round(found.probabilities, 6).tolist(),
+        "ids": predictions.ids.tolist(),
+        "probabilities": np.round(predictions.probabilities, 6).tolist(),
     }
 
 
 def cut(one: Resolved, folder: Path) -> None:
-    """Fits until one rank is told to stop."""
+    """Fits until one rank receives a signal."""
 
     def after(self: Any, trainer: L.Trainer, *others: Any) -> None:
         if trainer.global_step == CUT and ranks.current().number == 1:
-            os.kill(os.getpid(), signal.SIGUSR1)  # the other rank hears nothing of it
+            os.kill(os.getpid(), signal.SIGUSR1)  # the other rank receives none
 
-    kept, callbacks.ProgressCallback.on_train_batch_end = (
+    original, callbacks.ProgressCallback.on_train_batch_end = (
         callbacks.ProgressCallback.on_train_batch_end,
         after,
     )
@@ -115,15 +115,15 @@ def cut(one: Resolved, folder: Path) -> None:
     except Stopped as stopped:
         assert str(stopped) == f"SIGUSR1 at step {CUT}", stopped
     finally:
-        callbacks.ProgressCallback.on_train_batch_end = kept  # type: ignore[method-assign]
+        callbacks.ProgressCallback.on_train_batch_end = original  # type: ignore[method-assign]
 
 
 def cut_and_resumed(folder: Path, cache: Path, strategy: str = "ddp") -> bool:
-    """Whether a run that one rank was told to stop ends as one that nobody stopped."""
+    """Compares a run that one rank stopped and that was resumed with an uninterrupted one."""
     whole = resolved("random", cache, 2, 6, strategy)
     fit_and_choose(whole, folder / "whole")
     cut(resolved("random", cache, 2, 6, strategy), folder / "cut")
-    torch.manual_seed(99 + ranks.current().number)  # whatever was drawn since must not matter
+    torch.manual_seed(99 + ranks.current().number)  # earlier draws must not matter
     second = resolved("random", cache, 2, 6, strategy)
     fit_and_choose(second, folder / "cut")
     pairs = zip(whole.cli.model.parameters(), second.cli.model.parameters(), strict=True)
@@ -134,26 +134,26 @@ def main(folder: Path) -> None:
     settings = {"model": MODELS["sparse"], "data": {"class_path": "tests.toys.ToyData"}}
     words = ("--trainer.devices=2", "--trainer.accelerator=cpu")
     spec = RunSpec("toy", "b", "smoke", 0, folder, settings, words)
-    cache, found = folder / "cache", {}
-    with process_group.joined(spec):
+    cache, results = folder / "cache", {}
+    with process_group.join_process_group(spec):
         for name in ("sparse", "dense", "sum"):
-            found[name] = fitted(resolved(name, cache, 2), folder / name)[1]
+            results[name] = fitted(resolved(name, cache, 2), folder / name)[1]
         again = resolved("sparse", cache, 2).refitted()
         again.build()
         again.cli.datamodule.prepare_data()
         again.cli.datamodule.setup()
-        found["again"] = fitted(again, folder / "again", again=True)[1]
+        results["again"] = fitted(again, folder / "again", again=True)[1]
         MODELS["estimator"] = {"class_path": "lit_models.tfidf_logreg.TfidfLogReg"}
         try:
             fit_and_choose(resolved("estimator", cache, 2), folder / "estimator")
         except ValueError as error:
-            found["estimator"] = str(error)
-        found["resumed"] = cut_and_resumed(folder, cache)
+            results["estimator"] = str(error)
+        results["resumed"] = cut_and_resumed(folder, cache)
         if not ranks.is_rank_zero():
-            assert ranks.all_gather(found)[0] == found  # each rank has seen the same
+            assert ranks.all_gather(results)[0] == results  # equal on both ranks
             return
-        ranks.all_gather(found)
-    (folder / "found.json").write_text(json.dumps(found))
+        ranks.all_gather(results)
+    (folder / "results.json").write_text(json.dumps(results))
 
 
 if __name__ == "__main__":

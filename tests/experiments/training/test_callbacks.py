@@ -1,4 +1,4 @@
-"""Stopping and going on: no epoch is skipped, doubled or mistimed."""
+"""Stopping and resuming: no epoch is skipped, repeated or timed wrongly."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.fitting import fit_and_choose
 from experiments.training.signals import Stopped
 
-STEPS = 6  # batches of an epoch
+STEPS = 6  # of an epoch
 SETTINGS = {
-    "model": {"class_path": "lit_models.bag.Bag"},  # it draws dropout in every step
+    "model": {"class_path": "lit_models.bag.Bag"},  # draws dropout masks in every step
     "data": {"class_path": "tests.toys.ToyData", "init_args": {"rows": 8 * STEPS * 4 // 3}},
     "trainer": {"max_epochs": 4},
 }
 
 
 def resolved(tmp_path: Path, **run: Any) -> Resolved:
-    """The toy run, built and prepared, from the same seed each time."""
+    """The toy run, built and prepared, always from the same random seed."""
     settings: dict[str, Any] = {**SETTINGS, "run": run}
     words = [f"--data.cache_dir={tmp_path / 'cache'}", "--data.batch_size=8"]
-    found = Resolved(settings, words)
+    toy = Resolved(settings, words)
     L.seed_everything(0, verbose=False)
-    found.build()
-    found.cli.datamodule.prepare_data()
-    found.cli.datamodule.setup()
-    return found
+    toy.build()
+    toy.cli.datamodule.prepare_data()
+    toy.cli.datamodule.setup()
+    return toy
 
 
 def stop_at(step: int, patch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ def test_a_run_stopped_anywhere_goes_on_through_every_epoch(
     with monkeypatch.context() as patch, pytest.raises(Stopped, match="SIGTERM at step"):
         stop_at(step, patch)
         fit_and_choose(resolved(tmp_path), folder)
-    torch.manual_seed(99)  # whatever was drawn since must not matter
+    torch.manual_seed(99)  # earlier draws must not matter
     resumed = resolved(tmp_path)
     fit = fit_and_choose(resumed, folder)
     for name, weights in settings.cli.model.state_dict().items():
@@ -76,7 +76,7 @@ def test_a_run_stopped_anywhere_goes_on_through_every_epoch(
 
 def test_a_run_that_had_ended_trains_no_further_when_it_is_started_again(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    # A rate so small that nothing improves measurably: patience ends the run early.
+    # With this patience the run ends early, as soon as an epoch brings no improvement.
     first = fit_and_choose(
         resolved(tmp_path, monitor="val/accuracy", patience=1, mode="max"), folder
     )

@@ -1,4 +1,4 @@
-"""What a row says of cost: FLOPs of the written equations, throughput, energy."""
+"""Costs in a row: FLOPs equal to those of the equations, throughput, energy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 from datamodules.imdb import IMDB
 from experiments.cli.main import main
 from experiments.machine import energy
-from experiments.records.costs import cost_file, with_costs
+from experiments.records.costs import add_costs, cost_file
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, write_table
 from experiments.training import measure
@@ -37,7 +37,7 @@ def toy(folder: Path) -> ToyData:
 
 
 def test_flops_are_those_of_the_equations_and_of_no_padding(tmp_path: Path) -> None:
-    """2 · 4H · (E + H) for each word and direction, and the output layer once a text."""
+    """2 · 4H · (E + H) for each word and direction, and the output layer once for each text."""
     data = toy(tmp_path)
     model = BidirectionalLSTM(vocab_size=50, embedding_dim=5, hidden_size=3, pooling="mean")
     model.train()
@@ -45,9 +45,9 @@ def test_flops_are_those_of_the_equations_and_of_no_padding(tmp_path: Path) -> N
     lengths = np.sort(data.loader("val").dataset.lengths)  # type: ignore[attr-defined]
     words = lengths[np.linspace(0, len(lengths) - 1, 32).round().astype(int)].mean()
     expected = words * 2 * (2 * 12 * (5 + 3)) + 2 * 6 * 2
-    # Widths are rounded up to a multiple of 8, also of one row.
-    found = flops_per_review(model, data)
-    assert found is not None and expected <= found <= expected + 8 * 2 * (2 * 12 * 8)
+    # Padded to a multiple of 8, even in a batch of one row.
+    flops = flops_per_review(model, data)
+    assert flops is not None and expected <= flops <= expected + 8 * 2 * (2 * 12 * 8)
     assert model.training and model.net.recurrent.layers[0][1].recurrent_dropout == 0
     assert not flops_per_review(TfidfLogReg(), data)
 
@@ -61,7 +61,7 @@ def test_a_compiled_network_is_counted_too() -> None:
 
 
 class Slow(BidirectionalLSTM):
-    """A model whose batches take time by rule: a fixed cost and one for each text."""
+    """A model whose batches take a fixed time and a time for each text."""
 
     texts: list[int]
 
@@ -82,11 +82,11 @@ def test_throughput_is_that_of_the_best_batch_size(
     rate, size = measure.throughput(trainer, model, data)
     # 100 validation texts: batches of 32, 32, 32 and 4 against one of 100.
     assert size == 32 and rate == pytest.approx(100 / (4 * 0.1 + 0.1), rel=0.1)
-    assert max(model.texts) == 100  # the next size was tried, and did not pay
+    assert max(model.texts) == 100  # the next size was measured, and is slower
 
 
 def test_energy_is_the_difference_of_nvmls_counters(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert energy.EnergyMeter().joules() is None  # no card here
+    assert energy.EnergyMeter().joules() is None  # no GPU here
     pynvml, counted = ModuleType("pynvml"), iter([1_000, 4_000, 6_000, 4_500])
     for name, value in {
         "NVMLError": type("NVMLError", (Exception,), {}),
@@ -143,10 +143,10 @@ def test_published_rows_get_figures_without_training(
     out = capsys.readouterr().out
     assert "gone: no such experiment" in out and "imdb.cost.json: 1 figures" in out
     assert f"two: its settings make {model.parameter_count} parameters now and the row has 7" in out
-    found = {row.experiment: row.flops_per_review for row in with_costs(rows, table)}
-    assert found["one"] == json.loads(cost_file(table).read_text())["one"] and not found["two"]
-    assert f"one: {found['one']:,.0f}" in out
-    assert main(words) == 0 and "\none:" not in "\n" + capsys.readouterr().out  # once
+    flops = {row.experiment: row.flops_per_review for row in add_costs(rows, table)}
+    assert flops["one"] == json.loads(cost_file(table).read_text())["one"] and not flops["two"]
+    assert f"one: {flops['one']:,.0f}" in out
+    assert main(words) == 0 and "\none:" not in "\n" + capsys.readouterr().out  # counted once
     cost_file(table).write_text("[]")
     with pytest.raises(ResultsError, match=r"imdb.cost.json: no file of costs"):
-        with_costs(rows, tmp_path)
+        add_costs(rows, tmp_path)

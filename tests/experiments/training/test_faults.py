@@ -1,4 +1,4 @@
-"""What happens around a run must cost no row: a W&B that dies, old locks, clocks that differ."""
+"""Faults around a run that lose no row: a killed W&B, old locks, clocks that differ."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A run that is cut anywhere and started again ends as if nobody had cut it, to the last bit.
+"""Runs that are interrupted anywhere and resumed end bit for bit like uninterrupted ones.
 
-The runs that are cut are processes of their own, forked, which signal or kill themselves.
+The interrupted runs are forked processes, which signal or kill themselves.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from experiments.records.run_files import VAL_FILE
 from experiments.training import callbacks, signals
 from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.run import execute
-from experiments.training.signals import Stopped
+from experiments.training.signals import EXIT_STOPPED, Stopped
 from experiments.training.spec import RunSpec
 from lit_models.base.classifier import WEIGHTS_FILE, LitClassifier
 from tests.experiments.training.test_wandb_run import records
 
 ROWS, BATCH, EPOCHS = 64, 8, 3
 STEPS, MORE_STEPS = 6, 8  # of an epoch of the first and of the second fit
-EVERYTHING = {  # all that draws or remembers
+EVERYTHING = {  # settings that draw random numbers or have a state
     "class_path": "lit_models.bag.Bag",
     "init_args": {
         "word_dropout": 0.2,
         "dropout": 0.3,
-        "average": "ema",
+        "weight_averaging": "ema",
         "schedule": "cosine",
         "warmup_fraction": 0.2,
         "optimizer": "adamw",
@@ -43,7 +43,7 @@ EVERYTHING = {  # all that draws or remembers
 
 
 def spec_of(folder: Path, **trainer: Any) -> RunSpec:
-    """Two fits, checkpoints after every batch, early stopping, windows of random places."""
+    """Two fits, a checkpoint after every batch, early stopping, random windows."""
     data = {"rows": ROWS, "batch_size": BATCH, "train_window": 6}
     settings = {
         "model": EVERYTHING,
@@ -58,7 +58,7 @@ def spec_of(folder: Path, **trainer: Any) -> RunSpec:
 
 
 def cut(spec: RunSpec, number: int, where: Callable[[pytest.MonkeyPatch, int], None]) -> int:
-    """Carries a run out in a process that signals itself; its exit code, 75 where it stopped."""
+    """Executes a run in a process that signals itself; returns its exit code."""
 
     def run() -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -66,7 +66,7 @@ def cut(spec: RunSpec, number: int, where: Callable[[pytest.MonkeyPatch, int], N
             try:
                 execute(spec)
             except Stopped:
-                os._exit(75)
+                os._exit(EXIT_STOPPED)
             os._exit(0)
 
     process = multiprocessing.get_context("fork").Process(target=run)
@@ -77,7 +77,7 @@ def cut(spec: RunSpec, number: int, where: Callable[[pytest.MonkeyPatch, int], N
 
 
 def at_batch(batch: int) -> Callable[[pytest.MonkeyPatch, int], None]:
-    """The signal comes within a batch, counted over both fits."""
+    """Sends the signal within a batch, counted over both fits."""
 
     def patched(patch: pytest.MonkeyPatch, number: int) -> None:
         count = iter(range(1, 10_000))
@@ -92,7 +92,7 @@ def at_batch(batch: int) -> Callable[[pytest.MonkeyPatch, int], None]:
 
 
 def in_validation(patch: pytest.MonkeyPatch, number: int) -> None:
-    """The signal comes while the second epoch is validated."""
+    """Sends the signal during the validation of the second epoch."""
     step = LitClassifier.validation_step
 
     def validated(self: LitClassifier, *words: Any) -> None:
@@ -126,9 +126,9 @@ def test_a_run_cut_anywhere_ends_as_an_uncut_one(
     spec = spec_of(tmp_path / "run")
     place = at_batch(where) if isinstance(where, int) else in_validation
     code = cut(spec, number, place)
-    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 75)
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else EXIT_STOPPED)
     assert not (spec.folder / "row.json").exists()
-    torch.manual_seed(99)  # whatever was drawn since must not matter
+    torch.manual_seed(99)  # earlier draws must not matter
     row = execute(spec)
     whole, whole_row = uncut
     ours, theirs = weights(spec.folder), weights(whole)
@@ -137,7 +137,7 @@ def test_a_run_cut_anywhere_ends_as_an_uncut_one(
         assert torch.equal(ours[name], tensor), name
     for part in ("ids", "labels", "probabilities"):
         pair = (read_predictions(folder / VAL_FILE) for folder in (spec.folder, whole))
-        assert np.array_equal(*(getattr(found, part) for found in pair))
+        assert np.array_equal(*(getattr(predictions, part) for predictions in pair))
     assert row is not None
     history = [[{**e, "seconds": 0} for e in one.history] for one in (row, whole_row)]
     assert history[0] == history[1]
@@ -155,7 +155,7 @@ def test_it_waits_for_accumulated_gradients_and_for_validation_within_an_epoch(
 ) -> None:
     whole, spec = spec_of(tmp_path / "whole", **trainer), spec_of(tmp_path / "run", **trainer)
     execute(whole)
-    assert cut(spec, signal.SIGTERM, at_batch(3)) == 75
+    assert cut(spec, signal.SIGTERM, at_batch(3)) == EXIT_STOPPED
     execute(spec)
     ours, theirs = weights(spec.folder), weights(whole.folder)
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
@@ -163,23 +163,23 @@ def test_it_waits_for_accumulated_gradients_and_for_validation_within_an_epoch(
 
 def test_the_checkpoint_holds_no_pickle(tmp_path: Path) -> None:
     spec = spec_of(tmp_path / "run")
-    assert cut(spec, signal.SIGUSR1, at_batch(3)) == 75
+    assert cut(spec, signal.SIGUSR1, at_batch(3)) == EXIT_STOPPED
     state = torch.load(spec.folder / RESUME_FILE, map_location="cpu", weights_only=True)
-    [own] = state["ranks"]
-    assert set(own["random"]) == {"python", "numpy", "torch", "cuda"}
+    [rank_state] = state["ranks"]
+    assert set(rank_state["random"]) == {"python", "numpy", "torch", "cuda"}
     assert state["global_step"] == 3
 
 
 @pytest.mark.parametrize(
-    "number, asked", [(signal.SIGUSR1, ["scontrol requeue 12_7"]), (signal.SIGTERM, [])]
+    "number, expected", [(signal.SIGUSR1, ["scontrol requeue 12_7"]), (signal.SIGTERM, [])]
 )
 def test_slurms_warning_puts_the_array_task_back_into_the_queue(
-    number: int, asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    number: int, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs, calls = tmp_path / "bin", tmp_path / "calls.txt"
     programs.mkdir()
     scontrol = programs / "scontrol"
-    # The checkpoint must be there before Slurm is asked: it may end the job at once.
+    # The checkpoint must exist before Slurm requeues the job, which it may end at once.
     scontrol.write_text(
         f"#!/bin/sh\ntest -f {tmp_path}/run/{RESUME_FILE} && echo scontrol $* >> {calls}\n"
     )
@@ -187,11 +187,11 @@ def test_slurms_warning_puts_the_array_task_back_into_the_queue(
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     for name, value in {"JOB_ID": "19", "ARRAY_JOB_ID": "12", "ARRAY_TASK_ID": "7"}.items():
         monkeypatch.setenv(f"SLURM_{name}", value)
-    monkeypatch.setenv("SLURM_NTASKS", "1")  # Lightning's own handlers would come forward
+    monkeypatch.setenv("SLURM_NTASKS", "1")  # with which Lightning would install its own handlers
     spec = spec_of(tmp_path / "run")
-    assert cut(spec, number, at_batch(2)) == 75
-    found = calls.read_text().splitlines() if calls.exists() else []
-    assert found == asked
+    assert cut(spec, number, at_batch(2)) == EXIT_STOPPED
+    requests = calls.read_text().splitlines() if calls.exists() else []
+    assert requests == expected
 
 
 def test_a_job_that_slurm_will_not_requeue_says_so(
@@ -207,95 +207,17 @@ def test_a_job_that_slurm_will_not_requeue_says_so(
     assert capsys.readouterr().out == ""
 
 
-def test_a_loss_that_is_no_number_stops_the_run_with_its_step_and_rate(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec, steps = spec_of(tmp_path / "run"), iter(range(1, 100))
-    loss = LitClassifier.loss
-
-    def astray(self: LitClassifier, *words: Any) -> torch.Tensor:
-        return loss(self, *words) * (float("nan") if next(steps) == 5 else 1.0)
-
-    monkeypatch.setattr(LitClassifier, "loss", astray)
-    message = (
-        r"train/loss is nan at step 5 \(learning rate 0\.\d+\); the last good checkpoint is "
-        r".*resume\.ckpt, of step 4; lower"
-    )
-    with pytest.raises(FloatingPointError, match=message):
-        execute(spec)
-    state = torch.load(spec.folder / RESUME_FILE, weights_only=True)
-    assert all(torch.isfinite(tensor).all() for tensor in state["state_dict"].values())
-
-
-def test_without_a_checkpoint_before_it_the_message_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spec = spec_of(tmp_path / "run")
-    monkeypatch.setattr(LitClassifier, "loss", lambda self, z, y: z.sum() * float("inf"))
-    with pytest.raises(FloatingPointError, match="at step 1 .*no checkpoint was written before"):
-        execute(spec)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to"),
-        MemoryError(),
-    ],
-)
-def test_out_of_memory_becomes_a_row_with_the_peak_and_a_hint(
-    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from experiments.launch.launcher import run_and_record
-    from experiments.records.run_files import read_row
-
-    def full(*words: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(LitClassifier, "loss", full)
-    spec = spec_of(tmp_path / "run")
-    assert run_and_record(spec, lambda what, share: None) == "done"
-    row = read_row(spec.folder)
-    assert row.status == "failed" and row.reason is not None
-    assert row.reason.startswith("OutOfMemory: ") and " GiB" in row.reason
-    assert "--data.batch_size" in row.reason and "--data.max_length" in row.reason
-
-
-def test_a_full_disk_leaves_the_last_checkpoint_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from experiments.training.resource_errors import DiskFull
-
-    # A file that may not grow: the kernel's own answer is EFBIG; a full disk's is ENOSPC.
-    full, saves = Path("/dev/full"), iter(range(1, 100))
-    opened = Path.open
-
-    def on_full_disk(self: Path, *words: Any, **more: Any) -> Any:
-        if self.name.startswith(f".{RESUME_FILE}") and next(saves) == 3:
-            return opened(full, *words, **more)
-        return opened(self, *words, **more)
-
-    monkeypatch.setattr(Path, "open", on_full_disk)
-    spec = spec_of(tmp_path / "run")
-    with pytest.raises(DiskFull, match="could not be written .*nothing half-written is left"):
-        execute(spec)
-    state = torch.load(spec.folder / RESUME_FILE, weights_only=True)
-    assert state["global_step"] == 2
-    assert not list(spec.folder.glob(".*"))
-
-
 def segments(folder: Path) -> list[Path]:
     return sorted(folder.glob("wandb/offline-run-*/*.wandb"))
 
 
 def history_of(file: Path) -> list[dict[str, Any]]:
-    """The logged points of a segment, by W&B's own reader."""
+    """Logged points of a segment, read by W&B."""
     return [record["item"] for record in records(file.parent, "history")]
 
 
 def joined(files: list[Path]) -> dict[tuple[str, int], float]:
-    """Every metric at its global step, over the segments of a run; the last one has the word."""
+    """Every metric at its global step over the segments of a run; later segments prevail."""
     points = [point for file in files for point in history_of(file)]
     return {
         (key, int(point["trainer/global_step"])): value
@@ -324,7 +246,7 @@ def test_the_tracked_segments_of_a_cut_run_join_into_the_uncut_history(
     assert {k for k, _ in theirs} >= {"train/loss", "train/epoch_loss", "val/log_loss"}
     assert {k: v for k, v in ours.items() if theirs.get(k) != v} == {}
     missing = {step for _, step in set(theirs) - set(ours)}
-    # What W&B's process holds in memory dies with a run that is killed: points before the cut.
+    # Points before the cut that W&B's process still held in memory are lost with a killed run.
     assert max(missing, default=-1) < (0 if number == signal.SIGTERM else STEPS + 3), missing
 
 

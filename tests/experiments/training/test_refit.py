@@ -1,4 +1,4 @@
-"""Protocol `refit`: chosen on validation, then fitted anew on all of train."""
+"""Protocol `refit`: epoch chosen on validation, then a fit on the whole train split."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from datamodules.store.encoder import Encoder
+from experiments.config.identity import comparable
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.records.predictions import Predictions, read_predictions
@@ -28,12 +29,12 @@ from tests.experiments.conftest import Command
 
 ROWS, BATCH, EPOCHS = 64, 8, 4
 STEPS = ROWS * 3 // 4 // BATCH  # of an epoch of the first fit
-MORE_STEPS = ROWS // BATCH  # of one of the second
+MORE_STEPS = ROWS // BATCH  # of an epoch of the second
 RATE = 0.055
 SETTINGS = {
     "bag": {
         "class_path": "lit_models.bag.Bag",
-        # So fast and free that it overfits, and the best epoch is not the last.
+        # Fast and without regularisation, so that it overfits and the best epoch is not the last.
         "init_args": {
             "learning_rate": RATE,
             "word_dropout": 0.0,
@@ -68,7 +69,7 @@ def spec_of(folder: Path, protocol: str = "refit", name: str = "bag", test: bool
 
 @dataclass
 class Seen:
-    """A finished run and the fits it made."""
+    """A finished run and its fits."""
 
     folder: Path
     row: Row
@@ -80,7 +81,7 @@ class Seen:
 
 
 def watch(spec: RunSpec) -> Seen:
-    """Executes a run, looking on."""
+    """Executes a run and records its fits."""
     fits, resolved = [], []
 
     def watched(fit: Any) -> Any:
@@ -92,7 +93,7 @@ def watch(spec: RunSpec) -> Seen:
         return call
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("fit_and_choose", "fit_again"):
+        for name in ("fit_and_choose", "refit"):
             patch.setattr(run, name, watched(getattr(run, name)))
         return Seen(spec.folder, execute(spec), fits, resolved)
 
@@ -114,16 +115,16 @@ def same(one: Predictions, other: Predictions) -> bool:
 
 
 def without_times(row: Row) -> dict[str, Any]:
-    kept = {name: value for name, value in asdict(row).items() if name not in TIMES}
+    fields = {name: value for name, value in asdict(row).items() if name not in TIMES}
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
-    return kept | {"history": history}
+    return fields | {"history": history, "config": comparable(row.config)}
 
 
 def test_what_is_said_of_validation_is_what_the_plain_holdout_run_says(
     holdout: Seen, refit: Seen
 ) -> None:
     assert same(holdout.file(VAL_FILE), refit.file(VAL_FILE))
-    different = {"protocol", "config_hash", "test", "checksums", "train_rows"}
+    different = {"protocol", "config", "config_hash", "test", "checksums", "train_rows"}
     one, two = without_times(holdout.row), without_times(refit.row)
     assert {name for name in one if one[name] != two[name]} == different
     assert refit.row.protocol == "refit"
@@ -143,7 +144,8 @@ def test_the_second_fit_sees_the_validation_rows(holdout: Seen, refit: Seen) -> 
 
 def test_it_ends_after_the_chosen_epoch_on_the_same_schedule(refit: Seen) -> None:
     first, second = refit.fits
-    assert first.best_epoch is not None and first.best_epoch + 1 < EPOCHS  # else nothing is shown
+    # Otherwise the test would show nothing.
+    assert first.best_epoch is not None and first.best_epoch + 1 < EPOCHS
     assert refit.row.best_epoch == second.best_epoch == first.best_epoch
     assert first.clock.steps == STEPS * EPOCHS == STEPS * (refit.row.epochs or 0)
     assert second.clock.steps == MORE_STEPS * (first.best_epoch + 1)
@@ -170,10 +172,11 @@ def test_test_and_predict_use_the_second_model(name: str, tmp_path: Path) -> Non
     assert same(later.file(TEST_FILE), seen.file(TEST_FILE))
 
     data = seen.resolved[1].cli.datamodule
-    told = Predictor(seen.folder)(data.texts("test"))
-    assert np.allclose(told, seen.file(TEST_FILE).probabilities, atol=1e-6)
+    probabilities = Predictor(seen.folder)(data.texts("test"))
+    assert np.allclose(probabilities, seen.file(TEST_FILE).probabilities, atol=1e-6)
     config = yaml.safe_load((seen.folder / "config.yaml").read_text())
-    assert config["data"]["init_args"]["refit"] is False  # so that the run's hash can be made again
+    # So that the hash of the run can be computed again.
+    assert config["data"]["init_args"]["refit"] is False
     assert Resolved.of_run(seen.folder).hash == seen.row.config_hash
 
 
@@ -196,7 +199,7 @@ def stop_after(batches: int, patch: pytest.MonkeyPatch) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     patch.setattr(callbacks.ProgressCallback, "on_train_batch_end", after)
-    # Where these tests themselves run in the background it is ignored, and a run leaves it so.
+    # SIGINT is ignored when the tests run in the background, and a run leaves it so.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -206,11 +209,11 @@ def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
 ) -> None:
     first, second = (fit.clock.steps for fit in refit.fits)
     batch = {"first": 3, "first's end": first, "second": first + 3, "second's end": first + second}
-    # After the last step there is none to stop before: the run stops between its parts.
+    # After the last step of a fit the run stops between its parts.
     where = {"first's end": "after the validation", "second's end": "before the row"}
-    said = f"SIGINT {where.get(phase, 'at step 3')}"
+    message = f"SIGINT {where.get(phase, 'at step 3')}"
     spec = spec_of(tmp_path / "run")
-    with monkeypatch.context() as patch, pytest.raises(Stopped, match=said):
+    with monkeypatch.context() as patch, pytest.raises(Stopped, match=message):
         stop_after(batch[phase], patch)
         execute(spec)
     assert (spec.folder / RESUME_FILE).exists() and not (spec.folder / "row.json").exists()
@@ -226,7 +229,7 @@ def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
 def test_what_was_chosen_under_other_settings_is_not_taken(tmp_path: Path) -> None:
     spec = spec_of(tmp_path / "run")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(run, "fit_again", lambda *words: (_ for _ in ()).throw(Stopped()))
+        patch.setattr(run, "refit", lambda *words: (_ for _ in ()).throw(Stopped()))
         execute(spec)
     assert (spec.folder / SELECTION_FILE).exists()
     spec.settings["trainer"]["max_epochs"] = 1

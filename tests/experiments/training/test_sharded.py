@@ -1,4 +1,4 @@
-"""Two processes that keep half of each weight (gloo, on the CPU) compute what one does."""
+"""Sharded runs on two processes (gloo, on the CPU) are equal to runs on one."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ TWO = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=f
 
 
 @pytest.fixture(scope="module")
-def together(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What two processes found in `sharded_checks.py`, and the folder where."""
+def sharded(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Results and folder of the two processes of `sharded_checks.py`."""
     folder = tmp_path_factory.mktemp("sharded")
     for code, output in forked(fork_server, "tests.experiments.training.sharded_checks", folder):
         assert code == 0, output
-    return {"folder": folder, **json.loads((folder / "found.json").read_text())}
+    return {"folder": folder, **json.loads((folder / "results.json").read_text())}
 
 
 @pytest.mark.parametrize("name", sharded_checks.CASES)
 def test_two_processes_with_half_of_the_weights_compute_what_one_does(
-    name: str, together: dict[str, Any], tmp_path: Path
+    name: str, sharded: dict[str, Any], tmp_path: Path
 ) -> None:
-    settings, two = sharded_checks.CASES[name], together[name]
-    alone = resolved(name, tmp_path / "cache", 1, settings=settings)
+    settings, two = sharded_checks.CASES[name], sharded[name]
+    single = resolved(name, tmp_path / "cache", 1, settings=settings)
     near, same = (2e-2, 2e-2) if name == "bf16" else (1e-4, 2e-6)
-    _, one = fitted(alone, tmp_path / "run")
+    _, one = fitted(single, tmp_path / "run")
     assert len(two["losses"]) == len(one["losses"]) == EPOCHS * STEPS
     assert two["losses"] == pytest.approx(one["losses"], abs=near, rel=near)
     assert min(one["losses"]) < 0.9 * one["losses"][0]
@@ -54,50 +54,53 @@ def test_two_processes_with_half_of_the_weights_compute_what_one_does(
     for ours, theirs in zip(one["probabilities"], two["probabilities"], strict=True):
         assert theirs == pytest.approx(ours, abs=near)
     for ours, theirs in zip(one["history"], two["history"], strict=True):
-        told = [key for key in ours if "loss" in key or name != "bf16"]  # a label may turn
-        for key in told:
+        keys = [key for key in ours if "loss" in key or name != "bf16"]  # a prediction may flip
+        for key in keys:
             assert theirs[key] == pytest.approx(ours[key], abs=near, rel=near), key
     assert all(0.47 < share < 0.53 for pair in two["shares"] for share in pair)
 
-    # What was kept is whole, and one process reads it without any strategy.
-    model, cli = BERT.load(together["folder"] / name), alone.cli
-    own = cli.model.state_dict()
-    assert own.keys() == model.state_dict().keys()
+    # The saved model is whole; one process loads it without a strategy.
+    model, cli = BERT.load(sharded["folder"] / name), single.cli
+    tensors = cli.model.state_dict()
+    assert tensors.keys() == model.state_dict().keys()
     for key, value in model.state_dict().items():
-        assert type(value) is torch.Tensor and torch.allclose(value, own[key], atol=10 * near), key
-    found = predict(cli.trainer, model, cli.datamodule.loader("test"))
-    assert found.ids.tolist() == two["ids"]
-    assert found.probabilities == pytest.approx(torch.tensor(two["probabilities"]), abs=same)
+        assert type(value) is torch.Tensor, key
+        assert torch.allclose(value, tensors[key], atol=10 * near), key
+    predictions = predict(cli.trainer, model, cli.datamodule.loader("test"))
+    assert predictions.ids.tolist() == two["ids"]
+    assert predictions.probabilities == pytest.approx(torch.tensor(two["probabilities"]), abs=same)
 
 
 @pytest.mark.parametrize("kind", TINY)
-def test_gradients_of_parts_are_those_of_the_whole(kind: str, together: dict[str, Any]) -> None:
-    assert together["gradients"][kind] < 1e-6
+def test_gradients_of_parts_are_those_of_the_whole(kind: str, sharded: dict[str, Any]) -> None:
+    assert sharded["gradients"][kind] < 1e-6
 
 
-def test_a_process_without_windows_waits_for_one_that_has_some(together: dict[str, Any]) -> None:
-    assert together["windows"] < 1e-6
+def test_a_process_without_windows_waits_for_one_that_has_some(
+    sharded: dict[str, Any],
+) -> None:
+    assert sharded["windows"] < 1e-6
 
 
-def test_a_cut_run_ends_as_an_uncut_one_bit_for_bit(together: dict[str, Any]) -> None:
-    assert together["resumed"] is True
+def test_a_cut_run_ends_as_an_uncut_one_bit_for_bit(sharded: dict[str, Any]) -> None:
+    assert sharded["resumed"] is True
 
 
-def test_a_run_cut_on_two_processes_goes_on_in_one(together: dict[str, Any]) -> None:
-    folder = together["folder"]
+def test_a_run_cut_on_two_processes_goes_on_in_one(sharded: dict[str, Any]) -> None:
+    folder = sharded["folder"]
     state = torch.load(folder / "moved" / RESUME_FILE, weights_only=True)
     assert all(type(leaf) is not DTensor for leaf in tree_leaves(state))
-    _, found = fitted(resolved("rates", folder / "cache", 1), folder / "moved")
-    whole = together["rates"]
-    assert len(found["losses"]) == EPOCHS * STEPS - CUT
-    assert found["losses"] == pytest.approx(whole["losses"][CUT:], abs=1e-4, rel=1e-4)
-    for ours, theirs in zip(found["probabilities"], whole["probabilities"], strict=True):
+    _, resumed = fitted(resolved("rates", folder / "cache", 1), folder / "moved")
+    whole = sharded["rates"]
+    assert len(resumed["losses"]) == EPOCHS * STEPS - CUT
+    assert resumed["losses"] == pytest.approx(whole["losses"][CUT:], abs=1e-4, rel=1e-4)
+    for ours, theirs in zip(resumed["probabilities"], whole["probabilities"], strict=True):
         assert theirs == pytest.approx(ours, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
 def small_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an experiment with a tiny encoder."""
+    """YAML file of an experiment with a tiny encoder."""
     file = tmp_path_factory.mktemp("experiment") / "small.yaml"
     file.write_text(json.dumps({"model": sharded_checks.MODELS["rates"]}))
     return file
@@ -132,17 +135,17 @@ def test_one_process_is_refused(tmp_path: Path) -> None:
     }
     spec = RunSpec("bert", "b", "smoke", 0, tmp_path, settings, (*TWO, "--trainer.devices=1"))
     message = "'fsdp2'.*--trainer.devices 1 asks for one; say --trainer.devices 2 or more"
-    with pytest.raises(ConfigError, match=message), process_group.started(spec):
+    with pytest.raises(ConfigError, match=message), process_group.start_process_group(spec):
         pass
 
 
-def test_what_cannot_be_taken_apart_is_refused(together: dict[str, Any]) -> None:
-    model, compiled = together["refused"]
+def test_what_cannot_be_taken_apart_is_refused(sharded: dict[str, Any]) -> None:
+    model, compiled = sharded["refused"]
     assert "'fsdp2'" in model and "CNN is none; say --trainer.strategy ddp" in model
     assert "compile is true and trainer.strategy is 'fsdp2'" in compiled
     strategy = FullySharded()
     strategy.connect(BERT(config=tiny("bert")))
     strategy.precision_plugin = plugin = Precision()
-    plugin.precision = "16-mixed"  # which a trainer has on a card alone
+    plugin.precision = "16-mixed"  # which a trainer accepts only on a GPU
     with pytest.raises(ValueError, match="precision is '16-mixed' and trainer.strategy is 'fsdp2'"):
         strategy.setup_environment()

@@ -1,4 +1,4 @@
-"""The offline W&B folder, read back with the W&B client's own reader."""
+"""Offline W&B folder of a run, read by the W&B client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.experiments.conftest import TOY, Command
 
 
 def inspect(place: Path, *words: str) -> str:
-    """What `wandb leet inspect --json` prints: of a run folder's last start, or of one start."""
+    """Output of `wandb leet inspect --json` for a start, or for the last one in a run folder."""
     place = place / "wandb" if (place / "wandb").is_dir() else place
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", *words]
     done = subprocess.run(
@@ -27,7 +27,7 @@ def inspect(place: Path, *words: str) -> str:
 
 
 def records(place: Path, kind: str) -> list[dict[str, Any]]:
-    """All records of one type, in the order they were written."""
+    """All records of one type, in the order of writing."""
     lines = [json.loads(line) for line in inspect(place).splitlines()]
     return [line[kind] for line in lines if line["type"] == kind]
 
@@ -42,8 +42,7 @@ def test_summary_has_the_rows_metrics_costs_and_a_clean_end(bag: Path) -> None:
     assert row.val is not None and row.test is not None
     [end] = records(bag, "exit")
     assert end["exit_code"] == 0
-    told = json.loads(inspect(bag, "--summary"))
-    summary = told["summary"]
+    summary = json.loads(inspect(bag, "--summary"))["summary"]
     assert summary["test/accuracy"] == pytest.approx(row.test.accuracy)
     assert summary["chosen/val/log_loss"] == pytest.approx(row.val.log_loss)
     assert summary["val/log_loss"]["min"] == pytest.approx(row.val.log_loss, rel=1e-4)
@@ -55,8 +54,8 @@ def test_summary_has_the_rows_metrics_costs_and_a_clean_end(bag: Path) -> None:
 def test_config_is_the_resolved_one_and_the_run_is_filed_as_promised(bag: Path) -> None:
     [run] = records(bag, "run")
     expected = yaml.safe_load((bag / "config.yaml").read_text())
-    found = {key: value for key, value in run["config"]["update"].items() if key in expected}
-    assert found == expected
+    config = {key: value for key, value in run["config"]["update"].items() if key in expected}
+    assert config == expected
     assert run["project"] == "lit-sentiment" and run["run_group"] == "b"
     assert run["job_type"] == "bag" and run["display_name"] == "bag-seed-0"
     assert run["tags"] == ["toy", "quick"]
@@ -83,7 +82,7 @@ def test_no_text_is_sent_unless_asked_for(bag: Path, lit: Command, tmp_path: Pat
     written = b"".join(f.read_bytes() for f in (bag / "wandb").rglob("*") if f.is_file())
     assert b"class0sign" not in written
     words = ["fit", "-c", "bag", "--profile", "smoke", "--runs", tmp_path, *TOY]
-    # Hardly trained, so that there are mistakes to show.
+    # Hardly trained, so that there are mistakes to log.
     done = lit(*words, "--run.wandb_texts=true", "--model.learning_rate=1e-9")
     assert done.returncode == 0, done.stderr
     run = tmp_path / "fit" / "bag" / "seed-0"

@@ -1,4 +1,4 @@
-"""Sweeps: spaces that cannot be meant, trials that go on, and a best config that `fit` takes."""
+"""Sweeps: malformed spaces, resumed trials, and the best config, which `fit` reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ from experiments.launch.local import LocalLauncher
 from experiments.records.run_files import read_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import check_space, read_space
-from experiments.tuning.study import JOURNAL, Pruned, PruningCallback, open_study, suggest, trial_of
+from experiments.tuning.study import (
+    JOURNAL,
+    Pruned,
+    PruningCallback,
+    load_trial,
+    open_study,
+    suggest,
+)
 from experiments.tuning.sweep import Sweep
 from tests.experiments.conftest import TOY
 
@@ -123,7 +130,7 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
     rows = {file: file.stat().st_mtime_ns for file in folder.glob("*/row.json")}
     assert [file.parent.name for file in sorted(rows)] == ["trial-0000", "trial-0001"]
 
-    # As if a start had been killed at its third trial.
+    # As if an earlier start had been killed in its third trial.
     begun = study_in(folder).ask()
     assert main([*words, "--trials", "4", "--jobs", "2"]) == 0
     trials = study_in(folder).trials
@@ -156,7 +163,7 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
 def test_a_trial_that_another_machine_is_at_is_left_to_it(space: Path, tmp_path: Path) -> None:
     sweep = sweep_in(tmp_path, space, 2)
     elsewhere = sweep.study.ask()
-    suggest(trial_of(sweep.study, elsewhere.number), sweep.space)
+    suggest(load_trial(sweep.study, elsewhere.number), sweep.space)
     with exclusive_lock(tmp_path / "s" / f"trial-{elsewhere.number:04d}"):
         assert sweep.run() is not None
     states = [trial.state for trial in study_in(tmp_path / "s").trials]
@@ -167,13 +174,13 @@ def test_machines_propose_different_settings_and_each_can_be_had_again(
     space: Path, tmp_path: Path
 ) -> None:
     def proposed(folder: Path) -> list[Any]:
-        found = []
-        for _ in range(3):  # three machines at one study
+        rates = []
+        for _ in range(3):  # three machines share a study
             sweep = sweep_in(folder, space, 9)
             number = sweep.study.ask().number
             sweep._spec(number)
-            found.append(sweep.study.trials[number].params["model.learning_rate"])
-        return found
+            rates.append(sweep.study.trials[number].params["model.learning_rate"])
+        return rates
 
     first = proposed(tmp_path / "a")
     assert len(set(first)) == 3 and proposed(tmp_path / "b") == first

@@ -49,7 +49,9 @@ def fit(folder: Path, epochs: int = 3, **settings: Any) -> tuple[Bag, Watch, Mod
 
 @pytest.mark.parametrize("how", ["ema", "asgd"])
 def test_the_mean_is_validated_and_stands_in_every_checkpoint(how: Average, tmp_path: Path) -> None:
-    model, watch, best = fit(tmp_path, average=how, average_decay=0.9, average_start=1)
+    model, watch, best = fit(
+        tmp_path, weight_averaging=how, weight_averaging_decay=0.9, weight_averaging_start=1
+    )
     assert len(watch.steps) == 18 and len(watch.validated) == 4  # the first is the sanity check
     final = model.net.output.weight
     if how == "asgd":
@@ -63,7 +65,7 @@ def test_the_mean_is_validated_and_stands_in_every_checkpoint(how: Average, tmp_
 
 
 def test_ema_follows_its_recurrence(tmp_path: Path) -> None:
-    model, watch, _ = fit(tmp_path, epochs=1, average="ema", average_decay=0.9)
+    model, watch, _ = fit(tmp_path, epochs=1, weight_averaging="ema", weight_averaging_decay=0.9)
     L.seed_everything(0, verbose=False)
     mean = Bag(vocab_size=30_000, embedding_dim=4).net.output.weight.detach()
     for n, step in enumerate(watch.steps):
@@ -74,7 +76,7 @@ def test_ema_follows_its_recurrence(tmp_path: Path) -> None:
 
 def test_training_itself_does_not_notice(tmp_path: Path) -> None:
     plain = fit(tmp_path / "a")[1].steps
-    averaged = fit(tmp_path / "b", average="ema")[1].steps
+    averaged = fit(tmp_path / "b", weight_averaging="ema")[1].steps
     assert all(torch.equal(one, other) for one, other in zip(plain, averaged, strict=True))
 
 
@@ -98,7 +100,9 @@ def test_a_resumed_fit_ends_with_the_same_mean(step: int | None, tmp_path: Path)
     def run(checkpoint: Path | None, *callbacks: Callback) -> torch.Tensor:
         L.seed_everything(0, verbose=False)
         data = ToyData(batch_size=8, cache_dir=str(tmp_path / "cache"))
-        model = Bag(vocab_size=30_000, embedding_dim=4, dropout=0, word_dropout=0, average="ema")
+        model = Bag(
+            vocab_size=30_000, embedding_dim=4, dropout=0, word_dropout=0, weight_averaging="ema"
+        )
         trainer = L.Trainer(
             max_epochs=3,
             callbacks=list(callbacks),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
-from datamodules.store.batching import TrainView
+from datamodules.store.train_view import TrainView
 from lit_models.base.characters import CharacterCounter
 from lit_models.tfidf_logreg import TfidfLogReg
 from tests.batches import make_view, random_rows
@@ -27,12 +27,12 @@ def texts(rows: list[list[int]]) -> list[str]:
 
 
 @pytest.mark.parametrize("orders", [1, 3, 5])
-@pytest.mark.parametrize("min_documents", [1, 3])
-def test_counts_are_those_of_count_vectorizer(orders: int, min_documents: int) -> None:
-    theirs = CountVectorizer(analyzer="char_wb", ngram_range=(1, orders), min_df=min_documents).fit(
+@pytest.mark.parametrize("min_df", [1, 3])
+def test_counts_are_those_of_count_vectorizer(orders: int, min_df: int) -> None:
+    theirs = CountVectorizer(analyzer="char_wb", ngram_range=(1, orders), min_df=min_df).fit(
         texts(TRAIN)
     )
-    ours = CharacterCounter(orders, min_documents)
+    ours = CharacterCounter(orders, min_df)
     fitted = ours.fit(view_of(TRAIN).tokens, WORDS, {0, 1})
     expected = theirs.transform(texts([*TRAIN, *OTHER])).toarray()
     found = np.concatenate([fitted.toarray(), ours.count(view_of(OTHER).tokens).toarray()])
@@ -42,7 +42,7 @@ def test_counts_are_those_of_count_vectorizer(orders: int, min_documents: int) -
 
 
 def test_the_two_parts_of_a_row_have_lengths_of_their_own() -> None:
-    model = TfidfLogReg(ngrams=1, min_documents=1, char_ngrams=3, char_weight=0.5)
+    model = TfidfLogReg(ngrams=1, min_df=1, char_ngrams=3, char_weight=0.5)
     model.prepare(view_of(TRAIN))
     found = model.features(view_of(OTHER).tokens)
     products = 0.0
@@ -60,7 +60,7 @@ def test_the_two_parts_of_a_row_have_lengths_of_their_own() -> None:
 
 
 def test_no_ngram_left_is_an_error_with_the_number() -> None:
-    with pytest.raises(ValueError, match="min_documents 9 leaves no character n-gram of the 8"):
+    with pytest.raises(ValueError, match="min_df 9 leaves no character n-gram of the 8"):
         CharacterCounter(2, 9).fit(view_of(TRAIN).tokens, WORDS, {0, 1})
 
 

@@ -16,7 +16,7 @@ def fitted() -> VectorAverageForest:
     np.random.seed(0)
     vectors = np.random.normal(size=(30, 4)).astype(np.float32)
     rows = random_rows([6] * 40, 30)
-    model = VectorAverageForest(trees=3)
+    model = VectorAverageForest(n_estimators=3)
     model.prepare(make_view(rows, [number % 2 for number in range(40)], 30, vectors))
     return model
 
@@ -43,7 +43,7 @@ def test_its_size_counts_nodes_and_vectors() -> None:
     assert inner > 3 and model.parameter_count == 2 * inner + 2 * leaves + 28 * 4
 
 
-@pytest.mark.parametrize("name", ["trees", "min_leaf"])
+@pytest.mark.parametrize("name", ["n_estimators", "min_samples_leaf"])
 def test_sizes_below_one_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"model.{name} is 0; it must be at least 1"):
         VectorAverageForest(**{name: 0})  # type: ignore[arg-type]

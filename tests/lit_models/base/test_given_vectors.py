@@ -36,11 +36,11 @@ def fit(model: L.LightningModule, folder: Path, **settings: Any) -> tuple[L.Trai
 
 
 def cnn(**options: Any) -> CNN:
-    return CNN(**({"vocab_size": 5000, "embedding_dim": DIM, "filters": 4} | options))
+    return CNN(**({"vocab_size": 5000, "embedding_dim": DIM, "num_filters": 4} | options))
 
 
 def test_a_rate_of_zero_keeps_them_and_the_rest_learns(tmp_path: Path) -> None:
-    model = cnn(vectors_rate=0.0, weight_decay=0.1)
+    model = cnn(vectors_lr_scale=0.0, weight_decay=0.1)
     before = model.net.output.weight.detach().clone()
     _, data = fit(model, tmp_path)
     vectors = torch.from_numpy(data.train_view().vectors)
@@ -60,7 +60,7 @@ def test_the_log_says_how_much_they_cover(
 
 
 def test_they_learn_at_their_own_rate_and_the_schedule_is_common(tmp_path: Path) -> None:
-    model = cnn(learning_rate=0.01, vectors_rate=0.3, schedule="cosine", weight_decay=0.1)
+    model = cnn(learning_rate=0.01, vectors_lr_scale=0.3, schedule="cosine", weight_decay=0.1)
     trainer, data = fit(model, tmp_path, max_steps=5, max_epochs=2)
     table = model.net.embedding.table.weight
     share = 0.5 * (1 + torch.cos(torch.tensor(torch.pi * 5 / 5))).item()
@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_refused(model: Any, message: str, tmp_path: Path) 
 
 
 def test_a_rate_below_zero_is_refused() -> None:
-    with pytest.raises(ValueError, match="vectors_rate is -0.1; it must be 0 or more"):
-        cnn(vectors_rate=-0.1)
+    with pytest.raises(ValueError, match="vectors_lr_scale is -0.1; it must be 0 or more"):
+        cnn(vectors_lr_scale=-0.1)
     with pytest.raises(ValueError, match="vectors_frozen_epochs is -1; it must be 0 or more"):
         cnn(vectors_frozen_epochs=-1)

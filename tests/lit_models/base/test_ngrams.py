@@ -24,13 +24,13 @@ def texts(rows: list[list[int]]) -> list[str]:
 
 
 @pytest.mark.parametrize("orders", [1, 2, 3])
-@pytest.mark.parametrize("min_documents", [1, 2, 4])
+@pytest.mark.parametrize("min_df", [1, 2, 4])
 @pytest.mark.parametrize("base", [21, 2_000_000])  # of the greater, codes and places need 64 bits
-def test_counts_are_those_of_count_vectorizer(orders: int, min_documents: int, base: int) -> None:
-    theirs = CountVectorizer(
-        ngram_range=(1, orders), min_df=min_documents, token_pattern=r"\S+"
-    ).fit(texts(TRAIN))
-    ours = NgramCounter(orders, min_documents, base)
+def test_counts_are_those_of_count_vectorizer(orders: int, min_df: int, base: int) -> None:
+    theirs = CountVectorizer(ngram_range=(1, orders), min_df=min_df, token_pattern=r"\S+").fit(
+        texts(TRAIN)
+    )
+    ours = NgramCounter(orders, min_df, base)
     columns = {}
     for ngram, column in theirs.vocabulary_.items():
         key = 0
@@ -67,7 +67,7 @@ def test_the_most_frequent_ngrams_stay() -> None:
 
 def test_tfidf_is_that_of_tfidf_vectorizer() -> None:
     labels = [0, 1] * 4
-    model = TfidfLogReg(ngrams=2, min_documents=1)
+    model = TfidfLogReg(ngrams=2, min_df=1)
     model.prepare(make_view(TRAIN, labels, 20))
     theirs = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\S+").fit(
         texts(TRAIN)
@@ -80,7 +80,7 @@ def test_tfidf_is_that_of_tfidf_vectorizer() -> None:
 
 
 def test_no_ngram_left_is_an_error_with_the_number() -> None:
-    with pytest.raises(ValueError, match="min_documents 99 leaves no n-gram"):
+    with pytest.raises(ValueError, match="min_df 99 leaves no n-gram"):
         NgramCounter(1, 99, base=21).fit(ragged(TRAIN))
 
 

@@ -55,7 +55,7 @@ def test_sublinear_counts_grow_with_the_logarithm() -> None:
 
 @pytest.mark.parametrize("name", ["weighting", "counting"])
 def test_an_unknown_word_is_refused_with_the_choices(name: str) -> None:
-    with pytest.raises(ValueError, match=f"model.{name} is 'bm25'; choose of (mean|all), "):
+    with pytest.raises(ValueError, match=f"model.{name} is 'bm25'; choose one of (mean|all), "):
         fitted(**{name: "bm25"})
 
 

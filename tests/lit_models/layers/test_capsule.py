@@ -16,9 +16,9 @@ def sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x))
 
 
-def two_by_two(iterations: int, faulty: bool = False) -> Capsules:
+def two_by_two(routing_iterations: int, keras_faults: bool = False) -> Capsules:
     """Capsule 1 hears (1, 0) and (0, 1), which partly agree; capsule 2 (1, 0) and (-1, 0)."""
-    layer = Capsules(2, 2, 2, iterations, faulty).double()
+    layer = Capsules(2, 2, 2, routing_iterations, keras_faults).double()
     layer.transform.data = torch.tensor([[[1, 0], [0, 1]], [[1, 0], [-1, 0]]]).double()
     return layer
 
@@ -45,16 +45,16 @@ def test_two_words_and_two_capsules_by_hand() -> None:
     assert coupling[0, 0, 0].item() == pytest.approx(sigmoid(first + second))
 
 
-def test_faulty_routing_has_unit_lengths_and_forgets() -> None:
+def test_routing_with_the_keras_faults_has_unit_lengths_and_forgets() -> None:
     part = 1 / math.sqrt(2)
-    outputs, coupling = two_by_two(3, faulty=True)(WORDS, BOTH)
+    outputs, coupling = two_by_two(3, keras_faults=True)(WORDS, BOTH)
     assert torch.allclose(outputs, torch.tensor([[[part, part], [0, 0]]]).double())
     assert coupling[0, 0, 0].item() == pytest.approx(sigmoid(part))  # not of 2 · part
 
 
 def by_loops(layer: Capsules, words: Tensor) -> tuple[Tensor, Tensor]:
     """One text's routing, each capsule by itself."""
-    count, rounds = len(layer.transform), layer.iterations
+    count, rounds = len(layer.transform), layer.routing_iterations
     heard = [[u @ matrix for matrix in layer.transform] for u in words]
     b = [[0.0] * count for _ in words]
     for _ in range(rounds):
@@ -66,21 +66,21 @@ def by_loops(layer: Capsules, words: Tensor) -> tuple[Tensor, Tensor]:
         for j in range(count):
             s = sum(c[i][j] * heard[i][j] for i in range(len(words)))
             norm = s.norm()
-            v.append(s / norm if layer.faulty else norm**2 / (1 + norm**2) * s / norm)
+            v.append(s / norm if layer.keras_faults else norm**2 / (1 + norm**2) * s / norm)
         for i in range(len(words)):
             for j in range(count):
                 agreement = (heard[i][j] @ v[j]).item()
-                b[i][j] = agreement if layer.faulty else b[i][j] + agreement
+                b[i][j] = agreement if layer.keras_faults else b[i][j] + agreement
     return torch.stack(v), torch.tensor(c)
 
 
-@pytest.mark.parametrize("faulty", [False, True])
+@pytest.mark.parametrize("keras_faults", [False, True])
 @pytest.mark.parametrize("filler", [0.0, 1e30, float("nan")])
 def test_routing_is_that_of_plain_loops_and_padding_does_not_route(
-    faulty: bool, filler: float
+    keras_faults: bool, filler: float
 ) -> None:
     torch.manual_seed(0)
-    layer = Capsules(4, 3, 5, iterations=4, faulty=faulty).double()
+    layer = Capsules(4, 3, 5, routing_iterations=4, keras_faults=keras_faults).double()
     lengths = torch.tensor([1, 3, 6])
     words = torch.randn(3, 6, 4).double()
     words[~mask_of(lengths, 6)] = filler
@@ -117,5 +117,5 @@ def test_margin_loss_by_hand() -> None:
 
 
 def test_no_round_of_routing_is_an_error() -> None:
-    with pytest.raises(ValueError, match="iterations is 0; routing takes at least 1 round"):
-        Capsules(2, 2, 2, iterations=0)
+    with pytest.raises(ValueError, match="routing_iterations is 0; routing takes at least 1 round"):
+        Capsules(2, 2, 2, routing_iterations=0)

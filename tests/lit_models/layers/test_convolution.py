@@ -40,7 +40,7 @@ def test_a_filter_sees_its_window_and_zeros_outside_the_text(width: int, centred
 
 
 def test_a_filter_without_words_is_an_error() -> None:
-    with pytest.raises(ValueError, match="a filter of 0 words sees nothing"):
+    with pytest.raises(ValueError, match="a filter of 0 words is empty"):
         WordConvolution(5, 4, 0)
 
 

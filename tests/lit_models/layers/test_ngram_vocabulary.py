@@ -18,6 +18,7 @@ TRAIN = random_rows([1, 4, 9, 30, 2, 17, 25, 8, 40, 3], 9, seed=1)
 LABELS = [0, 1, 2, 0, 1, 2, 0, 1, 2, 2]
 OTHER = random_rows([3, 1, 40, 6], VOCAB, seed=2)  # with words never seen in train
 VIEW = make_view(TRAIN, LABELS, VOCAB)
+SIZES = {"ngrams": 2, "max_features": 200, "min_df": 1}
 
 
 def dense(vocabulary: NgramVocabulary, rows: list[list[int]]) -> np.ndarray:
@@ -29,12 +30,12 @@ def dense(vocabulary: NgramVocabulary, rows: list[list[int]]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("orders", [1, 2, 3])
-@pytest.mark.parametrize("min_documents", [1, 2])
-def test_counts_are_those_of_the_counter(orders: int, min_documents: int) -> None:
-    counter = NgramCounter(orders, min_documents, VOCAB + 1)
+@pytest.mark.parametrize("min_df", [1, 2])
+def test_counts_are_those_of_the_counter(orders: int, min_df: int) -> None:
+    counter = NgramCounter(orders, min_df, VOCAB + 1)
     expected = counter.fit(VIEW.tokens).toarray()
     known = len(counter.keys)
-    vocabulary = NgramVocabulary(orders, known + 5, min_documents)
+    vocabulary = NgramVocabulary(orders, known + 5, min_df)
     documents = vocabulary.learn(VIEW)
     assert vocabulary.keys[:known].tolist() == counter.keys.tolist()
     assert np.array_equal(dense(vocabulary, TRAIN)[:, :known], expected)
@@ -49,15 +50,15 @@ def test_a_smaller_vocabulary_keeps_the_ngrams_of_most_texts() -> None:
     every = NgramCounter(2, 1, VOCAB + 1)
     documents = (every.fit(VIEW.tokens).toarray() > 0).sum(axis=0)
     order = sorted(range(len(documents)), key=lambda i: (-documents[i], every.keys[i]))
-    vocabulary = NgramVocabulary(2, 20, min_documents=1)
+    vocabulary = NgramVocabulary(2, 20, min_df=1)
     vocabulary.learn(VIEW)
     assert vocabulary.keys.tolist() == sorted(every.keys[order[:20]].tolist())
 
 
 def test_settings_that_cannot_be_are_errors_with_the_number() -> None:
-    with pytest.raises(ValueError, match="max_ngrams 0 .* at least 1"):
+    with pytest.raises(ValueError, match="max_features 0 .* at least 1"):
         NgramVocabulary(2, 0, 1)
-    with pytest.raises(ValueError, match="min_documents 99 leaves no n-gram"):
+    with pytest.raises(ValueError, match="min_df 99 leaves no n-gram"):
         NgramVocabulary(1, 10, 99).learn(VIEW)
     with pytest.raises(ValueError, match="20-grams over 15 token ids do not fit"):
         NgramVocabulary(20, 10, 1).learn(VIEW)
@@ -65,7 +66,7 @@ def test_settings_that_cannot_be_are_errors_with_the_number() -> None:
 
 @pytest.mark.parametrize("orders", [1, 2])
 def test_weights_are_those_of_tfidf_vectorizer(orders: int) -> None:
-    bag = TfidfBag(orders, 500, min_documents=2, dropout=0.0).double().eval()
+    bag = TfidfBag(orders, 500, min_df=2, dropout=0.0).double().eval()
     bag.learn(VIEW)
     theirs = TfidfVectorizer(
         ngram_range=(1, orders), min_df=2, sublinear_tf=True, token_pattern=r"\S+"
@@ -89,7 +90,7 @@ def test_weights_are_those_of_tfidf_vectorizer(orders: int) -> None:
 
 def test_dropout_leaves_ngrams_out_and_keeps_the_length() -> None:
     torch.manual_seed(0)
-    bag = TfidfBag(1, 3000, min_documents=1, dropout=0.25).double().train()
+    bag = TfidfBag(1, 3000, min_df=1, dropout=0.25).double().train()
     bag.learn(make_view([list(range(2, 2002))], [0], 2002))
     batch = make_batch([list(range(2, 2002))])
     numbers, _, weights = bag(batch.tokens, batch.lengths)
@@ -105,7 +106,7 @@ def features(bag: TfidfBag, row: list[int]) -> torch.Tensor:
 
 
 def test_logistic_is_a_linear_map_of_the_features() -> None:
-    net = LogisticNet(3, 2, 200, 1, ngram_dropout=0.5).double().eval()
+    net = LogisticNet(num_classes=3, **SIZES, ngram_dropout=0.5).double().eval()
     net.bag.learn(VIEW)
     torch.nn.init.normal_(net.weights.weight)
     torch.nn.init.normal_(net.bias)
@@ -116,7 +117,8 @@ def test_logistic_is_a_linear_map_of_the_features() -> None:
 
 
 def test_mlp_has_one_hidden_layer_over_the_features() -> None:
-    net = MLPNet(3, 5, 2, 200, 1, ngram_dropout=0.5, dropout=0.5).double().eval()
+    net = MLPNet(num_classes=3, hidden_size=5, **SIZES, ngram_dropout=0.5, dropout=0.5)
+    net.double().eval()
     net.bag.learn(VIEW)
     torch.nn.init.normal_(net.bias)
     batch = make_batch(OTHER, width=50)

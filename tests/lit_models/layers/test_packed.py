@@ -124,7 +124,7 @@ def test_the_fast_kernel_has_no_dropout(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(module, "_kernel", lambda: by_row)
     monkeypatch.setattr("lit_models.bert.packs_fast", lambda encoder, tokens: True)
     model = BERT(config=tiny("bert"), attention_dropout=0.1)
-    with pytest.raises(ValueError, match="attention_dropout is 0.1 and rows are packed"):
+    with pytest.raises(ValueError, match="attention_dropout is 0.1 and the kernel of packed rows"):
         model(make_batch(ROWS))
 
 

@@ -136,7 +136,7 @@ def test_it_serves_where_torch_has_no_fused_kernel(monkeypatch: pytest.MonkeyPat
         return len(seen)
 
     assert calls("gru") == calls("rnn", bidirectional=True) == 1
-    assert calls("gru", weight_drop=0.5, layers=2) == 2
+    assert calls("gru", weight_drop=0.5, num_layers=2) == 2
     assert calls("lstm") == calls("rnn", recurrent_dropout=0.5) == 0
     assert calls("gru", torch.bfloat16) == 0  # 2k - 1 would lose what is near 0
 

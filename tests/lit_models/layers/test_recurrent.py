@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from lit_models.bidirectional_gru import BidirectionalGRU
 from lit_models.layers.masking import Pooling
 from lit_models.layers.recurrent import Cell, Direction, Recurrent, reverse
-from lit_models.lstm import LSTM
-from lit_models.stacked_lstm import StackedLSTM
 
 CELLS: list[Cell] = ["rnn", "gru", "lstm"]
 LENGTHS = torch.tensor([7, 1, 4])
@@ -91,7 +87,7 @@ def test_both_directions_read_a_padded_row_as_they_read_it_alone(
     cell: Cell, packed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    layer = Recurrent(cell, 5, 4, layers=2, bidirectional=True).double()
+    layer = Recurrent(cell, 5, 4, num_layers=2, bidirectional=True).double()
     inputs = torch.randn(3, 9, 5, dtype=torch.float64)
     alone = [layer(inputs[[i], :n], LENGTHS[[i]])[0] for i, n in enumerate(LENGTHS.tolist())]
     if packed:  # the way a CUDA device goes
@@ -174,7 +170,7 @@ def test_weight_drop_leaves_recurrent_weights_out_and_scales_the_rest(cell: Cell
 
 def test_layer_dropout_leaves_out_whole_dimensions_of_a_text() -> None:
     torch.manual_seed(0)
-    layer = Recurrent("lstm", 2, 40, layers=2, dropout=0.5)
+    layer = Recurrent("lstm", 2, 40, num_layers=2, dropout=0.5)
     seen = []
     layer.layers[1][0].register_forward_hook(lambda module, given, states: seen.append(given[0]))
     layer(torch.randn(3, 5, 2), torch.tensor([5, 5, 5]))
@@ -187,19 +183,3 @@ def test_layer_dropout_leaves_out_whole_dimensions_of_a_text() -> None:
 def test_an_unknown_cell_is_refused() -> None:
     with pytest.raises(ValueError, match="cell is 'mlp'; choose one of"):
         Recurrent("mlp", 2, 2)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("model", "input_size", "hidden_size", "directions"),
-    [(LSTM, 300, 128, 1), (BidirectionalGRU, 300, 60, 2), (StackedLSTM, 300, 60, 2)],
-)
-def test_variant_seed_builds_the_layers_of_the_forerunner(
-    model: Any, input_size: int, hidden_size: int, directions: int
-) -> None:
-    net = model(vocab_size=20, variant="seed", hidden_size=7, dropout=0.9).net
-    layers = net.recurrent.layers
-    assert [len(layer) for layer in layers] == [directions] * (2 if model is StackedLSTM else 1)
-    assert layers[0][0].core.input_size == net.embedding.table.embedding_dim == input_size
-    assert all(one.core.hidden_size == hidden_size for layer in layers for one in layer)
-    assert all(one.recurrent_dropout == 0.25 for layer in layers for one in layer)
-    assert net.input_dropout.p == 0.25 and net.pooling == "last" and net.dropout.p == 0

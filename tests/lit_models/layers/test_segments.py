@@ -69,5 +69,5 @@ def test_what_is_no_pair_is_refused() -> None:
     tokens, lengths = rows([8, 2])
     with pytest.raises(ValueError, match="a row of 2 tokens"):
         pair_segments(tokens, lengths, "sentence-order")
-    with pytest.raises(ValueError, match="'order' is no objective"):
+    with pytest.raises(ValueError, match="objective is 'order'; choose one of next-sentence, "):
         pair_segments(tokens, lengths, "order")  # type: ignore[arg-type]

@@ -1,0 +1,100 @@
+"""BucketSampler: batches of rows of similar length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+
+class BucketSampler(Sampler[np.ndarray]):
+    """Sampler of batches: arrays of positions, rows of similar length together.
+
+    Training (`shuffle`): the epoch's permutation is divided into pools of `pool` global batches,
+    each pool is sorted by length and divided into batches, and all batches are shuffled.
+    Evaluation: all rows sorted by length, longest first, so that memory use peaks in the first
+    batch. The order depends on seed and epoch alone: ranks need not communicate, and a global batch
+    has the same rows for any number of ranks.
+
+    Args:
+        lengths: int64[N], row lengths.
+        batch_size: rows per global batch, divided among the ranks.
+        shuffle: draw a new order in each epoch.
+        seed: random seed of the orders.
+        rank: number of this process.
+        world: number of processes.
+        pool: global batches per pool.
+
+    Raises:
+        ValueError: `batch_size` is below 1 or not a multiple of `world`, there are fewer rows than
+            processes, or `rank` is not in 0 … `world` - 1.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        pool: int = 50,
+    ) -> None:
+        if batch_size < 1 or batch_size % world:
+            raise ValueError(
+                f"batch_size {batch_size} cannot be divided among {world} processes; "
+                f"choose a multiple of {world}"
+            )
+        if len(lengths) < world:
+            raise ValueError(f"{len(lengths)} rows cannot be divided among {world} processes")
+        if not 0 <= rank < world:
+            raise ValueError(f"rank is {rank}; it must be in 0…{world - 1}")
+        self.lengths, self.batch_size, self.shuffle, self.seed = lengths, batch_size, shuffle, seed
+        self.rank, self.world, self.pool = rank, world, pool
+        self.epoch = 0
+        self.position = 0  # number of batches yielded in this epoch
+        self._start = 0  # first batch of the next iteration; above 0 only after a resume
+        self.before_first: Callable[[], None] | None = None  # called once, before the next batch
+
+    def __len__(self) -> int:
+        """Number of batches in a whole epoch, the same on every rank."""
+        full_batches, remainder = divmod(len(self.lengths), self.batch_size)
+        # A remainder with fewer rows than ranks is added to the batch before it.
+        return full_batches + (remainder >= self.world) if full_batches else 1
+
+    def set_epoch(self, epoch: int) -> None:
+        """Starts an epoch. Called by Lightning; a resumed epoch keeps its position."""
+        if epoch != self.epoch:
+            self.resume(epoch, 0)
+
+    def resume(self, epoch: int, position: int) -> None:
+        """Sets the epoch and the batch at which the next iteration starts."""
+        self.epoch, self.position, self._start = epoch, position, position
+
+    def batches(self) -> list[np.ndarray]:
+        """Global batches of this epoch, in order."""
+        rows, size = len(self.lengths), self.batch_size
+        if self.shuffle:
+            rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
+            order = rng.permutation(rows)
+            step = self.pool * size
+            pools = [order[i : i + step] for i in range(0, rows, step)]
+            order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
+        else:
+            order = np.argsort(-self.lengths, kind="stable")
+        batches = np.split(order, np.arange(1, len(self)) * size)
+        if self.shuffle:
+            batches = [batches[i] for i in rng.permutation(len(batches))]
+        return batches
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        self.position, self._start = self._start, 0
+        if self.before_first is not None:
+            callback, self.before_first = self.before_first, None
+            callback()
+        for batch in self.batches()[self.position :]:
+            self.position += 1
+            yield batch[self.rank :: self.world]
+        self.resume(self.epoch + 1, 0)

@@ -1,0 +1,162 @@
+"""Translation of class paths, settings and words into today's names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from datamodules.upgrade.names import (
+    DATA_SETTINGS,
+    KERAS,
+    MODEL_SETTINGS,
+    MODULES,
+    REPLACED,
+    RETIRED,
+    SHARED_SETTINGS,
+    VALUES,
+)
+from datamodules.upgrade.renamed import NAMES
+
+Say = Callable[[str], None]
+# A class is also named without its module, as in `--data IMDB`.
+_DATA = DATA_SETTINGS | {path.rpartition(".")[2]: names for path, names in DATA_SETTINGS.items()}
+_KERAS_OLD = {new: old for old, (new, _, _) in KERAS.items()}
+
+
+def _nothing(sentence: str) -> None:
+    """Say nothing: what a program wrote is translated in silence."""
+
+
+def current_path(path: str) -> str:
+    """Today's dotted path of a module, class or function; any other is returned as it is."""
+    if path in NAMES:
+        return NAMES[path]
+    head, tail = path, ""
+    while head:
+        if head in MODULES:
+            return MODULES[head] + tail
+        head, _, last = head.rpartition(".")
+        tail = f".{last}{tail}"
+    return path
+
+
+def current_object(
+    class_path: str, arguments: Mapping[str, Any], say: Say = _nothing
+) -> tuple[str, dict[str, Any]]:
+    """Today's class path and arguments of an object, those of objects within it included.
+
+    Args:
+        class_path: dotted path of its class.
+        arguments: of its constructor, by name.
+        say: called with a sentence for each name that is another today.
+    """
+    path, variant = current_path(class_path), arguments.get("variant")
+    path = _KERAS_OLD.get(path, path) if variant is not None else path
+    given: dict[str, Any] = {}
+    for name, value in arguments.items():
+        if (path, name) in REPLACED:
+            continue
+        new = _current_name(path, name, value)
+        given[new] = _current_value(path, new, value, say)
+        if new != name:
+            say(f"{name} of {path} is {new} today")
+        elif isinstance(value, str) and given[new] != value:
+            say(f"{name}: {value} of {path} is {name}: {given[new]} today")
+    for name in (name for name in arguments if (path, name) in REPLACED):
+        instead = REPLACED[path, name][arguments[name]]
+        given |= instead
+        say(f"{name}: {arguments[name]} of {path} is {instead} today")
+    if variant == "default" and path.startswith("lit_models."):
+        retired = ("variant", *RETIRED.get(path, ()))
+        given = {k: v for k, v in given.items() if k not in retired}
+    elif variant == "seed" and path in KERAS:
+        say(f"variant: seed of {path} is {KERAS[path][0]} today")
+        path, renamed, ignored = KERAS[path]
+        ignored = ignored | {"variant"}
+        given = {renamed.get(k, k): v for k, v in given.items() if k not in ignored}
+    return path, given
+
+
+def current_config(config: Mapping[str, Any], say: Say = _nothing) -> dict[str, Any]:
+    """Nested settings with today's names in every `class_path` and `init_args` within them.
+
+    Args:
+        config: settings, such as those of a run or of an experiment's file.
+        say: called with a sentence for each name that is another today.
+    """
+    translated: dict[str, Any] = {}
+    for name, value in config.items():
+        if name != "init_args" or "class_path" not in config:
+            translated[name] = _current_value("", name, value, say)
+        else:
+            translated[name] = value  # translated below, by its class
+    if isinstance(old := config.get("class_path"), str):
+        arguments = config.get("init_args")
+        given = arguments if isinstance(arguments, Mapping) else {}
+        translated["class_path"], given = current_object(old, given, say)
+        if isinstance(arguments, Mapping):
+            translated["init_args"] = given
+        if current_path(old) != old:
+            say(f"{old} is {current_path(old)} today")
+    return translated
+
+
+def current_words(
+    words: Iterable[str], config: Mapping[str, Any], say: Say = _nothing
+) -> list[str]:
+    """Settings typed on the command line, with today's names.
+
+    Args:
+        words: such as `--model.dropout=0.3`.
+        config: the settings that they change, for the classes that it names.
+        say: called with a sentence for each word that has another name today.
+    """
+    paths = {part: current_path(_class_path(config, part)) for part in ("model", "data")}
+    translated = []
+    for word in words:
+        option, equals, value = word.partition("=")
+        part, _, rest = option.removeprefix("--").partition(".")
+        if option.startswith("--") and part in paths:
+            new_value = current_path(value)
+            if not rest and equals:
+                paths[part] = new_value
+            prefix = "init_args." if rest.startswith("init_args.") else ""
+            name, dot, inner = rest.removeprefix(prefix).partition(".")
+            if (name, inner.removeprefix("init_args.")) == ("tokenizer", "preparation"):
+                new_value = VALUES["datamodules.tokenizers.WordTokenizer", "preparation"].get(
+                    value, value
+                )
+            name = _current_name(paths[part], name, value)
+            option = f"--{part}" + (f".{prefix}{name}{dot}{inner}" if rest else "")
+            if (new := option + equals + new_value) != word:
+                say(f"{word} is {new} today")
+                word = new
+        translated.append(word)
+    return translated
+
+
+def _class_path(config: Mapping[str, Any], part: str) -> str:
+    section = config.get(part)
+    return str(section.get("class_path", "")) if isinstance(section, Mapping) else ""
+
+
+def _current_name(path: str, name: str, value: Any) -> str:
+    """Today's name of a setting of a class."""
+    if path in _DATA:
+        return _DATA[path].get(name, name)
+    if path.startswith("lit_models.") or (path and "." not in path):
+        return MODEL_SETTINGS.get(name, name)
+    # A class from outside the suite may have a setting `average` of its own.
+    if name in SHARED_SETTINGS and (name != "average" or value in ("ema", "asgd")):
+        return MODEL_SETTINGS[name]
+    return name
+
+
+def _current_value(path: str, name: str, value: Any, say: Say) -> Any:
+    if isinstance(value, str):
+        return VALUES.get((path, name), {}).get(value, value)
+    if isinstance(value, Mapping):
+        return current_config(value, say)
+    if isinstance(value, list):
+        return [current_config(v, say) if isinstance(v, Mapping) else v for v in value]
+    return value

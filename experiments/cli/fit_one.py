@@ -1,0 +1,82 @@
+"""One run of `fit`, in this process or in those that torchrun or srun started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+
+from rich.console import Console
+
+from experiments.launch import benchmark, launcher, process_group
+from experiments.launch.benchmark import Plan
+from experiments.records.run_files import collect, read_row, read_rows
+from experiments.report.tables import build_tables
+from experiments.report.terminal import print_tables
+from experiments.training import ranks
+from experiments.training.run import execute, test_run
+from experiments.training.signals import Stopped
+from experiments.training.spec import RunSpec
+
+
+def fit_one(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
+    """Fit the one experiment of a plan, unless that is done, and show its row.
+
+    Args:
+        plan: of one run.
+        console: for the output of rank 0.
+        test: evaluate on the test rows too.
+        rerun: fit a finished run again.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        KeyboardInterrupt: a signal stopped the run.
+    """
+    spec = plan.specs[0]
+    spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
+    try:
+        with process_group.join_process_group(spec) as rank:
+            return _follow(spec) if rank.number else _lead(plan, console, test, rerun)
+    except ranks.RankFailed as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _follow(spec: RunSpec) -> int:
+    """Carry the run out beside rank 0, if that does; only rank 0 writes and prints."""
+    try:
+        if ranks.broadcast(False):
+            execute(spec)
+    except Stopped as stop:
+        raise KeyboardInterrupt from stop
+    return 0
+
+
+def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
+    spec = plan.specs[0]
+    if benchmark.pending(plan, retry=True, rerun=rerun):
+        benchmark.prepare([replace(spec, test=test)], console)
+        console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there", highlight=False)
+        # A copy of the terminal: the run's own output goes to its log.
+        terminal = Console(file=os.fdopen(os.dup(1), "w"))
+        with launcher.exclusive_lock(spec.folder), terminal.status("starting") as status:
+            launcher.clear_run_folder(spec)
+            ranks.broadcast(True)  # the other ranks execute it too
+            outcome = launcher.run_and_record(
+                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
+            )
+        if outcome == "stopped":
+            raise KeyboardInterrupt
+    else:
+        ranks.broadcast(False)
+        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
+    if read_row(spec.folder).status != "ok":
+        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
+        return 1
+    if test:
+        test_run(spec.folder)
+    collect(plan.folder)
+    print_tables(console, build_tables(read_rows(spec.folder)))
+    return 0

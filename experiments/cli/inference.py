@@ -1,0 +1,60 @@
+"""Commands that put a finished run to use: predict, judge, submit, look into its words."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+
+from experiments.config.registry import Registry
+
+
+def predict(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`predict`: label and probability of each text, one line each, tab-separated."""
+    from experiments.inference.predictor import Predictor
+
+    Registry(options.configs)
+    predictor = Predictor(options.run)
+    texts = options.text or [line.rstrip("\n") for line in sys.stdin]
+    for text, row in zip(texts, predictor(texts), strict=True):
+        label = predictor.encoder.label_names[row.argmax()]
+        print(f"{label}\t{row.max():.4f}\t{' '.join(text.split())}")
+    return 0
+
+
+def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`robustness`: evaluate runs on contrast sets, counterfactuals, typos, other sentences."""
+    from experiments.inference import robustness as sets
+    from experiments.report.robustness import terminal_table
+
+    Registry(options.configs)
+    results = sets.evaluate_benchmark(
+        options.benchmark, lambda what: console.print(what, highlight=False)
+    )
+    if not results:
+        return 1
+    console.print(terminal_table([result for _, result in results]))
+    for folder, result in results if options.publish else []:
+        console.print(f"{sets.publish_result(result, folder, options.results)}", highlight=False)
+    return 0
+
+
+def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`vectors`: nearest neighbours, analogies and clusters of word vectors."""
+    from experiments.inference.word_table import answer_lines
+
+    Registry(options.configs)
+    for line in answer_lines(options.what, options.place, options.word):
+        print(line)
+    return 0
+
+
+def submit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`submit`: write a submission to the Kaggle contest from a run on its data."""
+    from experiments.inference.kaggle_submission import write_submission
+
+    Registry(options.configs)
+    file, reviews = write_submission(options.run, options.out, options.hard)
+    console.print(f"{file}: {reviews:,} reviews", highlight=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,96 @@
+"""Commands over finished runs and published rows: report, compare, judge, publish."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from experiments.config.registry import Registry
+
+
+def report(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`report`: the table and the page of a benchmark or of the published results."""
+    from experiments.report import report as write_report
+
+    write_report(options.folder, options.out, console, options.root)
+    if options.wandb is not None:
+        summarise(options.folder, console, options.wandb_texts, send=options.wandb)
+    if options.readme:
+        from experiments.report.readme.write import write_readme
+
+        for file, what in write_readme(options.readme, options.folder, Registry(options.configs)):
+            console.print(f"{file}: {what}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def compare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`compare`: show by how much each experiment of two benchmarks differs, and what changed.
+
+    The exit code is 1 if an experiment got significantly worse, 2 if they cannot be compared.
+    """
+    from experiments.records.row import ResultsError
+    from experiments.statistics.comparison import compare as hold_against
+
+    try:
+        comparison = hold_against(options.first, options.second)
+        if options.json:
+            comparison.write(options.json)
+    except (ResultsError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    comparison.show(console)
+    return 1 if comparison.worse else 0
+
+
+def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`subsets`: accuracy without test reviews that have a copy in train, and after an audit."""
+    from experiments.statistics.subsets import write_subsets
+
+    for file in write_subsets(options.folder, options.root, options.label_audit):
+        console.print(f"{file}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`cost`: count FLOPs of published rows on untrained models, and keep the figures."""
+    from experiments.records.costs import cost_file
+    from experiments.records.run_files import read_table
+    from experiments.training.count_flops import count_published
+
+    def tell(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    rows = read_table(options.table)
+    figures = count_published(options.table, rows, Registry(options.configs), options.root, tell)
+    tell(f"{cost_file(options.table)}: {figures} figures")
+    return 0
+
+
+def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`publish`: copy finished runs with their evidence to the published results."""
+    from experiments.records.publishing import publish as copy
+
+    Registry(options.configs)
+    for row in copy(options.run, options.table, options.results):
+        console.print(f"{options.table}: {row.experiment} seed {row.seed}", highlight=False)
+    return 0
+
+
+def summarise(folder: Path, console: Console, texts: bool, **settings: Any) -> None:
+    """Send a benchmark's report to W&B, without texts of reviews unless the user says so."""
+    import tempfile
+
+    from experiments.report import read_tables
+    from experiments.report import report as write_report
+    from experiments.report.wandb_summary import summarise_benchmark
+
+    with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
+        files = write_report(folder, Path(place), Console(file=nowhere), texts=texts)
+        kept = summarise_benchmark(folder, read_tables(folder)[0], files, **settings)
+    if kept is not None:
+        console.print(f"W&B summary: {kept}", soft_wrap=True, highlight=False)

@@ -1,0 +1,60 @@
+"""`sweep`: settings of one experiment, tried on validation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.cli.common import overrides_of, registry_of
+from experiments.config.registry import CONFIGS, read_profile
+
+
+def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`sweep`: try settings of one experiment on validation and write the best as YAML."""
+    import yaml
+
+    from experiments.launch import benchmark
+    from experiments.launch.local import LocalLauncher
+    from experiments.launch.prefetch import offline_variables
+    from experiments.records.atomic import replace_bytes
+    from experiments.tuning.search_space import check_space, read_space, wandb_sweep
+    from experiments.tuning.sweep import Sweep
+
+    plan = benchmark.expand(
+        registry_of(options),
+        read_profile(options.profile),
+        names=[options.experiment],
+        seeds=[options.seed],
+        name=options.name or f"sweep-{Path(options.experiment).stem}",
+        runs=options.runs,
+        overrides=overrides_of(options, rest),
+        test=False,
+    )
+    spec = replace(plan.specs[0], folder=plan.folder)
+    run = spec.resolve().run
+    file = options.space or CONFIGS / "sweeps" / f"{spec.experiment}.yaml"
+    space = read_space(file)
+    check_space(file, space, spec)
+    if options.wandb_sweep:
+        content = wandb_sweep(
+            space, options.experiment, spec, run.monitor, run.mode, options.trials
+        )
+        replace_bytes(options.wandb_sweep, yaml.safe_dump(content, sort_keys=False).encode())
+        console.print(
+            f"`wandb sweep {options.wandb_sweep}` registers it, `wandb agent …` runs trials",
+            highlight=False,
+        )
+        return 0
+    launcher = LocalLauncher(options.jobs, offline_variables([spec]))
+    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
+    benchmark.prepare([spec], console)
+    best = trials.run()
+    if best is None:
+        print("error: no trial came to an end; their rows say why", file=sys.stderr)
+        return 1
+    console.print(f"best settings: {best}", highlight=False, soft_wrap=True)
+    return 0

@@ -1,0 +1,1 @@
+"""Picture of a published table: accuracy against number of parameters, as SVG."""

@@ -1,0 +1,1 @@
+"""Results in Markdown files: tables and a picture, written between marks."""

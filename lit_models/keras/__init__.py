@@ -1,0 +1,1 @@
+"""The layers of the Keras models that this suite grew out of, kept for comparison."""

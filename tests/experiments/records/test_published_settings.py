@@ -1,0 +1,33 @@
+"""Published rows know their settings: each has the identity of the experiment as it is today."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from experiments.config.registry import CONFIGS, Registry, layered, read_profile
+from experiments.config.resolved import Resolved
+from experiments.records.row import Row
+from experiments.records.run_files import read_rows
+from tests.experiments.conftest import REPOSITORY
+
+ROWS = read_rows(REPOSITORY / "experiments" / "results" / "imdb.jsonl")
+PRECISION = {"minilm": "bf16-mixed"}  # what `auto` is not on a processor
+
+
+def _folders(experiment: str) -> list[Path]:
+    if (CONFIGS / f"{experiment}.yaml").is_file():
+        return []
+    return [file.parent for file in CONFIGS.glob(f"*/{experiment}.yaml")]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.experiment}-{row.protocol}")
+def test_its_settings_are_those_of_the_experiment_today(row: Row) -> None:
+    settings = layered(Registry(_folders(row.experiment)), row.experiment, read_profile("full"))
+    words = [f"--run.protocol={row.protocol}"]
+    if row.experiment in PRECISION:
+        words.append(f"--run.precision={PRECISION[row.experiment]}")
+    resolved = Resolved({**settings, "seed_everything": row.seed}, words)
+    assert row.settings_hash == resolved.hash
+    assert row.family != "other"

@@ -1,0 +1,483 @@
+"""Picture of accuracy against parameters, and table of selected rows: content and omissions."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from experiments.config.registry import Registry
+from experiments.records import test_log
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_rows
+from experiments.report.evidence import analyse_rows
+from experiments.report.picture.labels import CHARACTER, Box
+from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, lay_out
+from experiments.report.picture.svg import draw_svg, picture
+from experiments.report.picture.symbols import LIGHT, NAMES, OTHER, THEMES, Theme, symbol
+from experiments.report.readme.top import Candidate, find_candidates, select_rows, top_table
+from experiments.report.tables import FAMILIES, Statistic, Table, build_tables
+from experiments.statistics.intervals import Interval
+from tests.experiments.conftest import REPOSITORY
+from tests.rows import make_metrics, make_row
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def candidate(
+    name: str = "cnn",
+    accuracy: float = 0.9,
+    parameters: float | None = 1e6,
+    protocol: str = "holdout",
+    family: str = "convolutional",
+    architecture: str = "CNN",
+    **costs: float,
+) -> Candidate:
+    """One experiment with an interval of a third of a point to each side."""
+    row = make_row(
+        experiment=name,
+        architecture=architecture,
+        family=family,
+        test=make_metrics(accuracy=accuracy),
+        protocol=protocol,
+        **costs,
+    )
+    line = build_tables([row])[0].lines[0]
+    count = None if parameters is None else Statistic(parameters, None, 1)
+    interval = Interval(accuracy, accuracy - 0.0033, accuracy + 0.0033, None, 1, True)
+    values = line.values | {"parameters": count}
+    return Candidate(
+        protocol, dataclasses.replace(line, values=values, interval=interval), 100 * accuracy
+    )
+
+
+def tables_of(*candidates: Candidate) -> list[Table]:
+    """Tables of these candidates."""
+    tables = []
+    for protocol in sorted({one.protocol for one in candidates}):
+        lines = tuple(one.line for one in candidates if one.protocol == protocol)
+        [table] = build_tables([line.rows[0] for line in lines])
+        tables.append(dataclasses.replace(table, lines=lines))
+    return tables
+
+
+def crowd(seed: int, rows: int = 60) -> list[Candidate]:
+    """Many rows on few sizes, as experiments over one vocabulary are."""
+    chance = random.Random(seed)
+    names = ["bag", "cnn_lstm", "bidirectional_lstm_word2vec", "hierarchical_attention", "rnn"]
+    candidates = [
+        candidate(
+            f"{chance.choice(names)}_{at}",
+            round(chance.uniform(0.82, 0.93), 4),
+            chance.choice([400_000, 3_940_000, 3_972_610, 4_001_666, 3e7]),
+            chance.choice(["holdout", "refit"]),
+            chance.choice([*FAMILIES, "strange"]),
+        )
+        for at in range(rows)
+    ]
+    return sorted(candidates, key=lambda one: -one.accuracy)
+
+
+@pytest.fixture(scope="module")
+def published() -> list[Table]:
+    """The tables of this repository."""
+    path = REPOSITORY / "experiments" / "results" / "imdb.jsonl"
+    log = test_log.read(path.parent / test_log.LOG_FILE)
+    return build_tables(read_rows(path), log, lambda done: analyse_rows(done, path))
+
+
+def parsed(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
+
+
+def marks(root: ElementTree.Element) -> list[tuple[str, Box]]:
+    """Title of each point with the area of its symbol."""
+    points = []
+    for group in root.iterfind(f"{SVG}g[@class='point']"):
+        title, shape = group.findtext(f"{SVG}title"), group[-1]
+        assert title
+        points.append((title, extent(shape)))
+    return points
+
+
+def extent(element: ElementTree.Element) -> Box:
+    """Area of an element; that of a text is for a wide font."""
+    get = element.attrib
+    match element.tag.removeprefix(SVG):
+        case "circle":
+            x, y, r = float(get["cx"]), float(get["cy"]), float(get["r"])
+            return Box(x - r, y - r, x + r, y + r)
+        case "polygon":
+            corners = [tuple(map(float, pair.split(","))) for pair in get["points"].split()]
+            xs, ys = zip(*corners, strict=True)
+            return Box(min(xs), min(ys), max(xs), max(ys))
+        case "line":
+            xs, ys = [[float(get[f"{axis}{end}"]) for end in "12"] for axis in "xy"]
+            return Box(min(xs), min(ys), max(xs), max(ys))
+        case "text":
+            x, y, width = float(get["x"]), float(get["y"]), CHARACTER * len(element.text or "")
+            left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[get["text-anchor"]] * width
+            return Box(left, y - 11, left + width, y + 3)
+    raise AssertionError(element.tag)
+
+
+def names(root: ElementTree.Element) -> list[tuple[str, Box]]:
+    return [(text.text or "", extent(text)) for text in root.iterfind(f"{SVG}text[@class='name']")]
+
+
+def assert_clear(root: ElementTree.Element) -> None:
+    """Check that no name covers another one or a point, and that all are inside the picture."""
+    labels, points = names(root), marks(root)
+    assert labels and points
+    for (one, box), (two, other) in combinations(labels, 2):
+        assert not box.overlaps(other), (one, two)
+    for name, box in labels:
+        assert [title for title, mark in points if box.overlaps(mark)] == [], name
+    view = Box(0, 0, WIDTH, HEIGHT)
+    assert root.attrib["viewBox"] == f"0 0 {WIDTH} {HEIGHT}"
+    drawn = [one for kind in ("circle", "polygon", "line", "text") for one in root.iter(SVG + kind)]
+    assert len(drawn) > len(points)
+    for element in drawn:
+        assert view.holds(extent(element)), ElementTree.tostring(element)
+
+
+# The picture
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_every_published_row_is_one_point_in_sight(published: list[Table], theme: Theme) -> None:
+    candidates = drawable(find_candidates(published, "imdb"))
+    root = parsed(draw_svg(candidates, theme))
+    rows = [(line, table.protocol) for table in published for line in table.lines]
+    titles = [title for title, _ in marks(root)]
+    assert len(titles) == len(rows) == len(set(titles))
+    for line, protocol in rows:
+        accuracy = line.values["test_accuracy"]
+        assert accuracy
+        start = f"{line.experiment}, {protocol}: {accuracy.mean:.2f}% with "
+        assert [title for title in titles if title.startswith(start)], start
+    assert_clear(root)
+    assert candidates[0].line.experiment in [name for name, _ in names(root)]
+    assert 10 <= len(names(root)) <= MOST_NAMED
+    intervals = root.findall(f"{SVG}line[@stroke-opacity]")
+    assert len(intervals) == sum(line.interval is not None for line, _ in rows) > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
+    candidates = crowd(seed)
+    root = parsed(draw_svg(candidates, THEMES["light"]))
+    assert len(marks(root)) == len(candidates)
+    assert_clear(root)
+    points = {point.candidate.line.experiment: point for point in lay_out(candidates).points}
+    for label in lay_out(candidates).names:
+        if label.leader is None:
+            continue
+        *start, x, y = label.leader
+        for share in np.linspace(0, 1, 50):
+            at = start[0] + share * (x - start[0]), start[1] + share * (y - start[1])
+            for name, point in points.items():
+                assert name == label.text or math.dist(at, (point.x, point.y)) > 6, (name, label)
+
+
+def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: list[Table]) -> None:
+    candidates = drawable(find_candidates(published, "imdb"))
+    shown = lay_out(candidates)
+    size = {"k": 1e3, "M": 1e6, "G": 1e9}
+    ticks = [
+        [(math.log10(float(text.rstrip("kMG")) * size.get(text[-1], 1)), at) for at, text in axis]
+        for axis in (shown.x_ticks, [(at, str(10 ** float(text))) for at, text in shown.y_ticks])
+    ]
+    (x_slope, x_zero), (y_slope, y_zero) = (
+        np.polyfit(*zip(*axis, strict=True), 1) for axis in ticks
+    )
+    assert x_slope > 0 > y_slope
+    for point in shown.points:
+        parameters = point.candidate.line.values["parameters"]
+        assert parameters
+        assert abs(x_slope * math.log10(parameters.mean) + x_zero - point.x) <= MOVED + 0.01
+        assert y_slope * point.candidate.accuracy + y_zero == pytest.approx(point.y, abs=0.01)
+        interval = point.candidate.line.interval
+        assert interval
+        assert y_slope * 100 * interval.low + y_zero == pytest.approx(point.low, abs=0.01)
+        assert y_slope * 100 * interval.high + y_zero == pytest.approx(point.high, abs=0.01)
+    far = [
+        one
+        for one in (candidate("a", 0.9, 1e4), candidate("b", 0.8, 1e6), candidate("c", 0.7, 1e8))
+    ]
+    left, middle, right = (point.x for point in lay_out(far).points)
+    assert middle == pytest.approx((left + right) / 2)  # nothing near: nothing moves
+
+
+def test_points_that_coincide_are_all_to_be_seen() -> None:
+    candidates = [candidate(f"same_{at}", 0.9, 4e6) for at in range(3)]
+    places = [(point.x, point.y) for point in lay_out(candidates).points]
+    assert all(math.dist(one, two) >= 8 for one, two in combinations(places, 2))
+
+
+def test_the_same_rows_give_the_same_bytes_in_any_order() -> None:
+    tied = [candidate("tied", 0.9, 2e6, protocol) for protocol in ("holdout", "refit")]
+    candidates = [*crowd(1), *tied]
+    rows = [one.line.rows[0] for one in candidates]
+    first = picture(build_tables(rows), "t", "docs/")
+    assert first == picture(build_tables(rows), "t", "docs/")
+    assert first == picture(build_tables(rows[::-1])[::-1], "t", "docs/")
+    assert first != picture(build_tables(rows[1:]), "t", "docs/")
+
+
+def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
+    both = [candidate("a", 0.91), candidate("b", 0.9, 1e5, "refit")]
+    theme = THEMES["dark"]
+    root = parsed(draw_svg(both, theme))
+    fills = {
+        (group.findtext(f"{SVG}title") or "")[0]: group[-1].attrib["fill"]
+        for group in root.iterfind(f"{SVG}g[@class='point']")
+    }
+    assert fills == {"a": theme.colour("convolutional"), "b": theme.ground}
+    texts = [text.text or "" for text in root.iter(f"{SVG}text")]
+    assert [text for text in texts if text.startswith(("filled: holdout", "hollow: refit"))]
+    assert "convolutional" in texts and "recurrent" not in texts and "95% interval" in texts
+    alone = [dataclasses.replace(both[0], line=dataclasses.replace(both[0].line, interval=None))]
+    drawn = draw_svg(alone, theme)
+    assert "hollow" not in drawn and "interval" not in drawn and "filled: holdout" in drawn
+
+
+def test_one_row_and_a_narrow_span_have_numbers_on_both_axes() -> None:
+    for candidates in ([candidate()], [candidate("a", 0.9, 3.9e6), candidate("b", 0.9001, 4e6)]):
+        shown = lay_out(candidates)
+        assert len(shown.x_ticks) >= 2 and len(shown.y_ticks) >= 2
+        assert_clear(parsed(draw_svg(candidates, THEMES["light"])))
+
+
+class Pictures(HTMLParser):
+    """Attributes of the tags in a text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_element_shows_the_theme_and_says_the_finding() -> None:
+    candidates = [
+        candidate("small", 0.92, 8e5),
+        candidate("big", 0.911, 2.26e7, family="pretrained"),
+    ]
+    text, files = picture(tables_of(*candidates), "t", "docs/")
+    assert [name for name, _ in Pictures(text).tags] == ["picture", "source", "img"]
+    _, (_, source), (_, image) = Pictures(text).tags
+    assert source == {
+        "media": "(prefers-color-scheme: dark)",
+        "srcset": "docs/accuracy-dark.svg",
+    }
+    finding = (
+        "Test accuracy of 2 rows against their number of parameters: the best, small, reaches "
+        "92.00% with 800k parameters; the largest, big, 91.10% with 22.6M parameters."
+    )
+    assert image == {"src": "docs/accuracy-light.svg", "alt": finding}
+    assert list(files) == ["accuracy-light.svg", "accuracy-dark.svg"]
+    for file, svg in files.items():
+        root = parsed(svg)
+        assert root.findtext(f"{SVG}desc") == finding and root.findtext(f"{SVG}title")
+        ground = root.find(f"{SVG}rect")
+        assert ground is not None
+        assert ground.attrib["fill"] == {"light": "#ffffff", "dark": "#0d1117"}[file[9:-4]]
+    alone, _ = picture(tables_of(candidates[0]), "t", "")
+    assert "the largest" not in alone and 'src="accuracy-light.svg"' in alone
+
+
+def test_strange_names_are_escaped() -> None:
+    strange = "<b>&\"'x"
+    text, files = picture(tables_of(candidate(strange)), "t", "docs/")
+    assert f"the best, {strange}, reaches" in (Pictures(text).tags[2][1]["alt"] or "")
+    for svg in files.values():
+        root = parsed(svg)
+        assert [name for name, _ in names(root)] == [strange]
+        assert marks(root)[0][0].startswith(f"{strange}, holdout: ")
+
+
+@pytest.mark.parametrize("parameters", [None, math.nan, math.inf, 0.0])
+def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None) -> None:
+    tables = tables_of(candidate("kept"), candidate("lost", 0.95, parameters, "refit"))
+    text, files = picture(tables, "t", "docs/")
+    assert "Not drawn" in text and "`lost` (refit)" in text and "kept" not in text.split("Not ")[1]
+    assert [title.split(",")[0] for title, _ in marks(parsed(files["accuracy-light.svg"]))] == [
+        "kept"
+    ]
+    assert "lost" not in files["accuracy-light.svg"]
+    with pytest.raises(ResultsError, match="table t has no tested row with a number of parameters"):
+        picture(tables_of(candidate("lost", 0.95, parameters)), "t", "docs/")
+
+
+def test_a_row_that_was_not_tested_is_left_out_and_named() -> None:
+    rows = [make_row(experiment="kept"), make_row(experiment="untested", test=None)]
+    text, _ = picture(build_tables(rows), "t", "docs/")
+    assert "`untested` (holdout)" in text
+    assert "Not drawn" not in picture(build_tables(rows[:1]), "t", "docs/")[0]
+
+
+@pytest.mark.parametrize(
+    "render", [picture, lambda *args: top_table(*args[:2], Registry(), args[2])]
+)
+def test_what_does_not_compare_or_is_not_there_is_refused(render) -> None:
+    with pytest.raises(ResultsError, match="table t has no tested row"):
+        render([], "t", "docs/")
+    with pytest.raises(ResultsError, match="table t has no tested row"):
+        render(build_tables([make_row(status="failed", reason="why")]), "t", "docs/")
+    mixed = build_tables([make_row(), make_row(profile="full")])
+    with pytest.raises(ResultsError, match=r"2 corpora or profiles \(.* full, .* quick\)"):
+        render(mixed, "t", "docs/")
+
+
+# Shapes and colours
+
+
+def test_every_family_has_a_shape_of_its_own() -> None:
+    assert len({symbol(name, 0, 0, "") for name in NAMES}) == len(FAMILIES) + 1
+    assert symbol("strange", 0, 0, "") == symbol(OTHER, 0, 0, "")
+    assert LIGHT.colour("strange") == LIGHT.colour(OTHER)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+def test_colours_keep_apart_for_colour_blind_readers_too(theme: Theme) -> None:
+    assert len(theme.families) == len(NAMES)
+    for colour in theme.families:
+        assert contrast(colour, theme.ground) >= 3, colour
+    for colour in (theme.ink, theme.muted):
+        assert contrast(colour, theme.ground) >= 4.5, colour
+    for matrix in SIGHTS:
+        seen = [oklab(matrix @ linear(colour)) for colour in theme.families[:-1]]
+        assert min(float(np.linalg.norm(a - b)) for a, b in combinations(seen, 2)) >= 0.1
+
+
+def linear(colour: str) -> np.ndarray:
+    value = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(one: str, two: str) -> float:
+    """As the Web Content Accessibility Guidelines define it."""
+    low, high = sorted(float(linear(colour) @ [0.2126, 0.7152, 0.0722]) for colour in (one, two))
+    return (high + 0.05) / (low + 0.05)
+
+
+def oklab(rgb: np.ndarray) -> np.ndarray:
+    """Linear sRGB in Björn Ottosson's OKLab, where distances are about as they are seen."""
+    to_cones = [
+        [0.4122214708, 0.5363325363, 0.0514459929],
+        [0.2119034982, 0.6806995451, 0.1073969566],
+        [0.0883024619, 0.2817188376, 0.6299787005],
+    ]
+    to_lab = [
+        [0.2104542553, 0.7936177850, -0.0040720468],
+        [1.9779984951, -2.4285922050, 0.4505937099],
+        [0.0259040371, 0.7827717662, -0.8086757660],
+    ]
+    return np.array(to_lab) @ np.cbrt(np.array(to_cones) @ rgb.clip(0, 1))
+
+
+# Normal sight, then protan-, deuter- and tritanopia (Machado, Oliveira and Fernandes, 2009).
+SIGHTS = [
+    np.eye(3),
+    np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
+]
+
+
+# The short table
+
+
+def many() -> list[Candidate]:
+    """Fourteen experiments of three families, one of them under both protocols."""
+    candidates = [
+        candidate("best", 0.93, 5e6, family="bags", architecture="NBBag"),
+        candidate("small", 0.911, 1e4),
+        candidate("fast", 0.912, protocol="refit", train_seconds=1.0),
+        candidate("prompt", 0.9101, latency_ms_p50=0.1),
+        candidate("tiny_but_poor", 0.9099, 10, train_seconds=0.5, latency_ms_p50=0.01),
+        candidate("both", 0.925),
+        candidate("both", 0.926, protocol="refit"),
+        candidate("lstm", 0.85, family="recurrent", architecture="LSTM"),
+        *(candidate(f"next_{at}", 0.92 - at / 1e3) for at in range(7)),
+    ]
+    return sorted(candidates, key=lambda one: -one.accuracy)
+
+
+def test_telling_rows_are_the_best_of_each_family_the_cheap_good_ones_and_the_next() -> None:
+    chosen = [(one.line.experiment, one.protocol) for one in select_rows(many())]
+    assert chosen == [
+        ("best", "holdout"),
+        ("both", "refit"),
+        *((f"next_{at}", "holdout") for at in range(4)),
+        ("fast", "refit"),
+        ("small", "holdout"),
+        ("prompt", "holdout"),
+        ("lstm", "holdout"),
+    ]
+    few = sorted([candidate("a", 0.8), candidate("b", 0.9)], key=lambda one: -one.accuracy)
+    assert select_rows(few) == few
+
+
+def test_the_short_table_says_what_it_shows_and_where_the_rest_is() -> None:
+    text = top_table(tables_of(*many()), "t", Registry(), "docs/results.md")
+    grid, rule, units, link = text.split("\n\n")
+    lines = [line.strip("| ").split(" | ") for line in grid.splitlines()]
+    assert ", ".join(lines[0]) == (
+        "experiment, what it is, protocol, test accuracy %, log loss, parameters, training s, "
+        "p50 ms"
+    )
+    assert len(lines) == 12
+    assert lines[2] == [
+        "`best`",
+        "NBBag",
+        "holdout",
+        "93.00 [92.7, 93.3]",
+        "0.288",
+        "5M",
+        "41",
+        "1.6",
+    ]
+    assert lines[3][:3] == ["`both`", "CNN", "refit"]
+    words = " ".join(rule.split())
+    assert words.startswith(
+        "10 of 15 rows: the best of each family, then the smallest, the fastest"
+    )
+    assert "at most 2 points below the best, then the next best" in words
+    assert "`holdout`: trained on the train part" in words and "`refit`: every choice" in words
+    units = " ".join(units.split())
+    assert (
+        "In brackets the 95% interval over reviews; the variation over seeds would add to it"
+        in units
+    )
+    assert "in nats" in units and "p50 the median time" in units
+    assert link.endswith("[docs/results.md](docs/results.md).")
+    alone = top_table(build_tables([make_row(test=make_metrics())]), "t", Registry(), "results.md")
+    assert "refit" not in alone and "brackets" not in alone and "(results.md)" in alone
