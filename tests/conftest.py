@@ -64,9 +64,11 @@ def own_wandb_process() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def fork_server(own_places: None, tmp_path_factory: pytest.TempPathFactory) -> ForkServer:
+def fork_server(own_places: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkServer]:
     """Starts `python -m …` in forks. Tests whose runs this process starts ask for it too."""
-    return ForkServer(tmp_path_factory.mktemp("commands"))
+    server = ForkServer(tmp_path_factory.mktemp("commands"))
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,8 @@ def make_bert(folder: Path) -> Path:
 
 
 @contextmanager
-def hub(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serves a folder as `bert-base-uncased`; yields the address and the requested paths."""
+def hub(folder: Path, port: int) -> Iterator[list[str]]:
+    """Serves a folder as `bert-base-uncased` on a port; yields the requested paths."""
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,10 +77,10 @@ def hub(folder: Path) -> Iterator[tuple[str, list[str]]]:
         def log_message(self, format: str, *values: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", paths
+        yield paths
     finally:
         server.shutdown()
         server.server_close()

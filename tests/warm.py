@@ -13,6 +13,7 @@ are imported, signals to a whole process group) is tested with `python -m` itsel
 from __future__ import annotations
 
 import atexit
+import json
 import multiprocessing
 import os
 import runpy
@@ -20,6 +21,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -40,10 +43,12 @@ PRELOAD = [
     "lit_models.bag",
     "lit_models.bert",
     "lit_models.tfidf_logreg",
+    "peft",
     "plotly.graph_objs._figure",
     "plotly.io",
     "pyarrow.dataset",
     "skops.io",
+    "transformers.models.bert.modeling_bert",
     "wandb.sdk.launch",
 ]
 _OF_PYTEST = "PYTEST_CURRENT_TEST"  # changes with every test, and no command reads it
@@ -104,6 +109,7 @@ class ForkServer:
         self.context.set_forkserver_preload(PRELOAD)
         forkserver.ensure_running()
         self.variables = _variables()
+        self.started: list[Command] = []
 
     def start(self, module: str, *words: object, **environment: str) -> Command:
         """Starts `python -m module words` in the repository's folder.
@@ -120,13 +126,55 @@ class ForkServer:
         output = tempfile.mkdtemp(dir=self.folder)
         process = self.context.Process(target=_run, args=(given, variables, output, shared))
         process.start()
-        return Command(process, given, output)
+        self.started.append(Command(process, given, output))
+        return self.started[-1]
 
     def run(
         self, module: str, *words: object, timeout: float, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Starts a module as `start` does and waits for its end as `Command.wait` does."""
         return self.start(module, *words, **environment).wait(timeout)
+
+    def close(self) -> None:
+        """Kills what failed tests have left."""
+        for command in self.started:
+            command.kill()
+
+
+@contextmanager
+def interpreter(
+    **environment: str,
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Runs modules in forks of another interpreter, whose imports have found these variables.
+
+    Args:
+        **environment: variables beside those of this process.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.warm"],
+        cwd=REPOSITORY,
+        env=os.environ | environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+
+        def run(*words: object, timeout: float = 200) -> subprocess.CompletedProcess[str]:
+            print(json.dumps([timeout, *map(str, words)]), file=process.stdin, flush=True)
+            return subprocess.CompletedProcess(**json.loads(process.stdout.readline()))
+
+        yield run
+        process.stdin.close()
+
+
+def main() -> None:
+    """Runs what standard input names, a line each: JSON of a timeout and the words."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = ForkServer(Path(folder))
+        for line in sys.stdin:
+            timeout, *words = json.loads(line)
+            print(json.dumps(vars(server.run(*words, timeout=timeout))), flush=True)
 
 
 def _variables() -> dict[str, str]:
@@ -163,3 +211,7 @@ def _share_fork_server() -> None:
     ensure_running = resource_tracker.ensure_running
     forkserver._forkserver.ensure_running = ensure_running  # type: ignore[method-assign]
     local.ensure_running = ensure_running
+
+
+if __name__ == "__main__":
+    main()

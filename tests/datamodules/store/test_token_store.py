@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing as mp
 import shutil
 import time
 from collections import Counter
@@ -20,6 +19,7 @@ from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.store.token_store import TokenStore, _crc32, _own_crc32
 from datamodules.tokenizers import WordTokenizer
 from tests.toys import ToyData
+from tests.warm import ForkServer
 
 ROWS = 40  # of train, the last 10 of them validation
 
@@ -274,10 +274,10 @@ def prepare(cache_dir: str, barrier: Barrier) -> None:
     assert len(data.store.tokens("train")) == ROWS
 
 
-def test_two_processes_at_once_make_one_store(tmp_path: Path) -> None:
-    spawn = mp.get_context("spawn")
-    barrier = spawn.Barrier(2)
-    processes = [spawn.Process(target=prepare, args=(str(tmp_path), barrier)) for _ in range(2)]
+def test_two_processes_at_once_make_one_store(fork_server: ForkServer, tmp_path: Path) -> None:
+    context = fork_server.context
+    barrier = context.Barrier(2)
+    processes = [context.Process(target=prepare, args=(str(tmp_path), barrier)) for _ in range(2)]
     for process in processes:
         process.start()
     for process in processes:

@@ -6,10 +6,9 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,13 +16,14 @@ import pytest
 from sklearn.metrics import accuracy_score
 
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
-from experiments.launch import benchmark
+from experiments.launch import benchmark, local
 from experiments.launch.launcher import run_and_record
 from experiments.launch.local import LocalLauncher
 from experiments.records.run_files import read_row
 from experiments.training import run
 from experiments.training.signals import Stopped
-from tests.experiments.conftest import REPOSITORY, TOY, Command
+from tests import warm
+from tests.experiments.conftest import TOY, Command
 from tests.warm import ForkServer
 
 SLOW = """
@@ -65,22 +65,10 @@ def slow(tmp_path: Path) -> Path:
     return folder
 
 
-def start(*words: object) -> subprocess.Popen[str]:
-    """Starts a command in a session of its own, which signals reach as at a terminal."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments", *map(str, words)],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def wait_for(file: Path, process: subprocess.Popen[str], seconds: float = 60) -> None:
+def wait_for(file: Path, process: warm.Command, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not file.exists():
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.wait(0)
         assert time.monotonic() < end, f"{file} did not appear"
         time.sleep(0.05)
 
@@ -153,14 +141,14 @@ def test_crashes_become_rows_and_the_rest_goes_on(slow: Path, lit: Command, tmp_
 
 
 def test_kill_9_and_a_second_start_finish_the_benchmark(
-    slow: Path, lit: Command, tmp_path: Path
+    slow: Path, fork_server: ForkServer, lit: Command, tmp_path: Path
 ) -> None:
     words = ["benchmark", "slow_well", "bag", "--configs", slow, "--runs", tmp_path, "--name", "b"]
-    process = start(*words, *TOY)
+    process = fork_server.start("experiments", *words, *TOY)
     folder = tmp_path / "b" / "slow_well" / "seed-0"
     wait_for(folder / "resume.ckpt", process)
-    process.kill()  # only the parent: its run must end by itself
-    process.wait()
+    os.kill(process.pid, signal.SIGKILL)  # only the parent: its run must end by itself
+    assert process.wait(timeout=10).returncode == -signal.SIGKILL
     assert not (folder / "row.json").exists()
     second = lit(*words, *TOY)
     assert second.returncode == 0, second.stdout + second.stderr
@@ -170,16 +158,16 @@ def test_kill_9_and_a_second_start_finish_the_benchmark(
 
 
 def test_ctrl_c_leaves_a_state_from_which_the_same_command_goes_on(
-    slow: Path, lit: Command, tmp_path: Path
+    slow: Path, fork_server: ForkServer, lit: Command, tmp_path: Path
 ) -> None:
     words = ["benchmark", "slow_well", "--configs", slow, "--runs", tmp_path, "--name", "b", *TOY]
     words.append("--trainer.max_epochs=7")  # more than a busy machine can finish meanwhile
-    process = start(*words)
+    process = fork_server.start("experiments", *words)
     folder = tmp_path / "b" / "slow_well" / "seed-0"
     wait_for(folder / "resume.ckpt", process)
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=100)
-    assert process.returncode == 130 and "the same command goes on" in output
+    stopped = process.wait(timeout=100)
+    assert stopped.returncode == 130 and "the same command goes on" in stopped.stderr
     assert not (folder / "row.json").exists()
     assert "stopped by SIG" in (folder / "log.txt").read_text()
     second = lit(*words)
@@ -188,7 +176,7 @@ def test_ctrl_c_leaves_a_state_from_which_the_same_command_goes_on(
 
 
 def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
-    slow: Path, fork_server: ForkServer, tmp_path: Path
+    slow: Path, fork_server: ForkServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = benchmark.expand(
         Registry([slow]),
@@ -200,13 +188,19 @@ def test_a_deadline_stops_a_run_with_a_checkpoint_and_starts_no_other(
         overrides=["--data=tests.toys.ToyData", "--data.rows=2000", "--trainer.max_epochs=50"],
     )
     events: list[str] = []
+    ahead = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead)
+    monkeypatch.setattr(local, "time", clock)
 
     class Observer:
         def started(self, spec: run.RunSpec) -> None:
             events.append("started")
 
         def progressed(self, spec: run.RunSpec, what: str, share: float) -> None:
+            nonlocal ahead
             events.append(what)
+            if what.startswith("epoch 1/"):  # enough was seen: it is time to stop
+                ahead = 20
 
         def ended(self, spec: run.RunSpec, outcome: str, seconds: float) -> None:
             events.append(outcome)

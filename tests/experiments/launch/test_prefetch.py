@@ -13,7 +13,8 @@ from experiments.config.registry import Registry, layered, read_profile
 from experiments.config.resolved import Resolved
 from experiments.launch import prefetch
 from experiments.records.run_files import read_row
-from tests.experiments.conftest import TOY, Command
+from tests import warm
+from tests.experiments.conftest import TOY
 from tests.hub import REPOSITORY, hub, make_bert
 
 SMALL = ["--profile", "smoke", *TOY, "--model.config.hidden_size=32"]
@@ -28,25 +29,28 @@ def closed_port() -> int:
         return port
 
 
-def test_weights_are_fetched_once_and_runs_need_no_hub(cold_lit: Command, tmp_path: Path) -> None:
+def test_weights_are_fetched_once_and_runs_need_no_hub(tmp_path: Path) -> None:
     places = {"LIT_SENTIMENT_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hf")}
+    port = closed_port()  # where the hub is to be reached, for a while
     places |= {"HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_XET": "1"}
+    places |= {"HF_ENDPOINT": f"http://127.0.0.1:{port}"}
     words = ["bert", *SMALL, "--runs", tmp_path]
-    nowhere = f"http://127.0.0.1:{closed_port()}"
 
-    early = cold_lit("prepare", "--weights", *words, **places, HF_ENDPOINT=nowhere)
-    assert early.returncode == 1 and "'bert-base-uncased' is not available here" in early.stderr
-    assert "lit-sentiment prepare --weights" in early.stderr
-    assert not (tmp_path / "cache" / "weights.json").exists()
+    # huggingface_hub reads these variables when it is imported.
+    with warm.interpreter(**places) as run:
+        early = run("experiments", "prepare", "--weights", *words)
+        assert early.returncode == 1 and "'bert-base-uncased' is not available here" in early.stderr
+        assert "lit-sentiment prepare --weights" in early.stderr
+        assert not (tmp_path / "cache" / "weights.json").exists()
 
-    with hub(make_bert(tmp_path / "model")) as (address, paths):
-        done = cold_lit("prepare", "--weights", *words, **places, HF_ENDPOINT=address)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert f"weights of {REPOSITORY} are ready" in done.stdout
-        assert any(path.endswith("model.safetensors") for path in paths)
-        assert not any(path.endswith(".bin") for path in paths)
+        with hub(make_bert(tmp_path / "model"), port) as paths:
+            done = run("experiments", "prepare", "--weights", *words)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert f"weights of {REPOSITORY} are ready" in done.stdout
+            assert any(path.endswith("model.safetensors") for path in paths)
+            assert not any(path.endswith(".bin") for path in paths)
 
-    ran = cold_lit("benchmark", *words, "--name", "b", **places, HF_ENDPOINT=nowhere)
+        ran = run("experiments", "benchmark", *words, "--name", "b")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert read_row(tmp_path / "b" / "bert" / "seed-0").status == "ok"
 

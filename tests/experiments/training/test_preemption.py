@@ -231,6 +231,8 @@ def joined(files: list[Path]) -> dict[tuple[str, int], float]:
 def test_the_tracked_segments_of_a_cut_run_join_into_the_uncut_history(
     number: int, tmp_path: Path
 ) -> None:
+    import wandb.sdk.launch  # noqa: F401  # which a run imports; not in each of six forks
+
     whole, spec = spec_of(tmp_path / "whole"), spec_of(tmp_path / "run")
     for one in (whole, spec):
         one.settings["run"]["wandb_mode"] = "offline"

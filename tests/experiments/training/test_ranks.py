@@ -120,9 +120,12 @@ def one_process(lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return runs / "fit" / "bag" / "seed-0"
 
 
-@pytest.mark.parametrize("how", ["started", "launched"])
+# Two further interpreters, which ranks are launched in, cost 14 seconds: forks stand for them.
+@pytest.mark.parametrize(
+    "how", ["started", "forked", pytest.param("launched", marks=pytest.mark.slow)]
+)
 def test_the_command_line_on_two_processes(
-    how: str, one_process: Path, lit: Command, tmp_path: Path
+    how: str, one_process: Path, lit: Command, fork_server: ForkServer, tmp_path: Path
 ) -> None:
     words = ["fit", "-c", "bag", "--profile", "smoke", "--test", "--runs", str(tmp_path), *TOY]
     words += [*TWO, "--model.word_dropout=0", "--model.dropout=0"]
@@ -130,7 +133,11 @@ def test_the_command_line_on_two_processes(
         done = lit(*words)
         assert done.returncode == 0, done.stdout + done.stderr
     else:
-        (code, _), (other, output) = launched(["experiments", *words], tmp_path)
+        (code, _), (other, output) = (
+            launched(["experiments", *words], tmp_path)
+            if how == "launched"
+            else forked(fork_server, "experiments", *words)
+        )
         assert code == other == 0, output
         assert "Val acc" not in output and "the log goes" not in output  # only rank 0 prints
     run = tmp_path / "fit" / "bag" / "seed-0"
