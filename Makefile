@@ -26,13 +26,13 @@ benchmark: $(STAMP) ## train and compare (PROFILE=quick, gpu, full or smoke), sh
 	$(BIN)lit-sentiment benchmark --profile $(PROFILE) $(ARGS)
 
 test: lint ## lint and all fast offline tests
-	$(BIN)python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 test-slow: $(STAMP) ## the few tests that take long (marker `slow`)
-	$(BIN)python -m pytest -n 2 --dist load -m slow $(ARGS)
+	$(BIN)python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 test-all: lint ## every test that needs no further machine, the slow ones too
-	$(BIN)python -m pytest -n 2 --dist loadfile -m "not slurm and not faults and not browser" $(ARGS)
+	$(BIN)python -m pytest -n 2 --dist loadgroup -m "not slurm and not faults and not browser" $(ARGS)
 
 test-slurm: $(STAMP) ## the Slurm launcher on a real Slurm of one node (root; apt-get install slurm-wlm munge)
 	$(BIN)python -m pytest -m slurm -n 2 --dist load tests/slurm $(ARGS)

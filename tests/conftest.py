@@ -37,6 +37,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("experiment", list(registry.files))
 
 
+# Costly fixtures, which one worker makes for all tests that ask for them.
+_OF_ONE_WORKER = {"official_place", "sharded", "two_processes"}
+# Tests that start processes take longest. They come first, so that no worker ends with one.
+_OF_PROCESSES = {"cold_lit", "fork_server"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups the tests of a costly fixture and those of an experiment, for `--dist loadgroup`."""
+    first, others = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        groups = sorted(_OF_ONE_WORKER & set(item.fixturenames))
+        if "experiment" in item.fixturenames:
+            groups.append(item.callspec.params["experiment"])
+        if groups:
+            item.add_marker(pytest.mark.xdist_group(groups[0]))
+        (others if _OF_PROCESSES.isdisjoint(item.fixturenames) else first).append(item)
+    items[:] = first + others
+
+
 @pytest.fixture(scope="session")
 def registry(pytestconfig: pytest.Config) -> Registry:
     return Registry(Path(folder) for folder in pytestconfig.getoption("--configs"))
