@@ -30,6 +30,9 @@ _RENAMED = {
         challenges.with_typos inference.robustness_sets.add_typos
         challenges.without_punctuation inference.robustness_sets.remove_punctuation
         config.CONFIGS config.registry.CONFIGS
+        config.Profile config.registry.Profile
+        config.comparable config.identity.comparable
+        config.config_hash config.identity.config_hash
         config.ConfigError config.registry.ConfigError
         config.Registry config.registry.Registry
         config.RunSettings config.registry.RunSettings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -57,13 +58,15 @@ def current_object(
         if (path, name) in REPLACED:
             continue
         new = _current_name(path, name, value)
+        if name == "average" and value is None and "average_decay" in arguments:
+            new = MODEL_SETTINGS[name]  # written by the base class, whichever class this is
         given[new] = _current_value(path, new, value, say)
         if new != name:
             say(f"{name} of {path} is {new} today")
         elif isinstance(value, str) and given[new] != value:
             say(f"{name}: {value} of {path} is {name}: {given[new]} today")
     for name in (name for name in arguments if (path, name) in REPLACED):
-        instead = REPLACED[path, name][arguments[name]]
+        instead = REPLACED[path, name].get(arguments[name], {name: arguments[name]})
         given |= instead
         say(f"{name}: {arguments[name]} of {path} is {instead} today")
     if variant == "default" and path.startswith("lit_models."):
@@ -112,14 +115,19 @@ def current_words(
         say: called with a sentence for each word that has another name today.
     """
     paths = {part: current_path(_class_path(config, part)) for part in ("model", "data")}
-    translated = []
+    translated: list[str] = []
     for word in words:
-        option, equals, value = word.partition("=")
-        part, _, rest = option.removeprefix("--").partition(".")
-        if option.startswith("--") and part in paths:
-            new_value = current_path(value)
-            if not rest and equals:
-                paths[part] = new_value
+        part, after_option = "", bool(translated) and translated[-1] in ("--model", "--data")
+        option, equals, value = ("", "", word) if after_option else word.partition("=")
+        if after_option:
+            part = translated[-1].removeprefix("--")
+        elif option.startswith("--"):
+            part = option.removeprefix("--").partition(".")[0]
+        if part in paths:
+            rest = option.removeprefix("--").partition(".")[2]
+            new_value = _current_text(value, say)
+            if rest in ("", "class_path") and value:
+                paths[part] = _path_in(new_value)
             prefix = "init_args." if rest.startswith("init_args.") else ""
             name, dot, inner = rest.removeprefix(prefix).partition(".")
             if (name, inner.removeprefix("init_args.")) == ("tokenizer", "preparation"):
@@ -127,12 +135,34 @@ def current_words(
                     value, value
                 )
             name = _current_name(paths[part], name, value)
-            option = f"--{part}" + (f".{prefix}{name}{dot}{inner}" if rest else "")
-            if (new := option + equals + new_value) != word:
-                say(f"{word} is {new} today")
-                word = new
+            new_option = f"--{part}" + (f".{prefix}{name}{dot}{inner}" if rest else "")
+            new_option = "" if after_option else new_option
+            if new_option != option:
+                say(f"{option} is {new_option} today")
+            if new_value != value:
+                say(f"{value} is {new_value} today")
+            word = new_option + equals + new_value
         translated.append(word)
     return translated
+
+
+def _current_text(value: str, say: Say) -> str:
+    """A typed value with today's names: a dotted path, or an object as JSON."""
+    if not value.startswith("{"):
+        return current_path(value)
+    try:
+        content = json.loads(value)
+    except ValueError:
+        return value  # YAML, or a mistake: the parser says so
+    new = current_config(content, say)
+    return value if new == content else json.dumps(new)
+
+
+def _path_in(value: str) -> str:
+    try:
+        return str(json.loads(value)["class_path"]) if value.startswith("{") else value
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _class_path(config: Mapping[str, Any], part: str) -> str:

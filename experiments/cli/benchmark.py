@@ -37,8 +37,9 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
         with exclusive_lock(plan.folder):
             remove_leftovers(plan.folder)
             add_to_plan(plan.folder, [spec.planned for spec in plan.specs])
+            todo = benchmark.take_back_earlier(todo)
             try:
-                finished = benchmark.run(plan, todo, console, deadline, launcher)
+                finished = not todo or benchmark.run(plan, todo, console, deadline, launcher)
             except KeyboardInterrupt:
                 if options.launcher == "slurm":
                     ending = f"scancel --name lit-sentiment-{plan.name}"

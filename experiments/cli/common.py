@@ -48,7 +48,7 @@ def plan_of(options: argparse.Namespace, rest: list[str]) -> Plan:
     from experiments.launch import benchmark
 
     registry, profile = registry_of(options), read_profile(options.profile)
-    for name in map(current_experiment, options.experiments):
+    for name in (current_experiment(name, registry) for name in options.experiments):
         if name.startswith("-"):
             raise ConfigError(f"{name!r} is no experiment")
         if name not in registry.files and not Path(name).is_file():

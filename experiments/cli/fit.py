@@ -35,10 +35,14 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
+    from experiments.launch.launcher import exclusive_lock
+    from experiments.records.run_files import read_row
     from experiments.training.run import test_run
 
     registry_of(options)
-    test_run(options.run)
+    read_row(options.run)  # that there is a run is said before its folder is locked
+    with exclusive_lock(options.run):
+        test_run(options.run)
     _show(options.run, console)
     return 0
 

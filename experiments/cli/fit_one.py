@@ -56,27 +56,34 @@ def _follow(spec: RunSpec) -> int:
 
 def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
     spec = plan.specs[0]
-    if benchmark.pending(plan, retry=True, rerun=rerun):
+    todo = benchmark.pending(plan, retry=True, rerun=rerun)
+    if todo:
         benchmark.prepare([replace(spec, test=test)], console)
-        console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there", highlight=False)
-        # A copy of the terminal: the run's own output goes to its log.
-        terminal = Console(file=os.fdopen(os.dup(1), "w"))
-        with launcher.exclusive_lock(spec.folder), terminal.status("starting") as status:
-            launcher.clear_run_folder(spec)
-            ranks.broadcast(True)  # the other ranks execute it too
-            outcome = launcher.run_and_record(
-                spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
-            )
-        if outcome == "stopped":
-            raise KeyboardInterrupt
-    else:
-        ranks.broadcast(False)
-        console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
-    if read_row(spec.folder).status != "ok":
-        print(f"error: {read_row(spec.folder).reason}", file=sys.stderr)
-        return 1
-    if test:
-        test_run(spec.folder)
+    with launcher.exclusive_lock(spec.folder):
+        if todo and (rerun or benchmark.take_back_earlier(todo)):
+            _execute(spec, console)
+        else:
+            ranks.broadcast(False)
+            console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
+        if (row := read_row(spec.folder)).status != "ok":
+            print(f"error: {row.reason}", file=sys.stderr)
+            return 1
+        if test:
+            test_run(spec.folder)
     collect(plan.folder)
     print_tables(console, build_tables(read_rows(spec.folder)))
     return 0
+
+
+def _execute(spec: RunSpec, console: Console) -> None:
+    console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there", highlight=False)
+    # A copy of the terminal: the run's own output goes to its log.
+    terminal = Console(file=os.fdopen(os.dup(1), "w"))
+    with terminal.status("starting") as status:
+        launcher.clear_run_folder(spec)
+        ranks.broadcast(True)  # the other ranks execute it too
+        outcome = launcher.run_and_record(
+            spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
+        )
+    if outcome == "stopped":
+        raise KeyboardInterrupt

@@ -38,8 +38,10 @@ def say_once(sentence: str) -> None:
         print(f"note: {sentence}", file=sys.stderr)
 
 
-def current_experiment(name: str) -> str:
+def current_experiment(name: str, registry: Registry) -> str:
     """Today's name of an experiment, said once where it is another."""
+    if name in registry.files:
+        return name
     if name in EXPERIMENTS:
         say_once(f"experiment {name} is {EXPERIMENTS[name]} today")
     return EXPERIMENTS.get(name, name)

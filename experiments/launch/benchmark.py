@@ -80,7 +80,7 @@ def expand(
     """
     if not re.fullmatch(r"[\w.+-]+", name):
         raise ConfigError(f"--name {name!r} must be a plain folder name of letters, digits and -")
-    chosen = [current_experiment(name) for name in names] or (
+    chosen = [current_experiment(name, registry) for name in names] or (
         list(registry.files) if profile.experiments is None else list(profile.experiments)
     )
     for word in overrides:
@@ -161,8 +161,6 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
 def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[RunSpec]:
     """Runs without a row of their present settings on the present corpus.
 
-    A finished run of these settings that was set aside is moved back and counts as done.
-
     Args:
         plan: all runs.
         retry: include failed runs.
@@ -176,10 +174,17 @@ def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[Run
             again = rerun or row.status == "skipped" or (retry and row.status == "failed")
             if not again and _is_current(row, spec):
                 continue
-        if not rerun and take_back(spec.folder, partial(_is_current, spec=spec)):
-            continue
         left.append(spec)
     return left
+
+
+def take_back_earlier(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """Move finished runs of present settings back that were set aside. Hold the benchmark's lock.
+
+    Returns:
+        The runs that are left to do.
+    """
+    return [s for s in specs if not take_back(s.folder, partial(_is_current, spec=s))]
 
 
 def _is_current(row: Row, spec: RunSpec) -> bool:

@@ -6,18 +6,20 @@ runs/<benchmark>/<experiment>/earlier/seed-<n>-<hash>/   one of earlier settings
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from experiments.records.row import Row
-from experiments.records.run_files import ROW_FILE, read_row
-
-EARLIER = "earlier"
+from experiments.records.row import ResultsError, Row
+from experiments.records.run_files import EARLIER, ROW_FILE, read_row
+from experiments.training.checkpointing import RESUME_FILE
+from experiments.training.fitting import SELECTION_FILE
 
 
 def set_aside(folder: Path) -> Path:
-    """Move a finished run out of the way, under the hash of its settings; returns where it is."""
+    """Move a run with a row out of the way, under the hash of its settings; returns its place."""
     name = f"{folder.name}-{read_row(folder).settings_hash}"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     place = next(p for n in names if not (p := folder.parent / EARLIER / n).exists())
@@ -27,22 +29,40 @@ def set_aside(folder: Path) -> Path:
 
 
 def take_back(folder: Path, fits: Callable[[Row], bool]) -> bool:
-    """Move a run that was set aside back into its place.
+    """Move the newest finished run that fits back into its place. Hold the folder's lock.
+
+    A run with a row that is there now is set aside in turn. An interrupted run stays, and nothing
+    is taken back.
 
     Args:
-        folder: place of the run; a finished run there is set aside in turn. An unfinished one
-            stays, and nothing is taken back.
+        folder: place of the run.
         fits: whether a row is of the wanted settings and corpus.
 
     Returns:
         Whether there was one.
     """
-    if folder.exists() and not (folder / ROW_FILE).exists():
+    rows = {}
+    for place in (folder.parent / EARLIER).glob(f"{folder.name}-*/"):
+        try:
+            row = read_row(place)
+        except ResultsError as error:
+            print(f"note: a run that was set aside is left out: {error}", file=sys.stderr)
+            continue
+        if row.status == "ok" and fits(row):
+            rows[place] = row
+    if not rows:
         return False
-    for earlier in sorted((folder.parent / EARLIER).glob(f"{folder.name}-*")):
-        if (earlier / ROW_FILE).is_file() and fits(read_row(earlier)):
-            if folder.exists():
-                set_aside(folder)
-            earlier.rename(folder)
-            return True
-    return False
+    newest = max(rows, key=lambda place: rows[place].ended)
+    if (folder / ROW_FILE).exists():
+        set_aside(folder)
+    elif any((folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE)):
+        print(
+            f"note: {newest} has the wanted settings; it is not taken back, since {folder} holds "
+            "an interrupted run",
+            file=sys.stderr,
+        )
+        return False
+    elif folder.exists():
+        shutil.rmtree(folder)
+    newest.rename(folder)
+    return True

@@ -18,7 +18,6 @@ from experiments.launch.earlier import set_aside
 from experiments.records.atomic import remove_leftovers
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.callbacks import ProgressFn
-from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
@@ -76,7 +75,7 @@ def clear_run_folder(spec: RunSpec) -> None:
     if row.status == "ok":
         place = set_aside(spec.folder)
         print(f"note: the finished run in {spec.folder} is now {place}", file=sys.stderr)
-    elif row.status == "failed" and (spec.folder / RESUME_FILE).exists():
+    elif any(spec.folder.glob("resume*.ckpt")):  # of this format, or of an older one that is kept
         file.unlink()
     else:
         shutil.rmtree(spec.folder)

@@ -24,6 +24,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
 
 CONFIG_FILE = "config.yaml"
+EARLIER = "earlier"  # folder of runs that were set aside
 ROW_FILE = "row.json"
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
@@ -84,7 +85,7 @@ def read_rows(folder: Path) -> list[Row]:
             evidence file is missing.
     """
     folder = Path(folder)
-    runs = sorted(folder.glob(f"*/seed-*/{ROW_FILE}"))
+    runs = sorted(p for p in folder.glob(f"*/seed-*/{ROW_FILE}") if p.parts[-3] != EARLIER)
     tables = [folder] if folder.is_file() else tables_in(folder)
     if (folder / ROW_FILE).is_file():
         rows = [read_row(folder)]
@@ -93,7 +94,9 @@ def read_rows(folder: Path) -> list[Row]:
     elif tables:
         rows = [row for table in tables for row in read_table(table)]
     else:
-        inside = sorted({str(path.parents[2]) for path in folder.glob(f"*/*/seed-*/{ROW_FILE}")})
+        inside = sorted(
+            {str(path.parents[2]) for path in folder.glob(f"*/*/seed-*/{ROW_FILE}")} - {str(folder)}
+        )
         hint = f"; give one of its benchmarks: {', '.join(inside)}" if inside else ""
         raise ResultsError(
             f"{folder}: no finished runs here. A benchmark folder holds <experiment>/seed-<n>/"

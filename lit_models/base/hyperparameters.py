@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from datamodules.upgrade.names import MODEL_SETTINGS
 from datamodules.upgrade.translate import current_object
 
 
@@ -17,4 +19,19 @@ def current_hyperparameters(model: type, saved: Mapping[str, Any]) -> dict[str, 
             `_class_path`.
     """
     arguments = {name: value for name, value in saved.items() if not name.startswith("_")}
-    return current_object(f"{model.__module__}.{model.__qualname__}", arguments)[1]
+    given = current_object(f"{model.__module__}.{model.__qualname__}", arguments)[1]
+    # A class from outside the suite may inherit settings from one of the suite's.
+    accepted = {
+        name
+        for base in model.__mro__
+        if "__init__" in vars(base)
+        for name in inspect.signature(base).parameters
+    }
+    renamed = {
+        name: new
+        for name, new in MODEL_SETTINGS.items()
+        if name in given and name not in accepted and new in accepted
+    }
+    if "variant" not in accepted and given.get("variant") == "default":
+        del given["variant"]
+    return {renamed.get(name, name): value for name, value in given.items()}

@@ -89,6 +89,9 @@ def test_a_class_from_elsewhere_keeps_its_own_settings() -> None:
         "vectors_lr_scale": 0,
     }
     assert current_object("my.Net", {"average": "ema"})[1] == {"weight_averaging": "ema"}
+    written = {"average": None, "average_decay": 0.999}  # by the base class, into every config
+    expected = {"weight_averaging": None, "weight_averaging_decay": 0.999}
+    assert current_object("my.Net", written)[1] == expected
     assert current_object("my.Data", {"validation": "a.csv"})[1] == {"validation": "a.csv"}
     files = "datamodules.files.TextFiles"
     assert current_object(files, {"validation": "a.csv"})[1] == {"validation": "a.csv"}
@@ -118,12 +121,21 @@ def test_words_of_the_command_line() -> None:
         *("--data.vectors.dim=8", "--data.validation_fraction=.2"),
         *("--data.tokenizer.preparation=keras", "--run.patience=1"),
     ]
-    assert len(said) == 5 and said[0] == "--model.widths=[3,4] is --model.filter_sizes=[3,4] today"
+    assert len(said) == 5 and said[0] == "--model.widths is --model.filter_sizes today"
 
 
 def test_words_follow_the_class_that_they_name() -> None:
     files = ["--data=TextFiles", "--data.validation=a.csv"]
     assert current_words(files, OLD) == files
+    apart = ["--data", "TextFiles", "--data.validation=a.csv"]
+    assert current_words(apart, OLD) == apart
+    apart = ["--data", "datamodules.imdb.IMDB", "--data.validation=.1"]
+    assert current_words(apart, {})[2] == "--data.validation_fraction=.1"
+    assert (
+        current_words(["--model.class_path=my.Net", "--model.layers=2"], OLD)[1][8:14] == "layers"
+    )
+    typed = '--data.vectors={"class_path": "datamodules.vectors.Word2Vec", "init_args": {"dim": 4}}'
+    assert "datamodules.vectors.word2vec.Word2Vec" in current_words([typed], OLD)[0]
     assert current_words(["--data=IMDB", "--data.validation=.1"], {})[1].endswith("fraction=.1")
     assert current_words(["--model=LSTM", "--model.layers=2"], OLD)[1] == "--model.num_layers=2"
     assert current_words(["--model=my.Net", "--model.layers=2"], OLD)[1] == "--model.layers=2"

@@ -91,3 +91,44 @@ def test_a_failed_run_leaves_its_checkpoint_or_nothing(tmp_path: Path) -> None:
     (folder / RESUME_FILE).write_text("half")
     clear_run_folder(spec_of(folder))
     assert [file.name for file in folder.iterdir()] == [RESUME_FILE]
+
+
+def test_the_newest_of_several_comes_back(tmp_path: Path) -> None:
+    folder = tmp_path / "cnn" / "seed-0"
+    for day in (1, 3, 2):
+        finished(folder, 0.5, ended=f"2026-01-0{day}T00:00:00+00:00")
+        set_aside(folder)
+    assert take_back(folder, lambda row: True)
+    assert read_row(folder).ended.startswith("2026-01-03")
+
+
+def test_failed_runs_and_damaged_rows_are_not_taken_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cnn" / "seed-0"
+    folder.mkdir(parents=True)
+    write_row(folder, make_row(status="failed", reason="out of memory"))
+    set_aside(folder)
+    damaged = folder.parent / EARLIER / "seed-0-damaged"
+    damaged.mkdir()
+    (damaged / "row.json").write_text("{")
+    assert not take_back(folder, lambda row: True) and not folder.exists()
+    assert "seed-0-damaged/row.json: not JSON" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_no_checkpoint_makes_way(tmp_path: Path) -> None:
+    folder = tmp_path / "cnn" / "seed-0"
+    row = finished(folder, 0.5)
+    set_aside(folder)
+    folder.mkdir()
+    (folder / "config.yaml").write_text("of a run that was stopped at once")
+    assert take_back(folder, lambda row: True) and read_row(folder) == row
+
+
+def test_a_checkpoint_of_an_older_format_outlives_a_failure(tmp_path: Path) -> None:
+    folder = tmp_path / "cnn" / "seed-0"
+    folder.mkdir(parents=True)
+    write_row(folder, make_row(status="failed", reason="out of memory"))
+    (folder / "resume-format-2.ckpt").write_text("old")
+    clear_run_folder(spec_of(folder))
+    assert [file.name for file in folder.iterdir()] == ["resume-format-2.ckpt"]
