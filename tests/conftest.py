@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 # Workers share the cores: with threads of their own on top they would wait for one another.
@@ -43,8 +43,8 @@ _OF_ONE_WORKER = {"official_place", "sharded", "two_processes"}
 _OF_PROCESSES = {"cold_lit", "fork_server"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)  # before xdist reads the groups, which it does with `tryfirst`
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Groups the tests of a costly fixture and those of an experiment, for `--dist loadgroup`."""
     first, others = list[pytest.Item](), list[pytest.Item]()
     for item in items:
@@ -56,6 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group(groups[0]))
         (others if _OF_PROCESSES.isdisjoint(item.fixturenames) else first).append(item)
     items[:] = first + others
+    yield
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +75,19 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
     from experiments.records import test_log  # the one of the repository is not for tests
 
     patch.setattr(test_log, "LOG", tmp_path_factory.mktemp("log") / "test_log.jsonl")
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Takes back the variables that a test or a library has set, such as Lightning's seed.
+
+    A command whose variables are not those of the fork server needs a fork server of its own.
+    """
+    variables = dict(os.environ)
+    yield
+    for name in os.environ.keys() - variables.keys():
+        del os.environ[name]
+    os.environ.update(variables)
 
 
 @pytest.fixture(autouse=True)

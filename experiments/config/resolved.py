@@ -49,6 +49,8 @@ TRAINER_DEFAULTS = {
 class ExperimentCLI(LightningCLI):
     """LightningCLI that parses in its constructor and builds in `build`."""
 
+    _one_parser: LightningArgumentParser | None = None
+
     def __init__(self, args: ArgsType) -> None:
         super().__init__(
             LitClassifier,
@@ -62,6 +64,13 @@ class ExperimentCLI(LightningCLI):
             parser_kwargs={"exit_on_error": False, "allow_abbrev": False},
             args=args,
         )
+
+    def setup_parser(self, *args: Any, **kwargs: Any) -> None:
+        """Take the parser of earlier configs: it keeps nothing of them, and making it is slow."""
+        if ExperimentCLI._one_parser is None:
+            super().setup_parser(*args, **kwargs)
+            ExperimentCLI._one_parser = self.parser
+        self.parser = ExperimentCLI._one_parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_class_arguments(RunSettings, "run", instantiate=False)

@@ -131,7 +131,7 @@ def open_run(
         disable_code=True,
         silent=True,
         x_disable_stats=True,
-        init_timeout=20,
+        init_timeout=float(os.environ.get("WANDB_INIT_TIMEOUT", 20)),
     )
     options |= {
         "project": project or os.environ.get("WANDB_PROJECT", PROJECT),

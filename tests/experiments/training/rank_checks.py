@@ -27,7 +27,7 @@ from experiments.training.measure import predict
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
-ROWS, BATCH, EPOCHS = 68, 8, 4  # 51 train rows, of which the last batch has 3
+ROWS, BATCH, EPOCHS = 68, 8, 3  # 51 train rows, of which the last batch has 3
 STEPS = 7  # of an epoch
 CUT = STEPS + 3  # step at which the resumed run is stopped
 FREE = {"word_dropout": 0.0, "dropout": 0.0}

@@ -97,6 +97,7 @@ def test_a_server_out_of_reach_does_not_fail_the_run(lit: Command, tmp_path: Pat
         WANDB_MODE="online",
         WANDB_API_KEY="0" * 40,
         WANDB_BASE_URL="http://127.0.0.1:9",
+        WANDB_INIT_TIMEOUT="3",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     run = tmp_path / "fit" / "tfidf_logreg" / "seed-0"
