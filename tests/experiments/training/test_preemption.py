@@ -38,6 +38,7 @@ EVERYTHING = {  # settings that draw random numbers or have a state
         "schedule": "cosine",
         "warmup_fraction": 0.2,
         "optimizer": "adamw",
+        "embedding_dim": 8,  # a checkpoint after every batch: small ones
     },
 }
 
