@@ -38,13 +38,20 @@ class ToyData(TextDataModule):
             a quarter.
         classes: number of classes.
         text_seed: random seed of the texts.
+        vocab_size: more than the words of the texts, so that models stay small.
         **kwargs: see TextDataModule.
     """
 
     def __init__(
-        self, *, rows: int = 64, classes: int = 2, text_seed: int = 0, **kwargs: Any
+        self,
+        *,
+        rows: int = 64,
+        classes: int = 2,
+        text_seed: int = 0,
+        vocab_size: int | None = 1_000,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(vocab_size=vocab_size, **kwargs)
         self.rows, self.classes, self.text_seed = rows, classes, text_seed
         self.label_names = tuple(f"class{label}" for label in range(classes))
 

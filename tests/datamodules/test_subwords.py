@@ -150,7 +150,7 @@ def test_a_decoder_without_any_special_token_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "vocab_size is 30000 .* set --data.vocab_size null"),
+        ({}, "vocab_size is 1000 .* set --data.vocab_size null"),
         (
             {"vocab_size": None, "min_frequency": 2},
             "min_frequency is 2, but the vocabulary of SubwordTokenizer is fixed",

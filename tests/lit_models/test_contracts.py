@@ -160,6 +160,7 @@ def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path:
                 "rows": 42,
                 "classes": 2,
                 "batch_size": 8,
+                "vocab_size": 30_000,
                 "cache_dir": str(tmp_path),
                 "vectors": toy_vectors(kind),
             },
