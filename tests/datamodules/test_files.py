@@ -97,7 +97,6 @@ def test_the_parts_of_a_corpus(folder: Path) -> None:
     assert corpus.notes == ("40 of the 40 test texts are also in the train data.",)
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 7: only the test file is compared")
 def test_texts_that_are_also_in_the_train_file_are_told(folder: Path) -> None:
     write(folder / "valid.csv", [*ROWS[:3], ("new", "pos")], ("text", "label"))
     write(folder / "test.csv", [ROWS[3], ("new", "pos")], ("text", "label"))
@@ -109,7 +108,6 @@ def test_texts_that_are_also_in_the_train_file_are_told(folder: Path) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 7: symbols are dropped")
 def test_texts_that_differ_in_an_emoji_are_not_told_as_copies(folder: Path) -> None:
     for name, emoji in (("train", "😀"), ("valid", "🙁"), ("test", "😍")):
         rows = [(f"@user{i} {emoji}", "pn"[i % 2]) for i in range(10)]

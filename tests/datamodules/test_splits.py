@@ -119,7 +119,6 @@ def test_markup_case_and_punctuation_make_no_difference(one: str, other: str) ->
     assert text_key(one) == text_key(other)
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 7: marks and symbols are dropped")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -138,7 +137,6 @@ def test_marks_and_symbols_of_any_script_make_another_text(one: str, other: str)
     assert text_key(one) != text_key(other)
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 7: another normal form, or an invisible mark")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
