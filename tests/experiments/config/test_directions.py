@@ -22,7 +22,6 @@ def resolve(*words: str) -> Resolved:
     return dataclasses.replace(spec_of(Path("run")), overrides=words).resolve()
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 6: the mode stays min")
 @pytest.mark.parametrize("metric", [name for name, mode in BETTER.items() if mode == "max"])
 def test_the_mode_follows_from_the_metric(metric: str) -> None:
     resolved = resolve(f"--run.monitor={metric}")
@@ -36,14 +35,11 @@ def test_a_mode_may_be_written_out(metric: str) -> None:
 
 
 @pytest.mark.parametrize("metric", BETTER)
-def test_a_mode_written_out_is_the_same_run(metric: str, request: pytest.FixtureRequest) -> None:
-    if BETTER[metric] == "max":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="Trust 6: it has two hashes"))
+def test_a_mode_written_out_is_the_same_run(metric: str) -> None:
     given = resolve(f"--run.monitor={metric}", f"--run.mode={BETTER[metric]}")
     assert given.hash == resolve(f"--run.monitor={metric}").hash
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 6: a mode against the metric is taken")
 @pytest.mark.parametrize("metric", BETTER)
 def test_a_mode_against_the_metric_is_refused(metric: str) -> None:
     mode = "min" if BETTER[metric] == "max" else "max"
@@ -52,7 +48,6 @@ def test_a_mode_against_the_metric_is_refused(metric: str) -> None:
         resolve(f"--run.monitor={metric}", f"--run.mode={mode}")
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 6: any word is taken")
 @pytest.mark.parametrize(
     ("metric", "near"),
     [

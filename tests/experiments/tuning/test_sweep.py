@@ -160,7 +160,6 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
     assert "is a sweep over other settings" in capsys.readouterr().err
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 6: the worst trial wins")
 @pytest.mark.parametrize("metric", ["val/accuracy", "val/f1", "val/auroc"])
 def test_a_sweep_searches_in_the_direction_of_its_metric(
     metric: str, space: Path, tmp_path: Path
