@@ -164,9 +164,13 @@ class LitClassifier(L.LightningModule):
     # Training, validation and prediction
 
     def forward(self, batch: TextBatch) -> Tensor:
-        """float32[B, C] logits. Override where the network takes more than tokens and lengths."""
+        """float32[B, C] logits. Override where the network takes more than tokens and lengths.
+
+        In validation and prediction the batch is blind: its labels and ids are -1.
+        """
         logits: Tensor = self.net(batch.tokens, batch.lengths)
-        return logits.float()  # fp32 losses and probabilities under autocast
+        # At least fp32 losses and probabilities, also under autocast.
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Training loss, cross-entropy. Override where an architecture has another."""
@@ -187,7 +191,7 @@ class LitClassifier(L.LightningModule):
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
         """Log `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
-        logits, size = self(batch), len(batch.labels)
+        logits, size = self(batch.blind()), len(batch.labels)
         self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
         self.log("val/log_loss", self.val_loss, batch_size=size)
         self.val_metrics.update(logits.softmax(dim=1), batch.labels)
@@ -195,7 +199,7 @@ class LitClassifier(L.LightningModule):
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
-        return Prediction(batch.ids.cpu(), self(batch).softmax(dim=1).float().cpu())
+        return Prediction(batch.ids.cpu(), self(batch.blind()).softmax(dim=1).float().cpu())
 
     def configure_callbacks(self) -> list[Callback]:
         """The callback that averages the weights, if that is set."""

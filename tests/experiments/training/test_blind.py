@@ -44,7 +44,6 @@ class PredictStepLeak(Leak):
         return Prediction(batch.ids, self(batch).softmax(dim=1))
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 4: the model is told labels and ids")
 @pytest.mark.parametrize("kind", [Leak, IdLeak, PredictStepLeak])
 def test_a_model_that_predicts_what_it_is_told_predicts_nothing(
     kind: type[Leak], tmp_path: Path
