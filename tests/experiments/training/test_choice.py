@@ -242,15 +242,7 @@ def test_latency_is_at_least_the_sleep_of_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["holdout", "refit"])
-@pytest.mark.parametrize(
-    "test",
-    [
-        True,
-        pytest.param(
-            False, marks=pytest.mark.xfail(strict=True, reason="Trust 8: validation twice")
-        ),
-    ],
-)
+@pytest.mark.parametrize("test", [True, False])
 def test_each_part_is_predicted_once(
     test: bool, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
