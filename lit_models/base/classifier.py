@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
@@ -21,7 +21,7 @@ from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
 from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, clip_gradients
-from lit_models.base.processes import MeanOverRows, reduce_loss
+from lit_models.base.processes import MacroAUROC, MeanOverRows, reduce_loss
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
 from lit_models.layers.embedding import initialize_embeddings
 
@@ -129,7 +129,7 @@ class LitClassifier(L.LightningModule):
             {
                 "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
                 "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
-                "auroc": MulticlassAUROC(num_classes, average="macro", validate_args=False),
+                "auroc": MacroAUROC(num_classes),
             },
             prefix="val/",
         )

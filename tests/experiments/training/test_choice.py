@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.train_view import TrainView
 from datamodules.text import TextDataModule
+from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.records.predictions import read_predictions
@@ -37,8 +38,9 @@ BEST = QUALITY.index(max(QUALITY))
 class WordScores(nn.Module):
     """How much more often each word is in texts of class 1, mixed with nonsense."""
 
-    def __init__(self) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
+        self.num_classes = num_classes
         self.register_buffer("scores", torch.zeros(1000))
         self.register_buffer("quality", torch.zeros(()))
         self.unused = nn.Parameter(torch.zeros(1))
@@ -48,7 +50,7 @@ class WordScores(nn.Module):
         known = (self.scores[tokens] * words).sum(dim=1)
         nonsense = ((tokens * 12.9898).sin() * words).sum(dim=1)
         score = self.quality * known + (1 - self.quality) * nonsense + 0 * self.unused
-        return torch.stack([-score, score], dim=1)
+        return score[:, None] * torch.arange(-1, self.num_classes - 1)
 
 
 class Scripted(LitClassifier):
@@ -58,7 +60,7 @@ class Scripted(LitClassifier):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.net = WordScores()
+        self.net = WordScores(self.num_classes)
 
     def prepare(self, view: TrainView) -> None:
         signs = torch.from_numpy(np.repeat(2.0 * view.labels - 1, view.tokens.lengths)).float()
@@ -85,6 +87,15 @@ def test_the_chosen_epoch_is_the_best_of_the_metric(metric: str, tmp_path: Path)
     assert values.index(BETTER[metric](values)) == fit.best_epoch == BEST
     assert len(values) == BEST + 1 + 2  # the patience
     assert float(model.net.quality) == QUALITY[BEST]
+
+
+def test_a_metric_that_is_undefined_is_not_taken_for_a_diverged_fit(tmp_path: Path) -> None:
+    spec = scripted(tmp_path / "run", "--run.monitor=val/auroc", "--data.classes=3")
+    spec = dataclasses.replace(spec, overrides=(*spec.overrides, "--data.rows=8"))
+    resolved = spec.resolve()  # 2 validation rows, of 3 classes
+    build_and_setup(resolved)
+    with pytest.raises(ConfigError, match="'val/auroc', which is undefined where a class is abs"):
+        fit_and_choose(resolved, tmp_path / "run")
 
 
 # The clock of the run below: seconds that each part takes.
