@@ -265,6 +265,7 @@ def test_each_part_is_predicted_once(
 
     monkeypatch.setattr(run, "predict", watched)
     monkeypatch.setattr(outcome, "throughput", lambda *words: (1.0, 1))
+    monkeypatch.setattr(outcome, "latency", lambda *words: np.ones(1))
     words = (f"--run.protocol={protocol}",)
     execute(dataclasses.replace(scripted(tmp_path / "run", *words), test=test))
     assert parts == [list(VALIDATION_ROWS), *([list(range(ROWS // 2))] if test else [])]
