@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from datamodules.splits import drop_copies, grouped_split, merge_groups, text_ke
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of the cache key: raise it whenever the same files would be read differently."""
 
 
@@ -95,9 +97,11 @@ class TextFiles(TextDataModule):
         """
         train = self._read("train")
         assert train is not None
+        parts = {"train": train.texts}
         if validation := self._read("validation"):
             rows = np.arange(len(train) + len(validation))
             train_rows, val_rows = rows[: len(train)], rows[len(train) :]
+            parts["validation"] = validation.texts
             train = TextSplit(
                 train.texts + validation.texts,
                 np.concatenate([train.labels, validation.labels]),
@@ -108,6 +112,8 @@ class TextFiles(TextDataModule):
         test, unlabelled = self._read("test"), self._read("unlabelled")
         if test is not None and unlabelled is not None:
             unlabelled = drop_copies(unlabelled, test.texts)
+        if test is not None:
+            parts["test"] = test.texts
         path = self.files["train"].resolve()
         return Corpus(
             path.parent.name if path.stem == "train" else path.stem,
@@ -117,7 +123,7 @@ class TextFiles(TextDataModule):
             val_rows,
             test,
             unlabelled,
-            notes=_overlap(train, test),
+            notes=_overlap(parts),
         )
 
     def _read(self, part: str) -> TextSplit | None:
@@ -201,14 +207,16 @@ def _is_number(name: str) -> bool:
         return False
 
 
-def _overlap(train: TextSplit, test: TextSplit | None) -> tuple[str, ...]:
-    if test is None:
-        return ()
-    train_keys = {text_key(text) for text in train.texts}
-    copies = sum(text_key(text) in train_keys for text in test.texts)
-    if not copies:
-        return ()
-    return (f"{copies:,} of the {len(test):,} test texts are also in the train data.",)
+def _overlap(parts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Sentences on the texts of a part that are also in one before it."""
+    keys = {part: [text_key(text) for text in texts] for part, texts in parts.items()}
+    notes = []
+    for other, part in combinations(parts, 2):
+        known = set(keys[other])
+        if copies := sum(key in known for key in keys[part]):
+            count = f"{copies:,} of the {len(parts[part]):,} {part} texts"
+            notes.append(f"{count} are also in the {other} data.")
+    return tuple(notes)
 
 
 def _listed(names: tuple[str, ...]) -> str:

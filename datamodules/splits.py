@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,28 +13,46 @@ from datamodules.errors import DataError
 from datamodules.store.corpus import TextSplit
 
 _MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
-_LETTERS = re.compile(r"[^\W_]+")
 _ATTEMPTS = 20
 """Orders tried per split. The first one fits where most groups are single rows."""
-_ASCII_NOT_LETTERS = bytes(code for code in range(128) if not chr(code).isalnum())
+_ASCII_PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
+
+
+class _Kept(dict[int, int | None]):
+    """Table for `str.translate`: drops spaces, punctuation, and control and format characters.
+
+    As in BERT's tokenizer, all marks of ASCII are punctuation, `$` and `+` too. Symbols beyond
+    ASCII are kept, such as emoji and currencies: a tokenizer makes tokens of them.
+    """
+
+    def __missing__(self, code: int) -> int | None:
+        if code < 128:
+            dropped = code in _ASCII_PUNCTUATION
+        else:
+            category = unicodedata.category(chr(code))
+            dropped = category[0] in "PZ" or category in ("Cc", "Cf")
+        self[code] = None if dropped else code
+        return self[code]
+
+
+_KEPT = _Kept()
 
 
 def text_key(text: str) -> bytes:
     """Digest without regard to markup, case, spacing and punctuation; copies of a text share it.
 
-    A text without letters and digits is digested as it is.
+    Letters, digits, combining marks and symbols of all scripts count, in their normal form C. A
+    text of punctuation alone is digested as it is, without its spaces.
 
     Returns:
         16 bytes (BLAKE2b).
     """
     plain = _MARKUP.sub("", text).lower() if "<" in text else text.lower()
     if plain.isascii():  # the same result as the line below, twenty times faster
-        letters = plain.encode().translate(None, _ASCII_NOT_LETTERS)
+        kept = plain.encode().translate(None, _ASCII_PUNCTUATION)
     else:
-        letters = "".join(_LETTERS.findall(plain)).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(
-        letters or text.encode("utf-8", "surrogatepass"), digest_size=16
-    ).digest()
+        kept = _encode(unicodedata.normalize("NFC", plain).translate(_KEPT))
+    return hashlib.blake2b(kept or _encode("".join(text.split())), digest_size=16).digest()
 
 
 def drop_copies(split: TextSplit, of: Sequence[str]) -> TextSplit:
@@ -216,3 +235,7 @@ def _fill(
         else:
             other_groups.append(group)
     return np.sort(np.asarray(rows, dtype=np.int64)), other_groups
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from datamodules.errors import DataError
+from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
 from datamodules.store.sampler import BucketSampler
 from datamodules.store.truncation import TokenTruncation
@@ -37,6 +38,11 @@ class TextBatch(NamedTuple):
     labels: torch.Tensor
     ids: torch.Tensor
 
+    def blind(self) -> TextBatch:
+        """The same texts without labels and ids, all -1: what a network may see in evaluation."""
+        unknown = torch.full_like(self.labels, UNLABELLED)
+        return self._replace(labels=unknown, ids=unknown)
+
 
 class TokenDataset(Dataset[TextBatch]):
     """Some rows of a split. Indexing with an array of positions returns a whole `TextBatch`.
@@ -61,6 +67,11 @@ class TokenDataset(Dataset[TextBatch]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def unlabelled(self) -> TokenDataset:
+        """The same rows without their labels."""
+        unknown = np.full_like(self.labels, UNLABELLED)
+        return TokenDataset(self.tokens, unknown, self.rows, self.token_truncation)
 
     def __getitem__(self, positions: np.ndarray) -> TextBatch:
         rows = self.rows[positions]

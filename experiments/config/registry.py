@@ -185,8 +185,9 @@ class RunSettings:
         protocol: `holdout` trains on 90% of train and chooses on the rest; `refit` does the same,
             then trains anew on all of train for as many epochs as were chosen, and tests and keeps
             the new weights. Validation metrics are those of the first fit.
-        monitor: metric on the validation rows by which the best epoch is chosen.
-        mode: `min` if a lower metric is better, else `max`.
+        monitor: metric on the validation rows by which the best epoch is chosen
+            (`experiments.config.directions`).
+        mode: `min` if a lower metric is better, else `max`; None: as the metric demands.
         patience: epochs without improvement after which a run stops.
         precision: `auto` is bf16 where the card has it in hardware, fp16 on older cards, fp32
             elsewhere; or any of Lightning's names.
@@ -202,7 +203,7 @@ class RunSettings:
         self,
         protocol: Literal["holdout", "refit"] = "holdout",
         monitor: str = "val/log_loss",
-        mode: Literal["min", "max"] = "min",
+        mode: Literal["min", "max"] | None = None,
         patience: int = 3,
         precision: str = "auto",
         checkpoint_minutes: float = 10.0,

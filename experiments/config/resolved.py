@@ -23,6 +23,7 @@ import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short nam
 from datamodules.errors import DataError
 from datamodules.text import TextDataModule
 from datamodules.upgrade.translate import current_config, current_words
+from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
 from experiments.config.registry import (
     ConfigError,
@@ -126,12 +127,14 @@ class Resolved:
             self.cli = ExperimentCLI(args)
         except ArgumentError as error:
             raise explain(error, settings, _known_keys()) from error
+        self.run: Any = self.cli.config["run"]
+        if self.run.mode is None:
+            self.run.mode = direction_of(self.run.monitor)
         text = self.cli.parser.dump(self.cli.config, skip_none=False)
         self.config: dict[str, Any] = yaml.safe_load(text)
         for part in ("model", "data"):
             if not self.config.get(part):
                 raise ConfigError(f"the config has no `{part}:`; it must name a class_path")
-        self.run: Any = self.cli.config["run"]
         self.seed: int = self.cli.config["seed_everything"]
 
     def build(self) -> tuple[LitClassifier, TextDataModule]:

@@ -83,7 +83,7 @@ def fit_and_choose(
     Raises:
         Stopped: a signal stopped the run.
         FloatingPointError: the training loss or the monitored metric is not finite.
-        ConfigError: the monitored metric is never logged.
+        ConfigError: the monitored metric is never logged, or is undefined.
     """
     run, model = resolved.run, resolved.cli.model
     best = ModelCheckpoint(
@@ -207,6 +207,12 @@ def _check_finite(clock: TrainingTimer, monitor: str, best: ModelCheckpoint) -> 
     for epoch in clock.history:
         value = epoch.get(monitor, 0.0)
         if value is None or not math.isfinite(value):
+            diverged = not math.isfinite(epoch.get("val/log_loss") or 0.0)
+            if monitor == "val/auroc" and not diverged:
+                raise ConfigError(
+                    "run.monitor is 'val/auroc', which is undefined where a class is absent from "
+                    "validation; set --run.monitor val/log_loss, or validate on all classes"
+                )
             raise FloatingPointError(
                 f"{monitor} is {value} in epoch {epoch['epoch']:.0f} (counted from 0); lower "
                 "--model.learning_rate or set --model.gradient_clip_norm"

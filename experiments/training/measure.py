@@ -9,7 +9,7 @@ import lightning as L
 import numpy as np
 import torch
 
-from datamodules.store.batching import TextLoader
+from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
 from experiments.training import ranks
@@ -23,16 +23,20 @@ _SECONDS_A_SIZE, _SECONDS_A_BATCH = 0.5, 2.0
 def predict(trainer: L.Trainer, model: LitClassifier, loader: TextLoader) -> Predictions:
     """Predicts every row of a loader once, each rank a part of every batch. Collective.
 
+    The model is given no labels, whatever it overrides.
+
     Returns:
         The predictions of all ranks in id order, on every rank.
     """
-    batches: Any = trainer.predict(model, dataloaders=loader)
+    dataset: TokenDataset = loader.dataset  # type: ignore[assignment]
+    unlabelled = TextLoader(dataset.unlabelled(), sampler=loader.sampler)
+    batches: Any = trainer.predict(model, dataloaders=unlabelled)
     columns = zip(*batches, strict=True)
     arrays = [np.concatenate([part.numpy() for part in column]) for column in columns]
     ids, probabilities = map(np.concatenate, zip(*ranks.all_gather(arrays), strict=True))
-    labels = loader.dataset.labels[ids]  # type: ignore[attr-defined]  # aligned by id, not by order
+    labels = dataset.labels[ids]  # aligned by id, not by order
     predictions = Predictions(ids, labels, probabilities).in_id_order()
-    if not np.array_equal(predictions.ids, loader.dataset.rows):  # type: ignore[attr-defined]
+    if not np.array_equal(predictions.ids, dataset.rows):
         raise RuntimeError(f"{len(ids)} predictions do not cover the split's rows once each")
     return predictions
 

@@ -30,7 +30,7 @@ def build_row(
     spec: RunSpec,
     resolved: Resolved,
     fits: list[Fit],
-    predictions: Predictions,
+    predictions: Predictions | None,
     tokens: int,
     energy: float | None,
     config: dict[str, Any],
@@ -45,7 +45,7 @@ def build_row(
         spec: the run.
         resolved: its settings, those of the second fit under `refit`.
         fits: its fits, the one that chose the epoch first.
-        predictions: of the test rows, or of validation where the run is not tested.
+        predictions: of the test rows; None where the run is not tested.
         tokens: real tokens trained on, over all processes.
         energy: in joules; None where no card tells.
         config: its settings, those of the first fit.
@@ -57,7 +57,7 @@ def build_row(
     data = resolved.cli.datamodule
     data.encoder.save(folder)
     test = None
-    if spec.test:
+    if predictions is not None:
         write_predictions(folder / TEST_FILE, predictions)
         test = metrics_of(folder / TEST_FILE)
     memory = peak_memory_bytes()  # before `throughput` predicts in large batches

@@ -99,8 +99,9 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
             fits.append(refit(resolved, folder, epoch, second, _prefixed("refit, ", progress)))
         progress("predicting", 1.0)
         resolved.cli.model.save(folder)  # collective for a sharded model
-        part = "test" if spec.test else "val"
-        predictions = predict(resolved.cli.trainer, resolved.cli.model, data.loader(part))
+        predictions = None  # those of validation are written already
+        if spec.test:
+            predictions = predict(resolved.cli.trainer, resolved.cli.model, data.loader("test"))
         tokens = sum(fit.clock.all_tokens() for fit in fits)
         stop.check("before the row was written")
         if not first:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.config.directions import check_direction
 from experiments.config.resolved import Resolved
 from experiments.records.plan import PlannedRun
 
@@ -47,4 +48,6 @@ class RunSpec:
         Raises:
             ConfigError: a setting that cannot be used.
         """
-        return Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)
+        resolved = Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)
+        check_direction(resolved.run)
+        return resolved

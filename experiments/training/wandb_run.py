@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import WandbLogger
 from wandb.sdk.lib.import_hooks import unregister_all_post_import_hooks
 
 from datamodules.text import TextDataModule
+from experiments.config.directions import DIRECTIONS
 from experiments.config.resolved import Resolved
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
@@ -25,8 +26,6 @@ from experiments.records.row import Row
 
 ID_FILE = "wandb_id.txt"
 PROJECT = "lit-sentiment"
-# Direction in which a metric improves.
-BEST = {"val/log_loss": "min", "val/accuracy": "max", "val/f1": "max", "val/auroc": "max"}
 
 _failed = False
 
@@ -99,7 +98,7 @@ def start(
     unregister_all_post_import_hooks()
     run.define_metric("trainer/global_step")
     run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
-    for name, best in BEST.items():  # the summary also holds the best of all epochs
+    for name, best in DIRECTIONS.items():  # the summary also holds the best of all epochs
         for metric in (name, f"refit/{name}"):
             run.define_metric(
                 metric, step_metric="trainer/global_step", step_sync=True, summary=f"{best},last"
@@ -176,7 +175,7 @@ def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> No
     """
     if logger is None:
         return
-    final = {f"chosen/{key}" if key in BEST else key: value for key, value in final.items()}
+    final = {f"chosen/{key}" if key in DIRECTIONS else key: value for key, value in final.items()}
     costs = ("parameters", "train_seconds", "checkpoint_bytes", "latency_ms_p50", "best_epoch")
     summary = {**final, **{name: getattr(row, name) for name in costs}}
     with _tolerate_failure():

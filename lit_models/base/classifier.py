@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
@@ -21,7 +21,7 @@ from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
 from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, clip_gradients
-from lit_models.base.processes import MeanOverRows, reduce_loss
+from lit_models.base.processes import MacroAUROC, MeanOverRows, reduce_loss
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
 from lit_models.layers.embedding import initialize_embeddings
 
@@ -129,7 +129,7 @@ class LitClassifier(L.LightningModule):
             {
                 "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
                 "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
-                "auroc": MulticlassAUROC(num_classes, average="macro", validate_args=False),
+                "auroc": MacroAUROC(num_classes),
             },
             prefix="val/",
         )
@@ -164,9 +164,13 @@ class LitClassifier(L.LightningModule):
     # Training, validation and prediction
 
     def forward(self, batch: TextBatch) -> Tensor:
-        """float32[B, C] logits. Override where the network takes more than tokens and lengths."""
+        """float32[B, C] logits. Override where the network takes more than tokens and lengths.
+
+        In validation and prediction the batch is blind: its labels and ids are -1.
+        """
         logits: Tensor = self.net(batch.tokens, batch.lengths)
-        return logits.float()  # fp32 losses and probabilities under autocast
+        # At least fp32 losses and probabilities, also under autocast.
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Training loss, cross-entropy. Override where an architecture has another."""
@@ -187,7 +191,7 @@ class LitClassifier(L.LightningModule):
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
         """Log `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
-        logits, size = self(batch), len(batch.labels)
+        logits, size = self(batch.blind()), len(batch.labels)
         self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
         self.log("val/log_loss", self.val_loss, batch_size=size)
         self.val_metrics.update(logits.softmax(dim=1), batch.labels)
@@ -195,7 +199,7 @@ class LitClassifier(L.LightningModule):
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
-        return Prediction(batch.ids.cpu(), self(batch).softmax(dim=1).float().cpu())
+        return Prediction(batch.ids.cpu(), self(batch.blind()).softmax(dim=1).float().cpu())
 
     def configure_callbacks(self) -> list[Callback]:
         """The callback that averages the weights, if that is set."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
@@ -13,6 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 
 from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
@@ -82,7 +84,24 @@ class LitEstimator(LitClassifier, ABC):
                 f"{classes.tolist()} alone; a classifier needs at least two classes"
             )
         features = self.learn_features(view)
-        self.estimator = self.make_estimator().fit(features, view.labels)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.estimator = self.make_estimator().fit(features, view.labels)
+        self._note_convergence(caught)
+
+    def _note_convergence(self, caught: list[warnings.WarningMessage]) -> None:
+        """Makes a note of a solver's warnings that it did not converge, and warns of all others."""
+        for warning in caught:
+            if not issubclass(warning.category, ConvergenceWarning):
+                warnings.warn_explicit(
+                    warning.message, warning.category, warning.filename, warning.lineno
+                )
+                continue
+            reason = str(warning.message).splitlines()[0].rstrip(".:")
+            remedy = "; raise --model.max_iter" if "max_iter" in self.hparams else ""
+            note = f"the fit did not converge ({reason}){remedy}"
+            if note not in self.notes:
+                self.notes += (note,)
 
     def setup(self, stage: str) -> None:
         """Fit in `prepare`, and let the trainer take no steps."""

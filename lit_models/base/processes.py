@@ -1,4 +1,4 @@
-"""Losses over several processes: the one to minimise on each, and their mean over an epoch."""
+"""Losses and AUROC over an epoch and several processes, and the loss to minimise on each."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAUROC
+from torchmetrics.utilities.data import dim_zero_cat
 
 
 class MeanOverRows(Metric):
@@ -35,6 +37,28 @@ class MeanOverRows(Metric):
         return self.total / self.rows
 
 
+class MacroAUROC(MulticlassAUROC):
+    """Area under the ROC curve, one class against the rest, the mean over the classes.
+
+    NaN where a class is absent from the labels, as `experiments.records.metrics` has none then;
+    torchmetrics counts such a class as 0.
+
+    Args:
+        num_classes: C.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes, average="macro", validate_args=False)
+
+    def compute(self) -> Tensor:  # type: ignore[override]  # as its base has it
+        """Area so far."""
+        labels = dim_zero_cat(self.target)
+        if len(labels.unique()) < self.num_classes:
+            return torch.full((), torch.nan, device=labels.device)
+        area: Tensor = super().compute()
+        return area
+
+
 def reduce_loss(
     loss: Tensor, rows: int, world: int, is_sum: bool
 ) -> tuple[Tensor, Tensor, Tensor | int]:
@@ -50,13 +74,13 @@ def reduce_loss(
         is_sum: the loss is a sum over rows, not their mean.
 
     Returns:
-        Weighted loss of this process; loss of the whole batch, detached; rows of the whole batch.
+        Weighted loss of this process; mean of the whole batch over its rows, detached; these rows.
     """
     if world == 1:
-        return loss, loss.detach(), rows
+        return loss, loss.detach() / (rows if is_sum else 1), rows
     sums = torch.stack([loss.detach() * (1 if is_sum else rows), loss.new_tensor(rows)])
     dist.all_reduce(sums)
     total, all_rows = sums
     if is_sum:
-        return loss * world, total, all_rows
+        return loss * world, total / all_rows, all_rows
     return loss * (rows * world / all_rows), total / all_rows, all_rows

@@ -97,6 +97,24 @@ def test_the_parts_of_a_corpus(folder: Path) -> None:
     assert corpus.notes == ("40 of the 40 test texts are also in the train data.",)
 
 
+def test_texts_that_are_also_in_the_train_file_are_told(folder: Path) -> None:
+    write(folder / "valid.csv", [*ROWS[:3], ("new", "pos")], ("text", "label"))
+    write(folder / "test.csv", [ROWS[3], ("new", "pos")], ("text", "label"))
+    corpus = make(folder, validation="valid.csv", test="test.csv").read()
+    assert corpus.notes == (
+        "3 of the 4 validation texts are also in the train data.",
+        "1 of the 2 test texts are also in the train data.",
+        "1 of the 2 test texts are also in the validation data.",
+    )
+
+
+def test_texts_that_differ_in_an_emoji_are_not_told_as_copies(folder: Path) -> None:
+    for name, emoji in (("train", "😀"), ("valid", "🙁"), ("test", "😍")):
+        rows = [(f"@user{i} {emoji}", "pn"[i % 2]) for i in range(10)]
+        write(folder / f"{name}.csv", rows, ("text", "label"))
+    assert make(folder, validation="valid.csv", test="test.csv").read().notes == ()
+
+
 @pytest.mark.parametrize(
     ("labels", "names"),
     [

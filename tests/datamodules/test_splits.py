@@ -110,6 +110,9 @@ def test_more_rows_than_exist_and_negative_sizes_are_errors() -> None:
         ("It's  GOOD", "its good"),
         ("Ein schönes Stück…", "EIN SCHÖNES STÜCK"),
         ("naïve <i>fun</i>", "Naïve fun?"),
+        ("हिन्दी।", "\ufeffहिन्दी ॥"),
+        ("好看。", "「好看」！"),
+        ("ΚΑΛΌ", "καλό;"),
     ],
 )
 def test_markup_case_and_punctuation_make_no_difference(one: str, other: str) -> None:
@@ -117,7 +120,50 @@ def test_markup_case_and_punctuation_make_no_difference(one: str, other: str) ->
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("good", "bad"), ("10", "1"), (":)", ":("), ("a < b > c", "a c"), ("", "!")]
+    ("one", "other"),
+    [
+        ("@user1 😀", "@user1 😍"),
+        ("film 👍🏻", "film 👍🏿"),
+        ("हिन्दी", "हिन्द"),  # vowel signs are marks, not letters
+        ("ดี", "ดุ"),
+        ("كَتَبَ", "كُتِبَ"),
+        ("cafe\u0301", "cafe"),
+        ("10 €", "10 £"),
+        ("½ ★", "½ ☆"),
+        ("vote ✓", "vote ✗"),
+    ],
+)
+def test_marks_and_symbols_of_any_script_make_another_text(one: str, other: str) -> None:
+    assert text_key(one) != text_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("cafe\u0301", "caf\u00e9"),
+        ("한국어", "\u1112\u1161\u11ab\u1100\u116e\u11a8\u110b\u1165"),
+        ("!!! …", "!!!\u00a0…"),
+    ],
+)
+def test_normal_form_and_space_make_no_difference(one: str, other: str) -> None:
+    assert text_key(one) == text_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("good", "bad"),
+        ("10", "1"),
+        (":)", ":("),
+        ("a < b > c", "a c"),
+        ("", "!"),
+        ("😀", "😀😀"),
+        ("！", "？"),
+        ("好看", "难看"),
+        ("ممتاز", "سيئ"),
+        ("очень", "плохо"),
+        ("㊗", "㊙"),
+    ],
 )
 def test_other_words_make_another_text(one: str, other: str) -> None:
     assert text_key(one) != text_key(other)

@@ -10,10 +10,10 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from datamodules.store.batching import TextBatch
 from datamodules.vectors.word2vec import Word2Vec
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
@@ -22,12 +22,9 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.word_vectors import WordVectorEstimator
 from tests.batches import make_batch, make_view, random_rows
+from tests.lit_models.contracts import CHECKS, CLASSES, ROWS, VOCAB, Check
 from tests.tiny_encoders import offline
 from tests.toys import ToyData
-
-VOCAB, CLASSES = 60, 3
-LENGTHS = [1, 2, 3, 5, 8, 13, 21, 34]
-ROWS = random_rows(LENGTHS, VOCAB)
 
 
 class Losses(L.Callback):
@@ -78,55 +75,9 @@ def toy_vectors(kind: type) -> dict[str, Any] | None:
     }
 
 
-def outputs(model: LitClassifier, batch: TextBatch) -> np.ndarray:
-    """float64[B, C]: logits of a network, probabilities of an estimator, in full precision."""
-    with torch.no_grad():
-        if isinstance(model, LitEstimator):
-            return model.predict_step(batch).probabilities.double().numpy()
-        return model.net.double()(batch.tokens, batch.lengths).numpy()
-
-
-def test_gives_a_distribution_over_the_classes_for_each_row(
-    registry: Registry, experiment: str
-) -> None:
-    batch = make_batch(ROWS, classes=CLASSES)
-    with torch.no_grad():
-        found = build(registry, experiment).predict_step(batch._replace(ids=batch.ids + 100))
-    assert found.probabilities.shape == (len(ROWS), CLASSES)
-    assert found.probabilities.dtype == torch.float32
-    assert torch.allclose(found.probabilities.sum(dim=1), torch.ones(len(ROWS)), atol=1e-5)
-    assert found.ids.tolist() == list(range(100, 100 + len(ROWS)))
-
-
-def test_a_row_is_predicted_alike_alone_and_among_others(
-    registry: Registry, experiment: str
-) -> None:
-    model = build(registry, experiment)
-    together = outputs(model, make_batch(ROWS, width=3 * max(LENGTHS)))
-    for row, expected in zip(ROWS, together, strict=True):
-        alone = outputs(model, make_batch([row]))[0]
-        assert np.abs(alone - expected).max() <= 1e-9, f"length {len(row)}"
-
-
-def test_what_stands_in_the_padding_changes_nothing(registry: Registry, experiment: str) -> None:
-    model = build(registry, experiment)
-    plain = outputs(model, make_batch(ROWS, width=80))
-    other = outputs(model, make_batch(ROWS, width=80, pad=VOCAB - 1))
-    assert np.abs(plain - other).max() <= 1e-9
-
-
-def test_extreme_batch_mates_change_nothing(registry: Registry, experiment: str) -> None:
-    model = build(registry, experiment)
-    if not isinstance(model, LitEstimator):
-        with torch.no_grad():  # one word whose vector overflows whatever it meets
-            for module in model.net.modules():
-                if isinstance(module, torch.nn.Embedding | torch.nn.EmbeddingBag):
-                    module.weight[VOCAB - 1 : VOCAB] = 1e30  # a table of segments has no such row
-    calm = [[token for token in row if token != VOCAB - 1] or [2] for row in ROWS]
-    wild = [[VOCAB - 1] * 90]
-    expected = outputs(model, make_batch(calm))
-    found = outputs(model, make_batch(calm + wild, pad=VOCAB - 1))[:-1]
-    assert np.abs(found - expected).max() <= 1e-9
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_contract(check: Check, registry: Registry, experiment: str) -> None:
+    check(build(registry, experiment))
 
 
 def test_every_parameter_receives_a_gradient(registry: Registry, experiment: str) -> None:

@@ -63,6 +63,22 @@ def test_a_fit_is_the_rule_carried_out_by_hand(
     assert np.allclose(model.net.weights.weight.detach(), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("repeats", [2, 5])
+def test_the_logged_loss_does_not_grow_with_the_batch(repeats: int) -> None:
+    torch.manual_seed(0)
+    model = Perceptron(num_classes=2, ngrams=1, max_features=8)
+    model.net.bag.vocabulary.keys.copy_(torch.arange(1, 9))
+    torch.nn.init.normal_(model.net.weights.weight)
+    rows, losses, epoch = [[word] for word in range(1, 9)], [], []
+    for times in (1, repeats):
+        model.train_loss.reset()
+        summed = model.training_step(make_batch(rows * times), 0)
+        losses.append(model.step_loss)
+        epoch.append(model.train_loss.compute())
+        assert summed > 0 and torch.isclose(model.step_loss, summed.detach() / (8 * times))
+    assert torch.isclose(torch.stack(epoch), losses[0]).all()
+
+
 def test_predictions_use_weights_of_length_one() -> None:
     torch.manual_seed(0)
     model = Perceptron(num_classes=3, ngrams=1, max_features=8, sharpness=7.0).eval()

@@ -160,6 +160,23 @@ def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
     assert "is a sweep over other settings" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("metric", ["val/accuracy", "val/f1", "val/auroc"])
+def test_a_sweep_searches_in_the_direction_of_its_metric(
+    metric: str, space: Path, tmp_path: Path
+) -> None:
+    spec = spec_of("bag", tmp_path)
+    spec = dataclasses.replace(spec, overrides=(*spec.overrides, f"--run.monitor={metric}"))
+    sweep = Sweep(spec, read_space(space), 1, "asha", LocalLauncher(), Console(quiet=True))
+    assert sweep.study.direction == optuna.study.StudyDirection.MAXIMIZE
+    [trial] = [sweep._spec(sweep.study.ask().number)]
+    [callback] = trial.settings["trainer"]["callbacks"]
+    assert callback["init_args"]["mode"] == trial.resolve().run.mode == "max"
+    out = tmp_path / "wandb.yaml"
+    words = ["sweep", "bag", "--space", str(space), "--wandb-sweep", str(out)]
+    assert main([*words, *FIT, "--runs", str(tmp_path), f"--run.monitor={metric}"]) == 0
+    assert yaml.safe_load(out.read_text())["metric"] == {"name": metric, "goal": "maximize"}
+
+
 def test_a_trial_that_another_machine_is_at_is_left_to_it(space: Path, tmp_path: Path) -> None:
     sweep = sweep_in(tmp_path, space, 2)
     elsewhere = sweep.study.ask()

@@ -1,0 +1,61 @@
+"""Validation and prediction are blind: a model gets no label, and no id that gives one away."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from datamodules.store.batching import TextBatch
+from experiments.training.fitting import build_and_setup, fit_and_choose
+from experiments.training.measure import predict
+from lit_models.base.classifier import LitClassifier, Prediction
+from tests.experiments.training.test_refit import spec_of
+
+
+class Leak(LitClassifier):
+    """Predicts the labels that it is told, and class 0 where it is told none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(1, 2)
+
+    def told(self, batch: TextBatch) -> Tensor:
+        return batch.labels
+
+    def forward(self, batch: TextBatch) -> Tensor:
+        known = F.one_hot(self.told(batch).clamp(min=0) % 2, 2)
+        return 9.0 * known + 0 * self.net(torch.ones(len(known), 1))
+
+
+class IdLeak(Leak):
+    def told(self, batch: TextBatch) -> Tensor:
+        return batch.ids  # the label of row i is i modulo 2
+
+
+class PredictStepLeak(Leak):
+    """Has a `predict_step` of its own, as the estimators do."""
+
+    def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
+        return Prediction(batch.ids, self(batch).softmax(dim=1))
+
+
+@pytest.mark.parametrize("kind", [Leak, IdLeak, PredictStepLeak])
+def test_a_model_that_predicts_what_it_is_told_predicts_nothing(
+    kind: type[Leak], tmp_path: Path
+) -> None:
+    spec = spec_of(tmp_path / "run", "holdout")
+    settings = spec.settings | {"model": {"class_path": f"{__name__}.{kind.__name__}"}}
+    spec = dataclasses.replace(spec, settings=settings, overrides=("--trainer.max_epochs=1",))
+    resolved = spec.resolve()
+    model, data = build_and_setup(resolved)
+    [epoch] = fit_and_choose(resolved, tmp_path / "run").clock.history
+    assert epoch["val/accuracy"] == 0.5
+    for part in ("val", "test"):
+        predictions = predict(resolved.cli.trainer, model, data.loader(part))
+        right = predictions.probabilities.argmax(axis=1) == predictions.labels
+        assert right.mean() == 0.5, part
