@@ -12,7 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from experiments.machine.resources import JOBS_VARIABLE, cores
+from experiments.machine import openmp
+from experiments.machine.cores import cores
+from experiments.machine.resources import JOBS_VARIABLE
 
 _PACKAGES = (
     "torch",
@@ -38,7 +40,10 @@ def versions() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Processor, cores, threads, memory and GPUs, and the number of runs at once if several."""
+    """Processor, cores, threads, memory and GPUs, and the number of runs at once if several.
+
+    `openmp` has the variables that say how long threads wait (`experiments.machine.openmp`).
+    """
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
@@ -48,6 +53,7 @@ def hardware() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "cores": cores(),
         "threads": torch.get_num_threads(),
+        "openmp": openmp.waiting(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "gpu": gpu,
         "gpus": torch.cuda.device_count() if gpu else 0,
