@@ -18,9 +18,14 @@ def cores() -> int:
 
 def affinity() -> int:
     """CPU cores that this process may be put on, as `taskset` and Slurm set them."""
+    return len(core_numbers())
+
+
+def core_numbers() -> set[int]:
+    """Numbers of the cores that this process may be put on."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
 
 
 def cpu_quota(cgroups: Path | None = None, own: Path | None = None) -> float | None:
