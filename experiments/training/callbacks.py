@@ -41,13 +41,13 @@ class TrainingTimer(Callback):
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         fault_point("epoch")
-        self._resume()
+        self._resume(trainer)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
     ) -> None:
         if self._since is None:  # after validation within an epoch, or resumed within one
-            self._resume()
+            self._resume(trainer)
         self.wait_seconds += time.perf_counter() - self._ready
 
     def on_train_batch_end(
@@ -63,11 +63,11 @@ class TrainingTimer(Callback):
         self._ready = time.perf_counter()
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._pause()
+        self._pause(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         fault_point("epoch")
-        self._pause()
+        self._pause(trainer)
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if "_step" not in k}
         self.history.append(
             {"epoch": float(trainer.current_epoch), **values, "seconds": self.train_seconds}
@@ -76,7 +76,7 @@ class TrainingTimer(Callback):
     def on_exception(
         self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException
     ) -> None:
-        self._pause()
+        self._pause(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         running = time.perf_counter() - self._since if self._since is not None else 0.0
@@ -97,13 +97,13 @@ class TrainingTimer(Callback):
         """Sums the tokens of all ranks. Collective."""
         return sum(ranks.all_gather(int(self.tokens)))
 
-    def _resume(self) -> None:
-        _synchronise()
+    def _resume(self, trainer: L.Trainer) -> None:
+        _synchronise(trainer.strategy.root_device)
         self._since = self._ready = time.perf_counter()
 
-    def _pause(self) -> None:
+    def _pause(self, trainer: L.Trainer) -> None:
         if self._since is not None:
-            _synchronise()
+            _synchronise(trainer.strategy.root_device)
             self.train_seconds += time.perf_counter() - self._since
             self._since = None
 
@@ -211,6 +211,6 @@ class NonFiniteGuard(Callback):
         )
 
 
-def _synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

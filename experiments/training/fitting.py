@@ -25,7 +25,7 @@ from experiments.training.callbacks import (
     TrainingTimer,
 )
 from experiments.training.checkpointing import AtomicCheckpointIO, ResumeCheckpoint
-from experiments.training.measure import resolve_precision
+from experiments.training.devices import devices_of, resolve_precision
 from experiments.training.signals import handle_signals
 from lit_models.base.classifier import LitClassifier
 
@@ -182,7 +182,9 @@ def _fit(
     clock = TrainingTimer()
     trainer_settings = cli.config_init["trainer"]
     configured = {name: _listed(trainer_settings.get(name)) for name in ("callbacks", "plugins")}
-    precision = cli.config["trainer"].get("precision") or resolve_precision(run.precision)
+    precision = cli.config["trainer"].get("precision") or resolve_precision(
+        run.precision, devices_of(resolved)[0]
+    )
     with handle_signals() as stop:
         resumable = ResumeCheckpoint(folder, run.checkpoint_minutes, identity_of(resolved), stop)
         resume = resumable.file if resumable.resumes() else None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from experiments.config.identity import config_hash
 from experiments.config.resolved import Resolved
@@ -18,6 +19,7 @@ from experiments.records.predictions import Predictions, read_predictions, write
 from experiments.records.row import Row, row_to_dict
 from experiments.records.run_files import TEST_FILE, VAL_FILE, checksums
 from experiments.training import ranks, wandb_run
+from experiments.training.devices import devices_of
 from experiments.training.fitting import Fit
 from experiments.training.flops import flops_per_review
 from experiments.training.measure import latency, throughput
@@ -61,7 +63,8 @@ def build_row(
         write_predictions(folder / TEST_FILE, predictions)
         test = metrics_of(folder / TEST_FILE)
     memory = peak_memory_bytes()  # before `throughput` predicts in large batches
-    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    device = trainer.strategy.root_device
+    gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     milliseconds = latency(trainer, model, data)
     reviews_per_second, best_batch_size = throughput(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
@@ -103,7 +106,7 @@ def build_row(
         git_commit=code[0],
         git_dirty=code[1],
         versions=versions(),
-        hardware=hardware() | ({"processes": world} if world > 1 else {}),
+        hardware=hardware(devices_of(resolved)) | ({"processes": world} if world > 1 else {}),
         started=started,
         ended=now(),
         config_hash=config_hash(config),
@@ -144,12 +147,20 @@ def failed_row(
         git_commit=commit,
         git_dirty=dirty,
         versions=versions(),
-        hardware=hardware(),
+        hardware=hardware(_devices_if_any(resolved)),
         started=started,
         ended=now(),
         config_hash=resolved.hash,
         config=resolved.config,
     )
+
+
+def _devices_if_any(resolved: Resolved) -> list[torch.device]:
+    """Devices of a run; none where the device that it asks for is not there, so that it failed."""
+    try:
+        return devices_of(resolved)
+    except (MisconfigurationException, RuntimeError, ValueError):
+        return []
 
 
 def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:

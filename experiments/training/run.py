@@ -29,6 +29,7 @@ from experiments.records.run_files import (
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
+from experiments.training.devices import devices_of
 from experiments.training.fitting import (
     BEST_FILE,
     SELECTION_FILE,
@@ -88,7 +89,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
     logger = (
         wandb_run.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
     )
-    exit_code, meter = 1, EnergyMeter()
+    exit_code, meter = 1, EnergyMeter(devices_of(resolved))
     try:
         fits = [_fit_first(resolved, folder, logger, progress, stop)]
         if resolved.run.protocol == "refit":
