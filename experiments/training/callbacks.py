@@ -26,8 +26,8 @@ class TrainingTimer(Callback):
     Attributes:
         train_seconds: seconds within epochs, from fetching the first batch to the last step.
         wait_seconds: seconds of these in which the trainer waited for data.
-        steps: training batches.
-        tokens: tokens in them on this rank, without padding.
+        steps: optimiser steps; each may accumulate the gradients of several batches.
+        tokens: tokens in all batches on this rank, without padding.
         history: for each epoch its number, its logged metrics and `seconds` of training so far.
     """
 
@@ -58,7 +58,7 @@ class TrainingTimer(Callback):
         batch: TextBatch,
         batch_idx: int,
     ) -> None:
-        self.steps += 1
+        self.steps = trainer.global_step
         self.tokens = self.tokens + batch.lengths.sum()
         self._ready = time.perf_counter()
 

@@ -75,7 +75,6 @@ def test_a_run_stopped_anywhere_goes_on_through_every_epoch(
     assert seconds == sorted(seconds) and seconds[-1] <= fit.clock.train_seconds
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 8: accumulated batches count as steps")
 @pytest.mark.parametrize(("accumulated", "steps"), [(2, 3), (4, 2), (7, 1)])
 @pytest.mark.parametrize("cut", [False, True])
 def test_accumulated_batches_count_as_one_step(

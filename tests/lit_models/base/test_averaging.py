@@ -81,7 +81,6 @@ def test_ema_follows_its_recurrence(tmp_path: Path) -> None:
 STEPS = {2: [1, 3, 5], 4: [3, 5], 5: [4, 5], 9: [5]}
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 8: accumulated batches count as steps")
 @pytest.mark.parametrize("how", ["ema", "asgd"])
 @pytest.mark.parametrize("accumulated", STEPS)
 def test_accumulated_batches_are_one_step(accumulated: int, how: Average, tmp_path: Path) -> None:
