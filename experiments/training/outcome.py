@@ -69,7 +69,10 @@ def build_row(
     reviews_per_second, best_batch_size = throughput(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
     vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
-    notes = [f"{spec.experiment}: {note}." for note in (vectors_note, *model.notes) if note]
+    parameters, trained = model.parameter_count, resolved.cli.model.trainable_parameter_count
+    frozen_note = f"{trained:,} of {parameters:,} parameters were trained"
+    remarks = (vectors_note, frozen_note if trained < parameters else None, *model.notes)
+    notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
     history = chosen.clock.history
@@ -86,7 +89,8 @@ def build_row(
         seed=spec.seed,
         val=metrics_of(folder / VAL_FILE),
         test=test,
-        parameters=model.parameter_count,
+        parameters=parameters,
+        trainable_parameters=trained,
         train_seconds=sum(fit.seconds for fit in fits),
         seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
         epochs=len(history),

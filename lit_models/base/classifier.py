@@ -279,5 +279,10 @@ class LitClassifier(L.LightningModule):
 
     @property
     def parameter_count(self) -> int:
-        """Number of parameters."""
+        """Number of parameters, frozen ones included."""
         return sum(p.numel() for p in self.parameters())
+
+    @property
+    def trainable_parameter_count(self) -> int:
+        """Number of parameters that training changes."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)

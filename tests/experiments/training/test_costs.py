@@ -39,7 +39,6 @@ def spec_of(folder: Path, name: str, protocol: str = "holdout", **trainer: Any) 
     return RunSpec(name, "b", "smoke", 0, folder, settings)
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 8: frozen weights count as trained")
 @pytest.mark.parametrize("name", ["frozen", "cnn", "bag", "tfidf_logreg"])
 def test_a_row_says_how_many_parameters_were_trained(name: str, tmp_path: Path) -> None:
     row = execute(spec_of(tmp_path / "run", name))
