@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datamodules.vectors.base import Vectors, WordVectors
+from experiments.records.row import Row
+from experiments.training import callbacks, run
 from experiments.training.run import execute
+from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
 VECTORS = {
@@ -47,3 +54,52 @@ def test_a_row_says_how_many_parameters_were_trained(name: str, tmp_path: Path) 
     assert row.trainable_parameters == row.parameters - frozen > 0
     words = f"{row.trainable_parameters:,} of {row.parameters:,} parameters were trained"
     assert [words in note for note in row.notes] == ([True] if frozen else [False] * len(row.notes))
+
+
+@pytest.mark.xfail(strict=True, reason="Trust 9: the time of shared vectors is training time")
+@pytest.mark.parametrize("protocol", ["holdout", "refit"])
+@pytest.mark.parametrize("name", ["cnn", "frozen", "average"])
+def test_training_time_is_without_that_of_shared_vectors(
+    name: str, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = Vectors.load_or_learn
+
+    def learnt_long_ago(*words: Any) -> WordVectors:
+        return load(*words)._replace(seconds=1000.0)
+
+    monkeypatch.setattr(Vectors, "load_or_learn", learnt_long_ago)
+    started = time.monotonic()
+    row = execute(spec_of(tmp_path / "run", name, protocol))
+    assert row is not None and row.train_seconds is not None and row.seconds_to_best is not None
+    assert 0 < row.seconds_to_best <= row.train_seconds <= time.monotonic() - started
+    fits = 2 if protocol == "refit" else 1
+    assert row.vectors_seconds == (None if name in ("bag", "tfidf_logreg") else 1000 * fits)
+
+
+@pytest.mark.xfail(strict=True, reason="Trust 9: a resumed run has trained before its start")
+@pytest.mark.parametrize(  # of 6 steps in an epoch; the last is in the second fit
+    ("protocol", "step"),
+    [("holdout", 3), ("holdout", 8), ("refit", 3), ("refit", 8), ("refit", 12 + 3)],
+)
+def test_a_resumed_run_has_started_when_it_did_first(
+    protocol: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = iter(range(3))
+    count = iter(range(1, 1000))
+
+    def stop(*words: Any) -> None:
+        if next(count) == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def start() -> Row | None:
+        time_now = f"2026-01-01T0{next(hour)}:00:00+00:00"
+        for module in (run, callbacks):
+            monkeypatch.setattr(module, "now", lambda: time_now, raising=False)
+        return execute(spec_of(tmp_path / "run", "bag", protocol))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.ProgressCallback, "on_train_batch_end", stop)
+        with pytest.raises(Stopped):
+            start()
+    row = start()
+    assert row is not None and row.started == "2026-01-01T00:00:00+00:00"
