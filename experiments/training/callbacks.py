@@ -12,6 +12,8 @@ from lightning.pytorch.callbacks import Callback
 
 from datamodules.faults import fault_point
 from datamodules.store.batching import TextBatch
+from experiments.machine.environment import now
+from experiments.machine.halts import RunningClock
 from experiments.training import ranks
 from experiments.training.checkpointing import ResumeCheckpoint
 
@@ -24,6 +26,9 @@ class TrainingTimer(Callback):
     """Measures training time, without set-up, validation and their callbacks.
 
     Attributes:
+        running: the clock; within its block it stands still while the process is halted.
+        started: ISO 8601 time at which the fit was started first, as a resumed one knows.
+        halted_before: seconds of halts before the first epoch.
         train_seconds: seconds within epochs, from fetching the first batch to the last step.
         wait_seconds: seconds of these in which the trainer waited for data.
         steps: optimiser steps; each may accumulate the gradients of several batches.
@@ -32,12 +37,16 @@ class TrainingTimer(Callback):
     """
 
     def __init__(self) -> None:
+        self.running, self.started, self.halted_before = RunningClock(), now(), 0.0
         self.train_seconds = self.wait_seconds = 0.0
         self.steps = 0
         self.tokens: int | torch.Tensor = 0  # on a GPU a tensor: reading it would synchronise
         self.history: list[dict[str, float | None]] = []
         self._since: float | None = None
         self._ready = 0.0
+
+    def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.halted_before = self.running.halted
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         fault_point("epoch")
@@ -48,7 +57,7 @@ class TrainingTimer(Callback):
     ) -> None:
         if self._since is None:  # after validation within an epoch, or resumed within one
             self._resume(trainer)
-        self.wait_seconds += time.perf_counter() - self._ready
+        self.wait_seconds += self.running.seconds() - self._ready
 
     def on_train_batch_end(
         self,
@@ -60,7 +69,7 @@ class TrainingTimer(Callback):
     ) -> None:
         self.steps = trainer.global_step
         self.tokens = self.tokens + batch.lengths.sum()
-        self._ready = time.perf_counter()
+        self._ready = self.running.seconds()
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         self._pause(trainer)
@@ -79,8 +88,9 @@ class TrainingTimer(Callback):
         self._pause(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        running = time.perf_counter() - self._since if self._since is not None else 0.0
+        running = self.running.seconds() - self._since if self._since is not None else 0.0
         return {
+            "started": self.started,
             "train_seconds": self.train_seconds + running,
             "wait_seconds": self.wait_seconds,
             "steps": self.steps,
@@ -99,12 +109,12 @@ class TrainingTimer(Callback):
 
     def _resume(self, trainer: L.Trainer) -> None:
         _synchronise(trainer.strategy.root_device)
-        self._since = self._ready = time.perf_counter()
+        self._since = self._ready = self.running.seconds()
 
     def _pause(self, trainer: L.Trainer) -> None:
         if self._since is not None:
             _synchronise(trainer.strategy.root_device)
-            self.train_seconds += time.perf_counter() - self._since
+            self.train_seconds += self.running.seconds() - self._since
             self._since = None
 
 

@@ -51,7 +51,7 @@ def build_row(
         tokens: real tokens trained on, over all processes.
         energy: in joules; None where no card tells.
         config: its settings, those of the first fit.
-        started: ISO 8601 time of its start.
+        started: ISO 8601 time of its last start, before which a resumed run has trained.
         code: commit, and whether the code had uncommitted changes.
     """
     folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world_size
@@ -75,6 +75,7 @@ def build_row(
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
+    vectors_seconds = [f.vectors_seconds for f in fits if f.vectors_seconds is not None]
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
     names = ("encoder", "tokenizer", "model", "arrays")
@@ -92,6 +93,7 @@ def build_row(
         parameters=parameters,
         trainable_parameters=trained,
         train_seconds=sum(fit.seconds for fit in fits),
+        vectors_seconds=sum(vectors_seconds) if vectors_seconds else None,
         seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
         epochs=len(history),
         best_epoch=chosen.best_epoch,
@@ -111,7 +113,7 @@ def build_row(
         git_dirty=code[1],
         versions=versions(),
         hardware=hardware(devices_of(resolved)) | ({"processes": world} if world > 1 else {}),
-        started=started,
+        started=min(started, *(fit.clock.started for fit in fits)),
         ended=now(),
         config_hash=config_hash(config),
         wandb_run=_wandb_id(folder),

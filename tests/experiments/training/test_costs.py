@@ -56,9 +56,8 @@ def test_a_row_says_how_many_parameters_were_trained(name: str, tmp_path: Path) 
     assert [words in note for note in row.notes] == ([True] if frozen else [False] * len(row.notes))
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 9: the time of shared vectors is training time")
 @pytest.mark.parametrize("protocol", ["holdout", "refit"])
-@pytest.mark.parametrize("name", ["cnn", "frozen", "average"])
+@pytest.mark.parametrize("name", ["cnn", "frozen", "average", "bag", "tfidf_logreg"])
 def test_training_time_is_without_that_of_shared_vectors(
     name: str, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,7 +75,6 @@ def test_training_time_is_without_that_of_shared_vectors(
     assert row.vectors_seconds == (None if name in ("bag", "tfidf_logreg") else 1000 * fits)
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 9: a resumed run has trained before its start")
 @pytest.mark.parametrize(  # of 6 steps in an epoch; the last is in the second fit
     ("protocol", "step"),
     [("holdout", 3), ("holdout", 8), ("refit", 3), ("refit", 8), ("refit", 12 + 3)],
