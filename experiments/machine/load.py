@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from experiments.machine.cores import core_numbers
+
+STAT = Path("/proc/stat")
 
 
 class Load:
@@ -34,14 +37,14 @@ def _seconds() -> float | None:
     names = {f"cpu{number}" for number in core_numbers()}
     busy = 0
     try:
-        with open("/proc/stat", encoding="utf-8") as file:
-            for line in file:
-                name, *counts = line.split()
-                if name in names:
-                    user, nice, system, _idle, _wait, *irq_and_steal = map(int, counts[:8])
-                    busy += user + nice + system + sum(irq_and_steal)
+        lines = STAT.read_text(encoding="utf-8").splitlines()
     except OSError:
         return None  # not Linux
+    for line in lines:
+        name, *counts = line.split()
+        if name in names:
+            user, nice, system, _idle, _wait, *irq_and_steal = map(int, counts[:8])
+            busy += user + nice + system + sum(irq_and_steal)
     mine = os.times()
     own = mine.user + mine.system + mine.children_user + mine.children_system
     return busy / os.sysconf("SC_CLK_TCK") - own if busy else None

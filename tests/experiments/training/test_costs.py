@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ import pytest
 
 from datamodules.vectors.base import Vectors, WordVectors
 from experiments.records.row import Row
+from experiments.report.facts import warnings
+from experiments.speed.busy import busy
 from experiments.training import callbacks, run
 from experiments.training.run import execute
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
+from tests.rows import make_row
 
 VECTORS = {
     "class_path": "datamodules.vectors.word2vec.Word2Vec",
@@ -101,3 +105,25 @@ def test_a_resumed_run_has_started_when_it_did_first(
             start()
     row = start()
     assert row is not None and row.started == "2026-01-01T00:00:00+00:00"
+
+
+@pytest.mark.xfail(strict=True, reason="Trust 9: a run beside others does not say so")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts the time of all processes")
+@pytest.mark.parametrize("name", ["bag", "tfidf_logreg"])
+def test_a_run_beside_others_says_so(name: str, tmp_path: Path) -> None:
+    with busy(1):
+        row = execute(spec_of(tmp_path / "run", name, max_epochs=20))
+    assert row is not None and 0.1 < row.hardware["others_busy"] <= 1
+    [note] = [note for note in warnings([row]) if "Other processes" in note]
+    assert f"{name} ({row.hardware['others_busy']:.0%})" in note
+
+
+@pytest.mark.xfail(strict=True, reason="Trust 9: a run beside others does not say so")
+@pytest.mark.parametrize("share", [0.5])
+# @pytest.mark.parametrize("share", [None, 0.0, 0.09, 0.1, 0.5])
+def test_a_table_warns_of_busy_machines_alone(share: float | None) -> None:
+    rows = [make_row(experiment="a", hardware={} if share is None else {"others_busy": share})]
+    rows += [make_row(experiment="a", seed=1, hardware={"others_busy": 0.01})]
+    notes = [note for note in warnings(rows) if "Other processes" in note]
+    assert len(notes) == (share is not None and share > 0.1)
+    assert not notes or "a (50%)" in notes[0]
