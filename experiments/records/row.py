@@ -85,7 +85,9 @@ class Row:
         git_commit: Commit of the code; None outside a repository.
         git_dirty: Whether the code had uncommitted changes.
         versions: Version of each package that matters.
-        hardware: `cpu`, `cores`, `threads`, `gpu` and what else describes the machine.
+        hardware: `cpu`, `cores`, `threads`, `gpu` and what else describes the machine: among it
+            `openmp`, by which threads wait for one another, and `others_busy`, the share of the
+            cores that other processes kept busy during the fit.
         started: ISO 8601 time.
         ended: ISO 8601 time.
         config_hash: Hash of the settings as the version that made the run computed it; the test

@@ -35,6 +35,7 @@ def build_row(
     predictions: Predictions,
     tokens: int,
     energy: float | None,
+    others_busy: float | None,
     config: dict[str, Any],
     started: str,
     code: tuple[str | None, bool | None],
@@ -50,6 +51,8 @@ def build_row(
         predictions: of the test rows, or of validation where the run is not tested.
         tokens: real tokens trained on, over all processes.
         energy: in joules; None where no card tells.
+        others_busy: share of the cores that other processes kept busy while it was fitted; None
+            where that is not known.
         config: its settings, those of the first fit.
         started: ISO 8601 time of its last start, before which a resumed run has trained.
         code: commit, and whether the code had uncommitted changes.
@@ -78,6 +81,9 @@ def build_row(
     vectors_seconds = [f.vectors_seconds for f in fits if f.vectors_seconds is not None]
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
+    machine = hardware(devices_of(resolved)) | ({"processes": world} if world > 1 else {})
+    if others_busy is not None:
+        machine["others_busy"] = others_busy
     names = ("encoder", "tokenizer", "model", "arrays")
     files = [file for name in names for file in folder.glob(f"{name}.*")]
     return Row(
@@ -112,7 +118,7 @@ def build_row(
         git_commit=code[0],
         git_dirty=code[1],
         versions=versions(),
-        hardware=hardware(devices_of(resolved)) | ({"processes": world} if world > 1 else {}),
+        hardware=machine,
         started=min(started, *(fit.clock.started for fit in fits)),
         ended=now(),
         config_hash=config_hash(config),

@@ -14,6 +14,7 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.machine.energy import EnergyMeter
 from experiments.machine.environment import git_state, now
+from experiments.machine.load import Load
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import read_predictions, write_predictions
@@ -89,7 +90,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
     logger = (
         wandb_run.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
     )
-    exit_code, meter = 1, EnergyMeter(devices_of(resolved))
+    exit_code, meter, load = 1, EnergyMeter(devices_of(resolved)), Load()
     try:
         fits = [_fit_first(resolved, folder, logger, progress, stop)]
         if resolved.run.protocol == "refit":
@@ -98,6 +99,8 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
             second = wandb_run.refit_logger(logger, folder)
             epoch = fits[0].best_epoch
             fits.append(refit(resolved, folder, epoch, second, _prefixed("refit, ", progress)))
+        # Other ranks of this run would count as others.
+        others_busy = load.others() if ranks.current().world_size == 1 else None
         progress("predicting", 1.0)
         resolved.cli.model.save(folder)  # collective for a sharded model
         part = "test" if spec.test else "val"
@@ -108,7 +111,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
             return None
         # The energy that a run used before it was interrupted is unknown.
         energy = None if resumed else meter.joules()
-        measures = predictions, tokens, energy
+        measures = predictions, tokens, energy, others_busy
         row = build_row(spec, resolved, fits, *measures, config, started, code)
         test_log.record_evaluation(row, folder, row.ended, code)
         final = write_metrics(folder, row, fits)
