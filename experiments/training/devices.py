@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from lightning.pytorch.strategies import ParallelStrategy
 
 from experiments.config.resolved import Resolved
 from experiments.training import ranks
+
+_LOG = logging.getLogger("lightning.pytorch")
 
 
 class _AnyNumber(ranks.RankEnvironment):
@@ -29,14 +32,18 @@ def devices_of(resolved: Resolved) -> list[torch.device]:
         MisconfigurationException: from Lightning, a device that this machine lacks.
     """
     settings: Any = resolved.cli.config["trainer"]
-    trainer = Trainer(
-        accelerator=settings["accelerator"],
-        devices=settings["devices"],
-        plugins=[_AnyNumber()],
-        logger=False,
-        enable_checkpointing=False,
-    )
-    strategy = trainer.strategy
+    level = _LOG.level
+    _LOG.setLevel(logging.ERROR)  # the trainer of the run says the same again
+    try:
+        strategy = Trainer(
+            accelerator=settings["accelerator"],
+            devices=settings["devices"],
+            plugins=[_AnyNumber()],
+            logger=False,
+            enable_checkpointing=False,
+        ).strategy
+    finally:
+        _LOG.setLevel(level)
     if isinstance(strategy, ParallelStrategy):
         return list(strategy.parallel_devices or [])
     return [strategy.root_device]
