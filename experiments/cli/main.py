@@ -9,6 +9,7 @@ from rich.console import Console
 
 from experiments.cli.parser import parser
 from experiments.config.registry import ConfigError
+from experiments.machine import openmp
 
 _STOPPED = 130  # as a shell reports Ctrl-C
 
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 success, 1 a failed run or bad input, 2 wrong usage, 130 stopped.
     """
+    openmp.configure()  # before a command loads PyTorch
     words = parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
     options, rest = words.parse_known_args(_joined(given))

@@ -30,6 +30,7 @@ from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined
 
 from experiments.config.registry import ConfigError
 from experiments.training import ranks
+from experiments.training.devices import devices_of
 from experiments.training.ranks import Rank, RankFailed
 from experiments.training.signals import EXIT_STOPPED, Stopped
 from lit_models.base.sharding import strategy_problem
@@ -128,7 +129,8 @@ def _external_rank() -> Rank | None:
 
 def _required_processes(spec: RunSpec) -> int:
     """Number of processes that a run needs on this machine."""
-    trainer = spec.resolve().config["trainer"]
+    resolved = spec.resolve()
+    trainer = resolved.config["trainer"]
     devices, nodes = trainer["devices"], trainer["num_nodes"]
     _check_strategy(trainer)
     if nodes > 1:
@@ -138,11 +140,7 @@ def _required_processes(spec: RunSpec) -> int:
         )
     world_size = 1
     if devices not in (1, "1"):
-        from lightning import Trainer
-
-        names = ("accelerator", "devices")
-        quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False}
-        world_size = int(Trainer(**{name: trainer[name] for name in names}, **quiet).num_devices)
+        world_size = len(devices_of(resolved))
     _check_strategy(trainer, world_size)
     return world_size
 
@@ -178,7 +176,7 @@ def _group(
     ended = threading.Event()
     arguments = (spec, rank, store.host, store.port, workers, ended)
     threading.Thread(target=_watch, args=arguments, daemon=True).start()
-    cuda = torch.cuda.is_available() and dist.is_nccl_available()
+    cuda = devices_of(spec.resolve())[0].type == "cuda" and dist.is_nccl_available()
     try:
         dist.init_process_group(
             "cpu:gloo,cuda:nccl" if cuda else "gloo",  # Python objects are exchanged on the CPU

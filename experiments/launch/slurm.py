@@ -22,6 +22,7 @@ from experiments.launch.launcher import (
     run_and_record,
 )
 from experiments.launch.slurm_config import Cluster
+from experiments.machine import openmp
 from experiments.machine.resources import limit_threads, outside_allocation
 from experiments.records.atomic import remove_leftovers, replace_bytes
 from experiments.records.run_files import ROW_FILE
@@ -83,6 +84,9 @@ class SlurmLauncher:
         squeue.check_slurm()
         self.folder, self.cluster, self.retry, self.poll = folder, cluster, retry, poll
         self.setup = [f"export {name}={value}" for name, value in (variables or {}).items()]
+        # Not all clusters hand the environment of `sbatch` on; the file of the cluster wins.
+        waiting = openmp.waiting().items()
+        self.setup += [f"export {name}=${{{name}:-{value}}}" for name, value in waiting]
         self.place = folder / "slurm"
         self.submissions = self._read()
         self.before = {

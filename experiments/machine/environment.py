@@ -7,12 +7,18 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.machine.resources import JOBS_VARIABLE, cores
+from experiments.machine import openmp
+from experiments.machine.cores import cores
+from experiments.machine.resources import JOBS_VARIABLE
+
+if TYPE_CHECKING:
+    import torch
 
 _PACKAGES = (
     "torch",
@@ -37,20 +43,27 @@ def versions() -> dict[str, str]:
     return packages
 
 
-def hardware() -> dict[str, Any]:
-    """Processor, cores, threads, memory and GPUs, and the number of runs at once if several."""
+def hardware(devices: Sequence[torch.device] = ()) -> dict[str, Any]:
+    """Processor, cores, threads, memory and GPUs, and the number of runs at once if several.
+
+    `openmp` has the variables that say how long threads wait (`experiments.machine.openmp`).
+
+    Args:
+        devices: those that were computed on; GPUs that were idle are not described.
+    """
     import torch
 
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    gpus = [device for device in devices if device.type == "cuda"]
     # Runs at the same time slow one another down, which readers of their times must know.
     jobs = os.environ.get(JOBS_VARIABLE)
     return ({"jobs": int(jobs)} if jobs else {}) | {
         "cpu": _cpu_name(),
         "cores": cores(),
         "threads": torch.get_num_threads(),
+        "openmp": openmp.waiting(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "gpu": gpu,
-        "gpus": torch.cuda.device_count() if gpu else 0,
+        "gpu": torch.cuda.get_device_name(gpus[0]) if gpus else None,
+        "gpus": len(gpus),
     }
 
 

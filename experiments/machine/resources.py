@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from experiments.machine import openmp
+from experiments.machine.cores import cores
+
 JOBS_VARIABLE = "LIT_SENTIMENT_JOBS"
 # Set by Slurm and by launchers of ranks; a run that reads them would wait for other ranks.
 _ALLOCATION_PREFIXES = ("SLURM_", "SLURMD_", "SRUN_", "PMI_", "PMIX_", "OMPI_", "TORCHELASTIC_")
 _RANKS = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
 _SLURM_CONFIG = "SLURM_CONF"
-_THREADS = ("OMP_NUM_THREADS", "RAYON_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+_THREADS = (openmp.THREADS, "RAYON_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,7 @@ def split_resources(jobs: int) -> list[Share]:
     """
     if jobs == 1:
         return [Share({}, None)]
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    threads = int(limit) if limit.isdecimal() and int(limit) else max(1, cores() // jobs)
+    threads = openmp.threads_of_user() or max(1, cores() // jobs)
     gpus = _gpus()
     shares = []
     for slot in range(jobs):
@@ -81,13 +83,6 @@ def limit_threads(threads: int) -> None:
 
     torch.set_num_threads(threads)
     threadpool_limits(threads)
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _gpus() -> list[str]:

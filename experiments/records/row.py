@@ -13,8 +13,8 @@ from experiments.records.metrics import Metrics
 SCHEMA = 2
 READABLE = (1, SCHEMA)
 LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
-LATER |= {"excluded", "train_rows", "checksums"}
-"""Fields that rows of schema 1 may lack: their defaults then apply."""
+LATER |= {"excluded", "train_rows", "checksums", "trainable_parameters", "vectors_seconds"}
+"""Fields that older rows may lack: their defaults then apply."""
 SECOND = {"config", "family"}
 """Fields that came with schema 2."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
@@ -58,9 +58,13 @@ class Row:
         reason: Why there is no result; None if and only if `status` is `ok`.
         val: Metrics on the validation part.
         test: Metrics on the test part; None where the run was not tested.
-        parameters: Number of trained values.
-        train_seconds: Time of optimiser steps alone; under `refit` that of both fits, which is
-            what the delivered weights cost.
+        parameters: Number of parameters, frozen ones included.
+        trainable_parameters: Number of those that training changed; None in older rows.
+        train_seconds: Time of optimiser steps alone, and of what a model learns before them; under
+            `refit` that of both fits, which is what the delivered weights cost.
+        vectors_seconds: Time in which the word vectors were learnt, of both fits under `refit`;
+            rows that share vectors have the same. None without vectors, and in older rows, whose
+            `train_seconds` include it.
         seconds_to_best: Time in the fit that chose, up to the end of the chosen epoch.
         epochs: Epochs trained.
         best_epoch: The chosen epoch, from 0.
@@ -81,7 +85,9 @@ class Row:
         git_commit: Commit of the code; None outside a repository.
         git_dirty: Whether the code had uncommitted changes.
         versions: Version of each package that matters.
-        hardware: `cpu`, `cores`, `threads`, `gpu` and what else describes the machine.
+        hardware: `cpu`, `cores`, `threads`, `gpu` and what else describes the machine: among it
+            `openmp`, by which threads wait for one another, and `others_busy`, the share of the
+            cores that other processes kept busy during the fit.
         started: ISO 8601 time.
         ended: ISO 8601 time.
         config_hash: Hash of the settings as the version that made the run computed it; the test
@@ -113,7 +119,9 @@ class Row:
     val: Metrics | None = None
     test: Metrics | None = None
     parameters: int | None = None
+    trainable_parameters: int | None = None
     train_seconds: float | None = None
+    vectors_seconds: float | None = None
     seconds_to_best: float | None = None
     epochs: int | None = None
     best_epoch: int | None = None

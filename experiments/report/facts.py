@@ -11,6 +11,8 @@ PROTOCOLS = {
     "refit": "every choice made on validation, then trained once more on all of train",
 }
 
+_BUSY = 0.1  # share of the cores that other processes may use before a table says so
+
 
 def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
     """Collect the facts about the rows of a table, as name and text.
@@ -59,6 +61,17 @@ def warnings(rows: list[Row]) -> list[str]:
         notes.append(
             "The runs were made on different machines: compare their times, throughput and "
             "memory with care."
+        )
+    busy = dict[str, float]()
+    for row in rows:
+        share = row.hardware.get("others_busy") or 0.0
+        if share > _BUSY:
+            busy[row.experiment] = max(share, busy.get(row.experiment, 0.0))
+    if busy:
+        shares = ", ".join(f"{name} ({share:.0%})" for name, share in busy.items())
+        notes.append(
+            "Other processes kept a part of the cores busy while these were trained, which "
+            f"lengthens their times: {shares}."
         )
     return notes
 

@@ -106,6 +106,7 @@ COLUMNS = (
 )
 # Shown if a row has them.
 FURTHER = (
+    Column("vectors_seconds", "Word vectors", "s", _field("vectors_seconds"), 1, "low"),
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
     Column(
         "gpu_memory", "Peak GPU memory", "MiB", _field("peak_gpu_memory_bytes", 1 / MIB), 0, "low"

@@ -33,7 +33,7 @@ from experiments.config.resolved import Resolved
 from experiments.machine.environment import versions
 from experiments.speed.encoders import configure
 from experiments.speed.record import Origin, write_measurement
-from experiments.training.measure import resolve_precision
+from experiments.training.devices import devices_of, resolve_precision
 from lit_models.bert import BERT
 
 SIDES = ("ours", "trainer", "group_by_length")
@@ -52,7 +52,7 @@ class StepClock:
 
     def step(self, rows: int) -> None:
         """Record the end of a step over `rows` rows."""
-        if torch.cuda.is_available():
+        if torch.cuda.is_initialized():
             torch.cuda.synchronize()
         self.steps, self.ended = self.steps + 1, time.perf_counter()
         if self.steps <= self.warmup:
@@ -112,7 +112,7 @@ def measure_ours(resolved: Resolved, model: BERT, warmup: int, folder: str) -> d
         logger=False,
         enable_checkpointing=False,
         default_root_dir=folder,
-        precision=resolve_precision(resolved.run.precision),
+        precision=resolve_precision(resolved.run.precision, devices_of(resolved)[0]),
         callbacks=[StepClockCallback(clock)],
     )
     trainer.fit(model, datamodule=resolved.cli.datamodule)
@@ -142,7 +142,6 @@ def measure_trainer(
         disable_tqdm=True,
         remove_unused_columns=False,
         optim="adamw_torch_fused",
-        use_cpu=not torch.cuda.is_available(),
         **options,
     )
     trainer = Trainer(
@@ -169,8 +168,10 @@ def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict
     rows = Rows(np.split(ragged.values, ragged.offsets[1:-1]), data.store.labels("train")[numbers])
     values = dict(model.hparams["config"]) | {"num_labels": data.num_classes}
     config = AutoConfig.for_model(values.pop("model_type"), **values)
-    bf16 = "bf16" in resolve_precision(resolved.run.precision)
+    device = devices_of(resolved)[0]
+    bf16 = "bf16" in resolve_precision(resolved.run.precision, device)
     options = {"per_device_train_batch_size": data.batch_size, "bf16": bf16}
+    options["use_cpu"] = device.type == "cpu"
     measured = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
@@ -228,7 +229,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "settings": settings | {"overrides": rest, "precision": resolved.run.precision},
         **summary,
         "versions": versions(),
-        **origin.describe(options.threads),
+        **origin.describe(options.threads, devices_of(resolved)),
     }
     write_measurement(result, options.out)
 

@@ -19,7 +19,7 @@ from experiments.config.resolved import Resolved
 from experiments.machine.environment import peak_memory_bytes, versions
 from experiments.speed.record import Origin
 from experiments.training.callbacks import TrainingTimer
-from experiments.training.measure import resolve_precision
+from experiments.training.devices import devices_of, resolve_precision
 from lit_models.bert import BERT
 from lit_models.layers.pretrained import layers_of, resolve_config
 
@@ -130,7 +130,7 @@ def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
     data.prepare_data()
     data.setup()
     setting = resolved.cli.config["trainer"].get("precision") or resolved.run.precision
-    precision = resolve_precision(setting)
+    precision = resolve_precision(setting, devices_of(resolved)[0])
     with tempfile.TemporaryDirectory() as folder:
         options = {"default_root_dir": folder, "precision": precision, "logger": False}
         options |= {"limit_val_batches": 0, "enable_checkpointing": False, "max_epochs": -1}
@@ -157,10 +157,10 @@ def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
         "steps": clock.steps,
         "packed": device.type == "cuda" and model.net.packing != "never" and "32" not in precision,
         "peak_memory_bytes": peak_memory_bytes(),
-        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated()
+        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated(device)
         if device.type == "cuda"
         else None,
-        "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 
 
@@ -237,7 +237,7 @@ def report(experiment: str, resolved: Resolved, steps: int, from_config: bool) -
         "random_weights": from_config,
         **measure(resolved, steps),
         "versions": versions(),
-        **origin.describe(),
+        **origin.describe(devices=devices_of(resolved)),
     }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Sequence
 from typing import Any
+
+from experiments.machine.load import Load
 
 
 def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
@@ -18,8 +19,8 @@ def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
         threads: Number of threads of OpenMP.
 
     Returns:
-        The result, and `others`: the share of the processor that other processes used, None if the
-        system does not report it.
+        The result, and `others`: the share of the cores that other processes kept busy, None if
+        the system does not report it.
 
     Raises:
         SystemExit: The command failed; the message ends with its last output.
@@ -29,31 +30,13 @@ def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
         "CUDA_VISIBLE_DEVICES": "",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
-    before, started = _others_seconds(), time.monotonic()
+    load = Load()
     done = subprocess.run(
         command, env=os.environ | settings, capture_output=True, text=True, check=False
     )
-    after, seconds = _others_seconds(), time.monotonic() - started
+    others = load.others()
     if done.returncode != 0:
         output = "\n".join(done.stderr.splitlines()[-20:])
         raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{output}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    share = None
-    if before is not None and after is not None:
-        share = max(0.0, after - before) / (seconds * (os.cpu_count() or 1))
-    return {**result, "others": share}
-
-
-def _others_seconds() -> float | None:
-    """Busy seconds of all processors since boot, without this process and its children."""
-    try:
-        with open("/proc/stat", encoding="utf-8") as file:
-            user, nice, system, _idle, _wait, irq, softirq, steal = map(
-                int, file.readline().split()[1:9]
-            )
-    except OSError:
-        return None  # not Linux
-    busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    mine = os.times()
-    own_seconds = mine.user + mine.system + mine.children_user + mine.children_system
-    return busy - own_seconds
+    return {**result, "others": others}

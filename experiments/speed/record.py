@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.machine.environment import git_state, hardware, now
 from experiments.records.atomic import replace_bytes
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Origin:
@@ -17,13 +21,16 @@ class Origin:
         self.started = now()
         self.commit, self.dirty = git_state()
 
-    def describe(self, threads: int | None = None) -> dict[str, Any]:
+    def describe(
+        self, threads: int | None = None, devices: Sequence[torch.device] = ()
+    ) -> dict[str, Any]:
         """Describe machine, code and times at the end of the measurement.
 
         Args:
             threads: Number of threads used; that of torch if None.
+            devices: Devices used, where they may be GPUs.
         """
-        machine = hardware()
+        machine = hardware(devices)
         return {
             "machine": machine if threads is None else {**machine, "threads": threads},
             "git_commit": self.commit,

@@ -12,6 +12,8 @@ from lightning.pytorch.callbacks import Callback
 
 from datamodules.faults import fault_point
 from datamodules.store.batching import TextBatch
+from experiments.machine.environment import now
+from experiments.machine.halts import RunningClock
 from experiments.training import ranks
 from experiments.training.checkpointing import ResumeCheckpoint
 
@@ -24,14 +26,18 @@ class TrainingTimer(Callback):
     """Measures training time, without set-up, validation and their callbacks.
 
     Attributes:
+        running: the clock; within its block it stands still while the process is halted.
+        started: ISO 8601 time at which the fit was started first, as a resumed one knows.
+        halted_before: seconds of halts before the first epoch.
         train_seconds: seconds within epochs, from fetching the first batch to the last step.
         wait_seconds: seconds of these in which the trainer waited for data.
-        steps: training batches.
-        tokens: tokens in them on this rank, without padding.
+        steps: optimiser steps; each may accumulate the gradients of several batches.
+        tokens: tokens in all batches on this rank, without padding.
         history: for each epoch its number, its logged metrics and `seconds` of training so far.
     """
 
     def __init__(self) -> None:
+        self.running, self.started, self.halted_before = RunningClock(), now(), 0.0
         self.train_seconds = self.wait_seconds = 0.0
         self.steps = 0
         self.tokens: int | torch.Tensor = 0  # on a GPU a tensor: reading it would synchronise
@@ -39,16 +45,19 @@ class TrainingTimer(Callback):
         self._since: float | None = None
         self._ready = 0.0
 
+    def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        self.halted_before = self.running.halted
+
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         fault_point("epoch")
-        self._resume()
+        self._resume(trainer)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: TextBatch, batch_idx: int
     ) -> None:
         if self._since is None:  # after validation within an epoch, or resumed within one
-            self._resume()
-        self.wait_seconds += time.perf_counter() - self._ready
+            self._resume(trainer)
+        self.wait_seconds += self.running.seconds() - self._ready
 
     def on_train_batch_end(
         self,
@@ -58,16 +67,16 @@ class TrainingTimer(Callback):
         batch: TextBatch,
         batch_idx: int,
     ) -> None:
-        self.steps += 1
+        self.steps = trainer.global_step
         self.tokens = self.tokens + batch.lengths.sum()
-        self._ready = time.perf_counter()
+        self._ready = self.running.seconds()
 
     def on_validation_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self._pause()
+        self._pause(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         fault_point("epoch")
-        self._pause()
+        self._pause(trainer)
         values = {k: float(v) for k, v in trainer.callback_metrics.items() if "_step" not in k}
         self.history.append(
             {"epoch": float(trainer.current_epoch), **values, "seconds": self.train_seconds}
@@ -76,11 +85,12 @@ class TrainingTimer(Callback):
     def on_exception(
         self, trainer: L.Trainer, module: L.LightningModule, exception: BaseException
     ) -> None:
-        self._pause()
+        self._pause(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        running = time.perf_counter() - self._since if self._since is not None else 0.0
+        running = self.running.seconds() - self._since if self._since is not None else 0.0
         return {
+            "started": self.started,
             "train_seconds": self.train_seconds + running,
             "wait_seconds": self.wait_seconds,
             "steps": self.steps,
@@ -97,14 +107,14 @@ class TrainingTimer(Callback):
         """Sums the tokens of all ranks. Collective."""
         return sum(ranks.all_gather(int(self.tokens)))
 
-    def _resume(self) -> None:
-        _synchronise()
-        self._since = self._ready = time.perf_counter()
+    def _resume(self, trainer: L.Trainer) -> None:
+        _synchronise(trainer.strategy.root_device)
+        self._since = self._ready = self.running.seconds()
 
-    def _pause(self) -> None:
+    def _pause(self, trainer: L.Trainer) -> None:
         if self._since is not None:
-            _synchronise()
-            self.train_seconds += time.perf_counter() - self._since
+            _synchronise(trainer.strategy.root_device)
+            self.train_seconds += self.running.seconds() - self._since
             self._since = None
 
 
@@ -211,6 +221,6 @@ class NonFiniteGuard(Callback):
         )
 
 
-def _synchronise() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

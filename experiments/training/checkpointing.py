@@ -231,7 +231,7 @@ def _random_state() -> dict[str, Any]:
         "python": (version, torch.tensor(numbers), gauss),
         "numpy": (name, torch.tensor(keys.astype(np.int64)), *rest),
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
     }
 
 

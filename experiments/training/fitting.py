@@ -25,12 +25,13 @@ from experiments.training.callbacks import (
     TrainingTimer,
 )
 from experiments.training.checkpointing import AtomicCheckpointIO, ResumeCheckpoint
-from experiments.training.measure import resolve_precision
+from experiments.training.devices import devices_of, resolve_precision
 from experiments.training.signals import handle_signals
 from lit_models.base.classifier import LitClassifier
 
 BEST_FILE = "best.ckpt"
 SELECTION_FILE = "choice.json"
+_OF_FIT = ("best_epoch", "precision", "prepare_seconds", "vectors_seconds")
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,19 @@ class Fit:
         precision: precision of the training.
         prepare_seconds: seconds of `LitClassifier.prepare` before the first step; of the whole fit
             for an estimator.
+        vectors_seconds: seconds in which its word vectors were learnt, perhaps for another run;
+            None without vectors.
     """
 
     clock: TrainingTimer
     best_epoch: int | None
     precision: str
     prepare_seconds: float
+    vectors_seconds: float | None
 
     @property
     def seconds(self) -> float:
-        """Seconds of training and of what precedes its first step."""
+        """Seconds of training and of what the model learns before its first step."""
         return self.clock.train_seconds + self.prepare_seconds
 
 
@@ -102,7 +106,7 @@ def fit_and_choose(
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         resolved.cli.trainer.strategy.load_model_state_dict(state)
         best_epoch = int(state["epoch"])
-    return Fit(clock, best_epoch, precision, model.prepare_seconds)
+    return _result(clock, best_epoch, precision, model)
 
 
 def refit(
@@ -133,34 +137,35 @@ def refit(
     # The number of epochs chosen on validation is the only stopping rule of this fit.
     free = {"limit_val_batches": 0, "min_epochs": None, "min_steps": None, "max_time": None}
     clock, precision = _fit(resolved, folder, stop, logger, progress, epochs, **free)
-    return Fit(clock, best_epoch, precision, resolved.cli.model.prepare_seconds)
+    return _result(clock, best_epoch, precision, resolved.cli.model)
+
+
+def _result(
+    clock: TrainingTimer, best_epoch: int | None, precision: str, model: LitClassifier
+) -> Fit:
+    prepare = max(0.0, model.prepare_seconds - clock.halted_before)
+    return Fit(clock, best_epoch, precision, prepare, model.vectors_seconds)
 
 
 def save_selection(folder: Path, identity: str, fit: Fit) -> None:
     """Writes the result of the first of two fits, so that a resumed run does not repeat it."""
-    content = {
-        "identity": identity,
-        "best_epoch": fit.best_epoch,
-        "precision": fit.precision,
-        "prepare_seconds": fit.prepare_seconds,
-        "clock": fit.clock.state_dict(),
-    }
+    content = {name: getattr(fit, name) for name in _OF_FIT}
+    content |= {"identity": identity, "clock": fit.clock.state_dict()}
     if ranks.is_rank_zero():
         replace_bytes(folder / SELECTION_FILE, json.dumps(content).encode())
 
 
 def load_selection(folder: Path, identity: str) -> Fit | None:
-    """Reads what `save_selection` wrote for this run; None if there is nothing."""
+    """Reads what `save_selection` of this version wrote for this run; None if nothing did."""
     file = folder / SELECTION_FILE
     if not file.exists():
         return None
     content = json.loads(file.read_bytes())
-    if content["identity"] != identity:
+    if content["identity"] != identity or not content.keys() >= set(_OF_FIT):
         return None
     clock = TrainingTimer()
     clock.load_state_dict(content["clock"])
-    names = ("best_epoch", "precision", "prepare_seconds")
-    return Fit(clock, **{name: content[name] for name in names})
+    return Fit(clock, **{name: content[name] for name in _OF_FIT})
 
 
 def identity_of(resolved: Resolved) -> str:
@@ -182,7 +187,9 @@ def _fit(
     clock = TrainingTimer()
     trainer_settings = cli.config_init["trainer"]
     configured = {name: _listed(trainer_settings.get(name)) for name in ("callbacks", "plugins")}
-    precision = cli.config["trainer"].get("precision") or resolve_precision(run.precision)
+    precision = cli.config["trainer"].get("precision") or resolve_precision(
+        run.precision, devices_of(resolved)[0]
+    )
     with handle_signals() as stop:
         resumable = ResumeCheckpoint(folder, run.checkpoint_minutes, identity_of(resolved), stop)
         resume = resumable.file if resumable.resumes() else None
@@ -195,7 +202,8 @@ def _fit(
             default_root_dir=folder,
             **settings,
         )
-        trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
+        with clock.running:
+            trainer.fit(cli.model, datamodule=cli.datamodule, ckpt_path=resume, weights_only=True)
     return clock, str(trainer.precision)
 
 

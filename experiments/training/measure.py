@@ -1,4 +1,4 @@
-"""Predictions of a split, latency, throughput, and the precision that the hardware supports."""
+"""Predictions of a split, latency and throughput."""
 
 from __future__ import annotations
 
@@ -97,12 +97,3 @@ def _validation_texts(data: TextDataModule, limit: int | None = None) -> list[st
     texts = data.texts("train")
     step = 1 if limit is None else max(1, len(rows) // limit)
     return [texts[row] for row in rows[::step]][:limit]
-
-
-def resolve_precision(precision: str) -> str:
-    """Resolves `auto`: bf16 on GPUs that support it, fp16 on older ones, fp32 on the CPU."""
-    if precision != "auto":
-        return precision
-    if not torch.cuda.is_available():
-        return "32-true"
-    return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "16-mixed"

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from experiments.config.identity import config_hash
 from experiments.config.resolved import Resolved
@@ -18,6 +19,7 @@ from experiments.records.predictions import Predictions, read_predictions, write
 from experiments.records.row import Row, row_to_dict
 from experiments.records.run_files import TEST_FILE, VAL_FILE, checksums
 from experiments.training import ranks, wandb_run
+from experiments.training.devices import devices_of
 from experiments.training.fitting import Fit
 from experiments.training.flops import flops_per_review
 from experiments.training.measure import latency, throughput
@@ -33,6 +35,7 @@ def build_row(
     predictions: Predictions | None,
     tokens: int,
     energy: float | None,
+    others_busy: float | None,
     config: dict[str, Any],
     started: str,
     code: tuple[str | None, bool | None],
@@ -48,8 +51,10 @@ def build_row(
         predictions: of the test rows; None where the run is not tested.
         tokens: real tokens trained on, over all processes.
         energy: in joules; None where no card tells.
+        others_busy: share of the cores that other processes kept busy while it was fitted; None
+            where that is not known.
         config: its settings, those of the first fit.
-        started: ISO 8601 time of its start.
+        started: ISO 8601 time of its last start, before which a resumed run has trained.
         code: commit, and whether the code had uncommitted changes.
     """
     folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world_size
@@ -61,16 +66,24 @@ def build_row(
         write_predictions(folder / TEST_FILE, predictions)
         test = metrics_of(folder / TEST_FILE)
     memory = peak_memory_bytes()  # before `throughput` predicts in large batches
-    gpu = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    device = trainer.strategy.root_device
+    gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     milliseconds = latency(trainer, model, data)
     reviews_per_second, best_batch_size = throughput(trainer, model, data)
     meta, chosen = data.store.meta, fits[0]
     vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
-    notes = [f"{spec.experiment}: {note}." for note in (vectors_note, *model.notes) if note]
+    parameters, trained = model.parameter_count, resolved.cli.model.trainable_parameter_count
+    frozen_note = f"{trained:,} of {parameters:,} parameters were trained"
+    remarks = (vectors_note, frozen_note if trained < parameters else None, *model.notes)
+    notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
+    vectors_seconds = [f.vectors_seconds for f in fits if f.vectors_seconds is not None]
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
+    machine = hardware(devices_of(resolved)) | ({"processes": world} if world > 1 else {})
+    if others_busy is not None:
+        machine["others_busy"] = others_busy
     names = ("encoder", "tokenizer", "model", "arrays")
     files = [file for name in names for file in folder.glob(f"{name}.*")]
     return Row(
@@ -83,8 +96,10 @@ def build_row(
         seed=spec.seed,
         val=metrics_of(folder / VAL_FILE),
         test=test,
-        parameters=model.parameter_count,
+        parameters=parameters,
+        trainable_parameters=trained,
         train_seconds=sum(fit.seconds for fit in fits),
+        vectors_seconds=sum(vectors_seconds) if vectors_seconds else None,
         seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
         epochs=len(history),
         best_epoch=chosen.best_epoch,
@@ -103,8 +118,8 @@ def build_row(
         git_commit=code[0],
         git_dirty=code[1],
         versions=versions(),
-        hardware=hardware() | ({"processes": world} if world > 1 else {}),
-        started=started,
+        hardware=machine,
+        started=min(started, *(fit.clock.started for fit in fits)),
         ended=now(),
         config_hash=config_hash(config),
         wandb_run=_wandb_id(folder),
@@ -144,12 +159,20 @@ def failed_row(
         git_commit=commit,
         git_dirty=dirty,
         versions=versions(),
-        hardware=hardware(),
+        hardware=hardware(_devices_if_any(resolved)),
         started=started,
         ended=now(),
         config_hash=resolved.hash,
         config=resolved.config,
     )
+
+
+def _devices_if_any(resolved: Resolved) -> list[torch.device]:
+    """Devices of a run; none where the device that it asks for is not there, so that it failed."""
+    try:
+        return devices_of(resolved)
+    except (MisconfigurationException, RuntimeError, ValueError):
+        return []
 
 
 def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:

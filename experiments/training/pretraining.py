@@ -25,7 +25,7 @@ from experiments.config.resolved import Resolved
 from experiments.machine.environment import git_state, hardware, now, versions
 from experiments.training import ranks
 from experiments.training.callbacks import ProgressFn
-from experiments.training.measure import resolve_precision
+from experiments.training.devices import devices_of, resolve_precision
 from lit_models.layers.segments import PairObjective
 from lit_models.masked_lm import MaskedLM
 
@@ -153,7 +153,8 @@ def pretrain(
         learning_rate=learning_rate,
         steps=steps,
     )
-    precision = resolve_precision(resolved.run.precision)
+    devices = devices_of(resolved)
+    precision = resolve_precision(resolved.run.precision, devices[0])
     masked = MaskedData(data, batch_size, window)
     trainer = resolved.cli.make_trainer(
         max_epochs=-1,
@@ -187,7 +188,7 @@ def pretrain(
         "val_pairs_loss_before": None if pairs is None else before[1],
         "val_pairs_loss": None if pairs is None else after[1],
         "versions": versions(),
-        "hardware": hardware(),
+        "hardware": hardware(devices),
         "git_commit": code[0],
         "git_dirty": code[1],
         "started": started,

@@ -64,8 +64,8 @@ def _short_of_memory(error: Exception) -> bool:
 
 
 def _peak() -> str:
-    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
-        return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB of GPU memory"
+    if torch.cuda.is_initialized() and (peak := torch.cuda.max_memory_allocated()):
+        return f"{peak / 2**30:.1f} GiB of GPU memory"
     return f"{peak_memory_bytes() / 2**30:.1f} GiB"
 
 

@@ -14,6 +14,7 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.machine.energy import EnergyMeter
 from experiments.machine.environment import git_state, now
+from experiments.machine.load import Load
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import read_predictions, write_predictions
@@ -29,6 +30,7 @@ from experiments.records.run_files import (
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
+from experiments.training.devices import devices_of
 from experiments.training.fitting import (
     BEST_FILE,
     SELECTION_FILE,
@@ -88,7 +90,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
     logger = (
         wandb_run.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
     )
-    exit_code, meter = 1, EnergyMeter()
+    exit_code, meter, load = 1, EnergyMeter(devices_of(resolved)), Load()
     try:
         fits = [_fit_first(resolved, folder, logger, progress, stop)]
         if resolved.run.protocol == "refit":
@@ -97,6 +99,8 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
             second = wandb_run.refit_logger(logger, folder)
             epoch = fits[0].best_epoch
             fits.append(refit(resolved, folder, epoch, second, _prefixed("refit, ", progress)))
+        # Other ranks of this run would count as others.
+        others_busy = load.others() if ranks.current().world_size == 1 else None
         progress("predicting", 1.0)
         resolved.cli.model.save(folder)  # collective for a sharded model
         predictions = None  # those of validation are written already
@@ -108,7 +112,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
             return None
         # The energy that a run used before it was interrupted is unknown.
         energy = None if resumed else meter.joules()
-        measures = predictions, tokens, energy
+        measures = predictions, tokens, energy, others_busy
         row = build_row(spec, resolved, fits, *measures, config, started, code)
         test_log.record_evaluation(row, folder, row.ended, code)
         final = write_metrics(folder, row, fits)

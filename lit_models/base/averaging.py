@@ -38,6 +38,7 @@ class WeightAverage(Callback):
         self.other: list[Tensor] = []
         self.averaged = False  # True while the module has the average
         self.count = 0  # steps in the average
+        self._step = 0  # of the optimiser, to which the average has come
 
     def setup(self, trainer: L.Trainer, module: L.LightningModule, stage: str) -> None:
         if stage == "fit":
@@ -48,6 +49,7 @@ class WeightAverage(Callback):
         for tensor, loaded in zip(tensors, self.other, strict=False):  # none without a checkpoint
             copy_full(tensor, loaded)
         self.other = tensors
+        self._step = trainer.global_step
 
     def on_train_batch_start(
         self, trainer: L.Trainer, module: L.LightningModule, batch: Any, batch_idx: int
@@ -62,6 +64,9 @@ class WeightAverage(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        if trainer.global_step == self._step:
+            return  # this batch's gradients are accumulated
+        self._step = trainer.global_step
         if self.method == "ema":
             weight_of_step = 1 - min(self.decay, (1 + self.count) / (10 + self.count))
         else:

@@ -122,6 +122,7 @@ class LitClassifier(L.LightningModule):
         self.vectors_lr_scale, self.given_vectors = vectors_lr_scale, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
+        self.vectors_seconds: float | None = None  # in which the word vectors were learnt
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
         self.train_loss, self.val_loss = MeanOverRows(), MeanOverRows()
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
@@ -153,7 +154,8 @@ class LitClassifier(L.LightningModule):
             started = time.perf_counter()
             self._initialize_embeddings(view)
             self.prepare(view)
-            self.prepare_seconds = time.perf_counter() - started + view.vectors_seconds
+            self.prepare_seconds = time.perf_counter() - started
+            self.vectors_seconds = None if view.vectors is None else view.vectors_seconds
 
     def _initialize_embeddings(self, view: TrainView) -> None:
         if view.vectors is not None:
@@ -283,5 +285,10 @@ class LitClassifier(L.LightningModule):
 
     @property
     def parameter_count(self) -> int:
-        """Number of parameters."""
+        """Number of parameters, frozen ones included."""
         return sum(p.numel() for p in self.parameters())
+
+    @property
+    def trainable_parameter_count(self) -> int:
+        """Number of parameters that training changes."""
+        return sum(p.numel() for p in self.parameters() if p.requires_grad)

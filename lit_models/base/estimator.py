@@ -158,6 +158,11 @@ class LitEstimator(LitClassifier, ABC):
         return fitted_values(self.estimator)
 
     @property
+    def trainable_parameter_count(self) -> int:
+        """The same number: an estimator is fitted as a whole."""
+        return self.parameter_count
+
+    @property
     def random_state(self) -> int:
         """Seed of the run for scikit-learn, independent of the numbers drawn so far."""
         return torch.initial_seed() % 2**32

@@ -27,7 +27,8 @@ PUBLISHED = Path(experiments.__path__[0]) / "results"
 def test_the_schema_is_the_written_one() -> None:
     names = [field.name for field in dataclasses.fields(Row)]
     expected = """experiment architecture corpus corpus_fingerprint protocol profile seed status
-        reason val test parameters train_seconds seconds_to_best epochs best_epoch
+        reason val test parameters trainable_parameters train_seconds vectors_seconds
+        seconds_to_best epochs best_epoch
         train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
         latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
         checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended

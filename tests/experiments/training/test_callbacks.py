@@ -25,9 +25,10 @@ SETTINGS = {
 }
 
 
-def resolved(tmp_path: Path, **run: Any) -> Resolved:
+def resolved(tmp_path: Path, accumulated: int = 1, **run: Any) -> Resolved:
     """The toy run, built and prepared, always from the same random seed."""
     settings: dict[str, Any] = {**SETTINGS, "run": run}
+    settings["trainer"] = {**settings["trainer"], "accumulate_grad_batches": accumulated}
     words = [f"--data.cache_dir={tmp_path / 'cache'}", "--data.batch_size=8"]
     toy = Resolved(settings, words)
     L.seed_everything(0, verbose=False)
@@ -72,6 +73,20 @@ def test_a_run_stopped_anywhere_goes_on_through_every_epoch(
     assert 0 <= fit.clock.wait_seconds < fit.clock.train_seconds
     seconds = [float(epoch["seconds"] or 0) for epoch in fit.clock.history]
     assert seconds == sorted(seconds) and seconds[-1] <= fit.clock.train_seconds
+
+
+@pytest.mark.parametrize(("accumulated", "steps"), [(2, 3), (4, 2), (7, 1)])
+@pytest.mark.parametrize("cut", [False, True])
+def test_accumulated_batches_count_as_one_step(
+    accumulated: int, steps: int, cut: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if cut:
+        with monkeypatch.context() as patch, pytest.raises(Stopped):
+            stop_at(steps + 1, patch)
+            fit_and_choose(resolved(tmp_path, accumulated), tmp_path / "run")
+    settings = resolved(tmp_path, accumulated)
+    fit = fit_and_choose(settings, tmp_path / "run")
+    assert fit.clock.steps == 4 * steps == settings.cli.trainer.global_step
 
 
 def test_a_run_that_had_ended_trains_no_further_when_it_is_started_again(tmp_path: Path) -> None:

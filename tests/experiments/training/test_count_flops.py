@@ -86,7 +86,7 @@ def test_throughput_is_that_of_the_best_batch_size(
 
 
 def test_energy_is_the_difference_of_nvmls_counters(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert energy.EnergyMeter().joules() is None  # no GPU here
+    assert energy.EnergyMeter([torch.device("cpu")]).joules() is None
     pynvml, counted = ModuleType("pynvml"), iter([1_000, 4_000, 6_000, 4_500])
     for name, value in {
         "NVMLError": type("NVMLError", (Exception,), {}),
@@ -97,12 +97,10 @@ def test_energy_is_the_difference_of_nvmls_counters(monkeypatch: pytest.MonkeyPa
     }.items():
         setattr(pynvml, name, value)
     monkeypatch.setitem(sys.modules, "pynvml", pynvml)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(
         torch.cuda, "get_device_properties", lambda card: SimpleNamespace(uuid=card)
     )
-    meter = energy.EnergyMeter()
+    meter = energy.EnergyMeter([torch.device("cuda", 0), torch.device("cuda", 1)])
     assert meter.joules() == (6_000 + 4_500 - 1_000 - 4_000) / 1000
     monkeypatch.setattr(pynvml, "nvmlInit", lambda: (_ for _ in ()).throw(pynvml.NVMLError()))
     assert meter.joules() is None

@@ -29,13 +29,16 @@ class Watch(Callback):
         self.validated.append(module.net.output.weight.detach().clone())
 
 
-def fit(folder: Path, epochs: int = 3, **settings: Any) -> tuple[Bag, Watch, ModelCheckpoint]:
+def fit(
+    folder: Path, epochs: int = 3, accumulated: int = 1, **settings: Any
+) -> tuple[Bag, Watch, ModelCheckpoint]:
     L.seed_everything(0, verbose=False)
     data = ToyData(batch_size=8, cache_dir=str(folder / "cache"))
     model, watch = Bag(vocab_size=data.vocab_size, embedding_dim=4, **settings), Watch()
     best = ModelCheckpoint(folder, "best", monitor="val/log_loss", save_weights_only=True)
     trainer = L.Trainer(
         max_epochs=epochs,
+        accumulate_grad_batches=accumulated,
         callbacks=[watch, best],
         logger=False,
         enable_progress_bar=False,
@@ -70,6 +73,24 @@ def test_ema_follows_its_recurrence(tmp_path: Path) -> None:
     mean = Bag(vocab_size=30_000, embedding_dim=4).net.output.weight.detach()
     for n, step in enumerate(watch.steps):
         decay = min(0.9, (1 + n) / (10 + n))
+        mean = decay * mean + (1 - decay) * step
+    assert torch.allclose(model.net.output.weight, mean, atol=1e-6)
+
+
+# Of the six batches of an epoch, those after which the optimiser steps; the last always is one.
+STEPS = {2: [1, 3, 5], 4: [3, 5], 5: [4, 5], 9: [5]}
+
+
+@pytest.mark.parametrize("how", ["ema", "asgd"])
+@pytest.mark.parametrize("accumulated", STEPS)
+def test_accumulated_batches_are_one_step(accumulated: int, how: Average, tmp_path: Path) -> None:
+    settings = {"weight_averaging_decay": 0.9, "weight_averaging_start": 0}
+    model, watch, _ = fit(tmp_path, 2, accumulated, weight_averaging=how, **settings)
+    steps = [watch.steps[6 * epoch + batch] for epoch in (0, 1) for batch in STEPS[accumulated]]
+    L.seed_everything(0, verbose=False)
+    mean = Bag(vocab_size=30_000, embedding_dim=4).net.output.weight.detach()
+    for n, step in enumerate(steps):
+        decay = min(0.9, (1 + n) / (10 + n)) if how == "ema" else n / (n + 1)
         mean = decay * mean + (1 - decay) * step
     assert torch.allclose(model.net.output.weight, mean, atol=1e-6)
 
