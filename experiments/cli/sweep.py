@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 
@@ -24,12 +23,13 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
     from experiments.tuning.search_space import check_space, read_space, wandb_sweep
     from experiments.tuning.sweep import Sweep
 
+    registry = registry_of(options)
     plan = benchmark.expand(
-        registry_of(options),
+        registry,
         read_profile(options.profile),
         names=[options.experiment],
         seeds=[options.seed],
-        name=options.name or f"sweep-{Path(options.experiment).stem}",
+        name=options.name or f"sweep-{registry.name_of(options.experiment)}",
         runs=options.runs,
         overrides=overrides_of(options, rest),
         test=False,

@@ -95,7 +95,7 @@ def expand(
         raise ConfigError(f"--train-sizes {small[0]}: a size is at least 2, a review of each class")
     specs = [
         RunSpec(
-            experiment=(full := Path(experiment).stem + (f"-{size}" if size else "")),
+            experiment=(full := registry.name_of(experiment) + (f"-{size}" if size else "")),
             benchmark=name,
             profile=profile.name,
             seed=seed,

@@ -34,8 +34,7 @@ def plan_of(names: list[str], folders: list[Path], sizes: tuple[int, ...] = ()) 
     )
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 10: names are cut at the last dot")
-@pytest.mark.parametrize("by_path", [False])
+@pytest.mark.parametrize("by_path", [False, True])
 @pytest.mark.parametrize(("sizes", "ending"), [((), ""), ((50,), "-50")])
 def test_a_dot_in_a_name_is_part_of_it(
     dotted: Path, by_path: bool, sizes: tuple[int, ...], ending: str
