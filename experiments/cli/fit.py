@@ -36,13 +36,16 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
     from experiments.launch.launcher import exclusive_lock
-    from experiments.records.run_files import read_row
+    from experiments.records.run_files import TABLE_FILE, collect, read_row
     from experiments.training.run import test_run
 
     registry_of(options)
     read_row(options.run)  # that there is a run is said before its folder is locked
     with exclusive_lock(options.run):
         test_run(options.run)
+    benchmark = options.run.resolve().parents[1]
+    if (benchmark / TABLE_FILE).exists():  # elsewhere the run folder stands alone
+        collect(benchmark)
     _show(options.run, console)
     return 0
 

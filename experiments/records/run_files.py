@@ -26,6 +26,7 @@ from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dic
 CONFIG_FILE = "config.yaml"
 EARLIER = "earlier"  # folder of runs that were set aside
 ROW_FILE = "row.json"
+TABLE_FILE = "results.jsonl"  # the rows of a benchmark, derived by `collect`
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
 NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
@@ -125,7 +126,7 @@ def collect(benchmark_folder: Path) -> list[Row]:
         ResultsError: As `read_rows`.
         OSError: As raised by the file system.
     """
-    derived = benchmark_folder / "results.jsonl"
+    derived = benchmark_folder / TABLE_FILE
     if not any(benchmark_folder.glob(f"*/*/{ROW_FILE}")):
         derived.unlink(missing_ok=True)
         return []

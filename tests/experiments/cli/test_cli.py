@@ -127,7 +127,6 @@ def test_fit_shows_validation_and_test_adds_the_test_columns(lit: Command, tmp_p
     assert (folder / "predictions.parquet").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 8: the other files are left without test figures")
 @pytest.mark.parametrize("name", ["tfidf_logreg", "bag"])
 def test_test_adds_its_figures_to_every_file(name: str, lit: Command, tmp_path: Path) -> None:
     folder = tmp_path / "fit" / name / "seed-0"
