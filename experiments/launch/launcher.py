@@ -7,7 +7,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Protocol
 
@@ -104,22 +104,27 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def output_to(file: Path) -> Iterator[None]:
-    """Append all output of this process, that of C libraries included, to a file."""
+    """Append all output of this process, that of C libraries included, to a file.
+
+    Also where something else, such as a display in the terminal, has taken the place of
+    `sys.stdout` or `sys.stderr`.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     terminal = os.dup(1), os.dup(2)
-    with open(file, "a", encoding="utf-8") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in zip((1, 2), terminal, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
+    with open(file, "a", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
+        try:
+            with redirect_stdout(log), redirect_stderr(log):
+                yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), terminal, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
 
 
 def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:

@@ -41,7 +41,6 @@ DISPLAYS: dict[str, Callable[[], AbstractContextManager]] = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 16: a display takes the output of the run")
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_the_log_gets_what_a_display_would_take(display: str, tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
@@ -65,7 +64,6 @@ def test_output_is_given_back(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert "afterwards" in capfd.readouterr().err
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 16: a traceback goes to the terminal")
 def test_in_a_terminal_a_failing_runs_traceback_is_in_its_log(tmp_path: Path) -> None:
     folder = tmp_path / "outside"
     folder.mkdir()
