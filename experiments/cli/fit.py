@@ -7,6 +7,7 @@ help come at once.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +26,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         read_profile(options.profile),
         names=[options.config],
         seeds=[options.seed],
-        name=options.name,
+        name=os.path.expandvars(options.name),
         runs=options.runs,
         overrides=overrides_of(options, rest),
         test=False,  # test rows are evaluated only where the user says --test

@@ -50,8 +50,8 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
         )
         return 0
     launcher = LocalLauncher(options.jobs, offline_variables([spec]))
-    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
     benchmark.prepare([spec], console)
+    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
     best = trials.run()
     if best is None:
         print("error: no trial came to an end; their rows say why", file=sys.stderr)

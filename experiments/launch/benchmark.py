@@ -193,10 +193,7 @@ def _is_current(row: Row, spec: RunSpec) -> bool:
         return False
     if row.corpus_fingerprint is None:  # it failed before it had read the corpus
         return True
-    _, data = resolved.build()
-    if not data.corpus_folder.exists():  # never read in this state: only reading tells
-        data.prepare_data()
-    return row.corpus_fingerprint == data.fingerprint
+    return row.corpus_fingerprint == resolved.corpus_fingerprint()
 
 
 def run(

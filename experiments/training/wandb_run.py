@@ -220,7 +220,9 @@ def _has_saved_key() -> bool:
 
 
 def _stable_id(folder: Path) -> str:
+    """Id of the W&B run that belongs to a folder; in a sweep of W&B its agent has chosen it."""
     file = folder / ID_FILE
     if not file.exists():
-        replace_bytes(file, secrets.token_hex(4).encode())
+        given = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+        replace_bytes(file, (given or secrets.token_hex(4)).encode())
     return file.read_text(encoding="utf-8")

@@ -26,6 +26,7 @@ from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import Space, to_arguments
 from experiments.tuning.study import (
     JOURNAL,
+    check_corpus,
     check_identity,
     current_settings,
     load_trial,
@@ -50,7 +51,7 @@ class Sweep:
         console: prints the outcome of each trial.
 
     Raises:
-        ConfigError: fewer than one trial, or the folder holds a sweep over another space.
+        ConfigError: fewer than one trial, or the folder holds a sweep over another space or corpus.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Sweep:
         self.journal = spec.folder / JOURNAL
         self.study = open_study(self.journal, spec.experiment, self.mode, pruner)
         self.space = check_identity(self.study, resolved, space, pruner, self.journal)
+        check_corpus(self.study, resolved.corpus_fingerprint(), self.journal)
         self.numbers: dict[Path, int] = {}
 
     def run(self) -> Path | None:

@@ -26,7 +26,6 @@ def write_csv(file: Path, word: str) -> Path:
     return file
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 11: a sweep goes on with another corpus")
 @pytest.mark.parametrize("change", ["content", "path", "validation", "older study"])
 def test_a_sweep_does_not_go_on_with_another_corpus(
     change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -65,7 +64,6 @@ def test_a_sweep_goes_on_with_a_copy_of_its_corpus(tmp_path: Path) -> None:
     assert (tmp_path / "s" / "trial-0001" / "row.json").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 8: ASHA counts epochs from 0")
 @pytest.mark.parametrize(("good", "last"), [(0, 1), (1, 3), (2, 3), (3, 9)])
 def test_asha_prunes_after_epochs_1_3_and_9(good: int, last: int, tmp_path: Path) -> None:
     file = tmp_path / JOURNAL

@@ -234,7 +234,6 @@ def test_a_wandb_sweep_says_the_same(space: Path, tmp_path: Path) -> None:
     assert content["command"][:5] == ["${env}", "lit-sentiment", "fit", "-c", "bag"]
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 11: the id is asked for before the agent sets it")
 @pytest.mark.parametrize("name", [[], ["--name", "mine"]])
 def test_each_trial_of_a_wandb_agent_has_its_own_folder_and_id(
     name: list[str], space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
