@@ -36,7 +36,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
-    from experiments.launch.launcher import exclusive_lock
+    from experiments.records.lock import exclusive_lock
     from experiments.records.run_files import TABLE_FILE, collect, read_row
     from experiments.training.run import test_run
 

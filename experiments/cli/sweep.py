@@ -46,7 +46,6 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
         replace_bytes(options.wandb_sweep, yaml.safe_dump(content, sort_keys=False).encode())
         console.print(
             f"`wandb sweep {options.wandb_sweep}` registers it, `wandb agent …` runs trials",
-            highlight=False,
         )
         return 0
     launcher = LocalLauncher(options.jobs, offline_variables([spec]))
@@ -56,5 +55,5 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
     if best is None:
         print("error: no trial came to an end; their rows say why", file=sys.stderr)
         return 1
-    console.print(f"best settings: {best}", highlight=False, soft_wrap=True)
+    console.print(f"best settings: {best}", soft_wrap=True)
     return 0

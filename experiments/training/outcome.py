@@ -140,7 +140,8 @@ def failed_row(
         profile=spec.profile,
         seed=spec.seed,
         status=status,
-        reason=reason,
+        # Names of files may have lone surrogates, which no file and no terminal takes.
+        reason=reason.encode("utf-8", "backslashreplace").decode(),
         git_commit=commit,
         git_dirty=dirty,
         versions=versions(),

@@ -12,7 +12,7 @@ import pytest
 
 from experiments.cli.main import main
 from experiments.config.registry import Registry
-from experiments.launch.launcher import exclusive_lock
+from experiments.records.lock import exclusive_lock
 from experiments.records.publishing import verify_published
 from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command

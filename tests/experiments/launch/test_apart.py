@@ -37,7 +37,6 @@ class Own(BaseException):
     """An error that is no `Exception`."""
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: only an Exception becomes a row")
 @pytest.mark.parametrize("error", [SystemExit(0), SystemExit("no"), GeneratorExit(), Own("x")])
 def test_an_error_of_any_kind_becomes_a_row(
     error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -63,7 +62,6 @@ def test_ctrl_c_in_a_run_is_no_failure(tmp_path: Path, monkeypatch: pytest.Monke
     assert not (spec.folder / ROW_FILE).exists()
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: a damaged row ends the benchmark")
 @pytest.mark.parametrize("content", DAMAGED)
 def test_a_damaged_row_is_run_again_and_nothing_is_deleted(
     content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -114,7 +112,6 @@ class Fragile:
         self._enter("ended")
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: an error of the display ends the benchmark")
 @pytest.mark.parametrize("method", ["started", "progressed", "ended"])
 def test_an_error_of_an_observer_ends_no_run(
     method: str, tmp_path: Path, fork_server: object, capsys: pytest.CaptureFixture[str]
@@ -127,7 +124,6 @@ def test_an_error_of_an_observer_ends_no_run(
     assert "KeyError: '[/broken]'" in capsys.readouterr().err
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: a run that cannot start ends the benchmark")
 def test_a_run_whose_folder_cannot_be_cleared_ends_no_other(
     tmp_path: Path, fork_server: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:

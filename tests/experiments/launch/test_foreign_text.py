@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from rich.console import Console as plain_console
 from rich.progress import Progress
 
+from datamodules.console import plain_console
 from experiments.config.registry import Registry, read_profile
-from experiments.launch.benchmark import _ProgressDisplay, expand
+from experiments.launch.benchmark import expand
+from experiments.launch.display import ProgressDisplay
 from experiments.records.run_files import read_row, write_row
 from experiments.training.outcome import failed_row
+from experiments.training.spec import RunSpec
 from tests.conftest import Command
 from tests.experiments.conftest import REPOSITORY, TOY
 
@@ -24,6 +26,7 @@ TEXTS = [
     "[link=file:///etc/passwd]here[/link]",
     "C:\\runs\\[a-z]",
     ":smile: and :warning:",
+    "[",
     "[@click=quit]x[/]",
 ]
 RAISES = """
@@ -55,14 +58,14 @@ class Raises(Bag):
 """
 
 
-def display_in(runs: Path) -> tuple[_ProgressDisplay, io.StringIO]:
+def display_in(runs: Path) -> tuple[ProgressDisplay, RunSpec, io.StringIO]:
     plan = expand(Registry(), read_profile("smoke"), names=["bag"], seeds=[0], name="b", runs=runs)
     shown = io.StringIO()
     console = plain_console(file=shown, width=200)
-    return _ProgressDisplay(plan, 1, Progress(console=console), console), shown
+    display = ProgressDisplay(plan.folder, 1, Progress(console=console), console)
+    return display, plan.specs[0], shown
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: foreign text is markup")
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_console_prints_text_as_it_is(text: str) -> None:
     from rich.table import Table
@@ -76,11 +79,9 @@ def test_the_console_prints_text_as_it_is(text: str) -> None:
     assert shown.getvalue().count(text) == 4
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: foreign text is markup")
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_display_of_a_benchmark_shows_reasons_as_they_are(text: str, tmp_path: Path) -> None:
-    display, shown = display_in(tmp_path)
-    [spec] = display.plan.specs
+    display, spec, shown = display_in(tmp_path)
     display.started(spec)
     display.progressed(spec, text, 0.5)
     display.message(text)
@@ -89,17 +90,14 @@ def test_the_display_of_a_benchmark_shows_reasons_as_they_are(text: str, tmp_pat
     assert f"bag seed 0: failed, {text}" in shown.getvalue()
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: foreign text is markup")
 def test_a_run_that_died_with_such_a_reason_is_a_row(tmp_path: Path) -> None:
-    display, shown = display_in(tmp_path)
-    [spec] = display.plan.specs
+    display, spec, shown = display_in(tmp_path)
     display.started(spec)
     display.ended(spec, "died of [/encoder/layer] \udcff", 1.0)
     assert read_row(spec.folder).reason == "died of [/encoder/layer] \\udcff"
     assert "[/encoder/layer]" in shown.getvalue()
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: foreign text is markup")
 def test_no_run_ends_another(lit: Command, tmp_path: Path) -> None:
     folder = tmp_path / "outside"
     folder.mkdir()
@@ -133,8 +131,7 @@ def calls(tree: ast.AST, name: str) -> list[ast.Call]:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 13: foreign text is markup")
-@pytest.mark.parametrize("package", ["datamodules", "experiments"])
+@pytest.mark.parametrize("package", ["datamodules", "experiments", "lit_models"])
 def test_nothing_prints_with_markup(package: str) -> None:
     """Consoles come from one place; a column of progress and a status parse markup on their own."""
     for file in sorted((REPOSITORY / package).rglob("*.py")):

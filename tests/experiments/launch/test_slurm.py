@@ -12,9 +12,9 @@ from experiments.cli.main import main
 from experiments.config.registry import CONFIGS, ConfigError, Registry, read_profile
 from experiments.launch import squeue
 from experiments.launch.benchmark import Plan, expand
-from experiments.launch.launcher import exclusive_lock
 from experiments.launch.slurm import SlurmLauncher, Submission
 from experiments.launch.slurm_config import Cluster, read_cluster
+from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import ROW_FILE, write_row
 from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
@@ -165,7 +165,6 @@ def planned(runs: Path) -> tuple[Plan, RunSpec]:
     return plan, plan.specs[0]
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 12: a row written just before is removed")
 @pytest.mark.parametrize("state", ["12|COMPLETED", "12|FAILED", "", "12|TIMEOUT"])
 @pytest.mark.parametrize("retry", [False, True])
 @pytest.mark.parametrize("older", [False, True])
@@ -189,7 +188,6 @@ def test_a_row_that_a_job_writes_while_the_queue_is_asked_stays(
     assert outcomes == {spec.folder: "done"} and row.read_bytes() == new.read_bytes()
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 12: a folder is cleared without its lock")
 def test_a_run_folder_that_another_process_holds_is_not_cleared(fake: Path, tmp_path: Path) -> None:
     plan, spec = planned(tmp_path / "runs")
     write_row(spec.folder, failed_row(spec, "of before", "2025-01-01T00:00:00+00:00"))

@@ -18,8 +18,8 @@ from wandb.sdk.launch.sweeps.utils import create_sweep_command
 from experiments.cli.main import main
 from experiments.config.registry import CONFIGS, ConfigError, Registry, read_profile
 from experiments.launch.benchmark import expand
-from experiments.launch.launcher import exclusive_lock
 from experiments.launch.local import LocalLauncher
+from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import read_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import check_space, read_space
