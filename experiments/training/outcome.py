@@ -194,4 +194,4 @@ def metrics_of(file: Path) -> Metrics:
 
 def _wandb_id(folder: Path) -> str | None:
     file = folder / wandb_run.ID_FILE
-    return file.read_text(encoding="utf-8") if file.exists() else None
+    return file.read_text(encoding="utf-8") if file.is_file() else None

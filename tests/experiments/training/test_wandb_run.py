@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+import wandb
 import yaml
 
 from experiments.cli.main import main
@@ -131,16 +132,18 @@ def options(folder: Path, **changed: Any) -> dict[str, Any]:
     return {"resolved": resolved, "folder": folder, **named, **changed}
 
 
+LONG = "a" * 300
 NAMES: dict[str, dict[str, Any]] = {
     "tag of 73 letters": {"tags": ["x" * 73, "quick"]},
     "empty tag": {"tags": ["", "quick"]},
     "tag of other letters": {"tags": ["données/тест,a b", "\udcff"]},
     "same tags": {"tags": ["a" * 70 + "b", "a" * 70 + "c"]},
+    "long experiment": {"experiment": LONG},
+    "long benchmark": {"benchmark": LONG},
     "config": {"model": {"day": date(2026, 1, 1), "nan": math.nan, "at": object(), "b": b"x"}},
 }
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 14: W&B refuses a name")
 @pytest.mark.parametrize("case", NAMES)
 def test_names_that_wandb_refuses_are_shortened(case: str, tmp_path: Path) -> None:
     logger = wandb_run.start(**options(tmp_path / "run", **NAMES[case]))
@@ -174,7 +177,6 @@ BROKEN: dict[str, Any] = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 14: W&B fails the run at its start")
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_start_that_fails_is_one_line(
     case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -188,7 +190,6 @@ def test_a_start_that_fails_is_one_line(
     assert capsys.readouterr().err.count("W&B is lost") == 1
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 14: W&B fails the run at its start")
 @pytest.mark.parametrize("project", ["a/b", "what?", "x" * 129, "a:b"])
 def test_a_project_of_no_possible_name_is_one_line(
     project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
@@ -199,7 +200,6 @@ def test_a_project_of_no_possible_name_is_one_line(
     assert "W&B is lost" in capsys.readouterr().err
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 14: W&B fails the run")
 @pytest.mark.parametrize("method", ["log", "finish", "summary", "config", "id", "name", "dir"])
 def test_a_run_goes_on_whatever_wandb_raises(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -207,7 +207,7 @@ def test_a_run_goes_on_whatever_wandb_raises(
     logger = wandb_run.start(**options(tmp_path / "run"))
     assert logger is not None
     fails = property(refuse) if method in ("summary", "config", "id", "name", "dir") else refuse
-    monkeypatch.setattr(f"wandb.Run.{method}", fails)
+    monkeypatch.setattr(wandb.Run, method, fails, raising=False)
     second = wandb_run.refit_logger(logger, tmp_path / "run")
     for one in (logger, second):
         assert one is not None
@@ -215,7 +215,7 @@ def test_a_run_goes_on_whatever_wandb_raises(
         one.log_hyperparams({"a": 1})
         one.log_graph(torch.nn.Linear(1, 1))
         one.save()
-        assert (one.name, one.version, one.save_dir) is not None
+        assert one.save_dir == str(tmp_path / "run") and one.name and one.version is None
         one.finalize("success")
     row: Any = SimpleNamespace(**dict.fromkeys(COSTS, 1))
     wandb_run.summarise(logger, row, {"val/accuracy": 0.5})
@@ -223,13 +223,12 @@ def test_a_run_goes_on_whatever_wandb_raises(
     wandb_run.finish(logger, 0)
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 14: W&B fails the summary of a benchmark")
 @pytest.mark.parametrize("method", ["log", "log_artifact", "finish", "dir", "summary"])
 def test_a_benchmark_goes_on_without_its_summary(
     method: str, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     shutil.copytree(finished, tmp_path / "b", ignore=shutil.ignore_patterns("wandb"))
     fails = property(refuse) if method in ("dir", "summary") else refuse
-    monkeypatch.setattr(f"wandb.Run.{method}", fails)
+    monkeypatch.setattr(wandb.Run, method, fails, raising=False)
     assert main(["report", str(tmp_path / "b"), "--wandb"]) == 0
     assert "the report is complete" in capsys.readouterr().err
