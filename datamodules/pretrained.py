@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from socket import gaierror
 from urllib.parse import urlsplit
 
 from safetensors import SafetensorError, safe_open
@@ -85,22 +86,40 @@ def loading(source: str) -> Iterator[bool]:
     """Translates the errors of loading from `source`; yields transformers' `local_files_only`.
 
     Raises:
-        Unavailable: the hub cannot be reached, or has no such model.
-        DataError: a file is missing from a local folder.
+        Unavailable: the hub cannot be reached, has no such model, or asks for consent to it.
+        DataError: what is there cannot be read.
     """
     place = locate(source)
     local = place != source or Path(place).is_dir()
     try:
         yield local or _offline() or not _hub_answers()
-    except (OSError, ValueError) as error:
+    except Exception as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         reason = lines[0].strip().rstrip(".") if lines else type(error).__name__
-        if local:
-            raise DataError(
-                f"{place}: cannot be read as a pretrained model ({reason}); the folder must "
-                f"contain config.json, {_WEIGHTS} and tokenizer.json"
-            ) from error
-        raise Unavailable(_no_source(source, reason)) from error
+        if not local and _says_unavailable(error):
+            raise Unavailable(_no_source(source, reason)) from error
+        if not isinstance(error, OSError | ValueError):
+            raise
+        raise DataError(
+            f"{place}: cannot be read as a pretrained model ({reason}); it must have config.json, "
+            f"{_WEIGHTS} and tokenizer.json"
+        ) from error
+
+
+def _says_unavailable(error: BaseException | None) -> bool:
+    """True if an error, or one that caused it, says that the hub does not give the model."""
+    from huggingface_hub import errors
+
+    http_error = errors.HTTPError  # type: ignore[attr-defined]  # of the library in use
+    absent = (http_error, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError, gaierror)
+    while error is not None:
+        # A model that is there and lacks a file, or a request that makes no sense, is a failure.
+        if isinstance(error, errors.RemoteEntryNotFoundError | errors.BadRequestError):
+            return False
+        if isinstance(error, absent):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _no_source(source: str, reason: str) -> str:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -25,6 +24,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from datamodules.console import plain_console
 from datamodules.errors import DataError
 
 MEMBER_LIMIT = 1 << 20
@@ -220,7 +220,7 @@ def download(url: str, target: Path, md5: str, *, timeout: float = 30.0) -> None
 def progress_bar() -> Progress:
     """Progress bar of bytes, rate and remaining time, on standard error."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    return Progress("{task.description}", *columns, console=Console(stderr=True))
+    return Progress("{task.description}", *columns, console=plain_console(stderr=True))
 
 
 def _fetch(url: str, file: IO[bytes], name: str, timeout: float) -> str:

@@ -17,17 +17,40 @@ if TYPE_CHECKING:  # it loads torch
 
 
 def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`benchmark`: every experiment of a profile, resumable, then the report."""
+    """`benchmark`: every experiment of a profile, resumable, then the report.
+
+    The exit code is `EXIT_STOPPED` while there are runs that have not ended.
+    """
+    began = time.monotonic()  # what follows loads torch, which takes its time
+    from experiments.launch import budget
+    from experiments.training.signals import EXIT_STOPPED
+
+    seconds = budget.seconds(options.budget) if options.budget else None
+    try:
+        with budget.until(began + seconds if seconds else None):
+            end_of_runs = began + budget.of_runs(seconds) if seconds else None
+            finished, failed = _run_and_report(options, rest, console, end_of_runs)
+    except budget.BudgetOver:
+        finished = False
+    if not finished:
+        why = "the budget is used up" if seconds else "some runs have not ended"
+        console.print(f"{why}; the same command goes on")
+        return EXIT_STOPPED
+    return 1 if failed else 0
+
+
+def _run_and_report(
+    options: argparse.Namespace, rest: list[str], console: Console, deadline: float | None
+) -> tuple[bool, bool]:
+    """Do what is left of a benchmark by a time; whether all has ended, and whether a run failed."""
     from experiments.cli.report import summarise
     from experiments.launch import benchmark
-    from experiments.launch.launcher import exclusive_lock
     from experiments.records.atomic import remove_leftovers
+    from experiments.records.lock import exclusive_lock
     from experiments.records.plan import add_to_plan
     from experiments.records.run_files import collect
     from experiments.report import report
 
-    budget = benchmark.seconds(options.budget) if options.budget else None
-    deadline = time.monotonic() + budget if budget else None
     plan = plan_of(options, rest)
     launcher = _launcher(options, plan)  # before looking for rows, which jobs may write meanwhile
     todo = benchmark.pending(plan, retry=options.retry)
@@ -43,12 +66,11 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
             except KeyboardInterrupt:
                 if options.launcher == "slurm":
                     ending = f"scancel --name lit-sentiment-{plan.name}"
-                    console.print(f"the jobs go on; `{ending}` ends them", highlight=False)
+                    console.print(f"the jobs go on; `{ending}` ends them")
                 raise
     rows = collect(plan.folder)
     if not rows:
-        console.print("no run has ended yet; the same command goes on", highlight=False)
-        return 0
+        return False, False
     report(plan.folder, console=console)
     if todo and finished:
         settings = plan.specs[0].resolve().run
@@ -66,11 +88,8 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
             f"W&B: `wandb leet {tracked.parent}` shows a run without an account, "
             f"`wandb sync {tracked}` sends it",
             soft_wrap=True,
-            highlight=False,
         )
-    if not finished:
-        console.print("the budget is used up; the same command goes on", highlight=False)
-    return 1 if any(row.status == "failed" for row in rows) else 0
+    return finished, any(row.status == "failed" for row in rows)
 
 
 def _launcher(options: argparse.Namespace, plan: Plan) -> Launcher:

@@ -7,6 +7,7 @@ help come at once.
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -25,7 +26,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         read_profile(options.profile),
         names=[options.config],
         seeds=[options.seed],
-        name=options.name,
+        name=os.path.expandvars(options.name),
         runs=options.runs,
         overrides=overrides_of(options, rest),
         test=False,  # test rows are evaluated only where the user says --test
@@ -35,14 +36,17 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
-    from experiments.launch.launcher import exclusive_lock
-    from experiments.records.run_files import read_row
+    from experiments.records.lock import exclusive_lock
+    from experiments.records.run_files import TABLE_FILE, collect, read_row
     from experiments.training.run import test_run
 
     registry_of(options)
     read_row(options.run)  # that there is a run is said before its folder is locked
     with exclusive_lock(options.run):
         test_run(options.run)
+    benchmark = options.run.resolve().parents[1]
+    if (benchmark / TABLE_FILE).exists():  # elsewhere the run folder stands alone
+        collect(benchmark)
     _show(options.run, console)
     return 0
 

@@ -7,9 +7,12 @@ import sys
 from dataclasses import replace
 
 from rich.console import Console
+from rich.text import Text
 
+from datamodules.console import plain_console
 from experiments.launch import benchmark, launcher, process_group
 from experiments.launch.benchmark import Plan
+from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import collect, read_row, read_rows
 from experiments.report.tables import build_tables
 from experiments.report.terminal import print_tables
@@ -59,12 +62,13 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
     todo = benchmark.pending(plan, retry=True, rerun=rerun)
     if todo:
         benchmark.prepare([replace(spec, test=test)], console)
-    with launcher.exclusive_lock(spec.folder):
-        if todo and (rerun or benchmark.take_back_earlier(todo)):
+        todo = todo if rerun else benchmark.take_back_earlier(todo)
+    with exclusive_lock(spec.folder):
+        if todo:
             _execute(spec, console)
         else:
             ranks.broadcast(False)
-            console.print(f"{spec.folder} is done already; --rerun fits it again", highlight=False)
+            console.print(f"{spec.folder} is done already; --rerun fits it again")
         if (row := read_row(spec.folder)).status != "ok":
             print(f"error: {row.reason}", file=sys.stderr)
             return 1
@@ -76,14 +80,14 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
 
 
 def _execute(spec: RunSpec, console: Console) -> None:
-    console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there", highlight=False)
+    console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there")
     # A copy of the terminal: the run's own output goes to its log.
-    terminal = Console(file=os.fdopen(os.dup(1), "w"))
+    terminal = plain_console(file=os.fdopen(os.dup(1), "w"))
     with terminal.status("starting") as status:
         launcher.clear_run_folder(spec)
         ranks.broadcast(True)  # the other ranks execute it too
         outcome = launcher.run_and_record(
-            spec, lambda what, share: status.update(f"{spec.experiment}: {what}")
+            spec, lambda what, share: status.update(Text(f"{spec.experiment}: {what}"))
         )
     if outcome == "stopped":
         raise KeyboardInterrupt

@@ -29,14 +29,12 @@ def robustness(options: argparse.Namespace, rest: list[str], console: Console) -
     from experiments.report.robustness import terminal_table
 
     Registry(options.configs)
-    results = sets.evaluate_benchmark(
-        options.benchmark, lambda what: console.print(what, highlight=False)
-    )
+    results = sets.evaluate_benchmark(options.benchmark, lambda what: console.print(what))
     if not results:
         return 1
     console.print(terminal_table([result for _, result in results]))
     for folder, result in results if options.publish else []:
-        console.print(f"{sets.publish_result(result, folder, options.results)}", highlight=False)
+        console.print(f"{sets.publish_result(result, folder, options.results)}")
     return 0
 
 
@@ -56,5 +54,5 @@ def submit(options: argparse.Namespace, rest: list[str], console: Console) -> in
 
     Registry(options.configs)
     file, reviews = write_submission(options.run, options.out, options.hard)
-    console.print(f"{file}: {reviews:,} reviews", highlight=False, soft_wrap=True)
+    console.print(f"{file}: {reviews:,} reviews", soft_wrap=True)
     return 0

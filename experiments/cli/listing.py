@@ -36,7 +36,6 @@ def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int
         f"{found['device']}, {found['precision']}, {found['steps']} steps of "
         f"{found['batch_size']} reviews; peak memory {gigabytes:.1f} GiB; MFU is the share of "
         f"{found['peak_flops'] / 1e12:.2f} TFLOP/s, a matrix product measured here",
-        highlight=False,
     )
     write_measurement(found, options.out)
     return 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 
-from rich.console import Console
-
+from datamodules.console import plain_console
 from experiments.cli.parser import parser
 from experiments.config.registry import ConfigError
 from experiments.machine import openmp
@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        The exit code: 0 success, 1 a failed run or bad input, 2 wrong usage, 130 stopped.
+        The exit code: 0 success, 1 a failed run or bad input, 2 wrong usage, 75 a benchmark with
+        runs that have not ended (EX_TEMPFAIL; the same command goes on), 130 stopped.
     """
     openmp.configure()  # before a command loads PyTorch
     words = parser()
@@ -26,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options, rest = words.parse_known_args(_joined(given))
     if rest and not options.overridable:
         words.error(f"unrecognized arguments: {' '.join(rest)}")
-    console = Console() if sys.stdout.isatty() else Console(width=120)
+    console = plain_console() if sys.stdout.isatty() else plain_console(width=120)
+    if isinstance(sys.stdout, TextIOWrapper):  # what an encoding lacks ends no command
+        sys.stdout.reconfigure(errors="backslashreplace")
     from datamodules.errors import DataError
     from experiments.records.row import ResultsError
 

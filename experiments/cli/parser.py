@@ -54,7 +54,9 @@ def parser() -> argparse.ArgumentParser:
     sub = command("fit", fit.fit, "one experiment", epilog=epilog)
     sub.add_argument("-c", "--config", required=True, help="an experiment's name, or a YAML file")
     settings(sub, "full")
-    sub.add_argument("--name", default="fit", help="folder under --runs (fit)")
+    sub.add_argument(
+        "--name", default="fit", help="folder under --runs (fit); $NAME is that variable's value"
+    )
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--test", action="store_true", help="evaluate on the test rows too")
     sub.add_argument("--rerun", action="store_true", help="fit again what is done")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rich.console import Console
+from rich.text import Text
 
 from experiments.cli.common import overrides_of, plan_of, registry_of
 from experiments.config.registry import layered, read_profile
@@ -27,7 +28,7 @@ def prepare(options: argparse.Namespace, rest: list[str], console: Console) -> i
     console.print("the corpus is ready")
     if fetched:
         names = ", ".join(sorted(set().union(*fetched)))
-        console.print(f"weights of {names} are ready; runs set HF_HUB_OFFLINE", highlight=False)
+        console.print(f"weights of {names} are ready; runs set HF_HUB_OFFLINE")
     return 0
 
 
@@ -48,13 +49,12 @@ def pretrain(options: argparse.Namespace, rest: list[str], console: Console) -> 
             window=options.window,
             learning_rate=options.learning_rate,
             pairs=options.pairs,
-            progress=lambda what, share: status.update(f"{share:.0%}: {what}"),
+            progress=lambda what, share: status.update(Text(f"{share:.0%}: {what}")),
         )
     console.print(
         f"{done['steps']:,} steps over {done['rows']:,} texts in {done['seconds']:.0f} s; masked "
         f"loss on validation {done['val_masked_loss_before']:.3f} → {done['val_masked_loss']:.3f}; "
         f"go on with: lit-sentiment fit -c {options.config} --model.source {options.out} "
         f"--data.tokenizer.source {options.out}",
-        highlight=False,
     )
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from datamodules.console import plain_console
 from experiments.config.registry import Registry
 
 
@@ -24,7 +25,7 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
         from experiments.report.readme.write import write_readme
 
         for file, what in write_readme(options.readme, options.folder, Registry(options.configs)):
-            console.print(f"{file}: {what}", highlight=False, soft_wrap=True)
+            console.print(f"{file}: {what}", soft_wrap=True)
     return 0
 
 
@@ -52,7 +53,7 @@ def subsets(options: argparse.Namespace, rest: list[str], console: Console) -> i
     from experiments.statistics.subsets import write_subsets
 
     for file in write_subsets(options.folder, options.root, options.label_audit):
-        console.print(f"{file}", highlight=False, soft_wrap=True)
+        console.print(f"{file}", soft_wrap=True)
     return 0
 
 
@@ -63,7 +64,7 @@ def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     from experiments.training.count_flops import count_published
 
     def tell(line: str) -> None:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
     rows = read_table(options.table)
     figures = count_published(options.table, rows, Registry(options.configs), options.root, tell)
@@ -77,7 +78,7 @@ def publish(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
     Registry(options.configs)
     for row in copy(options.run, options.table, options.results):
-        console.print(f"{options.table}: {row.experiment} seed {row.seed}", highlight=False)
+        console.print(f"{options.table}: {row.experiment} seed {row.seed}")
     return 0
 
 
@@ -90,7 +91,7 @@ def summarise(folder: Path, console: Console, texts: bool, **settings: Any) -> N
     from experiments.report.wandb_summary import summarise_benchmark
 
     with tempfile.TemporaryDirectory() as place, open(os.devnull, "w") as nowhere:
-        files = write_report(folder, Path(place), Console(file=nowhere), texts=texts)
+        files = write_report(folder, Path(place), plain_console(file=nowhere), texts=texts)
         kept = summarise_benchmark(folder, read_tables(folder)[0], files, **settings)
     if kept is not None:
-        console.print(f"W&B summary: {kept}", soft_wrap=True, highlight=False)
+        console.print(f"W&B summary: {kept}", soft_wrap=True)

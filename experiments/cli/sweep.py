@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console
 
@@ -24,12 +23,13 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
     from experiments.tuning.search_space import check_space, read_space, wandb_sweep
     from experiments.tuning.sweep import Sweep
 
+    registry = registry_of(options)
     plan = benchmark.expand(
-        registry_of(options),
+        registry,
         read_profile(options.profile),
         names=[options.experiment],
         seeds=[options.seed],
-        name=options.name or f"sweep-{Path(options.experiment).stem}",
+        name=options.name or f"sweep-{registry.name_of(options.experiment)}",
         runs=options.runs,
         overrides=overrides_of(options, rest),
         test=False,
@@ -46,15 +46,14 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
         replace_bytes(options.wandb_sweep, yaml.safe_dump(content, sort_keys=False).encode())
         console.print(
             f"`wandb sweep {options.wandb_sweep}` registers it, `wandb agent …` runs trials",
-            highlight=False,
         )
         return 0
     launcher = LocalLauncher(options.jobs, offline_variables([spec]))
-    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
     benchmark.prepare([spec], console)
+    trials = Sweep(spec, space, options.trials, options.pruner, launcher, console)
     best = trials.run()
     if best is None:
         print("error: no trial came to an end; their rows say why", file=sys.stderr)
         return 1
-    console.print(f"best settings: {best}", highlight=False, soft_wrap=True)
+    console.print(f"best settings: {best}", soft_wrap=True)
     return 0

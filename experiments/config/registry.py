@@ -92,6 +92,12 @@ class Registry:
             if str(folder) not in sys.path:
                 sys.path.append(str(folder))
 
+    def name_of(self, experiment: str) -> str:
+        """Name of an experiment that is given by name or as the path of a YAML file."""
+        if experiment in self.files:
+            return experiment  # a dot in it is part of it
+        return re.sub(r"\.ya?ml$", "", Path(experiment).name)
+
     def settings(self, experiment: str) -> dict[str, Any]:
         """Settings in an experiment's file, under today's names.
 

@@ -161,6 +161,13 @@ class Resolved:
         again = {**data, "init_args": {**(data.get("init_args") or {}), "refit": True}}
         return Resolved({**self.config, "data": again})
 
+    def corpus_fingerprint(self) -> str:
+        """Fingerprint of the corpus that a run reads; a corpus not cached in this state is read."""
+        _, data = self.build()
+        if not data.corpus_folder.exists():
+            data.prepare_data()
+        return data.fingerprint
+
     @property
     def hash(self) -> str:
         """Hash of what the run computes: equal hashes, equal runs."""

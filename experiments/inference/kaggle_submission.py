@@ -11,6 +11,7 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.records.atomic import replace_bytes
+from experiments.records.lock import exclusive_lock
 
 SUBMISSION_FILE = "submission.csv"
 
@@ -32,6 +33,11 @@ def write_submission(folder: Path, out: Path | None = None, hard: bool = False) 
         DataError: The test file of the contest is missing or malformed.
     """
     predictor = Predictor(folder)
+    with exclusive_lock(folder):
+        return _write(folder, out or folder / SUBMISSION_FILE, hard, predictor)
+
+
+def _write(folder: Path, out: Path, hard: bool, predictor: Predictor) -> tuple[Path, int]:
     resolved = Resolved.of_run(folder)
     _, data = resolved.build()
     if not isinstance(data, Kaggle):
@@ -47,6 +53,5 @@ def write_submission(folder: Path, out: Path | None = None, hard: bool = False) 
     positive[order] = predictor([texts[row] for row in order])[:, 1]
     values = (positive > 0.5).astype(int).tolist() if hard else [f"{p:.9g}" for p in positive]
     lines = [f"{name},{value}\n" for name, value in zip(ids, values, strict=True)]
-    out = out or folder / SUBMISSION_FILE
     replace_bytes(out, "".join(["id,sentiment\n", *lines]).encode())
     return out, len(lines)

@@ -28,6 +28,7 @@ from experiments.inference.predictor import Predictor
 from experiments.inference.robustness_sets import Challenge, build_challenges
 from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import SCALE, quantise
+from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import check_name, read_rows
 
@@ -160,10 +161,11 @@ def evaluate_benchmark(
         try:
             result = read_result(folder / FILE) if (folder / FILE).is_file() else None
             if result is None or any(result.run[key] != getattr(row, key) for key in _RUN_FIELDS):
-                result = evaluate_run(folder, row)
+                with exclusive_lock(folder):
+                    result = evaluate_run(folder, row)
                 log(f"{row.experiment}, seed {row.seed}: evaluated")
             results.append((folder, result))
-        except UnsuitableRun as reason:
+        except (UnsuitableRun, Locked) as reason:
             log(f"left out: {reason}")
     return results
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from datamodules.errors import DataError, Unavailable
 from experiments.config.registry import (
@@ -20,18 +21,15 @@ from experiments.config.registry import (
     current_experiment,
     layered,
     merge,
+    say_once,
 )
+from experiments.launch.display import ProgressDisplay
 from experiments.launch.earlier import take_back
 from experiments.launch.launcher import Launcher
-from experiments.machine.environment import now
-from experiments.records.row import Row
-from experiments.records.run_files import ROW_FILE, collect, read_row, write_row
-from experiments.training.checkpointing import RESUME_FILE
-from experiments.training.fitting import SELECTION_FILE
-from experiments.training.outcome import failed_row
+from experiments.records.lock import Locked, exclusive_lock
+from experiments.records.row import ResultsError, Row
+from experiments.records.run_files import EARLIER, ROW_FILE, read_row
 from experiments.training.spec import RunSpec
-
-_LEAST_BUDGET = 60
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def expand(
         raise ConfigError(f"--train-sizes {small[0]}: a size is at least 2, a review of each class")
     specs = [
         RunSpec(
-            experiment=(full := Path(experiment).stem + (f"-{size}" if size else "")),
+            experiment=(full := registry.name_of(experiment) + (f"-{size}" if size else "")),
             benchmark=name,
             profile=profile.name,
             seed=seed,
@@ -169,7 +167,12 @@ def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[Run
     left = []
     for spec in plan.specs:
         if (spec.folder / ROW_FILE).exists():
-            row = read_row(spec.folder)
+            try:
+                row = read_row(spec.folder)
+            except ResultsError as error:
+                say_once(f"{error}")
+                left.append(spec)
+                continue
             # Weights that could not be had may be there now; asking costs little.
             again = rerun or row.status == "skipped" or (retry and row.status == "failed")
             if not again and _is_current(row, spec):
@@ -179,12 +182,20 @@ def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[Run
 
 
 def take_back_earlier(specs: Sequence[RunSpec]) -> list[RunSpec]:
-    """Move finished runs of present settings back that were set aside. Hold the benchmark's lock.
+    """Move finished runs of present settings back that were set aside.
 
     Returns:
         The runs that are left to do.
     """
-    return [s for s in specs if not take_back(s.folder, partial(_is_current, spec=s))]
+    left = []
+    for spec in specs:
+        taken = False
+        if (spec.folder.parent / EARLIER).is_dir():
+            with suppress(Locked), exclusive_lock(spec.folder):  # the launcher says that it is
+                taken = take_back(spec.folder, partial(_is_current, spec=spec))
+        if not taken:
+            left.append(spec)
+    return left
 
 
 def _is_current(row: Row, spec: RunSpec) -> bool:
@@ -193,10 +204,7 @@ def _is_current(row: Row, spec: RunSpec) -> bool:
         return False
     if row.corpus_fingerprint is None:  # it failed before it had read the corpus
         return True
-    _, data = resolved.build()
-    if not data.corpus_folder.exists():  # never read in this state: only reading tells
-        data.prepare_data()
-    return row.corpus_fingerprint == data.fingerprint
+    return row.corpus_fingerprint == resolved.corpus_fingerprint()
 
 
 def run(
@@ -222,76 +230,13 @@ def run(
         KeyboardInterrupt: Ctrl-C; the same call goes on later.
     """
     with Progress(
-        TextColumn("{task.fields[name]:<24}"),
+        TextColumn("{task.fields[name]:<24}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[what]}"),
+        TextColumn("{task.fields[what]}", markup=False),
         TimeElapsedColumn(),
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        return launcher.run(specs, _ProgressDisplay(plan, len(specs), progress, console), deadline)
-
-
-class _ProgressDisplay:
-    """Progress bars; a run that ends without a row gets one that says why."""
-
-    def __init__(self, plan: Plan, total: int, progress: Progress, console: Console) -> None:
-        self.plan, self.progress, self.console = plan, progress, console
-        self.whole = progress.add_task("", name=plan.name, what=f"{total} runs", total=total)
-        self.tasks: dict[Path, TaskID] = {}
-        self.since: dict[Path, str] = {}
-
-    def started(self, spec: RunSpec) -> None:
-        name = _name(spec)
-        self.tasks[spec.folder] = self.progress.add_task("", name=name, what="starting", total=1.0)
-        self.since[spec.folder] = now()
-
-    def progressed(self, spec: RunSpec, what: str, share: float) -> None:
-        self.progress.update(self.tasks[spec.folder], what=what, completed=share)
-
-    def message(self, words: str) -> None:
-        self.progress.update(self.whole, what=words)
-
-    def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
-        self.progress.remove_task(self.tasks.pop(spec.folder))
-        if outcome == "stopped":
-            if not any((spec.folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE)):
-                self.console.print(f"{_name(spec)} left no checkpoint; give it a longer --budget")
-            return
-        if outcome != "done" and not (spec.folder / ROW_FILE).exists():
-            write_row(spec.folder, failed_row(spec, outcome, self.since[spec.folder]))
-        collect(self.plan.folder)
-        self.console.print(_line(spec, seconds), highlight=False)
-        self.progress.advance(self.whole)
-
-
-def seconds(text: str) -> float:
-    """Seconds of a time such as `90`, `45s`, `9m` or `1.5h`.
-
-    Raises:
-        ConfigError: the text is no such time, or less than a minute.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not match:
-        raise ConfigError(f"--budget {text!r} is not a time; write 90s, 9m or 1.5h")
-    budget = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-    if budget < _LEAST_BUDGET:
-        raise ConfigError(f"--budget {text} is less than {_LEAST_BUDGET} s, too short for any run")
-    return budget
-
-
-def _name(spec: RunSpec) -> str:
-    return f"{spec.experiment} seed {spec.seed}"
-
-
-def _line(spec: RunSpec, wall: float) -> str:
-    row, name = read_row(spec.folder), _name(spec)
-    if row.status != "ok":
-        return f"[red]✗[/] {name}: {row.status}, {row.reason}"
-    metrics = row.test or row.val
-    part = "test" if row.test else "val"
-    assert metrics is not None and row.train_seconds is not None
-    return (
-        f"[green]✓[/] {name}: {part} accuracy {metrics.accuracy:.2%}, "
-        f"trained {row.train_seconds:.0f} s, {wall:.0f} s in all"
-    )
+        return launcher.run(
+            specs, ProgressDisplay(plan.folder, len(specs), progress, console), deadline
+        )

@@ -20,7 +20,10 @@ from experiments.training.fitting import SELECTION_FILE
 
 def set_aside(folder: Path) -> Path:
     """Move a run with a row out of the way, under the hash of its settings; returns its place."""
-    name = f"{folder.name}-{read_row(folder).settings_hash}"
+    try:
+        name = f"{folder.name}-{read_row(folder).settings_hash}"
+    except ResultsError:
+        name = f"{folder.name}-damaged"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     place = next(p for n in names if not (p := folder.parent / EARLIER / n).exists())
     place.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Parts that all launchers share: the run itself, its log, its lock, and observers of runs."""
+"""Parts that all launchers share: the run itself, its log, and observers of runs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock, Timeout
-
-from experiments.config.registry import ConfigError
 from experiments.launch.earlier import set_aside
 from experiments.records.atomic import remove_leftovers
+from experiments.records.row import ResultsError
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.callbacks import ProgressFn
 from experiments.training.signals import Stopped
@@ -38,6 +36,42 @@ class RunObserver(Protocol):
 
     def message(self, words: str) -> None:
         """A message about all runs."""
+
+
+class TolerantObserver:
+    """Observer that prints the errors of another one: what it fails to show ends no run.
+
+    Args:
+        observer: the other one.
+    """
+
+    def __init__(self, observer: RunObserver) -> None:
+        self.observer = observer
+
+    def started(self, spec: RunSpec) -> None:
+        with _errors_printed():
+            self.observer.started(spec)
+
+    def progressed(self, spec: RunSpec, what: str, share: float) -> None:
+        with _errors_printed():
+            self.observer.progressed(spec, what, share)
+
+    def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
+        with _errors_printed():
+            self.observer.ended(spec, outcome, seconds)
+
+    def message(self, words: str) -> None:
+        with _errors_printed():
+            self.observer.message(words)
+
+
+@contextmanager
+def _errors_printed() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        print(f"note: the state of a run was not shown ({reason})", file=sys.stderr)
 
 
 class Launcher(Protocol):
@@ -64,17 +98,22 @@ class Launcher(Protocol):
 def clear_run_folder(spec: RunSpec) -> None:
     """Clear a run's folder of an earlier run that has ended; an interrupted run stays.
 
-    A finished run is set aside, never deleted. A failed one that left a checkpoint (its node was
+    Hold the folder's lock. A finished run is set aside, never deleted, and so is one whose row is
+    damaged. A failed one that left a checkpoint (its node was
     lost, its time was up) is resumed from it: the checkpoint itself says what it belongs to.
     """
     remove_leftovers(spec.folder)
     file = spec.folder / ROW_FILE
     if not file.exists():
         return
-    row = read_row(spec.folder)
-    if row.status == "ok":
+    try:
+        status: str = read_row(spec.folder).status
+    except ResultsError:
+        status = "damaged"
+    if status in ("ok", "damaged"):
         place = set_aside(spec.folder)
-        print(f"note: the finished run in {spec.folder} is now {place}", file=sys.stderr)
+        what = "finished run" if status == "ok" else "run with a damaged row"
+        print(f"note: the {what} in {spec.folder} is now {place}", file=sys.stderr)
     elif any(spec.folder.glob("resume*.ckpt")):  # of this format, or of an older one that is kept
         file.unlink()
     else:
@@ -82,44 +121,28 @@ def clear_run_folder(spec: RunSpec) -> None:
 
 
 @contextmanager
-def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Lock a folder for this process.
-
-    Raises:
-        ConfigError: another process has locked it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.parent / f".{folder.name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ConfigError(
-            f"another process works in {folder}; wait for it, or choose another --name"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
 def output_to(file: Path) -> Iterator[None]:
-    """Append all output of this process, that of C libraries included, to a file."""
+    """Append all output of this process, that of C libraries included, to a file.
+
+    Also where something else, such as a display in the terminal, has taken the place of
+    `sys.stdout` or `sys.stderr`.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     terminal = os.dup(1), os.dup(2)
-    with open(file, "a", encoding="utf-8") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in zip((1, 2), terminal, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
+    with open(file, "a", buffering=1, encoding="utf-8", errors="backslashreplace") as log:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
+        try:
+            with redirect_stdout(log), redirect_stderr(log):
+                yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), terminal, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
 
 
 def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
@@ -145,7 +168,9 @@ def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
         except Unavailable as error:
             print(f"skipped: {error}")
             write_row(spec.folder, failed_row(spec, str(error), started, "skipped"))
-        except Exception as error:  # of any kind: the table shows it
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # of any kind, `sys.exit` too: the table shows it
             traceback.print_exc()
             if not (spec.folder / ROW_FILE).exists():  # a complete row stays
                 reason = f"{type(error).__name__}: {error}"

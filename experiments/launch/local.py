@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.forkserver import ensure_running
@@ -18,13 +18,21 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.registry import ConfigError, Registry
-from experiments.launch.launcher import LOG_FILE, RunObserver, clear_run_folder, run_and_record
+from experiments.launch.launcher import (
+    LOG_FILE,
+    RunObserver,
+    TolerantObserver,
+    clear_run_folder,
+    run_and_record,
+)
 from experiments.machine.resources import (
     Share,
     apply_share,
     outside_allocation,
     split_resources,
 )
+from experiments.records.lock import Locked, exclusive_lock
+from experiments.records.run_files import ROW_FILE
 from experiments.training.signals import EXIT_STOPPED
 from experiments.training.spec import RunSpec
 
@@ -41,6 +49,7 @@ class _Running:
     channel: Connection
     share: Share
     started: float
+    lock: ExitStack  # of its folder
     stop_requested: bool = False
     channel_closed: bool = False
 
@@ -49,8 +58,8 @@ class _Running:
         try:
             while not self.channel_closed and self.channel.poll():
                 observer.progressed(self.spec, *self.channel.recv())
-        except (EOFError, OSError):
-            self.channel_closed = True  # the process is about to end
+        except Exception:  # the process is about to end, or what it sends makes no sense
+            self.channel_closed = True
 
     def request_stop(self) -> None:
         """Sends SIGTERM once, upon which the run writes its checkpoint and ends."""
@@ -62,7 +71,9 @@ class _Running:
         """Outcome of the ended process, as `RunObserver.ended` takes it."""
         code = self.process.exitcode
         if code == 0:
-            return "done"
+            done = (self.spec.folder / ROW_FILE).exists()
+            log = self.spec.folder / LOG_FILE
+            return "done" if done else f"its process ended without a row; see {log}"
         if code == EXIT_STOPPED or self.stop_requested:
             return "stopped"
         if code is not None and code < 0:
@@ -118,8 +129,8 @@ class LocalLauncher:
             KeyboardInterrupt: a signal stopped the runs.
         """
         waiting, running, free = iter(specs), list[_Running](), list(self.shares)
-        finished, more = True, True
-        with _collect_signals() as signals:
+        finished, more, observer = True, True, TolerantObserver(observer)
+        with _collect_signals() as signals, _none_left(running):
             while more or running:
                 left = deadline - time.monotonic() if deadline is not None else float("inf")
                 while more and free:
@@ -127,9 +138,15 @@ class LocalLauncher:
                     more = spec is not None and left > max(LEAST_SECONDS, grace)
                     finished &= more or spec is None
                     if more and spec is not None:
-                        clear_run_folder(spec)
-                        observer.started(spec)
-                        running.append(self._start(spec, free.pop(0)))
+                        try:
+                            run = self._start(spec, free[0], observer)
+                        except Locked as error:  # it is left to that process
+                            print(f"note: {error}", file=sys.stderr)
+                            finished = False
+                            continue
+                        if run is not None:
+                            running.append(run)
+                            del free[0]
                 if signals and not all(run.stop_requested for run in running):
                     observer.message("stopping after this step (Ctrl-C again: at once)")
                 for run in running:
@@ -155,20 +172,48 @@ class LocalLauncher:
             raise KeyboardInterrupt
         return finished
 
-    def _start(self, spec: RunSpec, share: Share) -> _Running:
-        share = Share(self.variables | share.variables, share.threads)
-        channel, far_end = self.context.Pipe()
-        process = self.context.Process(target=_run, args=(spec, share, far_end), daemon=True)
-        process.start()
-        far_end.close()
-        return _Running(spec, process, channel, share, time.monotonic())
+    def _start(self, spec: RunSpec, share: Share, observer: RunObserver) -> _Running | None:
+        """Starts a run under the lock of its folder; None where it failed at once.
+
+        Raises:
+            Locked: another process works in its folder.
+        """
+        with ExitStack() as lock:
+            lock.enter_context(exclusive_lock(spec.folder))
+            observer.started(spec)
+            try:
+                clear_run_folder(spec)
+                all_of_it = Share(self.variables | share.variables, share.threads)
+                channel, far_end = self.context.Pipe()
+                arguments = (spec, all_of_it, far_end)
+                process = self.context.Process(target=_run, args=arguments, daemon=True)
+                process.start()
+                far_end.close()
+            except Exception as error:  # a full disk, or no rights: the others go on
+                reason = f"it could not start ({type(error).__name__}: {error})"
+                observer.ended(spec, reason, 0.0)
+                return None
+            return _Running(spec, process, channel, share, time.monotonic(), lock.pop_all())
 
     def _end(self, run: _Running, observer: RunObserver) -> bool:
         run.process.join()
         run.channel.close()
         outcome = run.outcome()
         observer.ended(run.spec, outcome, time.monotonic() - run.started)
+        run.lock.close()
         return outcome != "stopped"
+
+
+@contextmanager
+def _none_left(running: list[_Running]) -> Iterator[None]:
+    """Ends the runs that an error in the block has left running."""
+    try:
+        yield
+    finally:
+        for run in running:
+            run.process.kill()
+            run.process.join()
+            run.lock.close()
 
 
 @contextmanager

@@ -17,16 +17,17 @@ from experiments.config.registry import ConfigError, Registry
 from experiments.launch import squeue
 from experiments.launch.launcher import (
     RunObserver,
+    TolerantObserver,
     clear_run_folder,
-    exclusive_lock,
     run_and_record,
 )
 from experiments.launch.slurm_config import Cluster
 from experiments.machine import openmp
 from experiments.machine.resources import limit_threads, outside_allocation
 from experiments.records.atomic import remove_leftovers, replace_bytes
+from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import ROW_FILE
-from experiments.training.signals import EXIT_STOPPED
+from experiments.training.signals import EXIT_STOPPED, Stopped
 from experiments.training.spec import RunSpec
 
 _ARRAY_SIZE = 1000  # tasks of one job array; Slurm's default limit is 1,001
@@ -97,13 +98,18 @@ class SlurmLauncher:
         self, specs: Sequence[RunSpec], observer: RunObserver, deadline: float | None = None
     ) -> bool:
         """Submits and collects, as in `Launcher.run`; Ctrl-C leaves the jobs running."""
+        observer = TolerantObserver(observer)
         for spec in specs:
             observer.started(spec)
-        ended = {spec.folder for spec in specs if self._is_new(spec)}
-        jobs = self._adopt([spec for spec in specs if spec.folder not in ended])
-        rest = [spec for spec in specs if spec.folder not in jobs.keys() | ended]
-        for spec in rest:
-            clear_run_folder(spec)
+        jobs = self._adopt([spec for spec in specs if not self._is_new(spec)])
+        rest = []
+        for spec in specs:
+            if spec.folder in jobs:
+                continue
+            with exclusive_lock(spec.folder):  # as a job does that writes its row meanwhile
+                if not self._is_new(spec):
+                    clear_run_folder(spec)
+                    rest.append(spec)
         jobs |= self._submit(rest)
         self._write()
         left = {spec.folder: spec for spec in specs}
@@ -111,7 +117,7 @@ class SlurmLauncher:
         tries = dict.fromkeys(left, 0)
         while True:
             try:
-                states = squeue.states(jobs[folder] for folder in left.keys() - ended)
+                states = squeue.states(jobs[folder] for folder in left.keys() & jobs.keys())
             except OSError as error:  # the controller may be restarting; the jobs are not lost
                 observer.message(str(error))
                 states = {}
@@ -228,8 +234,18 @@ def run_job(spec: RunSpec) -> str:
     """
     for number in (signal.SIGTERM, signal.SIGCONT, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGUSR1, _exit_stopped)  # replaced by the run's own handlers meanwhile
-    signal.signal(signal.SIGTERM, _exit_stopped)
+    signal.signal(signal.SIGUSR1, _stop)  # replaced by the run's own handlers meanwhile
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        outcome = _run_alone(spec)
+    except Stopped:
+        outcome = "stopped"
+    if outcome == "stopped":
+        sys.exit(EXIT_STOPPED)
+    return outcome
+
+
+def _run_alone(spec: RunSpec) -> str:
     cpus = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if cpus.isdecimal():
         limit_threads(int(cpus))
@@ -238,14 +254,11 @@ def run_job(spec: RunSpec) -> str:
         if (spec.folder / ROW_FILE).exists():  # requeued after the run had ended
             return "done"
         remove_leftovers(spec.folder)
-        outcome = run_and_record(spec, lambda description, fraction: None)
-    if outcome == "stopped":
-        sys.exit(EXIT_STOPPED)
-    return outcome
+        return run_and_record(spec, lambda description, fraction: None)
 
 
-def _exit_stopped(number: int, frame: Any) -> None:
-    raise SystemExit(EXIT_STOPPED)
+def _stop(number: int, frame: Any) -> None:
+    raise Stopped(number, "outside of the run")
 
 
 def _written(row: Path) -> int | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from datamodules.upgrade.translate import current_config
-from experiments.config.registry import read_yaml
+from experiments.config.registry import read_yaml, say_once
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
@@ -26,6 +26,7 @@ from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dic
 CONFIG_FILE = "config.yaml"
 EARLIER = "earlier"  # folder of runs that were set aside
 ROW_FILE = "row.json"
+TABLE_FILE = "results.jsonl"  # the rows of a benchmark, derived by `collect`
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
 NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
@@ -81,8 +82,8 @@ def read_rows(folder: Path) -> list[Row]:
         Rows by corpus, protocol, profile, experiment and seed.
 
     Raises:
-        ResultsError: No rows there, a row that does not fit the schema, or a published row whose
-            evidence file is missing.
+        ResultsError: No rows there, a published row that does not fit the schema or whose evidence
+            file is missing, or runs all of whose rows are damaged.
     """
     folder = Path(folder)
     runs = sorted(p for p in folder.glob(f"*/seed-*/{ROW_FILE}") if p.parts[-3] != EARLIER)
@@ -90,7 +91,7 @@ def read_rows(folder: Path) -> list[Row]:
     if (folder / ROW_FILE).is_file():
         rows = [read_row(folder)]
     elif runs:
-        rows = [read_row(path) for path in runs]
+        rows = _readable(runs)
     elif tables:
         rows = [row for table in tables for row in read_table(table)]
     else:
@@ -103,6 +104,24 @@ def read_rows(folder: Path) -> list[Row]:
             f"{ROW_FILE}, a published folder <table>.jsonl{hint}"
         )
     return sorted(rows, key=key_of)
+
+
+def _readable(files: list[Path]) -> list[Row]:
+    """Rows of runs; a damaged one is named and left out, unless there is no other.
+
+    Raises:
+        ResultsError: All are damaged.
+    """
+    rows, problem = [], None
+    for file in files:
+        try:
+            rows.append(read_row(file))
+        except ResultsError as error:
+            say_once(f"{error}")
+            problem = error
+    if problem and not rows:
+        raise problem
+    return rows
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -125,7 +144,7 @@ def collect(benchmark_folder: Path) -> list[Row]:
         ResultsError: As `read_rows`.
         OSError: As raised by the file system.
     """
-    derived = benchmark_folder / "results.jsonl"
+    derived = benchmark_folder / TABLE_FILE
     if not any(benchmark_folder.glob(f"*/*/{ROW_FILE}")):
         derived.unlink(missing_ok=True)
         return []

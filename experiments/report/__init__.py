@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from datamodules.console import plain_console
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.costs import add_costs
@@ -73,11 +74,11 @@ def report(
     page = Page(title, home, tables, known, lost, read_plan(home))
     replace_bytes(files.html, render_html(page).encode())
     if console is None:
-        console = Console()
+        console = plain_console()
         if not console.is_terminal:  # without a terminal rich assumes 80 columns
-            console = Console(width=WIDTH)
+            console = plain_console(width=WIDTH)
     print_tables(console, tables, lost)
-    console.print(f"Report: {files.html}", soft_wrap=True, highlight=False, markup=False)
+    console.print(f"Report: {files.html}", soft_wrap=True)
     return files
 
 

@@ -50,6 +50,22 @@ def summarise_benchmark(
     Returns:
         The folder of the W&B run; None if W&B is disabled, or failed (with a message).
     """
+    try:
+        return _send(folder, tables, files, send, mode, project, entity)
+    except Exception as error:  # the client passes on whatever its connection raises
+        print(f"W&B could not take the summary ({error}); the report is complete", file=sys.stderr)
+        return None
+
+
+def _send(
+    folder: Path,
+    tables: Sequence[Table],
+    files: ReportFiles,
+    send: Sequence[str],
+    mode: str,
+    project: str | None,
+    entity: str | None,
+) -> Path | None:
     name = folder.resolve().name
     run = wandb_run.open_run(
         folder,
@@ -64,6 +80,7 @@ def summarise_benchmark(
     )
     if run is None:
         return None
+    exit_code = 1
     try:
         for number, table in enumerate(tables):
             prefix = "" if len(tables) == 1 else f"{table.corpus}-{table.protocol}-{number}/"
@@ -76,11 +93,9 @@ def summarise_benchmark(
         for kind in send:
             run.log_artifact(_artifact(folder, name, kind))
         run_folder = Path(run.dir).parent
-    except (wandb.Error, OSError) as error:
-        print(f"W&B could not take the summary ({error}); the report is complete", file=sys.stderr)
-        run.finish(exit_code=1)
-        return None
-    run.finish()
+        exit_code = 0
+    finally:
+        run.finish(exit_code=exit_code)
     return run_folder
 
 

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from rich.table import Table
 from torch import nn
 from torch.utils.data import Dataset
 
+from datamodules.console import plain_console
 from experiments.config.registry import Registry
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import versions
@@ -223,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = [f"--data.train_size={options.reviews}"]
     resolved = configure(Registry(), options.experiment, True, [*size, *rest])
     summary = summarise(compare(resolved, options.rounds, options.warmup))
-    Console(width=100).print(table(summary))
+    plain_console(width=100).print(table(summary))
     settings = {name: getattr(options, name) for name in ("experiment", "reviews", "warmup")}
     result = {
         "settings": settings | {"overrides": rest, "precision": resolved.run.precision},

@@ -19,9 +19,9 @@ from typing import Any
 
 import torch
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from rich.table import Table
 
+from datamodules.console import plain_console
 from datamodules.errors import Unavailable
 from datamodules.store.batching import TextBatch
 from experiments.config.registry import Registry, merge
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     origin = Origin()
     with tempfile.TemporaryDirectory() as options.scratch:
         rates = compare(options.experiments or list(Registry(options.configs).files), options)
-    Console(width=100).print(table(rates))
+    plain_console(width=100).print(table(rates))
     settings = {name: getattr(options, name) for name in ("reviews", "rounds", "threads")}
     result = {
         "settings": settings,

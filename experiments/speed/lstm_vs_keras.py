@@ -18,8 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
+from datamodules.console import plain_console
 from experiments.speed import keras_lstm
 from experiments.speed.pairs import SIDES, summarise, table
 from experiments.speed.process import run_measurement
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         **summarise(pairs),
         **origin.describe(options.threads),
     }
-    Console(width=100).print(table(result))
+    plain_console(width=100).print(table(result))
     print(json.dumps(result, indent=1))
     write_measurement(result, options.out)
 

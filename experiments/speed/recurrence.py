@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
 
+from datamodules.console import plain_console
 from experiments.machine.environment import versions
 from experiments.speed.record import Origin, write_measurement
 from lit_models.layers import recurrence
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             results.append({"threads": threads, **result})
             medians = (f"{result[name]:.2f}" for name in ("ours_ms", "torch_ms", "ratio"))
             table.add_row(cell, str(steps), str(threads), *medians)
-    Console(width=100).print(table)
+    plain_console(width=100).print(table)
     write_measurement(
         {"results": results, "versions": versions(), **origin.describe()}, options.out
     )

@@ -106,7 +106,7 @@ class Comparison:
         if any(change.split == "val" for change in self.changes):
             lines.append("Runs that were not tested are compared on validation rows.")
         for line in lines + self.missing:
-            console.print(line, highlight=False, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
 
 
 def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:

@@ -155,7 +155,8 @@ def failed_row(
         profile=spec.profile,
         seed=spec.seed,
         status=status,
-        reason=reason,
+        # Names of files may have lone surrogates, which no file and no terminal takes.
+        reason=reason.encode("utf-8", "backslashreplace").decode(),
         git_commit=commit,
         git_dirty=dirty,
         versions=versions(),
@@ -175,20 +176,36 @@ def _devices_if_any(resolved: Resolved) -> list[torch.device]:
         return []
 
 
-def write_metrics(folder: Path, row: Row, fits: list[Fit]) -> dict[str, Any]:
-    """Writes `metrics.json` to the run folder and returns its final metrics under flat keys."""
+def step_costs(fits: list[Fit]) -> dict[str, float]:
+    """Time of a step, and the share of time that steps waited for data; empty without steps."""
+    steps, seconds = (sum(getattr(f.clock, n) for f in fits) for n in ("steps", "train_seconds"))
+    if not steps:
+        return {}
+    waited = sum(fit.clock.wait_seconds for fit in fits)
+    return {"data_wait_share": waited / seconds, "milliseconds_per_step": 1000 * seconds / steps}
+
+
+def write_metrics(folder: Path, row: Row, costs: dict[str, float] | None = None) -> dict[str, Any]:
+    """Write `metrics.json` to the run folder and return its final metrics under flat keys.
+
+    Args:
+        folder: the run folder.
+        row: its row.
+        costs: see `step_costs`; None: those in the file, which `fit` has written.
+    """
+    file = folder / "metrics.json"
+    if costs is None:
+        before = json.loads(file.read_bytes())["final"] if file.exists() else {}
+        costs = {name: cost for name, cost in before.items() if "/" not in name}
     final: dict[str, Any] = {
         f"{part}/{name}": value
         for part, metrics in (("val", row.val), ("test", row.test))
         if metrics is not None
         for name, value in vars(metrics).items()
     }
-    steps, seconds = (sum(getattr(f.clock, n) for f in fits) for n in ("steps", "train_seconds"))
-    if steps:
-        final["data_wait_share"] = sum(fit.clock.wait_seconds for fit in fits) / seconds
-        final["milliseconds_per_step"] = 1000 * seconds / steps
+    final |= costs
     content = {"history": row_to_dict(row)["history"], "final": final}
-    replace_bytes(folder / "metrics.json", (json.dumps(content, indent=1) + "\n").encode())
+    replace_bytes(file, (json.dumps(content, indent=1) + "\n").encode())
     return final
 
 
@@ -200,4 +217,4 @@ def metrics_of(file: Path) -> Metrics:
 
 def _wandb_id(folder: Path) -> str | None:
     file = folder / wandb_run.ID_FILE
-    return file.read_text(encoding="utf-8") if file.exists() else None
+    return file.read_text(encoding="utf-8") if file.is_file() else None

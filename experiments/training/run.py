@@ -43,7 +43,7 @@ from experiments.training.fitting import (
     save_selection,
 )
 from experiments.training.measure import predict
-from experiments.training.outcome import build_row, metrics_of, write_metrics
+from experiments.training.outcome import build_row, metrics_of, step_costs, write_metrics
 from experiments.training.resource_errors import explain_resource_errors
 from experiments.training.signals import Stopped, StopRequest, handle_signals, requeue
 from experiments.training.spec import RunSpec
@@ -115,7 +115,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         measures = predictions, tokens, energy, others_busy
         row = build_row(spec, resolved, fits, *measures, config, started, code)
         test_log.record_evaluation(row, folder, row.ended, code)
-        final = write_metrics(folder, row, fits)
+        final = write_metrics(folder, row, step_costs(fits))
         wandb_run.summarise(logger, row, final)
         if resolved.run.wandb_texts:
             wandb_run.log_mistakes(logger, read_predictions(folder / VAL_FILE), data)
@@ -167,6 +167,7 @@ def test_run(folder: Path) -> Row:
     test = metrics_of(folder / TEST_FILE)
     row = dataclasses.replace(row, test=test, checksums=checksums(folder))
     test_log.record_evaluation(row, folder, now(), git_state())
+    write_metrics(folder, row)
     write_row(folder, row)
     return row
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import netrc
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from experiments.records.row import Row
 ID_FILE = "wandb_id.txt"
 PROJECT = "lit-sentiment"
 
+_TAG_LENGTH = 64  # the most that W&B takes
+
 _failed = False
 
 
@@ -45,7 +48,31 @@ def _tolerate_failure() -> Iterator[None]:
 
 
 class SafeLogger(WandbLogger):
-    """Lightning's W&B logger, whose failures do not fail the run."""
+    """Lightning's W&B logger, whose failures do not fail the run.
+
+    Args:
+        run: the W&B run.
+        folder: the run's folder.
+        **options: of `WandbLogger`.
+    """
+
+    def __init__(self, run: Any, folder: Path, **options: Any) -> None:
+        super().__init__(experiment=run, save_dir=str(folder), **options)
+        self._place = str(folder)
+
+    # What Lightning asks of a logger, without asking W&B, which may have gone.
+
+    @property
+    def name(self) -> str | None:
+        return PROJECT
+
+    @property
+    def version(self) -> str | None:
+        return None
+
+    @property
+    def save_dir(self) -> str | None:
+        return self._place
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         with _tolerate_failure():
@@ -54,6 +81,10 @@ class SafeLogger(WandbLogger):
     def log_hyperparams(self, params: Any) -> None:
         with _tolerate_failure():
             super().log_hyperparams(params)
+
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+        with _tolerate_failure():
+            super().after_save_checkpoint(checkpoint_callback)
 
     def finalize(self, status: str) -> None:
         with _tolerate_failure():
@@ -68,7 +99,7 @@ class RefitLogger(SafeLogger):
 
 def start(
     resolved: Resolved, folder: Path, experiment: str, benchmark: str, tags: list[str]
-) -> WandbLogger | None:
+) -> SafeLogger | None:
     """Opens the W&B run of a run, offline if the server cannot be reached.
 
     Args:
@@ -79,8 +110,19 @@ def start(
         tags: corpus and profile.
 
     Returns:
-        The logger; None if W&B is disabled.
+        The logger; None if W&B is disabled or fails, which is said in one line.
     """
+    known = (folder / ID_FILE).exists()
+    with _tolerate_failure():
+        return _start(resolved, folder, experiment, benchmark, tags)
+    if not known:  # the row is not to name a W&B run that there is not
+        (folder / ID_FILE).unlink(missing_ok=True)
+    return None
+
+
+def _start(
+    resolved: Resolved, folder: Path, experiment: str, benchmark: str, tags: list[str]
+) -> SafeLogger | None:
     run = open_run(
         folder,
         resolved.run.wandb_mode,
@@ -90,7 +132,7 @@ def start(
         group=benchmark,
         job_type=experiment,
         tags=tags,
-        config=resolved.config,
+        config=json.loads(json.dumps(resolved.config, default=str)),  # YAML has dates too
     )
     if run is None:
         return None
@@ -103,11 +145,17 @@ def start(
             run.define_metric(
                 metric, step_metric="trainer/global_step", step_sync=True, summary=f"{best},last"
             )
-    return SafeLogger(experiment=run, save_dir=str(folder))
+    return SafeLogger(run, folder)
 
 
 def open_run(
-    folder: Path, mode: str, *, project: str | None, entity: str | None, **options: Any
+    folder: Path,
+    mode: str,
+    *,
+    project: str | None,
+    entity: str | None,
+    tags: Iterable[str],
+    **options: Any,
 ) -> Any:
     """Opens a W&B run under the id stored in a folder, offline if the server cannot be reached.
 
@@ -116,7 +164,8 @@ def open_run(
         mode: as `run.wandb_mode`.
         project: None: `$WANDB_PROJECT`, or `lit-sentiment` if that is not set.
         entity: None: `$WANDB_ENTITY`, or the account's default if that is not set.
-        **options: of `wandb.init`.
+        tags: of the run; shortened to what W&B takes.
+        **options: further ones of `wandb.init`.
 
     Returns:
         The run; None if W&B is disabled.
@@ -138,11 +187,12 @@ def open_run(
         "id": _stable_id(folder),
         "dir": str(folder),
         "settings": settings,
+        "tags": _tags(tags),
         "resume": "allow" if mode == "online" else None,
     }
     try:
         return wandb.init(mode=mode, **options)  # type: ignore[arg-type]  # a Literal
-    except (wandb.Error, OSError) as error:
+    except Exception as error:  # the client passes on whatever its connection raises
         if mode != "online":
             raise
         print(f"W&B cannot be reached ({error}); the run is kept offline", file=sys.stderr)
@@ -150,11 +200,11 @@ def open_run(
         return wandb.init(mode="offline", **{**options, "resume": None})
 
 
-def refit_logger(logger: WandbLogger | None, folder: Path) -> WandbLogger | None:
+def refit_logger(logger: SafeLogger | None, folder: Path) -> SafeLogger | None:
     """Logger of a refit into the same run; its steps are counted from 0 again."""
     if logger is None:
         return None
-    return RefitLogger(experiment=logger.experiment, save_dir=str(folder), prefix="refit")
+    return RefitLogger(logger.experiment, folder, prefix="refit")
 
 
 def finish(logger: WandbLogger | None, exit_code: int) -> None:
@@ -188,6 +238,11 @@ def log_mistakes(
     """Logs the misclassified validation texts of highest confidence (`run.wandb_texts`)."""
     if logger is None:
         return
+    with _tolerate_failure():
+        logger.experiment.log({"val/mistakes": _mistakes(predictions, data, limit)})
+
+
+def _mistakes(predictions: Predictions, data: TextDataModule, limit: int) -> wandb.Table:
     predicted = predictions.probabilities.argmax(axis=1)
     confidence = predictions.probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != predictions.labels)
@@ -197,8 +252,7 @@ def log_mistakes(
         label, prediction = names[predictions.labels[row]], names[predicted[row]]
         text = texts[predictions.ids[row]]
         table.add_data(text, label, prediction, float(confidence[row]))
-    with _tolerate_failure():
-        logger.experiment.log({"val/mistakes": table})
+    return table
 
 
 def _mode(mode: str) -> str:
@@ -218,8 +272,16 @@ def _has_saved_key() -> bool:
         return False  # no such file, or one that W&B could not read either
 
 
+def _tags(tags: Iterable[str]) -> list[str]:
+    """Tags as W&B takes them: each of 1 to 64 characters, and each once."""
+    cut = (tag.encode("utf-8", "backslashreplace").decode()[:_TAG_LENGTH] for tag in tags)
+    return list(dict.fromkeys(tag for tag in cut if tag))
+
+
 def _stable_id(folder: Path) -> str:
+    """Id of the W&B run that belongs to a folder; in a sweep of W&B its agent has chosen it."""
     file = folder / ID_FILE
     if not file.exists():
-        replace_bytes(file, secrets.token_hex(4).encode())
+        given = os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+        replace_bytes(file, (given or secrets.token_hex(4)).encode())
     return file.read_text(encoding="utf-8")

@@ -86,9 +86,11 @@ def wandb_sweep(
         trials: number of trials.
     """
     folders = [word for folder in spec.config_folders for word in ("--configs", folder)]
-    # The id that the agent gives each trial names its folder.
     words = ["fit", "-c", experiment, "--profile", spec.profile, *folders, *spec.overrides]
-    words += ["--name", f"{spec.benchmark}-${{envvar:WANDB_RUN_ID}}"]
+    words += ["--seed", str(spec.seed), "--runs", str(spec.folder.parent)]
+    # The id of the trial names its folder. `fit` reads it: agents fill in `${envvar:…}` once, and
+    # before they set the id.
+    words += ["--name", f"{spec.benchmark}-$WANDB_RUN_ID"]
     return {
         "name": spec.benchmark,
         "method": "bayes",

@@ -19,6 +19,8 @@ from datamodules.errors import Unavailable
 from datamodules.upgrade.translate import current_words
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
+from experiments.records.row import ResultsError
+from experiments.records.run_files import ROW_FILE, read_row
 from experiments.tuning.search_space import Space
 
 JOURNAL = "study.journal"
@@ -95,6 +97,37 @@ def check_identity(
     return {names[name]: distribution for name, distribution in space.items()}
 
 
+def check_corpus(study: optuna.Study, corpus: str, journal: Path) -> None:
+    """Check that the trials of a study learnt from this corpus, whatever its files are called.
+
+    Args:
+        study: the study.
+        corpus: fingerprint of the corpus that further trials will read.
+        journal: the study's file, beside the folders of its trials.
+
+    Raises:
+        ConfigError: they learnt from another corpus.
+    """
+    kept = study.user_attrs.get("corpus") or _corpus_of_trials(journal.parent)
+    if kept not in (None, corpus):
+        raise ConfigError(
+            f"{journal}: its trials learnt from corpus {kept}, and the corpus now read is "
+            f"{corpus}; provide the earlier corpus, or choose another --name"
+        )
+    study.set_user_attr("corpus", corpus)
+
+
+def _corpus_of_trials(folder: Path) -> str | None:
+    """Fingerprint in the rows of a study of an older version, which did not keep it."""
+    for file in sorted(folder.glob(f"trial-*/{ROW_FILE}")):
+        try:
+            if corpus := read_row(file).corpus_fingerprint:
+                return corpus
+        except ResultsError:
+            continue  # a damaged row says nothing
+    return None
+
+
 def current_settings(names: Iterable[str], resolved: Resolved) -> list[str]:
     """Today's names of settings such as `model.dropout`."""
     words = current_words([f"--{name}" for name in names], resolved.config)
@@ -148,7 +181,8 @@ class PruningCallback(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         value = float(trainer.callback_metrics.get(self.monitor, math.nan))
-        epoch, trial = trainer.current_epoch, load_trial(self.study, self.number)
+        # Epochs of a study count from 1: pruners compare trials after epochs 1, 3, 9, …
+        epoch, trial = trainer.current_epoch + 1, load_trial(self.study, self.number)
         reported = self.study.trials[self.number].intermediate_values
         if epoch not in reported and math.isfinite(value):  # a resumed run validates it again
             trial.report(value, epoch)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,10 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from experiments.config.registry import ConfigError, merge
-from experiments.launch.launcher import exclusive_lock
 from experiments.launch.local import LocalLauncher
 from experiments.machine.environment import now
 from experiments.records.atomic import replace_bytes
+from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.outcome import failed_row
@@ -26,6 +25,7 @@ from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import Space, to_arguments
 from experiments.tuning.study import (
     JOURNAL,
+    check_corpus,
     check_identity,
     current_settings,
     load_trial,
@@ -50,7 +50,7 @@ class Sweep:
         console: prints the outcome of each trial.
 
     Raises:
-        ConfigError: fewer than one trial, or the folder holds a sweep over another space.
+        ConfigError: fewer than one trial, or the folder holds a sweep over another space or corpus.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Sweep:
         self.journal = spec.folder / JOURNAL
         self.study = open_study(self.journal, spec.experiment, self.mode, pruner)
         self.space = check_identity(self.study, resolved, space, pruner, self.journal)
+        check_corpus(self.study, resolved.corpus_fingerprint(), self.journal)
         self.numbers: dict[Path, int] = {}
 
     def run(self) -> Path | None:
@@ -80,8 +81,7 @@ class Sweep:
         Raises:
             KeyboardInterrupt: Ctrl-C; a later call resumes the sweep.
         """
-        with ExitStack() as self.locks:
-            self.launcher.run(self._specs(), self)
+        self.launcher.run(self._specs(), self)
         return self.write_best()
 
     def write_best(self) -> Path | None:
@@ -120,21 +120,20 @@ class Sweep:
         for unfinished in self.study.get_trials(states=(TrialState.RUNNING,)):
             spec = self._spec(unfinished.number)
             try:
-                self.locks.enter_context(exclusive_lock(spec.folder))
-            except ConfigError:
+                with exclusive_lock(spec.folder):
+                    ended = (spec.folder / ROW_FILE).exists()
+                    if ended:  # killed before the study was told
+                        self._record(spec, read_row(spec.folder))
+            except Locked:
                 continue  # another machine runs it
-            if (spec.folder / ROW_FILE).exists():  # killed before the study was told
-                self._record(spec, read_row(spec.folder))
-            else:
+            if not ended:
                 yield spec
         while len(self.study.trials) < self.trials:
             trial = self.study.ask()
             if trial.number >= self.trials:  # another machine has asked at the same time
                 self.study.tell(trial, state=TrialState.FAIL)
                 return
-            spec = self._spec(trial.number)
-            self.locks.enter_context(exclusive_lock(spec.folder))
-            yield spec
+            yield self._spec(trial.number)
 
     def _spec(self, number: int) -> RunSpec:
         """Run of a trial, with the settings suggested for it."""
@@ -173,7 +172,7 @@ class Sweep:
         """Does nothing: `PruningCallback` reports to the study."""
 
     def message(self, words: str) -> None:
-        self.console.print(words, highlight=False)
+        self.console.print(words)
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
         if outcome == "stopped":
@@ -193,7 +192,7 @@ class Sweep:
             pruned = row.status == "skipped"
             self.study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
             result = str(row.reason)
-        self.console.print(f"trial {number}: {result}; {settings}", highlight=False)
+        self.console.print(f"trial {number}: {result}; {settings}")
         self.write_best()
 
 

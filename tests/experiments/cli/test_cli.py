@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from experiments.cli.main import main
 from experiments.config.registry import Registry
-from experiments.launch.launcher import exclusive_lock
+from experiments.records.lock import exclusive_lock
 from experiments.records.publishing import verify_published
 from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
@@ -123,6 +125,31 @@ def test_fit_shows_validation_and_test_adds_the_test_columns(lit: Command, tmp_p
     after = read_row(folder)
     assert after.test is not None and after.val == before.val
     assert (folder / "predictions.parquet").exists()
+
+
+@pytest.mark.parametrize("name", ["tfidf_logreg", "bag"])
+def test_test_adds_its_figures_to_every_file(name: str, lit: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "fit" / name / "seed-0"
+    assert lit("fit", "-c", name, "--runs", tmp_path, *SETTINGS).returncode == 0
+    before = json.loads((folder / "metrics.json").read_text())
+    assert lit("test", folder).returncode == 0
+    row = read_row(folder)
+    assert row.test is not None
+    after = json.loads((folder / "metrics.json").read_text())
+    assert after["final"]["test/accuracy"] == row.test.accuracy
+    figures = {key: figure for key, figure in after["final"].items() if key[:5] != "test/"}
+    assert figures == before["final"] and after["history"] == before["history"]
+    [line] = (tmp_path / "fit" / "results.jsonl").read_text().splitlines()
+    assert json.loads(line)["test"]["accuracy"] == row.test.accuracy
+
+
+def test_test_of_a_run_folder_alone_looks_at_nothing_beside_it(
+    finished: Path, lit: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "kept" / "here" / "seed-0"
+    shutil.copytree(finished / "tfidf_logreg" / "seed-0", folder)
+    assert lit("test", folder).returncode == 0
+    assert not (tmp_path / "kept" / "results.jsonl").exists()
 
 
 def test_a_run_predicts_new_texts_and_an_empty_one(finished: Path, lit: Command) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from submitit.slurm.slurm import _make_sbatch_string
 
 from experiments.cli.main import main
-from experiments.config.registry import CONFIGS, ConfigError
+from experiments.config.registry import CONFIGS, ConfigError, Registry, read_profile
 from experiments.launch import squeue
+from experiments.launch.benchmark import Plan, expand
+from experiments.launch.slurm import SlurmLauncher, Submission
 from experiments.launch.slurm_config import Cluster, read_cluster
+from experiments.records.lock import exclusive_lock
+from experiments.records.run_files import ROW_FILE, write_row
+from experiments.training.outcome import failed_row
+from experiments.training.spec import RunSpec
 from tests.experiments.conftest import REPOSITORY
 
 SMALL = ["--profile", "smoke", "--data=tests.toys.ToyData"]
@@ -130,6 +137,67 @@ def test_launchers_refuse_what_they_cannot_do(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["benchmark", "bag", *words, "--runs", str(tmp_path), *SMALL]) == 1
     assert message in capsys.readouterr().err
+
+
+class Outcomes(dict[Path, str]):
+    """Outcome of each run that has ended; a `RunObserver`."""
+
+    def started(self, spec: RunSpec) -> None: ...
+
+    def progressed(self, spec: RunSpec, what: str, share: float) -> None: ...
+
+    def message(self, words: str) -> None: ...
+
+    def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
+        self[spec.folder] = outcome
+
+
+def planned(runs: Path) -> tuple[Plan, RunSpec]:
+    plan = expand(
+        Registry(),
+        read_profile("smoke"),
+        names=["bag"],
+        seeds=[0],
+        name="b",
+        runs=runs,
+        overrides=SMALL[2:],
+    )
+    return plan, plan.specs[0]
+
+
+@pytest.mark.parametrize("state", ["12|COMPLETED", "12|FAILED", "", "12|TIMEOUT"])
+@pytest.mark.parametrize("retry", [False, True])
+@pytest.mark.parametrize("older", [False, True])
+def test_a_row_that_a_job_writes_while_the_queue_is_asked_stays(
+    state: str, retry: bool, older: bool, fake: Path, tmp_path: Path
+) -> None:
+    plan, spec = planned(tmp_path / "runs")
+    new, row = tmp_path / "new.json", spec.folder / ROW_FILE
+    write_row(tmp_path / "new", failed_row(spec, "of the job", "2026-01-01T00:00:00+00:00"))
+    (tmp_path / "new" / ROW_FILE).rename(new)
+    spec.folder.mkdir(parents=True)
+    if older:
+        write_row(spec.folder, failed_row(spec, "of before", "2025-01-01T00:00:00+00:00"))
+    (plan.folder / "slurm").mkdir()
+    submission = Submission("tag", "12", [str(spec.folder)], [spec.resolve().hash])
+    (plan.folder / "slurm" / "submissions.json").write_text(json.dumps([vars(submission)]))
+    launcher, outcomes = SlurmLauncher(plan.folder, Cluster(), retry, poll=0.01), Outcomes()
+    script = f"#!/bin/sh\ncp {new} {row}.new && mv {row}.new {row}\necho '{state}'\n"
+    (fake / "squeue").write_text(script)
+    assert launcher.run([spec], outcomes)
+    assert outcomes == {spec.folder: "done"} and row.read_bytes() == new.read_bytes()
+
+
+def test_a_run_folder_that_another_process_holds_is_not_cleared(fake: Path, tmp_path: Path) -> None:
+    plan, spec = planned(tmp_path / "runs")
+    write_row(spec.folder, failed_row(spec, "of before", "2025-01-01T00:00:00+00:00"))
+    launcher = SlurmLauncher(plan.folder, Cluster(), True, poll=0.01)
+    with (
+        exclusive_lock(spec.folder),
+        pytest.raises(ConfigError, match="another process works in"),
+    ):
+        launcher.run([spec], Outcomes())
+    assert (spec.folder / ROW_FILE).exists()
 
 
 @pytest.mark.parametrize("name", ["fit_ddp.sh", "benchmark_one_node.sh"])

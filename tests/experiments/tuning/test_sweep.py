@@ -13,12 +13,13 @@ import torch
 import yaml
 from optuna.trial import TrialState
 from rich.console import Console
+from wandb.sdk.launch.sweeps.utils import create_sweep_command
 
 from experiments.cli.main import main
 from experiments.config.registry import CONFIGS, ConfigError, Registry, read_profile
 from experiments.launch.benchmark import expand
-from experiments.launch.launcher import exclusive_lock
 from experiments.launch.local import LocalLauncher
+from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import read_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import check_space, read_space
@@ -248,4 +249,25 @@ def test_a_wandb_sweep_says_the_same(space: Path, tmp_path: Path) -> None:
     assert content["metric"] == {"name": "val/log_loss", "goal": "minimize"}
     assert content["run_cap"] == 7 and content["command"][-1] == "${args}"
     assert content["command"][:5] == ["${env}", "lit-sentiment", "fit", "-c", "bag"]
-    assert "sweep-bag-${envvar:WANDB_RUN_ID}" in content["command"]
+
+
+@pytest.mark.parametrize("name", [[], ["--name", "mine"]])
+def test_each_trial_of_a_wandb_agent_has_its_own_folder_and_id(
+    name: list[str], space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "wandb.yaml"
+    words = ["sweep", "bag", "--space", str(space), "--wandb-sweep", str(out), *name, "--seed", "3"]
+    fit = [*FIT[:-1], "--run.wandb_mode=offline", "--runs", str(tmp_path)]
+    assert main([*words, *fit]) == 0
+    command = yaml.safe_load(out.read_text())["command"]
+    monkeypatch.delenv("WANDB_RUN_ID", raising=False)
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
+    folders = []
+    for trial in ("one", "two"):
+        filled = create_sweep_command(command)  # as an agent does: first this, then the id
+        monkeypatch.setenv("WANDB_RUN_ID", trial)
+        assert filled[:2] == ["${env}", "lit-sentiment"] and filled[-1] == "${args}"
+        assert main([*filled[2:-1], "--model.learning_rate=0.01", "--data.batch_size=8"]) == 0
+        folders.append(tmp_path / f"{name[-1] if name else 'sweep-bag'}-{trial}" / "bag" / "seed-3")
+        assert read_row(folders[-1]).wandb_run == trial
+    assert all((folder / "row.json").exists() for folder in folders)
