@@ -25,6 +25,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.table import Table
 
+from datamodules.console import plain_console
 from experiments.machine import openmp
 from experiments.machine.cores import affinity
 from experiments.machine.environment import versions
@@ -174,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     origin, others = Origin(), load_before()
     measured = options.spin_counts, options.pairs, options.steps, options.busy, options.threads
     results = compare(*measured)
-    show(results, others, Console(width=100))
+    show(results, others, plain_console(width=100))
     record = {"results": results, "others_before": others, "versions": versions()}
     write_measurement(record | origin.describe(options.threads), options.out)
 
