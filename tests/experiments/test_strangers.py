@@ -173,10 +173,6 @@ CASES += [
 ]
 
 
-SAFE = ("hyper-parameters", "pickle", "skops", "source")
-XFAIL = pytest.mark.xfail(strict=True, reason="Trust 1: what a run folder names is imported")
-
-
 @pytest.fixture
 def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The file that a stranger's code writes."""
@@ -223,10 +219,7 @@ def test_every_command_is_listed() -> None:
     assert set(commands) == TAKES_RUN.keys() | TAKES_NONE  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("place", "path"),
-    [pytest.param(place, path, marks=[] if place in SAFE else XFAIL) for place, path in CASES],
-)
+@pytest.mark.parametrize(("place", "path"), CASES)
 def test_nothing_that_a_run_names_is_run(
     place: str, path: str, tmp_path: Path, marker: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +252,6 @@ def test_nothing_that_a_run_names_is_run(
         ("test", "callbacks", "unittest.mock.Mock"),
     ],
 )
-@XFAIL
 def test_what_python_and_libraries_have_is_not_free_to_name(
     command: str, place: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,7 +262,6 @@ def test_what_python_and_libraries_have_is_not_free_to_name(
     assert "named with --configs" in capsys.readouterr().err
 
 
-@XFAIL
 def test_the_error_says_path_rule_and_remedy_and_the_remedy_helps(
     tmp_path: Path,
     marker: Path,
@@ -288,7 +279,6 @@ def test_the_error_says_path_rule_and_remedy_and_the_remedy_helps(
 
 
 @pytest.mark.parametrize("file", ["stranger.py", "datamodules.py", "yaml.py", "torch.py"])
-@XFAIL
 def test_the_current_folder_is_not_where_modules_come_from(
     file: str, tmp_path: Path, marker: Path
 ) -> None:
@@ -305,7 +295,6 @@ def test_the_current_folder_is_not_where_modules_come_from(
     assert not marker.exists()
 
 
-@XFAIL
 def test_what_the_user_types_is_found_in_the_current_folder(
     tmp_path: Path,
     marker: Path,
