@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.config.names import check_name
 from experiments.records import test_log
 from experiments.records.evidence import Evidence, read_evidence, write_evidence
 from experiments.records.metrics import Metrics, evaluate
@@ -15,7 +16,6 @@ from experiments.records.row import EvidenceFile, ResultsError, Row, row_from_di
 from experiments.records.run_files import (
     TEST_FILE,
     VAL_FILE,
-    check_name,
     key_of,
     read_row,
     read_table,
@@ -45,7 +45,8 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     Raises:
         ResultsError: A run that failed, is not complete, was not tested, whose predictions do not
             give the metrics in its row, or whose evaluation on an official test split was not
-            logged; two runs with the same key; an invalid file name.
+            logged; two runs with the same key.
+        ConfigError: A table or an experiment has a name that cannot be that of a file.
         OSError: As raised by the file system.
     """
     check_name(table, "table")

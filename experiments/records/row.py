@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from experiments.config.identity import config_hash
+from experiments.config.names import check_part
 from experiments.records.metrics import Metrics
 
 SCHEMA = 2
@@ -214,9 +215,11 @@ def row_from_dict(data: Any, source: str) -> Row:
         data = data | {"config": {}, "family": "other", "schema": SCHEMA}
     try:
         row = _build(Row, data, "")
-    except ResultsError as error:
+        assert isinstance(row, Row)
+        for name in ("experiment", "config_hash"):
+            check_part(getattr(row, name), f"field {name!r}")
+    except (ResultsError, ValueError) as error:
         raise ResultsError(f"{source}: {error}") from None
-    assert isinstance(row, Row)
     return row
 
 

@@ -12,12 +12,12 @@ The schema is in `experiments.records.row`. Layouts:
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from datamodules.upgrade.translate import current_config
+from experiments.config.names import NAME
 from experiments.config.registry import read_yaml
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
@@ -28,7 +28,6 @@ EARLIER = "earlier"  # folder of runs that were set aside
 ROW_FILE = "row.json"
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
-NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
 
 
 def write_row(folder: Path, row: Row) -> Path:
@@ -170,12 +169,6 @@ def _decode(data: bytes, source: str) -> Any:
         return json.loads(data)
     except ValueError as error:  # JSON and UTF-8 errors are both ValueErrors
         raise ResultsError(f"{source}: not JSON ({error}); run the experiment again") from error
-
-
-def check_name(name: str, what: str) -> None:
-    """Raise a ResultsError unless a name can be that of a file."""
-    if not NAME.fullmatch(name):
-        raise ResultsError(f"{what} is {name!r}; it becomes a file name: letters, digits, _ . + -")
 
 
 def key_of(row: Row) -> tuple:
