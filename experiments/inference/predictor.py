@@ -12,22 +12,24 @@ from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
 from experiments.records.row import Row
-from experiments.records.run_files import ROW_FILE, read_config, read_row
+from experiments.records.run_files import ROW_FILE, check_files, read_config, read_row
 from lit_models.base.classifier import LitClassifier
 
 _BATCH_SIZE = 128
 
 
 def read_finished(folder: Path) -> Row:
-    """Read the row of a finished run.
+    """Read the row of a finished run, and check its files.
 
     Raises:
         ConfigError: The folder is not one.
+        ResultsError: One of its files is missing or was changed.
     """
     if not (folder / ROW_FILE).is_file():
         raise ConfigError(f"{folder}: not a finished run (it has no {ROW_FILE}); fit it first")
     if (row := read_row(folder)).status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
+    check_files(folder, row)
     return row
 
 
@@ -40,6 +42,7 @@ class Predictor:
 
     Raises:
         ConfigError: The folder is not a finished run.
+        ResultsError: One of its files is missing or was changed.
         DataError: Its encoder is missing or damaged.
         Untrusted: A class that it names is not one of a trusted place (`datamodules.trusted`).
     """
@@ -58,6 +61,12 @@ class Predictor:
             ) from error
         self.encoder = Encoder.load(folder)
         self.model = architecture.load(folder).to(device)
+        classes, labels = self.model.num_classes, len(self.encoder.label_names)
+        if classes != labels:
+            raise ConfigError(
+                f"{folder}: its model has {classes} classes and its encoder {labels} labels; they "
+                "come from different runs: fit it again"
+            )
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Predict the probabilities of N texts, float32[N, C]."""

@@ -16,6 +16,7 @@ from experiments.records.row import EvidenceFile, ResultsError, Row, row_from_di
 from experiments.records.run_files import (
     TEST_FILE,
     VAL_FILE,
+    check_files,
     key_of,
     read_row,
     read_table,
@@ -157,6 +158,7 @@ def _checked_predictions(folder: Path, row: Row) -> tuple[Predictions, Predictio
                 "runs: run the experiment again"
             )
         predictions_of_splits.append(predictions)
+    check_files(folder, row)
     test_log.check_logged(row, folder)
     return predictions_of_splits[0], predictions_of_splits[1]
 

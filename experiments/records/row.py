@@ -94,8 +94,9 @@ class Row:
         evidence: Probabilities beside the row; only in published rows.
         excluded: Reviews kept out of training and validation, for example `robustness`.
         train_rows: Number of texts learnt from; under `refit` in the second fit.
-        checksums: SHA-256 of each file of predictions in the run folder, by name; empty in a
-            published row, whose evidence has its own.
+        checksums: SHA-256 of each file in the run folder that a figure or a prediction comes
+            from, by name; of predictions alone in older rows; empty in a published row, whose
+            evidence has its own.
         config: The resolved settings, under the names of the version that made the run; empty in
             a row of schema 1 whose run folder is gone.
         family: Family of the architecture, for example `recurrent`.

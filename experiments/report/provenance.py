@@ -12,7 +12,7 @@ from datamodules.upgrade.translate import current_config
 from experiments.config.registry import CONFIGS, ConfigError, Registry
 from experiments.records.plan import PlannedRun
 from experiments.records.publishing import strip_paths
-from experiments.records.row import Row
+from experiments.records.row import ResultsError, Row
 from experiments.report.facts import describe_machine
 from experiments.report.tables import Line, Table
 
@@ -136,7 +136,7 @@ def _neighbours(run: Path | None) -> list[tuple[str, str]]:
         if not names_tokenizer(run, WordTokenizer):
             return []  # a report imports nothing that a run's files name
         table = read_table(run)
-    except (ConfigError, DataError):  # a damaged file: the words are an optional part
+    except (ConfigError, DataError, ResultsError):  # none, or damaged: an optional part
         return []
     known = set(table.words)
     return [

@@ -13,7 +13,7 @@ from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics
 from experiments.records.predictions import Predictions, read_predictions
 from experiments.records.publishing import read_published_evidence
 from experiments.records.row import ResultsError, Row
-from experiments.records.run_files import ROW_FILE, TEST_FILE, VAL_FILE, checksums
+from experiments.records.run_files import ROW_FILE, TEST_FILE, VAL_FILE, checksum
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +61,10 @@ def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
     predictions = read_predictions(file)
     remedy = "restore it, or run the experiment again"
     expected = row.checksums.get(file.name)
-    checksum = checksums(file.parent)[file.name]
-    if expected is not None and expected != checksum:
+    found = checksum(file)
+    if expected is not None and expected != found:
         raise ResultsError(
-            f"{file}: its checksum is {checksum[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
+            f"{file}: its checksum is {found[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
             f"changed after the run; {remedy}"
         )
     # Rows from before checksums were introduced are checked by their metrics.

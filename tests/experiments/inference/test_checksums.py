@@ -18,8 +18,6 @@ NETWORK = ["config.yaml", "encoder.json", "tokenizer.json", "model.ckpt"]
 ESTIMATOR = ["config.yaml", "encoder.json", "tokenizer.json", "arrays.safetensors", "model.skops"]
 PREDICTIONS = ["predictions.parquet", "val_predictions.parquet"]
 
-XFAIL = pytest.mark.xfail(strict=True, reason="Trust 2: checksums cover predictions alone")
-
 
 def listed(name: str, folder: Path) -> Path:
     """A finished run with the list of its files that a run has today."""
@@ -32,7 +30,6 @@ def listed(name: str, folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "files"), [("bag", NETWORK + PREDICTIONS), ("tfidf_logreg", ESTIMATOR + PREDICTIONS)]
 )
-@XFAIL
 def test_every_file_that_matters_is_listed(name: str, files: list[str], tmp_path: Path) -> None:
     assert set(read_row(listed(name, tmp_path)).checksums) == set(files)
 
@@ -42,7 +39,6 @@ def test_every_file_that_matters_is_listed(name: str, files: list[str], tmp_path
     ("name", "file"),
     [*(("bag", file) for file in NETWORK), *(("tfidf_logreg", file) for file in ESTIMATOR)],
 )
-@XFAIL
 def test_a_file_that_is_not_the_runs_is_refused_by_name(
     name: str, file: str, change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,7 +61,6 @@ def test_a_file_that_is_not_the_runs_is_refused_by_name(
 
 
 @pytest.mark.parametrize("checked", [{}, {"predictions.parquet": "0" * 64}])
-@XFAIL
 def test_an_older_run_is_read_and_one_line_says_unverified(
     checked: dict[str, str],
     tmp_path: Path,
@@ -84,7 +79,6 @@ def test_an_older_run_is_read_and_one_line_says_unverified(
     assert capsys.readouterr().err.count("unverified") == 1
 
 
-@XFAIL
 def test_a_model_of_another_number_of_classes_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
