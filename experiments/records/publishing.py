@@ -123,7 +123,7 @@ def verify_published(results_dir: Path) -> list[Row]:
         for row in rows:
             evidence = read_published_evidence(table.parent, row)
             for split, stored in (("val", row.val), ("test", row.test)):
-                difference = _difference(stored, _evaluate(getattr(evidence, split)))
+                difference = metrics_difference(stored, _evaluate(getattr(evidence, split)))
                 if difference:
                     raise ResultsError(
                         f"{table}: {row.experiment}, seed {row.seed}: {split} {difference} "
@@ -151,7 +151,7 @@ def _checked_predictions(folder: Path, row: Row) -> tuple[Predictions, Predictio
     predictions_of_splits = []
     for name, stored in ((TEST_FILE, row.test), (VAL_FILE, row.val)):
         predictions = read_predictions(folder / name)
-        difference = _difference(stored, _evaluate(predictions))
+        difference = metrics_difference(stored, _evaluate(predictions))
         if difference:
             raise ResultsError(
                 f"{folder / name}: {difference} (row.json, predictions); they come from different "
@@ -167,7 +167,7 @@ def _evaluate(predictions: Predictions) -> Metrics:
     return evaluate(predictions.labels, predictions.probabilities)
 
 
-def _difference(stored: Metrics | None, computed: Metrics) -> str:
+def metrics_difference(stored: Metrics | None, computed: Metrics) -> str:
     """Describe the first metric that differs by more than rounding; empty if none does."""
     for field in dataclasses.fields(Metrics):
         one, two = getattr(stored, field.name, None), getattr(computed, field.name)
