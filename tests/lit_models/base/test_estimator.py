@@ -14,7 +14,6 @@ from tests.warm import REPOSITORY
 RUN = REPOSITORY / "tests" / "old_runs" / "runs" / "old" / "tfidf_logreg" / "seed-0"
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 15: leftovers of a model stay")
 @pytest.mark.parametrize("name", ["skops.io.dump", "lit_models.base.estimator.save_file"])
 def test_a_failed_save_leaves_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -30,7 +29,6 @@ def test_a_failed_save_leaves_nothing(
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 15: leftovers of a model stay")
 @pytest.mark.parametrize("name", [".model.skops", ".arrays.safetensors"])
 def test_what_a_killed_save_of_an_older_version_left_is_removed(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b"a part")
@@ -38,7 +36,6 @@ def test_what_a_killed_save_of_an_older_version_left_is_removed(name: str, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.xfail(strict=True, reason="Trust 15: leftovers of a model stay")
 def test_what_a_killed_save_leaves_is_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
