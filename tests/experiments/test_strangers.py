@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from experiments.cli.main import main
 from experiments.cli.parser import parser
+from lit_models.layers.pretrained import resolve_config
 from tests.warm import REPOSITORY
 
 OLD = REPOSITORY / "tests" / "old_runs"
@@ -293,6 +294,12 @@ def test_the_current_folder_is_not_where_modules_come_from(
     )
     assert done.returncode == 1 and "stranger.Thing: its module is not found" in done.stderr
     assert not marker.exists()
+
+
+def test_a_config_of_transformers_names_no_code() -> None:
+    code = {"auto_map": {"AutoModel": "stranger.Thing"}, "attn_implementation": "a/kernel"}
+    resolved = resolve_config(None, {"model_type": "bert", **code})
+    assert not {"auto_map", "attn_implementation", "_attn_implementation"} & resolved.keys()
 
 
 def test_what_the_user_types_is_found_in_the_current_folder(
