@@ -96,7 +96,9 @@ class SubwordTokenizer(Tokenizer):
 
         place = locate(self.source)
         with loading(self.source) as local:
-            fast = AutoTokenizer.from_pretrained(place, local_files_only=local, use_fast=True)
+            fast = AutoTokenizer.from_pretrained(
+                place, local_files_only=local, use_fast=True, trust_remote_code=False
+            )
         backend = getattr(fast, "backend_tokenizer", None)
         if backend is None:
             raise DataError(

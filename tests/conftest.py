@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest  # noqa: E402
 
+from datamodules.trusted import trust_folder  # noqa: E402
 from experiments.config.registry import Registry  # noqa: E402
 from tests.warm import REPOSITORY, ForkServer  # noqa: E402
 
@@ -72,6 +73,7 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in ("WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY"):
         patch.delenv(name, raising=False)
     patch.setenv("WANDB_MODE", "offline")
+    trust_folder(REPOSITORY / "tests")  # runs on a toy corpus are not those of a stranger
     from experiments.records import test_log  # the one of the repository is not for tests
 
     patch.setattr(test_log, "LOG", tmp_path_factory.mktemp("log") / "test_log.jsonl")

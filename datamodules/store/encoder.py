@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
 from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import Tokenizer
+from datamodules.trusted import import_trusted
 from datamodules.upgrade.translate import current_path
 
 ENCODER_FILE = "encoder.json"
@@ -73,22 +74,44 @@ class Encoder:
 
         Raises:
             DataError: a file is missing or damaged.
+            Untrusted: the tokenizer's class is not one of a trusted place.
         """
         file = folder / ENCODER_FILE
+        settings = _read_settings(file)
         try:
-            settings = json.loads(file.read_text(encoding="utf-8"))
-            module, _, name = current_path(settings["tokenizer"]).rpartition(".")
-            tokenizer_class = getattr(importlib.import_module(module), name)
+            tokenizer_class = import_trusted(settings["tokenizer"])
             if not issubclass(tokenizer_class, Tokenizer):
                 raise TypeError(f"{settings['tokenizer']} is no tokenizer")
             tokenizer = tokenizer_class()
             # The former name of this key: `cut`.
-            truncation_settings = settings.get("token_truncation", settings.get("cut"))
+            truncation_settings: Any = settings.get("token_truncation", settings.get("cut"))
             token_truncation = TokenTruncation(**truncation_settings)
             label_names = tuple(settings["label_names"])
-        except (OSError, ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
-            raise DataError(
-                f"{file}: cannot be read ({error}); give the folder of a finished run"
-            ) from error
+        except (ValueError, KeyError, TypeError, ImportError, AttributeError) as error:
+            raise _unreadable(file, error) from error
         tokenizer.load(folder / TOKENIZER_FILE)
         return cls(tokenizer, token_truncation, label_names)
+
+
+def names_tokenizer(folder: Path, tokenizer: type[Tokenizer]) -> bool:
+    """True if the encoder in a run folder names this very class; nothing is imported.
+
+    Raises:
+        DataError: its file is missing or damaged.
+    """
+    path = f"{tokenizer.__module__}.{tokenizer.__qualname__}"
+    return current_path(str(_read_settings(folder / ENCODER_FILE).get("tokenizer"))) == path
+
+
+def _read_settings(file: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise TypeError(f"it holds {type(settings).__name__}")
+        return settings
+    except (OSError, ValueError, TypeError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> DataError:
+    return DataError(f"{file}: cannot be read ({error}); give the folder of a finished run")

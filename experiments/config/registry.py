@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 import yaml
 
+from datamodules.trusted import trust_folder
 from datamodules.upgrade.names import EXPERIMENTS
 from datamodules.upgrade.translate import current_config
 
@@ -89,6 +90,7 @@ class Registry:
                         f"{file}: {self.files[file.stem]} has this name already; rename one"
                     )
                 self.files[file.stem] = file
+            trust_folder(folder)
             if str(folder) not in sys.path:
                 sys.path.append(str(folder))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import inspect
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import jsonargparse._typehints
+import jsonargparse._util
 import yaml
 from lightning import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
@@ -22,6 +25,7 @@ import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
 from datamodules.errors import DataError
 from datamodules.text import TextDataModule
+from datamodules.trusted import Untrusted, check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words
 from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
@@ -108,6 +112,7 @@ class Resolved:
     Args:
         settings: nested settings, of this version or an older one.
         overrides: words of the command line, such as `--model.dropout=0.3`.
+        check: called with each dotted path in them before it is imported.
 
     Attributes:
         cli: the parser and its result.
@@ -117,20 +122,27 @@ class Resolved:
 
     Raises:
         ConfigError: a setting that does not exist or cannot have its value.
+        Untrusted: `check` refuses a class.
     """
 
-    def __init__(self, settings: dict[str, Any], overrides: Sequence[str] = ()) -> None:
-        settings = current_config(settings)
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        overrides: Sequence[str] = (),
+        check: Callable[[str], None] = trust_typed,
+    ) -> None:
+        settings, self.check = current_config(settings), check
         words = current_words(overrides, settings, say_once)
         args = ["--config", yaml.safe_dump(settings), *words]
         try:
-            self.cli = ExperimentCLI(args)
+            with _checked_imports(check):
+                self.cli = ExperimentCLI(args)
+                self.run: Any = self.cli.config["run"]
+                if self.run.mode is None:
+                    self.run.mode = direction_of(self.run.monitor)
+                text = self.cli.parser.dump(self.cli.config, skip_none=False)
         except ArgumentError as error:
             raise explain(error, settings, _known_keys()) from error
-        self.run: Any = self.cli.config["run"]
-        if self.run.mode is None:
-            self.run.mode = direction_of(self.run.monitor)
-        text = self.cli.parser.dump(self.cli.config, skip_none=False)
         self.config: dict[str, Any] = yaml.safe_load(text)
         for part in ("model", "data"):
             if not self.config.get(part):
@@ -145,7 +157,8 @@ class Resolved:
             ConfigError: any other constructor does.
         """
         try:
-            self.cli.build()
+            with _checked_imports(self.check):
+                self.cli.build()
         except (ValueError, TypeError, ArgumentError) as error:
             cause: BaseException | None = error
             while cause is not None:  # jsonargparse wraps what a constructor raises
@@ -159,7 +172,7 @@ class Resolved:
         """The second fit of `refit`: the same settings, validation rows among those of train."""
         data = self.config["data"]
         again = {**data, "init_args": {**(data.get("init_args") or {}), "refit": True}}
-        return Resolved({**self.config, "data": again})
+        return Resolved({**self.config, "data": again}, check=self.check)
 
     def corpus_fingerprint(self) -> str:
         """Fingerprint of the corpus that a run reads; a corpus not cached in this state is read."""
@@ -175,8 +188,45 @@ class Resolved:
 
     @classmethod
     def of_run(cls, folder: Path) -> Resolved:
-        """Read the configuration in a run folder's `config.yaml`, of any version."""
-        return cls(read_yaml(folder / "config.yaml"))
+        """Read the configuration in a run folder's `config.yaml`, of any version.
+
+        Raises:
+            ConfigError: a setting that does not exist or cannot have its value.
+            Untrusted: a class that is not one of a trusted place (`datamodules.trusted`).
+        """
+        return cls(read_yaml(folder / "config.yaml"), check=check_trusted)
+
+
+@contextmanager
+def _checked_imports(check: Callable[[str], None]) -> Iterator[None]:
+    """Call `check` before jsonargparse imports anything that a setting names.
+
+    Its own settings know names of modules alone, not the files that they are in. A value may name
+    a class in many ways (a mapping, a string, YAML in a string, the name of a YAML file); all of
+    them pass the function that is replaced here.
+    """
+    refused: list[Untrusted] = []
+
+    def checked(path: str) -> None:
+        try:
+            check(path)
+        except Untrusted as error:
+            refused.append(error)
+            raise ImportError(str(error)) from error
+
+    modules: list[Any] = [jsonargparse._util, jsonargparse._typehints]
+    before = [module.check_import_path for module in modules]
+    for module in modules:
+        module.check_import_path = checked
+    try:
+        yield
+    except Exception as error:
+        if refused:
+            raise refused[0] from error
+        raise
+    finally:
+        for module, function in zip(modules, before, strict=True):
+            module.check_import_path = function
 
 
 def _known_keys() -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +9,28 @@ import numpy as np
 import torch
 
 from datamodules.store.encoder import Encoder
+from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
-from experiments.records.run_files import read_config, read_row
+from experiments.records.row import Row
+from experiments.records.run_files import ROW_FILE, check_files, read_config, read_row
 from lit_models.base.classifier import LitClassifier
 
 _BATCH_SIZE = 128
+
+
+def read_finished(folder: Path) -> Row:
+    """Read the row of a finished run, and check its files.
+
+    Raises:
+        ConfigError: The folder is not one.
+        ResultsError: One of its files is missing or was changed.
+    """
+    if not (folder / ROW_FILE).is_file():
+        raise ConfigError(f"{folder}: not a finished run (it has no {ROW_FILE}); fit it first")
+    if (row := read_row(folder)).status != "ok":
+        raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
+    check_files(folder, row)
+    return row
 
 
 class Predictor:
@@ -26,25 +42,31 @@ class Predictor:
 
     Raises:
         ConfigError: The folder is not a finished run.
+        ResultsError: One of its files is missing or was changed.
         DataError: Its encoder is missing or damaged.
+        Untrusted: A class that it names is not one of a trusted place (`datamodules.trusted`).
     """
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
-        if not (folder / "row.json").is_file():
-            raise ConfigError(f"{folder}: not a finished run (it has no row.json); fit it first")
-        if (row := read_row(folder)).status != "ok":
-            raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
+        read_finished(folder)
         class_path = read_config(folder)["model"]["class_path"]
-        module, _, name = class_path.rpartition(".")
         try:
-            architecture: type[LitClassifier] = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
+            architecture = import_trusted(class_path)
+            if not issubclass(architecture, LitClassifier):
+                raise TypeError("it is no LitClassifier")
+        except (ImportError, AttributeError, TypeError) as error:
             raise ConfigError(
                 f"{class_path}: cannot be imported ({error}); for an architecture of your own give "
                 "its folder with --configs DIR"
             ) from error
         self.encoder = Encoder.load(folder)
         self.model = architecture.load(folder).to(device)
+        classes, labels = self.model.num_classes, len(self.encoder.label_names)
+        if classes != labels:
+            raise ConfigError(
+                f"{folder}: its model has {classes} classes and its encoder {labels} labels; they "
+                "come from different runs: fit it again"
+            )
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Predict the probabilities of N texts, float32[N, C]."""

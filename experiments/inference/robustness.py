@@ -23,6 +23,7 @@ import torch
 from datamodules.imdb import IMDB
 from datamodules.splits import text_key
 from datamodules.store.corpus import read_split
+from experiments.config.names import check_name, check_part
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.inference.robustness_sets import Challenge, build_challenges
@@ -30,7 +31,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import SCALE, quantise
 from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import ResultsError, Row
-from experiments.records.run_files import check_name, read_rows
+from experiments.records.run_files import read_rows
 
 FILE = "robustness.npz"
 PUBLISHED = "robustness"
@@ -201,6 +202,8 @@ def read_result(file: Path) -> RobustnessResult:
         if stored != _checksum(arrays):
             raise ValueError("its checksum does not match: it was changed after it was written")
         run = json.loads(str(arrays.pop("run")))
+        check_part(str(run["experiment"]), "experiment")
+        run["seed"] = int(run["seed"])
         names = [key.removesuffix("_labels") for key in arrays if key.endswith("_labels")]
         labels = {name: arrays[f"{name}_labels"].astype(np.int64) for name in names}
         # A tie is class 0, as in `metrics`.
@@ -208,7 +211,7 @@ def read_result(file: Path) -> RobustnessResult:
             name: (2 * arrays[f"{name}_counts"].astype(np.int64) > SCALE).astype(np.int64)
             for name in names
         }
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ResultsError(f"{file}: not a valid robustness file ({error}); {_REMEDY}") from error
     return RobustnessResult(run, labels, predicted)
 

@@ -6,18 +6,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Literal
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
+from datamodules.store.encoder import Encoder
 from datamodules.tokenizers import WordTokenizer
 from experiments.config.registry import ConfigError, nearest
-from experiments.inference.predictor import Predictor
+from experiments.inference.predictor import Predictor, read_finished
 from lit_models.base.centroids import Centroids
-from lit_models.base.vector_average import VectorAverage
-from lit_models.layers.embedding import WordEmbedding
+from lit_models.base.classifier import WEIGHTS_FILE
+from lit_models.base.estimator import ARRAYS_FILE
 
 _SHOWN = 10
 
@@ -101,24 +104,27 @@ def answer_lines(
 def read_table(place: Path) -> WordTable:
     """Read the word vectors of a finished run, or of a folder in `vectors` of the cache.
 
+    The model is not built: its weights are read alone.
+
     Raises:
-        ConfigError: There are none.
+        ConfigError: There are none, or they cannot be read.
+        DataError: The encoder cannot be read.
     """
     if (place / "vectors.safetensors").is_file():
         return _read_cached(place)
-    predictor = Predictor(place)
-    vocabulary, model = predictor.encoder.tokenizer.vocabulary(), predictor.model
-    if isinstance(model, VectorAverage):
-        return _table(vocabulary, model.words, model.vectors)
-    for module in model.modules():
-        if isinstance(module, WordEmbedding):
-            table = module.table.weight.detach().numpy()
-            tokens = np.arange(2, min(len(table), len(vocabulary)))  # past <pad> and <unk>
-            return _table(vocabulary, tokens, table[tokens])
-    raise ConfigError(
-        f"{place}: {type(model).__name__} has no word vectors; give a run of a network with "
-        "word embeddings, a run of a vector average, or a folder in vectors/ of the cache"
-    )
+    row = read_finished(place)
+    try:
+        tokens, vectors = _read_weights(place)
+    except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
+        raise ConfigError(f"{place}: its weights cannot be read ({error}); fit it again") from error
+    if not len(vectors):
+        raise ConfigError(
+            f"{place}: {row.architecture} has no word vectors; give a run of a network with "
+            "word embeddings, a run of a vector average, or a folder in vectors/ of the cache"
+        )
+    vocabulary = Encoder.load(place).tokenizer.vocabulary()
+    known = tokens < len(vocabulary)
+    return _table(vocabulary, tokens[known], vectors[known])
 
 
 def clusters(place: Path) -> list[list[str]]:
@@ -134,6 +140,23 @@ def clusters(place: Path) -> list[list[str]]:
             "centroids_logreg or centroids_forest"
         )
     return predictor.model.word_lists(predictor.encoder.tokenizer.vocabulary())
+
+
+def _read_weights(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens and vectors of a `VectorAverage` or of a network's first `WordEmbedding`, or none."""
+    if (folder / ARRAYS_FILE).is_file():
+        arrays = load_file(folder / ARRAYS_FILE)
+        if {"words", "vectors"} <= arrays.keys():
+            return arrays["words"], arrays["vectors"]
+    else:
+        checkpoint = torch.load(
+            folder / WEIGHTS_FILE, map_location="cpu", weights_only=True, mmap=True
+        )
+        for name, weight in checkpoint["state_dict"].items():
+            if name.endswith(".table.weight"):
+                table = weight.float().numpy()
+                return np.arange(2, len(table)), table[2:]  # past <pad> and <unk>
+    return np.empty(0, dtype=np.int64), np.empty((0, 0))
 
 
 def _read_cached(folder: Path) -> WordTable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from datamodules.errors import DataError, Unavailable
+from experiments.config.names import check_name
 from experiments.config.registry import (
     ConfigError,
     Profile,
@@ -76,8 +76,7 @@ def expand(
     Raises:
         ConfigError: an unknown experiment, a size below 2, or a name that is no folder name.
     """
-    if not re.fullmatch(r"[\w.+-]+", name):
-        raise ConfigError(f"--name {name!r} must be a plain folder name of letters, digits and -")
+    check_name(name, "--name")
     chosen = [current_experiment(name, registry) for name in names] or (
         list(registry.files) if profile.experiments is None else list(profile.experiments)
     )
@@ -107,6 +106,8 @@ def expand(
         for size in sizes
         for seed in seeds or profile.seeds
     ]
+    for spec in specs:
+        check_name(spec.experiment, "experiment")
     folders = [spec.folder for spec in specs]
     twice = [folder for folder in folders if folders.count(folder) > 1]
     if twice:

@@ -40,5 +40,6 @@ def remove_leftovers(folder: Path) -> None:
 
     Only for folders that no other process is writing to.
     """
-    for file in [*folder.glob(".*.tmp"), *folder.glob(".*.ckpt")]:
-        file.unlink(missing_ok=True)
+    for ending in ("tmp", "ckpt", "skops", "safetensors"):  # the last two of older versions
+        for file in folder.glob(f".*.{ending}"):
+            file.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from experiments.config.names import check_part
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import ResultsError
 
@@ -60,7 +61,7 @@ def read_plan(folder: Path) -> list[PlannedRun]:
     try:
         return [
             PlannedRun(
-                str(run["experiment"]),
+                check_part(str(run["experiment"]), "experiment"),
                 int(run["seed"]),
                 tuple(map(str, run["overrides"])),
                 tuple(map(str, run["configs"])),

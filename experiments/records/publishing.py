@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.config.names import check_name
 from experiments.records import test_log
 from experiments.records.evidence import Evidence, read_evidence, write_evidence
 from experiments.records.metrics import Metrics, evaluate
@@ -15,7 +16,7 @@ from experiments.records.row import EvidenceFile, ResultsError, Row, row_from_di
 from experiments.records.run_files import (
     TEST_FILE,
     VAL_FILE,
-    check_name,
+    check_files,
     key_of,
     read_row,
     read_table,
@@ -45,7 +46,8 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     Raises:
         ResultsError: A run that failed, is not complete, was not tested, whose predictions do not
             give the metrics in its row, or whose evaluation on an official test split was not
-            logged; two runs with the same key; an invalid file name.
+            logged; two runs with the same key.
+        ConfigError: A table or an experiment has a name that cannot be that of a file.
         OSError: As raised by the file system.
     """
     check_name(table, "table")
@@ -121,7 +123,7 @@ def verify_published(results_dir: Path) -> list[Row]:
         for row in rows:
             evidence = read_published_evidence(table.parent, row)
             for split, stored in (("val", row.val), ("test", row.test)):
-                difference = _difference(stored, _evaluate(getattr(evidence, split)))
+                difference = metrics_difference(stored, _evaluate(getattr(evidence, split)))
                 if difference:
                     raise ResultsError(
                         f"{table}: {row.experiment}, seed {row.seed}: {split} {difference} "
@@ -149,13 +151,14 @@ def _checked_predictions(folder: Path, row: Row) -> tuple[Predictions, Predictio
     predictions_of_splits = []
     for name, stored in ((TEST_FILE, row.test), (VAL_FILE, row.val)):
         predictions = read_predictions(folder / name)
-        difference = _difference(stored, _evaluate(predictions))
+        difference = metrics_difference(stored, _evaluate(predictions))
         if difference:
             raise ResultsError(
                 f"{folder / name}: {difference} (row.json, predictions); they come from different "
                 "runs: run the experiment again"
             )
         predictions_of_splits.append(predictions)
+    check_files(folder, row)
     test_log.check_logged(row, folder)
     return predictions_of_splits[0], predictions_of_splits[1]
 
@@ -164,7 +167,7 @@ def _evaluate(predictions: Predictions) -> Metrics:
     return evaluate(predictions.labels, predictions.probabilities)
 
 
-def _difference(stored: Metrics | None, computed: Metrics) -> str:
+def metrics_difference(stored: Metrics | None, computed: Metrics) -> str:
     """Describe the first metric that differs by more than rounding; empty if none does."""
     for field in dataclasses.fields(Metrics):
         one, two = getattr(stored, field.name, None), getattr(computed, field.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from experiments.config.identity import config_hash
+from experiments.config.names import check_part
 from experiments.records.metrics import Metrics
 
 SCHEMA = 2
@@ -99,8 +100,9 @@ class Row:
         evidence: Probabilities beside the row; only in published rows.
         excluded: Reviews kept out of training and validation, for example `robustness`.
         train_rows: Number of texts learnt from; under `refit` in the second fit.
-        checksums: SHA-256 of each file of predictions in the run folder, by name; empty in a
-            published row, whose evidence has its own.
+        checksums: SHA-256 of each file in the run folder that a figure or a prediction comes
+            from, by name; of predictions alone in older rows; empty in a published row, whose
+            evidence has its own.
         config: The resolved settings, under the names of the version that made the run; empty in
             a row of schema 1 whose run folder is gone.
         family: Family of the architecture, for example `recurrent`.
@@ -222,9 +224,11 @@ def row_from_dict(data: Any, source: str) -> Row:
         data = data | {"config": {}, "family": "other", "schema": SCHEMA}
     try:
         row = _build(Row, data, "")
-    except ResultsError as error:
+        assert isinstance(row, Row)
+        for name in ("experiment", "config_hash"):
+            check_part(getattr(row, name), f"field {name!r}")
+    except (ResultsError, ValueError) as error:
         raise ResultsError(f"{source}: {error}") from None
-    assert isinstance(row, Row)
     return row
 
 

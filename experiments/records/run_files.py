@@ -12,12 +12,12 @@ The schema is in `experiments.records.row`. Layouts:
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from datamodules.upgrade.translate import current_config
+from experiments.config.names import NAME, check_part
 from experiments.config.registry import read_yaml, say_once
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
@@ -29,7 +29,12 @@ ROW_FILE = "row.json"
 TABLE_FILE = "results.jsonl"  # the rows of a benchmark, derived by `collect`
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
-NAME = re.compile(r"[A-Za-z0-9_][\w.+-]*")
+MODEL_FILES = (
+    *(CONFIG_FILE, "encoder.json", "tokenizer.json"),
+    *("model.ckpt", "arrays.safetensors", "model.skops"),
+)
+"""Files from which a run predicts; those of the model are either the first or the other two."""
+_RESTORE = "restore it, or run the experiment again"
 
 
 def write_row(folder: Path, row: Row) -> Path:
@@ -129,10 +134,42 @@ def tables_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.jsonl") if path.name != test_log.LOG_FILE)
 
 
+def checksum(file: Path) -> str:
+    """SHA-256 of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def checksums(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of predictions in a run folder, by name."""
-    files = (folder / name for name in (TEST_FILE, VAL_FILE))
-    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in files if f.is_file()}
+    """SHA-256 of each file in a run folder that a figure or a prediction comes from, by name."""
+    files = (folder / name for name in (*MODEL_FILES, TEST_FILE, VAL_FILE))
+    return {file.name: checksum(file) for file in files if file.is_file()}
+
+
+def check_files(folder: Path, row: Row) -> None:
+    """Refuse a run folder with a file that is not the one that the run left.
+
+    That finds accidents, such as a copy that broke off or a checkpoint of another run. Rows of
+    older runs do not list their files; that these are unverified is said once.
+
+    Args:
+        folder: The run folder.
+        row: Its row.
+
+    Raises:
+        ResultsError: A listed file is missing or different.
+    """
+    if not row.checksums.keys() & set(MODEL_FILES):
+        say_once("a run older than the list of its files: they are read unverified")
+    for name, expected in row.checksums.items():
+        file = folder / check_part(name, "file in the list of checksums")
+        if not file.is_file():
+            raise ResultsError(f"{file}: is missing, {ROW_FILE} lists it; {_RESTORE}")
+        if (found := checksum(file)) != expected:
+            raise ResultsError(
+                f"{file}: its checksum is {found[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
+                f"changed after the run; {_RESTORE}"
+            )
 
 
 def collect(benchmark_folder: Path) -> list[Row]:
@@ -189,12 +226,6 @@ def _decode(data: bytes, source: str) -> Any:
         return json.loads(data)
     except ValueError as error:  # JSON and UTF-8 errors are both ValueErrors
         raise ResultsError(f"{source}: not JSON ({error}); run the experiment again") from error
-
-
-def check_name(name: str, what: str) -> None:
-    """Raise a ResultsError unless a name can be that of a file."""
-    if not NAME.fullmatch(name):
-        raise ResultsError(f"{what} is {name!r}; it becomes a file name: letters, digits, _ . + -")
 
 
 def key_of(row: Row) -> tuple:

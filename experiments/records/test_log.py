@@ -7,7 +7,6 @@ the code, so that a reader can count how often each configuration was tested.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import os
 import sys
@@ -15,7 +14,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from datamodules.trusted import import_trusted
 from datamodules.upgrade.translate import current_config
 from experiments.config.registry import ConfigError, read_yaml
 from experiments.records.row import ResultsError, Row
@@ -152,12 +153,12 @@ def is_official(folder: Path) -> bool:
 
     Raises:
         ResultsError: The run has no readable config, or its datamodule cannot be imported.
+        Untrusted: Its datamodule is not one of a trusted place.
     """
     try:
         config = current_config(read_yaml(folder / "config.yaml"))
-        class_path = config["data"]["class_path"]
-        module, _, name = class_path.rpartition(".")
-        return bool(getattr(importlib.import_module(module), name).official_test)
+        data: Any = import_trusted(config["data"]["class_path"])
+        return bool(data.official_test)
     except (ConfigError, KeyError, TypeError, ImportError, AttributeError) as error:
         raise ResultsError(
             f"{folder / 'config.yaml'}: does not name a usable datamodule ({error}); fit the run "

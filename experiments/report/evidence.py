@@ -7,15 +7,21 @@ from pathlib import Path
 from experiments.records.row import Row
 from experiments.records.run_files import VAL_FILE
 from experiments.report.provenance import run_folder
+from experiments.report.tables import Key
 from experiments.statistics.table import Analysis, analyse
 
 
-def analyse_rows(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[str]]:
+def analyse_rows(
+    rows: list[Row], folder: Path
+) -> tuple[Analysis | None, list[str], frozenset[Key]]:
     """Analyse the predictions of finished rows, with notes on the rows that have none.
 
     Args:
         rows: Rows of a table.
         folder: Folder that they were read from.
+
+    Returns:
+        The statistics, the notes, and the rows whose figures are unverified.
 
     Raises:
         ResultsError: Predictions were changed, or are of different reviews.
@@ -27,9 +33,10 @@ def analyse_rows(rows: list[Row], folder: Path) -> tuple[Analysis | None, list[s
         if row.evidence or (run is not None and (run / VAL_FILE).is_file()):
             with_predictions.append(row)
         else:
-            without.append(f"{row.experiment}, seed {row.seed}")
+            without.append((row.experiment, row.seed))
     analysis = analyse(with_predictions, folder)
-    notes = [f"Not in the statistics, because their predictions are missing: {'; '.join(without)}."]
+    names = "; ".join(f"{experiment}, seed {seed}" for experiment, seed in without)
+    notes = [f"Unverified and not shown, because their predictions are missing: {names}."]
     if analysis and analysis.left_out:
         notes += [f"Not in the statistics: {'; '.join(analysis.left_out)}."]
-    return analysis, notes if without else notes[1:]
+    return analysis, notes if without else notes[1:], frozenset(without)

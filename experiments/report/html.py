@@ -178,20 +178,26 @@ def _detail(page: Page, table: Table, line: Line) -> Detail:
         total = max(sum(row), 1)
         matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
     provenance = find_origin(line, table, page.title, page.folder, page.plan)
-    return Detail(line, provenance, matrix, [_run(row) for row in line.rows])
+    return Detail(
+        line, provenance, matrix, [_run(row, row.seed in line.unverified) for row in line.rows]
+    )
 
 
-def _run(row: Row) -> dict[str, str]:
+def _run(row: Row, unverified: bool) -> dict[str, str]:
     """Row of the table of runs, by heading."""
 
     def text(value: Any, form: str = "") -> str:
         return "–" if value is None or value == "" else format(value, form)
 
+    val, test = (
+        "unverified" if unverified and metrics else text(metrics and metrics.accuracy * 100, ".2f")
+        for metrics in (row.val, row.test)
+    )
     tuning = ", ".join(f"{name} {value}" for name, value in row.tuning.items())
     return {
         "Seed": str(row.seed),
-        "Validation accuracy, %": text(row.val and row.val.accuracy * 100, ".2f"),
-        "Test accuracy, %": text(row.test and row.test.accuracy * 100, ".2f"),
+        "Validation accuracy, %": val,
+        "Test accuracy, %": test,
         "Epochs": text(row.epochs),
         "Best epoch": text(None if row.best_epoch is None else row.best_epoch + 1),
         "Training, s": text(row.train_seconds, ",.1f"),

@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from datamodules.upgrade.translate import current_config
-from experiments.config.registry import CONFIGS, Registry
+from experiments.config.registry import CONFIGS, ConfigError, Registry
 from experiments.records.plan import PlannedRun
 from experiments.records.publishing import strip_paths
-from experiments.records.row import Row
+from experiments.records.row import ResultsError, Row
 from experiments.report.facts import describe_machine
 from experiments.report.tables import Line, Table
 
@@ -124,16 +124,19 @@ def _made(row: Row) -> str:
 
 
 def _neighbours(run: Path | None) -> list[tuple[str, str]]:
-    """Words with their nearest words; empty if the run has no word vectors."""
+    """Words with their nearest words; empty if the run has no word vectors of our tokenizer."""
     if run is None or not _is_small(run):
         return []
+    from datamodules.errors import DataError
+    from datamodules.store.encoder import names_tokenizer
+    from datamodules.tokenizers import WordTokenizer
     from experiments.inference.word_table import read_table
 
     try:
+        if not names_tokenizer(run, WordTokenizer):
+            return []  # a report imports nothing that a run's files name
         table = read_table(run)
-    # No word vectors, a class that has changed since, a damaged file: the report must not fail
-    # because of an optional part.
-    except Exception:
+    except (ConfigError, DataError, ResultsError):  # none, or damaged: an optional part
         return []
     known = set(table.words)
     return [

@@ -22,7 +22,8 @@ FAMILIES = (
     *("Transformers", "pretrained"),
 )
 OTHER = "other"
-Analyse = Callable[[list[Row]], tuple[Analysis | None, list[str]]]
+Key = tuple[str, int]  # experiment and seed
+Analyse = Callable[[list[Row]], tuple[Analysis | None, list[str], frozenset[Key]]]
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ COLUMNS = (
     Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
     Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
 )
+QUALITY = {"val_accuracy", "test_accuracy", "f1", "auroc", "log_loss", "ece"}
+"""Columns that follow from predictions: a row without its predictions shows none of them."""
 # Shown if a row has them.
 FURTHER = (
     Column("vectors_seconds", "Word vectors", "s", _field("vectors_seconds"), 1, "low"),
@@ -128,6 +131,7 @@ class Line:
         family: Family of the architecture, for example `recurrent`.
         interval: 95% interval of the accuracy; None without predictions.
         group: Group letters; experiments that share one do not differ significantly.
+        unverified: The seeds whose predictions are missing: their metrics are not among `values`.
     """
 
     experiment: str
@@ -138,6 +142,7 @@ class Line:
     family: str = OTHER
     interval: Interval | None = None
     group: str = ""
+    unverified: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -184,7 +189,8 @@ def build_tables(
     Args:
         rows: Rows of any corpora, protocols and profiles.
         log: The log of test evaluations, if there is one.
-        analyse: Function that analyses finished rows; without it there are no intervals.
+        analyse: Function that analyses finished rows and names those whose figures are unverified;
+            without it there are no intervals.
 
     Returns:
         A table for each (corpus fingerprint, protocol, profile). A run that ended before reading
@@ -218,12 +224,13 @@ def order_families(families: Iterable[str]) -> list[str]:
 
 def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
     done = [row for row in rows if row.status == "ok"]
-    analysis, left_out = analyse(done) if analyse else (None, [])
+    analysis, left_out, unverified = analyse(done) if analyse else (None, [], frozenset())
     known = [c for c in FURTHER if any(c.value(row) is not None for row in done)]
     columns = (*COLUMNS, *known)
     names = sorted({row.experiment for row in done})
     lines = [
-        _line([row for row in done if row.experiment == name], columns, analysis) for name in names
+        _line([row for row in done if row.experiment == name], columns, analysis, unverified)
+        for name in names
     ]
     lines.sort(key=_rank)
     lost = sorted(
@@ -245,18 +252,31 @@ def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
     )
 
 
-def _line(rows: list[Row], columns: tuple[Column, ...], analysis: Analysis | None) -> Line:
+def _line(
+    rows: list[Row],
+    columns: tuple[Column, ...],
+    analysis: Analysis | None,
+    unverified: frozenset[Key],
+) -> Line:
     rows = sorted(rows, key=lambda row: row.seed)
     name = rows[0].experiment
+    verified = [row for row in rows if (name, row.seed) not in unverified]
+    without = tuple(row.seed for row in rows if (name, row.seed) in unverified)
     return Line(
         experiment=name,
         architecture=" / ".join(dict.fromkeys(row.architecture for row in rows)),
         seeds=tuple(row.seed for row in rows),
-        values={column.key: statistic([column.value(row) for row in rows]) for column in columns},
+        values={
+            column.key: statistic(
+                [column.value(row) for row in (verified if column.key in QUALITY else rows)]
+            )
+            for column in columns
+        },
         rows=tuple(rows),
         family=rows[0].family,
         interval=analysis.intervals.get(name) if analysis else None,
         group=analysis.letters.get(name, "") if analysis else "",
+        unverified=without,
     )
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics
+from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics, evaluate
 from experiments.records.predictions import Predictions, read_predictions
-from experiments.records.publishing import read_published_evidence
+from experiments.records.publishing import metrics_difference, read_published_evidence
 from experiments.records.row import ResultsError, Row
-from experiments.records.run_files import ROW_FILE, TEST_FILE, VAL_FILE, checksums
+from experiments.records.run_files import ROW_FILE, TEST_FILE, VAL_FILE, checksum
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,15 @@ def read_run_predictions(row: Row, folder: Path) -> RunPredictions:
     home = folder.parent if folder.is_file() else folder
     if row.evidence is not None:
         evidence = read_published_evidence(home, row)
+        for part, metrics in (("test", row.test), ("val", row.val)):
+            found: Predictions = getattr(evidence, part)
+            if metrics and (
+                text := metrics_difference(metrics, evaluate(found.labels, found.probabilities))
+            ):
+                raise ResultsError(
+                    f"{home / row.evidence.file}: {part} {text} (row, evidence); restore the table "
+                    "or publish the run again"
+                )
         return RunPredictions(evidence.test if row.test else None, evidence.val)
     if not (home / ROW_FILE).is_file():
         home = home / row.experiment / f"seed-{row.seed}"
@@ -61,10 +70,10 @@ def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
     predictions = read_predictions(file)
     remedy = "restore it, or run the experiment again"
     expected = row.checksums.get(file.name)
-    checksum = checksums(file.parent)[file.name]
-    if expected is not None and expected != checksum:
+    found = checksum(file)
+    if expected is not None and expected != found:
         raise ResultsError(
-            f"{file}: its checksum is {checksum[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
+            f"{file}: its checksum is {found[:12]}…, {ROW_FILE} says {expected[:12]}…: it was "
             f"changed after the run; {remedy}"
         )
     # Rows from before checksums were introduced are checked by their metrics.
@@ -78,4 +87,8 @@ def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
             f"{file}: its log loss is {loss:.6f}, {ROW_FILE} says {metrics.log_loss:.6f}: it was "
             f"changed after the run; {remedy}"
         )
+    if difference := metrics_difference(
+        metrics, evaluate(predictions.labels, predictions.probabilities)
+    ):
+        raise ResultsError(f"{file}: {difference} ({ROW_FILE}, predictions); {remedy}")
     return predictions

@@ -23,6 +23,7 @@ from experiments.records.run_files import (
     CONFIG_FILE,
     TEST_FILE,
     VAL_FILE,
+    check_files,
     checksums,
     read_row,
     write_row,
@@ -136,6 +137,7 @@ def test_run(folder: Path) -> Row:
 
     Raises:
         ConfigError: the folder is not a finished run.
+        ResultsError: one of its files is missing or was changed.
         DataError: the corpus has no test rows, or is not the one that the run was fitted on.
     """
     row = read_row(folder)
@@ -143,6 +145,7 @@ def test_run(folder: Path) -> Row:
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
     if row.test is not None and not test_log.is_missing(row, folder):
         return row
+    check_files(folder, row)
     resolved = Resolved.of_run(folder)
     if resolved.run.protocol == "refit":
         resolved = resolved.refitted()
@@ -162,6 +165,11 @@ def test_run(folder: Path) -> Row:
             **one_process,
         )
         model = type(untrained).load(folder)
+        if model.num_classes != untrained.num_classes:
+            raise DataError(
+                f"{folder}: its model has {model.num_classes} classes and its corpus "
+                f"{untrained.num_classes}; they come from different runs: fit it again"
+            )
         predictions = predict(trainer, model, data.loader("test"))
     write_predictions(folder / TEST_FILE, predictions)
     test = metrics_of(folder / TEST_FILE)

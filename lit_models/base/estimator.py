@@ -130,15 +130,18 @@ class LitEstimator(LitClassifier, ABC):
         import skops.io
 
         for name in (ESTIMATOR_FILE, ARRAYS_FILE):
-            temporary = folder / f".{name}"
-            if name == ESTIMATOR_FILE:
-                skops.io.dump(self.estimator, temporary)
-            else:
-                arrays = {key: np.ascontiguousarray(a) for key, a in self.arrays().items()}
-                # Lightning adds names such as `_class_path`.
-                hparams = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
-                save_file(arrays, temporary, metadata={"hparams": json.dumps(hparams)})
-            temporary.rename(folder / name)
+            temporary = folder / f".{name}.tmp"
+            try:
+                if name == ESTIMATOR_FILE:
+                    skops.io.dump(self.estimator, temporary)
+                else:
+                    arrays = {key: np.ascontiguousarray(a) for key, a in self.arrays().items()}
+                    # Lightning adds names such as `_class_path`.
+                    hparams = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
+                    save_file(arrays, temporary, metadata={"hparams": json.dumps(hparams)})
+                temporary.rename(folder / name)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

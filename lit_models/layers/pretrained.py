@@ -22,7 +22,7 @@ _DROPOUTS = (
     "mlp_dropout",
 )
 _ATTENTION_DROPOUTS = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
-# Values that do not define a model.
+# Values that do not define a model. Those of the last lines name code, which is never loaded.
 _EXCLUDED = (
     "_name_or_path",
     "transformers_version",
@@ -30,6 +30,8 @@ _EXCLUDED = (
     "id2label",
     "label2id",
     "architectures",
+    *("auto_map", "custom_pipelines", "quantization_config"),
+    *("attn_implementation", "_attn_implementation", "experts_implementation"),
 )
 _LISTED = 4  # keys that a message lists
 
@@ -59,7 +61,9 @@ def resolve_config(source: str | None, values: dict[str, Any] | None) -> dict[st
     else:
         place = locate(source)
         with loading(source) as local:
-            config = AutoConfig.from_pretrained(place, local_files_only=local)
+            config = AutoConfig.from_pretrained(
+                place, local_files_only=local, trust_remote_code=False
+            )
         kind = given.pop("model_type", config.model_type)
         if kind != config.model_type:
             raise ValueError(
@@ -113,6 +117,7 @@ def build_encoder(
             config=settings,
             dtype=torch.float32,
             use_safetensors=True,
+            trust_remote_code=False,
             local_files_only=local,
             ignore_mismatched_sizes=True,  # reported below, with missing keys
             output_loading_info=True,

@@ -14,6 +14,7 @@ from datamodules.store.batching import TextBatch
 from datamodules.store.encoder import Encoder
 from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import WordTokenizer
+from datamodules.trusted import Untrusted
 from tests.toys import ToyData
 
 TEXTS = ["A Film <br /> isn't", "", "the film's end, good " * 9, "unheard <pad>"]
@@ -101,9 +102,6 @@ def test_texts_of_the_corpus_become_what_its_loader_gives(truncation: Any, tmp_p
         "null",
         {"tokenizer": "WordTokenizer"},
         {"tokenizer": "datamodules.tokenizers.NoTokenizer"},
-        {"tokenizer": "no_module.WordTokenizer"},
-        {"tokenizer": "builtins.dict"},
-        {"tokenizer": "math.pi"},
         {"tokenizer": None},
         {"token_truncation": {"vocab_size": 3}},
         {"token_truncation": None},
@@ -120,6 +118,16 @@ def test_a_damaged_encoder_is_named(damage: str | dict[str, Any], tmp_path: Path
     with pytest.raises(
         DataError, match=f"{file}: cannot be read .*; give the folder of a finished run"
     ):
+        Encoder.load(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["no_module.WordTokenizer", "builtins.dict", "math.pi"])
+def test_a_tokenizer_from_elsewhere_is_refused(path: str, tmp_path: Path) -> None:
+    make_encoder().save(tmp_path)
+    file = tmp_path / "encoder.json"
+    settings = json.loads(file.read_text(encoding="utf-8")) | {"tokenizer": path}
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(Untrusted, match=rf"{path}.* give its folder with --configs DIR"):
         Encoder.load(tmp_path)
 
 

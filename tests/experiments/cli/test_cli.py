@@ -121,7 +121,7 @@ def test_fit_shows_validation_and_test_adds_the_test_columns(lit: Command, tmp_p
     assert again.returncode == 0 and "is done already" in again.stdout
     assert read_row(folder) == before
 
-    assert lit("test", folder).returncode == 0
+    assert lit("test", folder, "--configs", REPOSITORY).returncode == 0
     after = read_row(folder)
     assert after.test is not None and after.val == before.val
     assert (folder / "predictions.parquet").exists()
@@ -167,7 +167,8 @@ def test_published_rows_follow_from_their_evidence(
     finished: Path, lit: Command, tmp_path: Path
 ) -> None:
     runs = [finished / name / "seed-0" for name in ("bag", "tfidf_logreg")]
-    done = lit("publish", *runs, "--table", "toy", "--results", tmp_path)
+    words = ["--table", "toy", "--results", tmp_path, "--configs", REPOSITORY]
+    done = lit("publish", *runs, *words)
     assert done.returncode == 0, done.stderr
     rows = verify_published(tmp_path)
     assert [row.experiment for row in rows] == ["bag", "tfidf_logreg"]

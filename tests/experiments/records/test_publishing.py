@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import experiments
+from experiments.config.registry import ConfigError
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import write_predictions
 from experiments.records.publishing import publish, read_published_evidence, verify_published
@@ -119,7 +120,7 @@ def test_publish_refuses_what_it_cannot_prove(tmp_path: Path) -> None:
         with pytest.raises(ResultsError, match=message) as raised:
             publish([good, run], "imdb", home)
         assert str(run) in str(raised.value)
-    with pytest.raises(ResultsError, match="table is '../imdb'"):
+    with pytest.raises(ConfigError, match="table '../imdb' must be a plain folder name"):
         publish([good], "../imdb", home)
     with pytest.raises(ResultsError, match="0 runs were given"):
         publish([], "imdb", home)

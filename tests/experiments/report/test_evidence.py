@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import shutil
@@ -17,7 +18,7 @@ from datamodules.store.corpus import Corpus, TextSplit
 from experiments.cli.main import main
 from experiments.records.plan import PlannedRun, add_to_plan, read_plan
 from experiments.records.row import ResultsError
-from experiments.records.run_files import read_rows, write_row
+from experiments.records.run_files import read_row, read_rows, write_row
 from experiments.report import read_tables, report
 from experiments.report.comparison import intervals, pairs
 from experiments.report.missing import missing_runs
@@ -26,7 +27,7 @@ from experiments.report.quality import by_length, confusion, errors, reliability
 from experiments.report.reviews import BRIEF, reviews
 from experiments.report.tables import Table
 from experiments.report.texts import find_texts
-from tests.rows import make_row
+from tests.rows import make_row, make_run
 from tests.synthetic import make_benchmark
 
 FINGERPRINT = "0123456789abcdef" * 4  # of `make_row`
@@ -262,7 +263,7 @@ def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: P
     [table], _ = read_tables(copy)
     assert table.analysis and table.analysis.seeds["experiment_02"] == (0,)
     assert (
-        "Not in the statistics, because their predictions are missing: experiment_02, seed 1."
+        "Unverified and not shown, because their predictions are missing: experiment_02, seed 1."
         in table.notes
     )
     # What was changed is not left out but refused.
@@ -272,6 +273,41 @@ def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: P
     )
     with pytest.raises(ResultsError, match=r"experiment_01/seed-1/predictions.parquet: its check"):
         read_tables(copy)
+
+
+def test_figures_that_nothing_bears_out_are_unverified_and_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its row says 99.99%, and its predictions are gone."""
+    run = make_run(tmp_path / "b")
+    row = read_row(run)
+    assert row.test is not None and row.val is not None
+    better = {
+        part: dataclasses.replace(getattr(row, part), accuracy=0.9999, f1=0.9998)
+        for part in ("val", "test")
+    }
+    write_row(run, dataclasses.replace(row, checksums={}, **better))
+    for file in run.glob("*predictions.parquet"):
+        file.unlink()
+    assert main(["report", str(tmp_path / "b")]) == 0
+    shown = capsys.readouterr().out
+    pages = [(tmp_path / "b" / name).read_text() for name in ("report.md", "report.html")]
+    for text in (shown, *pages):
+        assert "99.99" not in text and "99.98" not in text and "0.9999" not in text
+        assert "Unverified" in text and "cnn, seed 0" in text
+
+
+@pytest.mark.parametrize("name", ["accuracy", "f1", "auroc", "ece"])
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_figures_that_predictions_do_not_give_are_refused(
+    part: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "b")
+    row = read_row(run)
+    better = dataclasses.replace(getattr(row, part), **{name: 0.4321})
+    write_row(run, dataclasses.replace(row, **{part: better}))
+    assert main(["report", str(tmp_path / "b")]) == 1
+    assert f"predictions.parquet: {name} is 0.4321 and" in capsys.readouterr().err
 
 
 def test_twenty_experiments_of_three_seeds_build_in_time_and_stay_small(tmp_path: Path) -> None:

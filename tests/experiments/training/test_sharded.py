@@ -25,7 +25,7 @@ from tests.experiments.training import sharded_checks
 from tests.experiments.training.rank_checks import CUT, EPOCHS, STEPS, fitted, resolved
 from tests.experiments.training.test_ranks import forked
 from tests.tiny_encoders import TINY, tiny
-from tests.warm import ForkServer
+from tests.warm import REPOSITORY, ForkServer
 
 TWO = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=fsdp2"]
 
@@ -116,7 +116,7 @@ def test_the_command_line_from_a_fit_to_the_test_rows(
         done = lit(*words, "--name", name)
         assert done.returncode == 0, done.stdout + done.stderr
         run = tmp_path / name / "small" / "seed-0"
-        done = lit("test", run)
+        done = lit("test", run, "--configs", REPOSITORY)
         assert done.returncode == 0, done.stdout + done.stderr
         rows.append(read_row(run))
     two, one = rows

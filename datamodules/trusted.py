@@ -1,0 +1,151 @@
+"""Classes that files name: found on disk before they are imported, and refused if a stranger's.
+
+A run folder may come from somebody else, and to import a module is to run it. What the files of a
+run name is imported only from this suite, from the parts of Lightning and torch below, and from
+folders that the user has named.
+"""
+
+from __future__ import annotations
+
+import site
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+from datamodules.errors import DataError
+from datamodules.upgrade.translate import current_path
+
+PACKAGES = ("datamodules", "lit_models", "experiments")
+LIBRARIES = (
+    "lightning.fabric.plugins",
+    "lightning.fabric.strategies",
+    "lightning.pytorch.accelerators",
+    "lightning.pytorch.callbacks",
+    "lightning.pytorch.loggers",
+    "lightning.pytorch.plugins",
+    "lightning.pytorch.profilers",
+    "lightning.pytorch.strategies",
+    "torch.nn",
+    "torch.optim",
+)
+"""Modules of installed libraries whose classes a run's settings may name."""
+
+_SUITE = Path(__file__).resolve().parents[1]
+_folders: list[Path] = []
+_typed: set[str] = set()
+
+
+class Untrusted(DataError):
+    """A class that a run's files name and that is not imported from where it is."""
+
+
+def trust_folder(folder: Path) -> None:
+    """Let the files of a run name modules of a folder, in this process."""
+    _folders.append(folder.resolve())
+
+
+def trust_typed(path: str) -> None:
+    """Let the files of a run name a class that the user has named himself, in this process.
+
+    Its module is also looked for in the current folder, after all other places.
+    """
+    _typed.add(path)
+    top = path.partition(".")[0]
+    if top not in sys.modules and _find(top, None) is None:
+        here = Path.cwd()
+        if (here / top).is_dir() or (here / f"{top}.py").is_file():
+            sys.path.append(str(here))
+
+
+def check_trusted(path: str) -> None:
+    """Refuse a dotted path from a run's files that is not one of a trusted place. Imports nothing.
+
+    Args:
+        path: of a class or function, of any version.
+
+    Raises:
+        Untrusted: its module is not found, or is somewhere else.
+    """
+    path = current_path(path)
+    if path in _typed:
+        return
+    rule = (
+        "what a run's files name is imported only from this suite, from the parts of Lightning and "
+        "torch that it uses, and from folders named with --configs"
+    )
+    remedy = "if you trust it, give its folder with --configs DIR"
+    files = list(_files(path))
+    if not files:
+        raise Untrusted(f"{path}: its module is not found; {rule}: {remedy}")
+    for file in files:
+        if file is None or not _is_trusted(path, file):
+            raise Untrusted(f"{path} is in {file or 'Python itself'}; {rule}: {remedy}")
+
+
+def import_trusted(path: str) -> type:
+    """Import a class that a run's files name.
+
+    Raises:
+        Untrusted: it is not one of a trusted place.
+        ImportError, AttributeError: its module cannot be imported, or has no such name.
+        TypeError: it is no class.
+    """
+    path = current_path(path)
+    module, _, name = path.rpartition(".")
+    if not module:
+        raise ImportError(f"{path} is no dotted path")
+    check_trusted(path)
+    found = getattr(import_module(module), name)
+    if not isinstance(found, type):
+        raise TypeError(f"{path} is no class")
+    if found.__module__ != module:
+        check_trusted(f"{found.__module__}.{found.__qualname__}")
+    return found
+
+
+def _is_trusted(path: str, file: Path) -> bool:
+    if any(file.is_relative_to(_SUITE / package) for package in PACKAGES):
+        return True
+    if any(map(file.is_relative_to, _installed())):
+        return f"{path}.".startswith(tuple(f"{name}." for name in LIBRARIES))
+    return any(map(file.is_relative_to, _folders))
+
+
+def _files(path: str) -> Iterator[Path | None]:
+    """Files of the modules on a dotted path, from the outermost; None for a module without one."""
+    name, search = "", None
+    for part in path.split("."):
+        name = f"{name}.{part}" if name else part
+        module = sys.modules.get(name)
+        spec = module.__spec__ if module is not None else _find(name, search)
+        if spec is None:
+            return
+        search = list(spec.submodule_search_locations or [])
+        if spec.has_location and spec.origin:
+            yield Path(spec.origin).resolve()
+        elif not search:
+            yield None  # built in; a namespace package has no file, and importing it runs nothing
+        if not search:
+            return
+
+
+def _find(name: str, search: Sequence[str] | None) -> ModuleSpec | None:
+    """Spec of a module whose parent has the given path; `importlib.util` imports the parent."""
+    for finder in sys.meta_path:
+        spec = finder.find_spec(name, search)
+        if spec is not None:
+            return spec
+    return None
+
+
+@cache
+def _installed() -> list[Path]:
+    """Folders of Python and of installed packages."""
+    names = ("stdlib", "platstdlib", "purelib", "platlib")
+    places = {sysconfig.get_path(name) for name in names}
+    places |= {*site.getsitepackages(), site.getusersitepackages()}
+    return [Path(place).resolve() for place in places]
