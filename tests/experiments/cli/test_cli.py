@@ -132,7 +132,7 @@ def test_test_adds_its_figures_to_every_file(name: str, lit: Command, tmp_path: 
     folder = tmp_path / "fit" / name / "seed-0"
     assert lit("fit", "-c", name, "--runs", tmp_path, *SETTINGS).returncode == 0
     before = json.loads((folder / "metrics.json").read_text())
-    assert lit("test", folder).returncode == 0
+    assert lit("test", folder, "--configs", REPOSITORY).returncode == 0
     row = read_row(folder)
     assert row.test is not None
     after = json.loads((folder / "metrics.json").read_text())
@@ -148,7 +148,7 @@ def test_test_of_a_run_folder_alone_looks_at_nothing_beside_it(
 ) -> None:
     folder = tmp_path / "kept" / "here" / "seed-0"
     shutil.copytree(finished / "tfidf_logreg" / "seed-0", folder)
-    assert lit("test", folder).returncode == 0
+    assert lit("test", folder, "--configs", REPOSITORY).returncode == 0
     assert not (tmp_path / "kept" / "results.jsonl").exists()
 
 

@@ -117,7 +117,16 @@ def same(one: Predictions, other: Predictions) -> bool:
 def without_times(row: Row) -> dict[str, Any]:
     fields = {name: value for name, value in asdict(row).items() if name not in TIMES}
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
-    return fields | {"history": history, "config": comparable(row.config)}
+    # config.yaml names the cache, and a checkpoint has its place in the run's folder.
+    checksums = {
+        name: digest if name in (VAL_FILE, TEST_FILE) else ""
+        for name, digest in (row.checksums or {}).items()
+    }
+    return fields | {
+        "history": history,
+        "config": comparable(row.config),
+        "checksums": checksums,
+    }
 
 
 def test_what_is_said_of_validation_is_what_the_plain_holdout_run_says(
