@@ -19,7 +19,10 @@ from pathlib import Path
 from datamodules.errors import DataError
 from datamodules.upgrade.translate import current_path
 
-PACKAGES = ("datamodules", "lit_models", "experiments")
+PACKAGES = ("datamodules", "lit_models")
+"""Packages of this suite whose classes a run's settings may name: those of `experiments` start
+processes and write files."""
+
 LIBRARIES = (
     "lightning.fabric.plugins",
     "lightning.fabric.strategies",
@@ -110,25 +113,46 @@ def import_trusted(path: str) -> type:
 def _is_trusted(path: str, file: Path) -> bool:
     if any(file.is_relative_to(_SUITE / package) for package in PACKAGES):
         return True
-    if any(map(file.is_relative_to, _installed())):
-        return f"{path}.".startswith(tuple(f"{name}." for name in LIBRARIES))
-    return any(map(file.is_relative_to, _folders))
+    if any(_is_in(file, folder) for folder in _folders):
+        return True
+    installed = any(map(file.is_relative_to, _installed()))
+    return installed and f"{path}.".startswith(tuple(f"{name}." for name in LIBRARIES))
+
+
+def _is_in(file: Path, folder: Path) -> bool:
+    """Tell whether a module lies in a folder itself or in a package there.
+
+    A folder below it that is no package may be somebody else's, such as a run.
+    """
+    if not file.is_relative_to(folder):
+        return False
+    inner = [parent for parent in file.parents if parent != folder and folder in parent.parents]
+    return all((parent / "__init__.py").is_file() for parent in inner)
 
 
 def _files(path: str) -> Iterator[Path | None]:
     """Files of the modules on a dotted path, from the outermost; None for a module without one."""
-    name, search = "", None
+    name = ""
+    search: list[str] | None = None
     for part in path.split("."):
         name = f"{name}.{part}" if name else part
+        folders = [Path(place) / part for place in (sys.path if search is None else search)]
         module = sys.modules.get(name)
-        spec = module.__spec__ if module is not None else _find(name, search)
+        try:
+            spec = module.__spec__ if module is not None else _find(name, search)
+        except KeyError:  # a namespace package asks for its parent, which is not imported
+            search = [str(folder) for folder in folders if folder.is_dir()]
+            continue
         if spec is None:
             return
-        search = list(spec.submodule_search_locations or [])
-        if spec.has_location and spec.origin:
+        if spec.origin is None:  # a namespace package has no file, and importing it runs nothing
+            search = [str(folder) for folder in folders if folder.is_dir()]
+        elif spec.has_location:
             yield Path(spec.origin).resolve()
-        elif not search:
-            yield None  # built in; a namespace package has no file, and importing it runs nothing
+            search = list(spec.submodule_search_locations or [])
+        else:
+            yield None  # built in
+            search = []
         if not search:
             return
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 
 from datamodules.console import plain_console
 from experiments.cli.parser import parser
@@ -22,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runs that have not ended (EX_TEMPFAIL; the same command goes on), 130 stopped.
     """
     openmp.configure()  # before a command loads PyTorch
+    _leave_current_folder()
     words = parser()
     given = list(sys.argv[1:] if arguments is None else arguments)
     options, rest = words.parse_known_args(_joined(given))
@@ -42,6 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)
         return _STOPPED
+
+
+def _leave_current_folder() -> None:
+    """Let no process that this one starts import from the current folder, maybe a stranger's run.
+
+    A checkout that is not installed names its own folder to them instead.
+    """
+    os.environ["PYTHONSAFEPATH"] = "1"
+    home = Path(__file__).resolve().parents[2]
+    before = os.environ.get("PYTHONPATH", "")
+    if (home / "pyproject.toml").is_file() and str(home) not in before.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(home), before)))
 
 
 def _joined(words: list[str]) -> list[str]:

@@ -51,6 +51,9 @@ TRAINER_DEFAULTS = {
 }
 
 
+_OF_TRAINING = {"callbacks", "plugins", "logger", "profiler", "strategy", "default_root_dir"}
+
+
 class ExperimentCLI(LightningCLI):
     """LightningCLI that parses in its constructor and builds in `build`."""
 
@@ -190,11 +193,16 @@ class Resolved:
     def of_run(cls, folder: Path) -> Resolved:
         """Read the configuration in a run folder's `config.yaml`, of any version.
 
+        What serves training alone is left out: a strategy or a callback may do anything.
+
         Raises:
             ConfigError: a setting that does not exist or cannot have its value.
             Untrusted: a class that is not one of a trusted place (`datamodules.trusted`).
         """
-        return cls(read_yaml(folder / "config.yaml"), check=check_trusted)
+        settings = read_yaml(folder / "config.yaml")
+        if isinstance(trainer := settings.get("trainer"), dict):
+            settings["trainer"] = {k: v for k, v in trainer.items() if k not in _OF_TRAINING}
+        return cls(settings, check=check_trusted)
 
 
 @contextmanager

@@ -49,7 +49,8 @@ class Predictor:
 
     def __init__(self, folder: Path, device: str = "cpu") -> None:
         read_finished(folder)
-        class_path = read_config(folder)["model"]["class_path"]
+        model = read_config(folder).get("model")
+        class_path = str(model.get("class_path") if isinstance(model, dict) else model)
         try:
             architecture = import_trusted(class_path)
             if not issubclass(architecture, LitClassifier):

@@ -88,16 +88,17 @@ def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> li
     elif variants:
         words += ["--configs", f"experiments/configs/{variants[0].parent.name}"]
     overrides = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
-    run_options = [f"--run.protocol {table.protocol}"]
+    run_options = [f"--run.protocol {shlex.quote(table.protocol)}"]
     precision = rows[0].precision
     if precision != "32-true" and not rows[0].hardware.get("gpu"):
-        run_options.append(f"--run.precision {precision}")  # differs from `auto` on a CPU
+        # Differs from `auto` on a CPU.
+        run_options.append(f"--run.precision {shlex.quote(str(precision))}")
     override_text = " ".join(overrides)
     tail = [word for word in run_options if word.split()[0] not in override_text]
     text = " ".join([shlex.join(words), *tail, *(shlex.quote(_plain(word)) for word in overrides)])
     commits = list(dict.fromkeys(row.git_commit for row in rows if row.git_commit))
     dirty = "  # with uncommitted changes" if any(r.git_dirty for r in rows) else ""
-    return [*(f"git checkout {commit}{dirty}" for commit in commits[:1]), text]
+    return [*(f"git checkout {shlex.quote(commit)}{dirty}" for commit in commits[:1]), text]
 
 
 def _plain(text: str) -> str:

@@ -255,6 +255,8 @@ def write(model: MaskedLM, data: TextDataModule, out: Path, record: dict[str, An
         model.encoder.save_pretrained(temporary)  # type: ignore[operator]
         with loading(subwords.source) as local:
             source = locate(subwords.source)
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+            tokenizer = AutoTokenizer.from_pretrained(
+                source, local_files_only=local, trust_remote_code=False
+            )
         tokenizer.save_pretrained(temporary)
         (temporary / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

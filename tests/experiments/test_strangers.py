@@ -243,14 +243,14 @@ def test_nothing_that_a_run_names_is_run(
 @pytest.mark.parametrize(
     ("command", "place", "value"),
     [
-        ("test", "function of a callback", "os.system"),
-        ("test", "function of a callback", "experiments.records.atomic.os.system"),
         ("predict", "model", "subprocess.Popen"),
         ("predict", "model", "datamodules.files.Path"),
         ("predict", "encoder", "torch.hub.load"),
         ("test", "model", "subprocess.Popen"),
         ("test", "data", "lightning.pytorch.cli.LightningCLI"),
-        ("test", "callbacks", "unittest.mock.Mock"),
+        ("test", "data", "unittest.mock.Mock"),
+        ("test", "vectors", "os.system"),
+        ("test", "vectors", "datamodules.store.cache.os.system"),
     ],
 )
 def test_what_python_and_libraries_have_is_not_free_to_name(
@@ -279,6 +279,7 @@ def test_the_error_says_path_rule_and_remedy_and_the_remedy_helps(
     assert "it is no LitClassifier" in capsys.readouterr().err and marker.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["stranger.py", "datamodules.py", "yaml.py", "torch.py"])
 def test_the_current_folder_is_not_where_modules_come_from(
     file: str, tmp_path: Path, marker: Path

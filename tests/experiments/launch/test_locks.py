@@ -18,6 +18,7 @@ from tests.experiments.conftest import TOY
 pytestmark = pytest.mark.usefixtures("fork_server")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 @pytest.mark.parametrize("content", ["resume.ckpt", "row.json"])
 def test_a_benchmark_leaves_a_run_to_the_process_that_works_at_it(

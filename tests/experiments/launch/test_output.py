@@ -64,6 +64,7 @@ def test_output_is_given_back(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert "afterwards" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_in_a_terminal_a_failing_runs_traceback_is_in_its_log(tmp_path: Path) -> None:
     folder = tmp_path / "outside"
     folder.mkdir()

@@ -27,6 +27,7 @@ with RunningClock(interval=0.05, least=0.8) as clock:
 WORK = {"works": "sum(range(10_000))", "waits": "time.sleep(0.3)"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("halt", [True, False])
 @pytest.mark.parametrize("work", WORK)
 def test_a_halt_of_the_process_is_noticed(work: str, halt: bool) -> None:

@@ -85,6 +85,7 @@ def test_a_library_that_is_loaded_already_is_not_said_to_wait_so() -> None:
 SPIN_COUNT = re.compile(r"GOMP_SPINCOUNT = '(\d+)'")  # as libgomp shows it when it is loaded
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="libgomp is the library of Linux")
 @pytest.mark.parametrize("given", ["", "12"])
 def test_a_command_sets_it_before_a_library_is_loaded(given: str, cold_lit: Command) -> None:
