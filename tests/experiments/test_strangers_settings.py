@@ -41,10 +41,14 @@ def test_what_serves_training_is_not_built_by_an_evaluation(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim = tmp_path / "victim"
-    values = {
+    place = {"dirpath": str(victim), "filename": "x"}
+    values: dict[str, Any] = {
         "strategy": {"class_path": DDP, "init_args": {"ddp_comm_state": WORKER}},
         "callbacks": [writer(victim)],
-        "profiler": {"class_path": PROFILER, "init_args": {"dirpath": str(victim), "filename": "x"}},
+        "profiler": {
+            "class_path": PROFILER,
+            "init_args": {"dirpath": str(victim), "filename": "x"},
+        },
     }
     run = planted(tmp_path, NETWORK, "model", "lit_models.bag.Bag")
     in_config("trainer", key, value=lambda _: values[key])(run, "")
