@@ -45,10 +45,7 @@ def test_what_serves_training_is_not_built_by_an_evaluation(
     values: dict[str, Any] = {
         "strategy": {"class_path": DDP, "init_args": {"ddp_comm_state": WORKER}},
         "callbacks": [writer(victim)],
-        "profiler": {
-            "class_path": PROFILER,
-            "init_args": {"dirpath": str(victim), "filename": "x"},
-        },
+        "profiler": {"class_path": PROFILER, "init_args": place},
     }
     run = planted(tmp_path, NETWORK, "model", "lit_models.bag.Bag")
     in_config("trainer", key, value=lambda _: values[key])(run, "")
