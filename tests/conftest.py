@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -58,6 +59,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
         (others if _OF_PROCESSES.isdisjoint(item.fixturenames) else first).append(item)
     items[:] = first + others
     yield
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector the modules, in this process and in its forks."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ are imported, signals to a whole process group) is tested with `python -m` itsel
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import multiprocessing
 import os
@@ -183,6 +184,7 @@ def _variables() -> dict[str, str]:
 
 def _run(words: list[str], variables: dict[str, str], folder: str, shared: bool) -> None:
     atexit._clear()  # what is to happen once, when the fork server ends
+    gc.freeze()  # or the first collection would touch, and so copy, the whole heap
     os.setsid()
     for number, name in enumerate(("stdout", "stderr"), start=1):
         os.dup2(os.open(Path(folder, name), os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)

@@ -26,8 +26,9 @@ PRUNING = "experiments.tuning.study.PruningCallback"
 
 
 @pytest.fixture(autouse=True)
-def no_trusted_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_trusted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(trusted, "_folders", [])
+    monkeypatch.setattr(trusted, "_typed", set())
     yield
 
 
