@@ -42,13 +42,17 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
 def _run_and_report(
     options: argparse.Namespace, rest: list[str], console: Console, deadline: float | None
 ) -> tuple[bool, bool]:
-    """Do what is left of a benchmark by a time; whether all has ended, and whether a run failed."""
+    """Carry out the remaining runs of a benchmark before a deadline, and report.
+
+    Returns:
+        True if every run has ended; True if one of them failed.
+    """
     from experiments.cli.report import summarise
     from experiments.launch import benchmark
     from experiments.records.atomic import remove_leftovers
     from experiments.records.lock import exclusive_lock
     from experiments.records.plan import add_to_plan
-    from experiments.records.run_files import collect
+    from experiments.records.run_files import ROW_FILE, collect
     from experiments.report import report
 
     plan = plan_of(options, rest)
@@ -89,6 +93,8 @@ def _run_and_report(
             f"`wandb sync {tracked}` sends it",
             soft_wrap=True,
         )
+    # A launcher may have ended a run and been unable to write its row (a full disk).
+    finished = finished and all((spec.folder / ROW_FILE).exists() for spec in plan.specs)
     return finished, any(row.status == "failed" for row in rows)
 
 

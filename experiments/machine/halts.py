@@ -1,4 +1,4 @@
-"""Clock that stands still while this process is halted."""
+"""Clock that pauses while this process is halted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Self
 
 
 class RunningClock:
-    """Clock that stands still while this process is halted (SIGSTOP), as clusters halt jobs.
+    """Clock that pauses while this process is halted (SIGSTOP), as clusters halt jobs.
 
     A thread looks at the time at intervals. Where it comes much too late, and the process has used
-    no processor meanwhile, the process was halted. Without its block the clock never stands still.
+    no processor meanwhile, the process was halted. Without its block the clock never pauses.
 
     Args:
         interval: seconds between two looks.

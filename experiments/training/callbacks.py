@@ -26,7 +26,7 @@ class TrainingTimer(Callback):
     """Measures training time, without set-up, validation and their callbacks.
 
     Attributes:
-        running: the clock; within its block it stands still while the process is halted.
+        running: the clock; within its block it pauses while the process is halted.
         started: ISO 8601 time at which the fit was started first, as a resumed one knows.
         halted_before: seconds of halts before the first epoch.
         train_seconds: seconds within epochs, from fetching the first batch to the last step.

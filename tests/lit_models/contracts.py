@@ -1,4 +1,4 @@
-"""What every architecture promises, as checks of a model in evaluation mode.
+"""Promises of every architecture, as checks of a model in evaluation mode.
 
 They call `model(batch)`, as training, validation and prediction do.
 """

@@ -1,4 +1,4 @@
-"""What one run does ends no other: errors of observers, damaged rows, errors of every kind."""
+"""Runs kept apart: errors of observers, damaged rows and errors of every kind end no other run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from experiments.cli.main import main
 from experiments.config.registry import Registry, read_profile
-from experiments.launch import launcher
+from experiments.launch import benchmark, launcher
 from experiments.launch.benchmark import Plan, expand, pending
 from experiments.launch.launcher import clear_run_folder, run_and_record
 from experiments.launch.local import LocalLauncher
 from experiments.records.run_files import ROW_FILE, collect, read_row, write_row
 from experiments.training import run
 from experiments.training.outcome import failed_row
+from experiments.training.signals import EXIT_STOPPED
 from experiments.training.spec import RunSpec
 from tests.experiments.conftest import TOY
 
@@ -138,3 +140,17 @@ def test_a_run_whose_folder_cannot_be_cleared_ends_no_other(
     assert LocalLauncher().run(plan.specs, observer)
     assert observer.outcomes[1] == "done" and "PermissionError" in observer.outcomes[0]
     assert read_row(plan.specs[1].folder).status == "ok"
+
+
+def test_a_run_that_ended_without_a_row_leaves_the_benchmark_unfinished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(plan: Plan, todo: list[RunSpec], *rest: Any) -> bool:
+        row = failed_row(todo[0], "made to fail", "2026-01-01T00:00:00+00:00")
+        write_row(todo[0].folder, row)  # and the disk is full before that of the other is written
+        return True
+
+    monkeypatch.setattr(benchmark, "run", run)
+    monkeypatch.setattr(benchmark, "prepare", lambda *_: None)
+    words = ["benchmark", "bag", "tfidf_logreg", "--name", "b", "--runs", str(tmp_path)]
+    assert main([*words, *TOY, "--run.wandb_mode=disabled"]) == EXIT_STOPPED

@@ -1,4 +1,4 @@
-"""How long threads wait: set by every command before a library is loaded, unless the user has."""
+"""Waiting of threads: set by every command before a library is loaded, unless the user has."""
 
 from __future__ import annotations
 

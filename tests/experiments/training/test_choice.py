@@ -36,7 +36,7 @@ BEST = QUALITY.index(max(QUALITY))
 
 
 class WordScores(nn.Module):
-    """How much more often each word is in texts of class 1, mixed with nonsense."""
+    """Ratio by which each word is more frequent in texts of class 1, mixed with nonsense."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
