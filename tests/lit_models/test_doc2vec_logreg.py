@@ -62,6 +62,7 @@ def test_inference_changes_nothing_and_sees_one_text_at_a_time(architecture: str
     assert all(np.array_equal(array, before[name]) for name, array in model.arrays().items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["dbow", "dbow+dm"])
 def test_the_same_in_another_process_from_what_was_kept(architecture: str, tmp_path: Path) -> None:
     model = fitted(architecture=architecture)

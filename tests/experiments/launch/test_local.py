@@ -90,6 +90,7 @@ def result(row: Row) -> tuple:
     return row.val, row.test, row.best_epoch, row.parameters, row.config_hash, history
 
 
+@pytest.mark.slow
 def test_runs_at_once_give_what_one_after_the_other_gives_inside_an_allocation_too(
     finished: Path, cold_lit: Command, tmp_path: Path
 ) -> None:
@@ -109,6 +110,7 @@ def test_runs_at_once_give_what_one_after_the_other_gives_inside_an_allocation_t
     assert "2 runs at once" in (tmp_path / "b" / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_every_run_and_the_same_command_goes_on(
     at_once: list[str], lit: Command, tmp_path: Path
 ) -> None:

@@ -310,6 +310,7 @@ def test_figures_that_predictions_do_not_give_are_refused(
     assert f"predictions.parquet: {name} is 0.4321 and" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_twenty_experiments_of_three_seeds_build_in_time_and_stay_small(tmp_path: Path) -> None:
     folder = make_benchmark(tmp_path / "large")
     before = time.process_time()

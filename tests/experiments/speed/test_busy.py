@@ -12,6 +12,7 @@ import pytest
 from experiments.speed import busy
 
 
+@pytest.mark.slow
 def test_each_spin_count_is_measured_idle_and_busy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from tests.experiments.conftest import TOY
 SMALL = ["--model.config.num_hidden_layers=1", "--profile", "smoke", *TOY, "--data.max_length=40"]
 
 
+@pytest.mark.slow
 def test_a_chain_of_pretraining_and_fitting(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

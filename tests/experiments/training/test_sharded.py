@@ -27,6 +27,8 @@ from tests.experiments.training.test_ranks import forked
 from tests.tiny_encoders import TINY, tiny
 from tests.warm import REPOSITORY, ForkServer
 
+pytestmark = pytest.mark.slow
+
 TWO = ["--trainer.devices=2", "--trainer.accelerator=cpu", "--trainer.strategy=fsdp2"]
 
 
