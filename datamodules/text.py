@@ -57,6 +57,8 @@ class TextDataModule(L.LightningDataModule, ABC):
     label_names: tuple[str, ...]
     official_test: ClassVar[bool] = False
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
+    task: ClassVar[str | None] = None
+    """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
     exclude: str | None = None
     """Name of a set of reviews excluded from training and validation; part of the result row."""
 
@@ -103,8 +105,7 @@ class TextDataModule(L.LightningDataModule, ABC):
                 "--data.vocab_size null and --data.min_frequency 1"
             )
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
-        self.max_length, self.truncation = max_length, truncation
-        self.train_window = train_window
+        self.max_length, self.truncation, self.train_window = max_length, truncation, train_window
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.train_limit, self.refit, self.seed = train_limit, refit, seed
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()

@@ -34,6 +34,8 @@ class NaiveBayes(NgramEstimator):
         ValueError: a size below 1, or a smoothing that is not above 0.
     """
 
+    deterministic = True
+
     def __init__(
         self,
         *,

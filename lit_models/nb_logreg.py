@@ -40,6 +40,8 @@ class NBLogReg(NgramEstimator):
 
     ratios: np.ndarray
 
+    deterministic = True
+
     def __init__(
         self,
         *,

@@ -40,6 +40,8 @@ class TfidfLogReg(NgramEstimator):
         **kwargs: of `LitClassifier`.
     """
 
+    deterministic = True
+
     def __init__(
         self,
         *,

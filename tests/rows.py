@@ -9,7 +9,7 @@ import numpy as np
 from experiments.records.metrics import Metrics, evaluate
 from experiments.records.predictions import Predictions, write_predictions
 from experiments.records.row import Row
-from experiments.records.run_files import write_row
+from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, write_row
 
 
 def make_metrics(**changes: Any) -> Metrics:
@@ -95,16 +95,15 @@ def make_predictions(
 
 def make_run(root: Path, seed: int = 0, data: int = 0, **changes: Any) -> Path:
     """A finished run folder whose row follows from its predictions."""
-    test, val = make_predictions(200, seed=data), make_predictions(40, seed=data + 100)
-    row = make_row(
-        seed=seed,
-        test=evaluate(test.labels, test.probabilities),
-        val=evaluate(val.labels, val.probabilities),
-        **changes,
-    )
+    parts = {"val": make_predictions(40, seed=data + 100), "test": make_predictions(seed=data)}
+    if changes.get("protocol") == "refit":
+        parts["test_refit"] = make_predictions(seed=data + 200)
+    metrics = {part: evaluate(p.labels, p.probabilities) for part, p in parts.items()}
+    row = make_row(seed=seed, **metrics, **changes)
     folder = root / row.experiment / f"seed-{seed}"
-    write_predictions(folder / "predictions.parquet", test)
-    write_predictions(folder / "val_predictions.parquet", val)
+    files = {"val": VAL_FILE, "test": TEST_FILE, "test_refit": f"{REFIT}/{TEST_FILE}"}
+    for part, predictions in parts.items():
+        write_predictions(folder / files[part], predictions)
     config = {"data": {"class_path": "tests.toys.ToyData"}}
     (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     write_row(folder, row)

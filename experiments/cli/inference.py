@@ -15,7 +15,7 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
     from experiments.inference.predictor import Predictor
 
     Registry(options.configs)
-    predictor = Predictor(options.run)
+    predictor = Predictor(options.run, weights=options.weights)
     texts = options.text or [line.rstrip("\n") for line in sys.stdin]
     for text, row in zip(texts, predictor(texts), strict=True):
         label = predictor.encoder.label_names[row.argmax()]

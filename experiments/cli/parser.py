@@ -159,6 +159,11 @@ def parser() -> argparse.ArgumentParser:
     sub = command("predict", inference.predict, "labels for new texts")
     sub.add_argument("run", type=Path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
+    sub.add_argument(
+        "--weights",
+        choices=("holdout", "refit"),
+        help="of a run under protocol refit: the first fit's or the second's (the second's)",
+    )
 
     sub = command("vectors", inference.vectors, "neighbours and analogies of words")
     sub.add_argument("what", choices=("neighbours", "analogy", "clusters"))

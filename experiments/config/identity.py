@@ -86,3 +86,20 @@ def config_hash(config: Mapping[str, Any]) -> str:
     """16 hex digits over the canonical config."""
     content = json.dumps(comparable(config), sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def differing_settings(one: Mapping[str, Any], two: Mapping[str, Any]) -> list[str]:
+    """Differences between two canonical configs: `model.dropout: 0.2 → 0.3`, sorted by name."""
+    ours, theirs = _flat(comparable(one)), _flat(comparable(two))
+    return [
+        f"{name}: {ours.get(name)} → {theirs.get(name)}"
+        for name in sorted(ours.keys() | theirs.keys())
+        if ours.get(name) != theirs.get(name)
+    ]
+
+
+def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(values, dict):
+        return {prefix: values}
+    items = (_flat(value, f"{prefix}.{name}" if prefix else name) for name, value in values.items())
+    return {name: value for item in items for name, value in item.items()}

@@ -12,7 +12,14 @@ from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
 from experiments.records.row import Row
-from experiments.records.run_files import ROW_FILE, check_files, read_config, read_row
+from experiments.records.run_files import (
+    ROW_FILE,
+    Weights,
+    check_files,
+    read_config,
+    read_row,
+    weights_folder,
+)
 from lit_models.base.classifier import LitClassifier
 
 _BATCH_SIZE = 128
@@ -39,6 +46,7 @@ class Predictor:
     Args:
         folder: A run folder, such as `runs/fit/cnn/seed-0`.
         device: Device to predict on.
+        weights: Fit whose weights predict; None: the last, which is the second under `refit`.
 
     Raises:
         ConfigError: The folder is not a finished run.
@@ -47,8 +55,8 @@ class Predictor:
         Untrusted: A class that it names is not one of a trusted place (`datamodules.trusted`).
     """
 
-    def __init__(self, folder: Path, device: str = "cpu") -> None:
-        read_finished(folder)
+    def __init__(self, folder: Path, device: str = "cpu", weights: Weights | None = None) -> None:
+        place = weights_folder(folder, read_finished(folder), weights)
         model = read_config(folder).get("model")
         class_path = str(model.get("class_path") if isinstance(model, dict) else model)
         try:
@@ -60,8 +68,8 @@ class Predictor:
                 f"{class_path}: cannot be imported ({error}); for an architecture of your own give "
                 "its folder with --configs DIR"
             ) from error
-        self.encoder = Encoder.load(folder)
-        self.model = architecture.load(folder).to(device)
+        self.encoder = Encoder.load(place)
+        self.model = architecture.load(place).to(device)
         classes, labels = self.model.num_classes, len(self.encoder.label_names)
         if classes != labels:
             raise ConfigError(

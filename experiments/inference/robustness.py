@@ -28,7 +28,7 @@ from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.inference.robustness_sets import Challenge, build_challenges
 from experiments.records.atomic import replace_bytes
-from experiments.records.evidence import SCALE, quantise
+from experiments.records.evidence import SCALE
 from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import read_rows
@@ -115,7 +115,8 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu")
     arrays: dict[str, np.ndarray] = {}
     for challenge in sets:
-        counts = quantise(predictor(challenge.texts))[:, 1]
+        # Rounded half down, so that 0.5 remains a prediction of class 0.
+        counts = np.ceil(predictor(challenge.texts)[:, 1].astype(np.float64) * SCALE - 0.5)
         arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
         arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
     run = {key: getattr(row, key) for key in _RUN_FIELDS}

@@ -18,6 +18,7 @@ from datamodules.store.encoder import Encoder
 from datamodules.tokenizers import WordTokenizer
 from experiments.config.registry import ConfigError, nearest
 from experiments.inference.predictor import Predictor, read_finished
+from experiments.records.run_files import weights_folder
 from lit_models.base.centroids import Centroids
 from lit_models.base.classifier import WEIGHTS_FILE
 from lit_models.base.estimator import ARRAYS_FILE
@@ -113,8 +114,9 @@ def read_table(place: Path) -> WordTable:
     if (place / "vectors.safetensors").is_file():
         return _read_cached(place)
     row = read_finished(place)
+    fit = weights_folder(place, row)
     try:
-        tokens, vectors = _read_weights(place)
+        tokens, vectors = _read_weights(fit)
     except (OSError, ValueError, KeyError, RuntimeError, UnpicklingError, SafetensorError) as error:
         raise ConfigError(f"{place}: its weights cannot be read ({error}); fit it again") from error
     if not len(vectors):
@@ -122,7 +124,7 @@ def read_table(place: Path) -> WordTable:
             f"{place}: {row.architecture} has no word vectors; give a run of a network with "
             "word embeddings, a run of a vector average, or a folder in vectors/ of the cache"
         )
-    vocabulary = Encoder.load(place).tokenizer.vocabulary()
+    vocabulary = Encoder.load(fit).tokenizer.vocabulary()
     known = tokens < len(vocabulary)
     return _table(vocabulary, tokens[known], vectors[known])
 

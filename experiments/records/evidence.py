@@ -1,88 +1,79 @@
 """Compact files of the predictions behind published rows.
 
-A probability is stored as a count of 65535ths. One class is left out, since it is the remainder,
-ids are stored as differences, and both splits go into one compressed .npz: about 60 kB for 27,500
-reviews.
+Probabilities are stored as log-odds against class 0 in 16-bit floats, ids as differences, and all
+parts go into one compressed .npz: about 100 kB for 52,500 predictions. Format 1, which older
+tables have, stored probabilities as counts of 65535ths: confident ones could not be told apart.
 """
 
 import hashlib
 import io
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
-from experiments.records.row import ResultsError
+from experiments.records.row import Part, ResultsError
 
-FORMAT = 1
-SCALE = 65535
-SPLITS = ("test", "val")
+FORMAT = 2
+READABLE = (1, FORMAT)
+SCALE = 65535  # of format 1
+_FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
+LARGEST = 700.0
+"""Largest log-odds that are stored; those of float64 probabilities end at 745."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Predictions read back from an evidence file; probabilities are float64, k / 65535.
+    """Predictions read back from an evidence file; probabilities are float64.
 
     Attributes:
-        test: Rows of the test part.
-        val: Rows of the validation part.
-        checksum: SHA-256 over ids, labels and probabilities of both.
+        parts: Predictions of each part that was predicted.
+        checksum: SHA-256 over ids, labels and probabilities of all parts.
     """
 
-    test: Predictions
-    val: Predictions
+    parts: dict[Part, Predictions]
     checksum: str
 
 
-def quantise(probabilities: NDArray[np.floating]) -> NDArray[np.uint16]:
-    """Round each row to counts of 65535ths that sum to exactly 65535.
-
-    Every class is rounded down; then the missing counts go to the largest remainders, on a tie to
-    the lower class. With two classes this is p(1) · 65535 rounded half down, so p = 0.5 remains
-    a prediction of class 0. The predicted class never changes, ties included.
+def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
+    """Log-odds against class 0, rounded so that the predicted class of a row never changes.
 
     Args:
         probabilities: float[N, C], rows summing to about 1.
 
     Returns:
-        uint16[N, C].
+        float16[N, C - 1].
     """
-    exact = np.asarray(probabilities, dtype=np.float64)
-    exact = exact / exact.sum(axis=1, keepdims=True) * SCALE
-    counts = np.floor(exact).astype(np.int64)
-    left = SCALE - counts.sum(axis=1)
-    order = np.argsort(counts - exact, axis=1, kind="stable")
-    rank = np.argsort(order, axis=1)
-    counts += rank < left[:, None]
-    # With three classes or more, two probabilities that differed may now be equal, and the lower
-    # class would be predicted. One count then moves to the class that was predicted before.
-    rows = np.arange(len(counts))
-    before, after = np.asarray(probabilities).argmax(axis=1), counts.argmax(axis=1)
-    moved = before != after
-    counts[rows[moved], before[moved]] += 1
-    counts[rows[moved], after[moved]] -= 1
-    return counts.astype(np.uint16)
+    exact = np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float64).tiny))
+    rounded = np.clip(exact - exact[:, :1], -LARGEST, LARGEST).astype(np.float16)
+    # Rounding makes ties, for which the lower class would be predicted.
+    rows, best = np.arange(len(exact)), probabilities.argmax(axis=1)
+    tied = rounded.argmax(axis=1) != best
+    winners = rounded[rows[tied], best[tied]]
+    rounded[rows[tied], best[tied]] = np.nextafter(winners, np.float16(np.inf))
+    return rounded[:, 1:]
 
 
-def write_evidence(path: Path, test: Predictions, val: Predictions) -> Evidence:
-    """Write the predictions of both splits and return them as they will be read back.
+def write_evidence(path: Path, parts: Mapping[Part, Predictions]) -> Evidence:
+    """Write the predictions of all parts and return them as they will be read back.
 
     Raises:
         OSError: As raised by the file system.
     """
     arrays: dict[str, NDArray] = {"format": np.array(FORMAT)}
-    for split, predictions in zip(SPLITS, (test, val), strict=True):
+    for part, predictions in parts.items():
         rows = predictions.in_id_order()
-        counts = quantise(rows.probabilities)
-        arrays[f"{split}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
-        arrays[f"{split}_labels"] = _smallest(rows.labels)
-        # Class by class; class 0 is left out, since it is 65535 less the others.
-        arrays[f"{split}_counts"] = np.ascontiguousarray(counts[:, 1:].T).astype("<u2")
+        arrays[f"{part}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
+        arrays[f"{part}_labels"] = _smallest(rows.labels)
+        # Class by class.
+        arrays[f"{part}_log_odds"] = np.ascontiguousarray(log_odds(rows.probabilities).T)
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
@@ -108,8 +99,8 @@ def read_evidence(path: Path, checksum: str | None = None) -> Evidence:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        if int(arrays["format"]) != FORMAT:
-            raise ResultsError(f"{path}: format {arrays['format']}; this program reads {FORMAT}")
+        if int(arrays["format"]) not in READABLE:
+            raise ResultsError(f"{path}: format {arrays['format']}; this program reads {READABLE}")
         stored = str(arrays["checksum"])
         evidence = _decode(arrays)
     except (KeyError, ValueError, TypeError, EOFError, OSError, ResultsError) as error:
@@ -125,22 +116,43 @@ def read_evidence(path: Path, checksum: str | None = None) -> Evidence:
     return evidence
 
 
-def _decode(arrays: dict[str, NDArray]) -> Evidence:
+def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
     """Turn stored arrays into predictions; the checksum covers the decoded values."""
-    digest = hashlib.sha256()
-    splits = []
-    for split in SPLITS:
-        ids = np.cumsum(arrays[f"{split}_id_steps"].astype(np.int64), dtype=np.int64)
-        labels = arrays[f"{split}_labels"].astype(np.int64)
-        others = arrays[f"{split}_counts"].astype(np.int64)
-        counts = np.concatenate([SCALE - others.sum(axis=0, keepdims=True), others])
-        if counts.size and counts.min() < 0:
-            raise ResultsError(f"counts of {split} exceed {SCALE} in a row")
-        digest.update(f"{split} {counts.shape}".encode())
+    digest, parts = hashlib.sha256(), dict[Part, Predictions]()
+    first = int(arrays["format"]) == 1
+    for part in _FIRST if first else get_args(Part):
+        if f"{part}_labels" not in arrays and not first:
+            continue
+        ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
+        labels = arrays[f"{part}_labels"].astype(np.int64)
+        if first:
+            stored, probabilities = _decode_counts(arrays[f"{part}_counts"], part)
+        else:
+            stored, probabilities = _decode_log_odds(arrays[f"{part}_log_odds"], part)
+        digest.update(f"{part} {stored.shape}".encode())
         digest.update(ids.astype("<i8").tobytes() + labels.astype("<i8").tobytes())
-        digest.update(counts.astype("<u2").tobytes())
-        splits.append(Predictions(ids, labels, np.ascontiguousarray(counts.T) / SCALE))
-    return Evidence(splits[0], splits[1], digest.hexdigest())
+        digest.update(stored.tobytes())
+        parts[part] = Predictions(ids, labels, probabilities)
+    return Evidence(parts, digest.hexdigest())
+
+
+def _decode_log_odds(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.float64]]:
+    """Stored log-odds, [C - 1, N], and the probabilities, [N, C]."""
+    others = stored.astype("<f2")
+    if others.dtype != stored.dtype or not np.isfinite(others).all():
+        raise ResultsError(f"log-odds of {part} are {stored.dtype} or not finite")
+    odds = np.concatenate([np.zeros((1, others.shape[1])), others.astype(np.float64)])
+    powers = np.exp(odds - odds.max(axis=0))
+    return others, np.ascontiguousarray((powers / powers.sum(axis=0)).T)
+
+
+def _decode_counts(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.float64]]:
+    """Counts of format 1 with those of class 0, [C, N], and the probabilities, [N, C]."""
+    others = stored.astype(np.int64)
+    counts = np.concatenate([SCALE - others.sum(axis=0, keepdims=True), others])
+    if counts.size and counts.min() < 0:
+        raise ResultsError(f"counts of {part} exceed {SCALE} in a row")
+    return counts.astype("<u2"), np.ascontiguousarray(counts.T) / SCALE
 
 
 def _smallest(values: NDArray[np.int64]) -> NDArray:

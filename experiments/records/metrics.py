@@ -102,8 +102,16 @@ def _auroc(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> 
         return None
     # With two classes both curves have the same area: class 1 is enough.
     chosen = [1] if classes == 2 else range(classes)
-    areas = [roc_auc_score(labels == label, probabilities[:, label]) for label in chosen]
+    areas = [roc_auc_score(labels == label, _logit(probabilities, label)) for label in chosen]
     return float(np.mean(areas))
+
+
+def _logit(probabilities: NDArray[np.floating], label: int) -> NDArray[np.float64]:
+    """Log-odds of a class: they order what probabilities near 1, as rounded, do not."""
+    least = np.finfo(np.float64).tiny
+    others = np.delete(probabilities, label, axis=1).sum(axis=1)
+    odds: NDArray[np.float64] = np.log(np.maximum(probabilities[:, label], least))
+    return odds - np.log(np.maximum(others, least))
 
 
 def _check(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> None:

@@ -9,21 +9,23 @@ from typing import Any
 
 from experiments.config.names import check_name
 from experiments.records import test_log
+from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import Evidence, read_evidence, write_evidence
 from experiments.records.metrics import Metrics, evaluate
 from experiments.records.predictions import Predictions, read_predictions
-from experiments.records.row import EvidenceFile, ResultsError, Row, row_from_dict, row_to_dict
+from experiments.records.row import EvidenceFile, Part, ResultsError, Row
+from experiments.records.row_schema import row_from_dict, row_to_dict
 from experiments.records.run_files import (
-    TEST_FILE,
-    VAL_FILE,
     check_files,
     key_of,
+    predictions_file,
     read_row,
     read_table,
     tables_in,
     write_table,
 )
 
+SUPERSEDED = "superseded"  # folder of rows that were replaced
 # An absolute path of two or more parts, on Linux, macOS or Windows, but not the tail of a URL.
 PATH = re.compile(r"(?<![\w:/\\.~])(?:file://|~|[A-Za-z]:)?(?:[\\/][^\\/\s\"'<>|:;,()]+){2,}[\\/]?")
 
@@ -31,9 +33,10 @@ PATH = re.compile(r"(?<![\w:/\\.~])(?:file://|~|[A-Za-z]:)?(?:[\\/][^\\/\s\"'<>|
 def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[Row]:
     """Copy runs and their predictions into a published table.
 
-    The metrics of a published row are computed from the stored 16-bit probabilities. A run that
-    is in the table already (same experiment, seed, protocol, corpus and profile) is replaced. All
-    runs are checked before anything is written. Of file-system paths only the last part is kept.
+    The metrics of a published row are computed from the stored 16-bit log-odds. A run that
+    is in the table already (same experiment, seed, corpus and profile) is replaced; the row that
+    was there is kept in `superseded`. All runs are checked before anything is written. Of
+    file-system paths only the last part is kept.
 
     Args:
         run_folders: Finished run folders, each with test and validation predictions.
@@ -53,46 +56,58 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     check_name(table, "table")
     if f"{table}.jsonl" == test_log.LOG_FILE:
         raise ResultsError(f"table is {table!r}, the log of evaluations; choose another")
-    fresh: dict[tuple, tuple[Row, Predictions, Predictions]] = {}
+    fresh: dict[tuple, tuple[Row, dict[Part, Predictions]]] = {}
     for folder in map(Path, run_folders):
         row = read_row(folder)
         if key_of(row) in fresh:
             raise ResultsError(
                 f"{folder}: second run of {row.experiment}, seed {row.seed} on {row.corpus} "
-                f"({row.protocol}, {row.profile}); publish one of them"
+                f"({row.profile}); publish one of them"
             )
-        fresh[key_of(row)] = (row, *_checked_predictions(folder, row))
+        fresh[key_of(row)] = (row, _checked_predictions(folder, row))
     if not fresh:
         raise ResultsError("0 runs were given; name at least one finished run folder")
 
     path = results_dir / f"{table}.jsonl"
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
-    replaced = [rows[key].evidence for key in fresh if key in rows]
-    for key, (row, test, val) in fresh.items():
-        other_files = {
-            other.evidence.file
-            for other in rows.values()
-            if other.evidence and key_of(other) != key
-        }
+    replaced = [rows[key] for key in fresh if key in rows]
+    _supersede(replaced, table, results_dir)
+    taken = {row.evidence.file for key, row in rows.items() if row.evidence and key not in fresh}
+    for key, (row, parts) in fresh.items():
         name = f"{table}/{row.experiment}-seed-{row.seed}.npz"
-        if name in other_files:  # the same experiment under another protocol, corpus or profile
-            extra = re.sub(r"[^\w.+-]", "_", f"{row.protocol}-{row.profile}-{row.corpus}")
+        if name in taken:  # the same experiment under another corpus or profile
+            extra = re.sub(r"[^\w.+-]", "_", f"{row.profile}-{row.corpus}")
             name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
-        evidence = write_evidence(results_dir / name, test, val)
+        evidence = write_evidence(results_dir / name, parts)
         clean = row_from_dict(strip_paths(row_to_dict(row)), path.name)
         rows[key] = dataclasses.replace(
-            clean,
-            val=_evaluate(evidence.val),
-            test=_evaluate(evidence.test),
+            clean.with_parts({part: _evaluate(found) for part, found in evidence.parts.items()}),
             evidence=EvidenceFile(name, evidence.checksum),
             checksums={},  # of the files in the run folder, which stay there
         )
     write_table(path, rows.values())
     named = {row.evidence.file for row in rows.values() if row.evidence}
-    for old in replaced:
-        if old and old.file not in named:  # no row uses it any more
+    for old in (row.evidence for row in replaced):
+        if old and old.file not in named:  # kept in `superseded`
             (results_dir / old.file).unlink()
     return [rows[key] for key in fresh]
+
+
+def _supersede(replaced: list[Row], table: str, results_dir: Path) -> None:
+    """Keep rows that are replaced, with their evidence, in `superseded`: they were looks, too."""
+    home = results_dir / SUPERSEDED
+    path = home / f"{table}.jsonl"
+    rows = read_table(path) if path.is_file() else []
+    for row in replaced:
+        if row.evidence:
+            name = f"{table}/{row.experiment}-seed-{row.seed}-{row.evidence.checksum[:8]}.npz"
+            content = (results_dir / row.evidence.file).read_bytes()
+            replace_bytes(home / name, content)
+            row = dataclasses.replace(row, evidence=EvidenceFile(name, row.evidence.checksum))
+        if row not in rows:
+            rows.append(row)
+    if replaced:
+        write_table(path, rows)
 
 
 def read_published_evidence(results_dir: Path, row: Row) -> Evidence:
@@ -104,7 +119,20 @@ def read_published_evidence(results_dir: Path, row: Row) -> Evidence:
     name = f"{row.experiment}, seed {row.seed}"
     if row.evidence is None:
         raise ResultsError(f"{results_dir}: {name} has no evidence; publish the run")
-    return read_evidence(results_dir / row.evidence.file, row.evidence.checksum)
+    evidence = read_evidence(results_dir / row.evidence.file, row.evidence.checksum)
+    if row.protocol == "refit" and row.test is None and "test" in evidence.parts:
+        # Format 1 had no name for the test predictions of a second fit.
+        parts: dict[Part, Predictions] = {
+            "val": evidence.parts["val"],
+            "test_refit": evidence.parts["test"],
+        }
+        evidence = dataclasses.replace(evidence, parts=parts)
+    if evidence.parts.keys() != (given := {p for p, metrics in row.parts.items() if metrics}):
+        raise ResultsError(
+            f"{results_dir / row.evidence.file}: has predictions of {sorted(evidence.parts)}, its "
+            f"row metrics of {sorted(given)}; publish the run again"
+        )
+    return evidence
 
 
 def verify_published(results_dir: Path) -> list[Row]:
@@ -122,11 +150,11 @@ def verify_published(results_dir: Path) -> list[Row]:
         rows = read_table(table)
         for row in rows:
             evidence = read_published_evidence(table.parent, row)
-            for split, stored in (("val", row.val), ("test", row.test)):
-                difference = metrics_difference(stored, _evaluate(getattr(evidence, split)))
+            for part, predictions in evidence.parts.items():
+                difference = metrics_difference(row.parts[part], _evaluate(predictions))
                 if difference:
                     raise ResultsError(
-                        f"{table}: {row.experiment}, seed {row.seed}: {split} {difference} "
+                        f"{table}: {row.experiment}, seed {row.seed}: {part} {difference} "
                         "(row, evidence); restore the table or publish the run again"
                     )
         named = {row.evidence.file for row in rows if row.evidence}
@@ -137,30 +165,31 @@ def verify_published(results_dir: Path) -> list[Row]:
     return verified
 
 
-def _checked_predictions(folder: Path, row: Row) -> tuple[Predictions, Predictions]:
+def _checked_predictions(folder: Path, row: Row) -> dict[Part, Predictions]:
     """Read the predictions of a run and check that its metrics follow from them."""
     if row.status != "ok":
         raise ResultsError(
             f"{folder}: the run {row.status} ({row.reason}); only ok runs can be published"
         )
     check_name(row.experiment, "experiment")
-    if row.test is None:
+    if not row.tested:
         raise ResultsError(
             f"{folder}: the run has no test metrics; run `lit-sentiment test {folder}` first"
         )
-    predictions_of_splits = []
-    for name, stored in ((TEST_FILE, row.test), (VAL_FILE, row.val)):
-        predictions = read_predictions(folder / name)
-        difference = metrics_difference(stored, _evaluate(predictions))
-        if difference:
+    parts = {}
+    for part, stored in row.parts.items():
+        if stored is None:
+            continue
+        file = predictions_file(folder, row, part)
+        parts[part] = read_predictions(file)
+        if difference := metrics_difference(stored, _evaluate(parts[part])):
             raise ResultsError(
-                f"{folder / name}: {difference} (row.json, predictions); they come from different "
-                "runs: run the experiment again"
+                f"{file}: {difference} (row.json, predictions); they come from different runs: run "
+                "the experiment again"
             )
-        predictions_of_splits.append(predictions)
     check_files(folder, row)
     test_log.check_logged(row, folder)
-    return predictions_of_splits[0], predictions_of_splits[1]
+    return parts
 
 
 def _evaluate(predictions: Predictions) -> Metrics:

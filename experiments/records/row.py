@@ -1,25 +1,17 @@
-"""Result row: the schema of a run's results, checked when it is written and when it is read."""
+"""Result row: everything that one run leaves for tables and statistics."""
 
 import dataclasses
-import math
-import types
-import typing
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from experiments.config.identity import config_hash
-from experiments.config.names import check_part
 from experiments.records.metrics import Metrics
 
-SCHEMA = 2
-READABLE = (1, SCHEMA)
-LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
-LATER |= {"excluded", "train_rows", "checksums", "trainable_parameters", "vectors_seconds"}
-"""Fields that older rows may lack: their defaults then apply."""
-SECOND = {"config", "family"}
-"""Fields that came with schema 2."""
-REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
-REMEDY += "of lit-sentiment that wrote it"
+SCHEMA = 3
+
+Part = Literal["val", "test", "test_refit"]
+"""Part of a run's predictions: validation, test, and test by the weights of the second fit."""
 
 
 class ResultsError(Exception):
@@ -51,14 +43,16 @@ class Row:
         architecture: Class name of the model, for example `CNN`.
         corpus: Name of the corpus.
         corpus_fingerprint: Content hash of the corpus; None only if the run ended before reading.
-        protocol: `holdout` or `refit`; under `refit`, epochs, history and `val` are those of the
-            fit that chose, and `test`, latency, throughput and size those of the second.
+        protocol: `holdout`: one fit, on the train part; `refit`: a second one, on all of train,
+            too. Epochs, history and `val` are those of the first, latency, throughput and size
+            those of the last.
         profile: Sizes and time limits that the run used, for example `quick`.
         seed: Seed of the run.
         status: `ok`, `failed` or `skipped`.
         reason: Why there is no result; None if and only if `status` is `ok`.
         val: Metrics on the validation part.
-        test: Metrics on the test part; None where the run was not tested.
+        test: Metrics on the test part of the first fit; None where it was not tested.
+        test_refit: Metrics on the test part of the second fit of protocol `refit`.
         parameters: Number of parameters, frozen ones included.
         trainable_parameters: Number of those that training changed; None in older rows.
         train_seconds: Time of optimiser steps alone, and of what a model learns before them; under
@@ -106,6 +100,13 @@ class Row:
         config: The resolved settings, under the names of the version that made the run; empty in
             a row of schema 1 whose run folder is gone.
         family: Family of the architecture, for example `recurrent`.
+        task: Name and version of the evaluation, for example `imdb-v1`: same splits, same
+            metrics. Rows of different tasks are never compared. None for a user's own corpus.
+        problem: Kind of problem (`experiments.records.problems`), which decides the metrics.
+        track: What was learnt from: `labels`, `unlabelled` or `open weights`
+            (`experiments.config.track`).
+        deterministic: Whether another seed would give the same model.
+        threshold: Least probability of class 1 to predict it; None: the most probable class.
         schema: Version of this list of fields.
     """
 
@@ -120,6 +121,7 @@ class Row:
     reason: str | None = None
     val: Metrics | None = None
     test: Metrics | None = None
+    test_refit: Metrics | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
     train_seconds: float | None = None
@@ -155,6 +157,11 @@ class Row:
     checksums: dict[str, str] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     family: str = "other"
+    task: str | None = None
+    problem: str = "classification"
+    track: str = "labels"
+    deterministic: bool = False
+    threshold: float | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
@@ -171,102 +178,31 @@ class Row:
             raise ResultsError(
                 f"{name}: status is {self.status!r} without a reason; say why there is no result"
             )
-        if self.val is not None or self.test is not None:
+        if any(metrics is not None for metrics in self.parts.values()):
             raise ResultsError(
                 f"{name}: status is {self.status!r} and metrics are given; only an ok row has any"
             )
 
     @property
+    def parts(self) -> dict[Part, Metrics | None]:
+        """Metrics by the part of the predictions that they follow from."""
+        return {"val": self.val, "test": self.test, "test_refit": self.test_refit}
+
+    def with_parts(self, metrics: Mapping[Part, Metrics]) -> "Row":
+        """The row with other metrics of some parts."""
+        return dataclasses.replace(
+            self,
+            val=metrics.get("val", self.val),
+            test=metrics.get("test", self.test),
+            test_refit=metrics.get("test_refit", self.test_refit),
+        )
+
+    @property
+    def tested(self) -> bool:
+        """Whether the run was evaluated on test."""
+        return self.test is not None or self.test_refit is not None
+
+    @property
     def settings_hash(self) -> str:
         """Hash of the settings under today's names; `config_hash` where they were not kept."""
         return config_hash(self.config) if self.config else self.config_hash
-
-
-def row_to_dict(row: Row) -> dict[str, Any]:
-    """Convert a row to values that JSON can hold.
-
-    Raises:
-        ResultsError: A number outside `history` is not finite, or a field has another type than
-            the schema says, so that the file could not be read back.
-    """
-    data = dataclasses.asdict(row)
-    for epoch in data["history"]:
-        for key, value in epoch.items():
-            # A diverged epoch is worth keeping, but NaN is not JSON.
-            if isinstance(value, float) and not math.isfinite(value):
-                epoch[key] = None
-    row_from_dict(data, f"the row of {row.experiment}, seed {row.seed}")
-    return data
-
-
-def row_from_dict(data: Any, source: str) -> Row:
-    """Check a decoded row against the schema; one of schema 1 becomes one of today's.
-
-    Args:
-        data: The decoded JSON.
-        source: File (and line) named by errors.
-
-    Raises:
-        ResultsError: An unknown schema version, an unknown or missing field, a value of another
-            type, or fields that contradict each other.
-    """
-    if not isinstance(data, dict):
-        raise ResultsError(f"{source}: holds {type(data).__name__}; a row is an object. {REMEDY}")
-    if data.get("schema") not in READABLE:
-        known = " and ".join(map(str, READABLE))
-        raise ResultsError(
-            f"{source}: field 'schema' is {data.get('schema')!r}; this program reads {known}. "
-            f"{REMEDY}"
-        )
-    if data["schema"] == 1:
-        if later := sorted(SECOND & data.keys()):
-            raise ResultsError(f"{source}: unknown field {later[0]!r} of schema 1. {REMEDY}")
-        data = data | {"config": {}, "family": "other", "schema": SCHEMA}
-    try:
-        row = _build(Row, data, "")
-        assert isinstance(row, Row)
-        for name in ("experiment", "config_hash"):
-            check_part(getattr(row, name), f"field {name!r}")
-    except (ResultsError, ValueError) as error:
-        raise ResultsError(f"{source}: {error}") from None
-    return row
-
-
-def _build(cls: type, data: Any, prefix: str) -> Any:
-    """Make the dataclass `cls` from a dict whose keys are exactly its fields."""
-    if not isinstance(data, dict):
-        raise ResultsError(f"field {prefix.rstrip('.')!r} is {data!r}; it must be an object")
-    hints = typing.get_type_hints(cls)
-    for name in sorted(data.keys() - hints.keys()):
-        raise ResultsError(f"unknown field {prefix + name!r}. {REMEDY}")
-    for name in sorted(hints.keys() - data.keys() - LATER):
-        raise ResultsError(f"missing field {prefix + name!r}. {REMEDY}")
-    known = {name: data[name] for name in hints if name in data}
-    return cls(**{name: _value(hints[name], value, prefix + name) for name, value in known.items()})
-
-
-def _value(hint: Any, value: Any, name: str) -> Any:
-    """Check `value` against a type hint and return it, nested dataclasses built."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (types.UnionType, typing.Union):  # here always `X | None`
-        return None if value is None else _value(arguments[0], value, name)
-    if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), value, f"{name}.")
-    if origin is Literal and value in arguments:
-        return value
-    if origin is list and isinstance(value, list):
-        return [_value(arguments[0], entry, f"{name}[{i}]") for i, entry in enumerate(value)]
-    if origin is dict and isinstance(value, dict):
-        return {
-            key: _value(arguments[1], entry, f"{name}[{key!r}]") for key, entry in value.items()
-        }
-    if hint is Any:
-        return value
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        if not math.isfinite(value):
-            raise ResultsError(f"field {name!r} is {value}; it must be a finite number, or null")
-        return float(value)
-    if isinstance(hint, type) and type(value) is hint:
-        return value
-    expected = getattr(hint, "__name__", str(hint)) if origin is None else str(hint)
-    raise ResultsError(f"field {name!r} is {value!r}; it must be {expected}. {REMEDY}")

@@ -3,10 +3,12 @@
 The schema is in `experiments.records.row`. Layouts:
 
     runs/<benchmark>/<experiment>/seed-<n>/row.json     one run; its presence means completion
+    runs/<benchmark>/<experiment>/seed-<n>/refit/       model and predictions of the second fit
     runs/<benchmark>/results.jsonl                      all of them, derived by `collect`
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
     <published>/test_log.jsonl                          every test evaluation (`records.test_log`)
+    <published>/superseded/                             tables of rows that were replaced
 """
 
 import dataclasses
@@ -14,14 +16,15 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from datamodules.upgrade.translate import current_config
 from experiments.config.names import NAME, check_part
 from experiments.config.registry import read_yaml, say_once
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
-from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
+from experiments.records.row import Part, ResultsError, Row
+from experiments.records.row_schema import row_from_dict, row_to_dict
 
 CONFIG_FILE = "config.yaml"
 EARLIER = "earlier"  # folder of runs that were set aside
@@ -29,6 +32,8 @@ ROW_FILE = "row.json"
 TABLE_FILE = "results.jsonl"  # the rows of a benchmark, derived by `collect`
 TEST_FILE = "predictions.parquet"
 VAL_FILE = "val_predictions.parquet"
+REFIT = "refit"  # folder of the second fit in that of the run
+Weights = Literal["holdout", "refit"]
 MODEL_FILES = (
     *(CONFIG_FILE, "encoder.json", "tokenizer.json"),
     *("model.ckpt", "arrays.safetensors", "model.skops"),
@@ -84,7 +89,7 @@ def read_rows(folder: Path) -> list[Row]:
         folder: Where to look; runs without `row.json` are not complete and left out.
 
     Returns:
-        Rows by corpus, protocol, profile, experiment and seed.
+        Rows by corpus, profile, experiment and seed.
 
     Raises:
         ResultsError: No rows there, a published row that does not fit the schema or whose evidence
@@ -134,6 +139,40 @@ def tables_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.jsonl") if path.name != test_log.LOG_FILE)
 
 
+def weights_folder(folder: Path, row: Row, weights: Weights | None = None) -> Path:
+    """Folder of the model, encoder and test predictions of one fit of a run.
+
+    Args:
+        folder: The run folder.
+        row: Its row.
+        weights: Which fit; None: the last.
+
+    Raises:
+        ResultsError: The run has no such weights.
+    """
+    both = (folder / REFIT).is_dir()
+    available: list[Weights] = ["holdout", "refit"] if both else [_only_fit(row)]
+    wanted = weights or available[-1]
+    if wanted not in available:
+        raise ResultsError(
+            f"{folder}: has the {available[0]} weights alone, not the {wanted} ones; fit it again "
+            f"with --run.protocol {wanted}"
+        )
+    return folder / REFIT if both and wanted == "refit" else folder
+
+
+def predictions_file(folder: Path, row: Row, part: Part) -> Path:
+    """File of the predictions of a part."""
+    if part == "val":
+        return folder / VAL_FILE
+    return weights_folder(folder, row, "refit" if part == "test_refit" else "holdout") / TEST_FILE
+
+
+def _only_fit(row: Row) -> Weights:
+    """Fit whose weights are in the run folder itself; older runs kept those of the last alone."""
+    return "refit" if row.protocol == "refit" else "holdout"
+
+
 def checksum(file: Path) -> str:
     """SHA-256 of a file."""
     with file.open("rb") as stream:
@@ -142,8 +181,9 @@ def checksum(file: Path) -> str:
 
 def checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each file in a run folder that a figure or a prediction comes from, by name."""
-    files = (folder / name for name in (*MODEL_FILES, TEST_FILE, VAL_FILE))
-    return {file.name: checksum(file) for file in files if file.is_file()}
+    of_fit = (*MODEL_FILES, TEST_FILE)
+    names = [VAL_FILE, *of_fit, *(f"{REFIT}/{name}" for name in of_fit)]
+    return {name: checksum(folder / name) for name in names if (folder / name).is_file()}
 
 
 def check_files(folder: Path, row: Row) -> None:
@@ -162,7 +202,8 @@ def check_files(folder: Path, row: Row) -> None:
     if not row.checksums.keys() & set(MODEL_FILES):
         say_once("a run older than the list of its files: they are read unverified")
     for name, expected in row.checksums.items():
-        file = folder / check_part(name, "file in the list of checksums")
+        file = folder / name
+        check_part(name.removeprefix(f"{REFIT}/"), "file in the list of checksums")
         if not file.is_file():
             raise ResultsError(f"{file}: is missing, {ROW_FILE} lists it; {_RESTORE}")
         if (found := checksum(file)) != expected:
@@ -231,4 +272,4 @@ def _decode(data: bytes, source: str) -> Any:
 def key_of(row: Row) -> tuple:
     """Key of a row: no two rows of a table have the same."""
     kept_out = row.excluded or ""
-    return (row.corpus, row.protocol, row.profile, kept_out, row.experiment, row.seed)
+    return (row.corpus, row.profile, kept_out, row.experiment, row.seed)

@@ -19,6 +19,7 @@ from typing import Any
 from datamodules.trusted import import_trusted
 from datamodules.upgrade.translate import current_config
 from experiments.config.registry import ConfigError, read_yaml
+from experiments.records.metrics import Metrics
 from experiments.records.row import ResultsError, Row
 
 LOG_FILE = "test_log.jsonl"
@@ -59,7 +60,7 @@ class Entry:
 def record_evaluation(
     row: Row, folder: Path, time: str, code: tuple[str | None, bool | None]
 ) -> None:
-    """Append the evaluation of a run if its corpus has an official test split.
+    """Append each evaluation of a run, one a protocol, if its corpus has an official test split.
 
     If the log cannot be written (an installed copy, a read-only disk), a note is printed once.
 
@@ -69,20 +70,22 @@ def record_evaluation(
         time: ISO 8601 time of the evaluation.
         code: Commit and whether it had uncommitted changes (`environment.git_state`).
     """
-    if row.test is None or not is_official(folder):
+    if not row.tested or not is_official(folder):
         return
     values = {field.name: getattr(row, field.name, None) for field in dataclasses.fields(Entry)}
-    values |= {"accuracy": row.test.accuracy, "log_loss": row.test.log_loss, "n": row.test.n}
     values |= {"time": time, "git_commit": code[0], "git_dirty": code[1]}
     values["run"] = "/".join(folder.resolve().parts[-3:])
-    line = (json.dumps(values) + "\n").encode()
+    lines = ""
+    for protocol, metrics in _tested(row).items():
+        scores = {name: getattr(metrics, name) for name in ("accuracy", "log_loss", "n")}
+        lines += json.dumps(values | scores | {"protocol": protocol}) + "\n"
     try:
         if not _CHECKOUT:
             raise OSError("this is an installed copy; the log is kept in a source checkout")
         # A single append, so that lines of several processes never mix.
         file = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(file, line)
+            os.write(file, lines.encode())
         finally:
             os.close(file)
     except OSError as error:
@@ -109,14 +112,14 @@ def read(log: Path | None = None) -> list[Entry]:
 
 
 def is_logged(entries: Iterable[Entry], row: Row) -> bool:
-    """Check whether the test accuracy of a row is in the log."""
-    accuracy = row.test.accuracy if row.test else None
-    return any(_key(entry) == _key(row) and entry.accuracy == accuracy for entry in entries)
+    """Check whether every test accuracy of a row is in the log."""
+    logged = {(e.protocol, e.accuracy) for e in entries if _key(e) == _key(row)}
+    return {(protocol, m.accuracy) for protocol, m in _tested(row).items()} <= logged
 
 
 def is_missing(row: Row, folder: Path) -> bool:
-    """Check whether the log of this checkout lacks the official test accuracy of a row."""
-    return _CHECKOUT and row.test is not None and is_official(folder) and not is_logged(read(), row)
+    """Check whether the log of this checkout lacks an official test accuracy of a row."""
+    return _CHECKOUT and row.tested and is_official(folder) and not is_logged(read(), row)
 
 
 def check_logged(row: Row, folder: Path) -> None:
@@ -127,7 +130,8 @@ def check_logged(row: Row, folder: Path) -> None:
     """
     if is_official(folder) and not is_logged(read(), row):
         raise ResultsError(
-            f"{folder}: its test accuracy ({row.test and row.test.accuracy}) is not in {LOG}; run "
+            f"{folder}: its test accuracy "
+            f"({', '.join(str(m.accuracy) for m in _tested(row).values())}) is not in {LOG}; run "
             f"`lit-sentiment test {folder}`, which evaluates and logs it, or add the line from the "
             "checkout in which it was tested"
         )
@@ -138,7 +142,7 @@ def describe_counts(rows: list[Row], entries: list[Entry]) -> str:
     if not entries:
         return ""
     counts = Counter(map(_key, entries))
-    often = [(row, counts[_key(row)]) for row in rows if row.test is not None]
+    often = [(row, counts[_key(row)]) for row in rows if row.tested]
     parts = [
         f"{row.experiment}, seed {row.seed}: " + (f"{count} times" if count else "not logged")
         for row, count in often
@@ -164,6 +168,12 @@ def is_official(folder: Path) -> bool:
             f"{folder / 'config.yaml'}: does not name a usable datamodule ({error}); fit the run "
             "again, or give the folder of its datamodule with --configs DIR"
         ) from error
+
+
+def _tested(row: Row) -> dict[str, Metrics]:
+    """Metrics of the test part by the protocol of the weights."""
+    metrics = {"holdout": row.test, "refit": row.test_refit}
+    return {protocol: value for protocol, value in metrics.items() if value is not None}
 
 
 def _key(one: Entry | Row) -> tuple:

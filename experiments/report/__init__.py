@@ -96,5 +96,7 @@ def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
     )
     rows = [] if begun else read_rows(folder)
     log = test_log.read(home / test_log.LOG_FILE)  # beside published tables
-    tables = build_tables(add_costs(rows, home), log, lambda done: analyse_rows(done, folder))
+    tables = build_tables(
+        add_costs(rows, home), log, lambda done, part: analyse_rows(done, folder, part)
+    )
     return tables, missing_runs(folder, rows)

@@ -26,7 +26,7 @@ def intervals(table: Table) -> Figure | None:
     lines = [line for line in table.lines if line.interval]
     if not lines or analysis is None:
         return None
-    split = "Test" if analysis.split == "test" else "Validation"
+    split = "Validation" if analysis.part == "val" else "Test"
     known = [(line, line.interval) for line in lines if line.interval]
     means = [100 * interval.mean for _, interval in known]
     letters = [f"  ({line.group})" if line.group else "" for line in lines]

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.report.columns import ACCURACY, Statistic
 from experiments.report.figure import Figure, log_ticks, padded_range
 from experiments.report.pareto import pareto_front
-from experiments.report.tables import Line, Statistic, Table
+from experiments.report.tables import Line, Table
 
 # Key of the column, label of the button, title of the axis, format of a value in the hover text.
 AXES = (
@@ -51,11 +52,12 @@ class _Point:
 def costs(table: Table) -> list[Cost]:
     """Draw accuracy against each cost that at least two experiments have, on log axes.
 
-    Error bars are the 95% intervals, if the table has them. Test accuracy is drawn; if no
-    experiment was tested, validation accuracy.
+    Error bars are the 95% intervals, if the table has them. Test accuracy is drawn, else that of
+    the second fit, else validation accuracy.
     """
-    tested = any(line.values["test_accuracy"] for line in table.lines)
-    accuracy, split = ("test_accuracy", "Test") if tested else ("val_accuracy", "Validation")
+    keys = [k for k in ACCURACY.values() if any(line.values.get(k) for line in table.lines)]
+    accuracy = keys[0] if keys else ACCURACY["val"]
+    split = "Validation" if accuracy == ACCURACY["val"] else "Test"
     figures = []
     for key, name, title, form in AXES:
         points = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.records.row import Row
+from experiments.records.row import Part, Row
 from experiments.records.run_files import VAL_FILE
 from experiments.report.provenance import run_folder
 from experiments.report.tables import Key
@@ -12,13 +12,14 @@ from experiments.statistics.table import Analysis, analyse
 
 
 def analyse_rows(
-    rows: list[Row], folder: Path
+    rows: list[Row], folder: Path, part: Part
 ) -> tuple[Analysis | None, list[str], frozenset[Key]]:
-    """Analyse the predictions of finished rows, with notes on the rows that have none.
+    """Analyse a part of the predictions of finished rows, with notes on the rows that have none.
 
     Args:
         rows: Rows of a table.
         folder: Folder that they were read from.
+        part: The part.
 
     Returns:
         The statistics, the notes, and the rows whose figures are unverified.
@@ -34,7 +35,7 @@ def analyse_rows(
             with_predictions.append(row)
         else:
             without.append((row.experiment, row.seed))
-    analysis = analyse(with_predictions, folder)
+    analysis = analyse(with_predictions, folder, part=part)
     names = "; ".join(f"{experiment}, seed {seed}" for experiment, seed in without)
     notes = [f"Unverified and not shown, because their predictions are missing: {names}."]
     if analysis and analysis.left_out:

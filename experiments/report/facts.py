@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable
 
-from experiments.records.row import Row
+from experiments.config.track import TRACKS
+from experiments.records.row import Part, Row
 from experiments.records.test_log import Entry, describe_counts
 
 PROTOCOLS = {
@@ -18,7 +19,7 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
     """Collect the facts about the rows of a table, as name and text.
 
     Args:
-        rows: Rows of the same corpus, protocol and profile.
+        rows: Rows of the same corpus and profile.
         log: The log of test evaluations; may be empty.
 
     Returns:
@@ -28,15 +29,18 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
     corpus = rows[0].corpus
     if fingerprints:
         corpus += f", fingerprint {', '.join(text[:16] for text in fingerprints)}"
-    protocol = rows[0].protocol
-    sizes = _sizes(rows, "val", "validation") + _sizes(rows, "test", "test")
+    protocols = [f"{name}: {PROTOCOLS.get(name, '')}" for name in _protocols(rows)]
+    tracks = [f"{name}: {TRACKS[name]}" for name in TRACKS if any(r.track == name for r in rows)]
+    sizes = _sizes(rows, ("val",), "validation") + _sizes(rows, ("test", "test_refit"), "test")
     pairs = [
         ("Corpus", corpus),
         (
             "Evaluated on",
             ", ".join(sizes),
         ),
-        ("Protocol", f"{protocol}: {PROTOCOLS[protocol]}" if protocol in PROTOCOLS else protocol),
+        ("Task", rows[0].task or ""),
+        ("Protocol", "; ".join(protocols)),
+        ("Learnt from", "; ".join(tracks)),
         ("Profile", rows[0].profile),
         ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
         ("Tested", describe_counts(rows, log)),
@@ -105,8 +109,16 @@ def describe_machine(row: Row) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def _sizes(rows: list[Row], split: str, name: str) -> list[str]:
-    sizes = {metrics.n for metrics in (getattr(row, split) for row in rows) if metrics}
+def _protocols(rows: list[Row]) -> list[str]:
+    """Protocols of the figures in rows: those of a second fit come with those of the first."""
+    figures = {"holdout": any(row.test for row in rows)}
+    figures["refit"] = any(row.test_refit or row.protocol == "refit" for row in rows)
+    figures["holdout"] |= any(row.protocol == "holdout" for row in rows)
+    return [name for name, shown in figures.items() if shown]
+
+
+def _sizes(rows: list[Row], parts: tuple[Part, ...], name: str) -> list[str]:
+    sizes = {metrics.n for row in rows for part in parts if (metrics := row.parts[part])}
     return [f"{n:,} {name} reviews" for n in sorted(sizes)]
 
 

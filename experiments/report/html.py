@@ -9,6 +9,7 @@ from plotly.offline import get_plotlyjs
 
 from experiments.records.plan import PlannedRun
 from experiments.records.row import Row
+from experiments.report.columns import Column
 from experiments.report.comparison import intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
@@ -17,7 +18,7 @@ from experiments.report.missing import MissingRun
 from experiments.report.provenance import Origin, find_origin
 from experiments.report.quality import Panel, by_length, confusion, errors, reliability
 from experiments.report.reviews import Reviews, reviews
-from experiments.report.tables import Column, Line, Table, order_families
+from experiments.report.tables import Line, Table, order_families
 from experiments.report.texts import ReviewTexts
 
 
@@ -140,7 +141,7 @@ def _section(page: Page, table: Table, texts: ReviewTexts | None) -> Section:
     if analysis is not None:
         classes = next(iter(analysis.probabilities.values())).shape[2]
         labels = list(texts.labels) if texts else [f"class {n}" for n in range(classes)]
-        if texts and analysis.split == "test":
+        if texts and analysis.part != "val":
             lengths = texts.lengths(analysis.ids)
     drawn, without = curves(table)
     columns = sorted(table.columns, key=lambda column: column.key != table.accuracy_key)
@@ -189,15 +190,16 @@ def _run(row: Row, unverified: bool) -> dict[str, str]:
     def text(value: Any, form: str = "") -> str:
         return "–" if value is None or value == "" else format(value, form)
 
-    val, test = (
+    val, test, refit = (
         "unverified" if unverified and metrics else text(metrics and metrics.accuracy * 100, ".2f")
-        for metrics in (row.val, row.test)
+        for metrics in row.parts.values()
     )
     tuning = ", ".join(f"{name} {value}" for name, value in row.tuning.items())
     return {
         "Seed": str(row.seed),
         "Validation accuracy, %": val,
         "Test accuracy, %": test,
+        "Refit, %": refit,
         "Epochs": text(row.epochs),
         "Best epoch": text(None if row.best_epoch is None else row.best_epoch + 1),
         "Training, s": text(row.train_seconds, ",.1f"),

@@ -20,16 +20,16 @@ def render_markdown(title: str, tables: list[Table], missing: Sequence[MissingRu
     """
     parts = [f"# Text classifiers: {escape(title)}\n"]
     for table in tables:
-        parts.append(f"## {escape(f'{table.corpus}, {table.protocol}, profile {table.profile}')}\n")
+        parts.append(f"## {escape(table.title)}\n")
         parts.append("".join(f"- {name}: {escape(text)}\n" for name, text in table.facts))
         parts += [f"> {escape(note)}\n" for note in table.notes]
         if table.lines:
             parts.append(_grid(table))
             parts.append(
                 "Means over seeds, ± sample standard deviation for at least two. F1, AUROC, log "
-                "loss and ECE are on test. Log loss is in nats (natural logarithm). ECE: expected "
-                "calibration error, the average gap between confidence and accuracy. p50: the "
-                "median. Bold: the best of the column."
+                "loss and ECE are on test, of the first fit. Log loss is in nats (natural "
+                "logarithm). ECE: expected calibration error, the average gap between confidence "
+                "and accuracy. p50: the median. Bold: the best of the column."
                 f"{explain_intervals(table)}\n"
             )
         if table.without_result:
@@ -55,7 +55,7 @@ def _grid(table: Table) -> str:
     for column in table.columns:
         heads.append(column.title + (f" ({column.unit})" if column.unit else ""))
         rule.append("---:")
-        if column.key == table.accuracy_key:
+        if column.key in table.analyses:
             heads += ["95% interval", "Group"]
             rule += ["---", "---"]
     lines = [heads, rule]
@@ -66,8 +66,9 @@ def _grid(table: Table) -> str:
             text = column.text(line.values[column.key], len(line.seeds))
             best = line.experiment in table.best[column.key]
             cells.append(f"**{text}**" if best else text)
-            if column.key == table.accuracy_key:
-                cells += [interval_text(line.interval), line.group or "–"]
+            if column.key in table.analyses:
+                interval = interval_text(line.intervals.get(column.key))
+                cells += [interval, line.groups.get(column.key) or "–"]
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 

@@ -74,7 +74,7 @@ def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> li
     rows = line.rows
     words = ["lit-sentiment"]
     seeds = [str(row.seed) for row in rows]
-    tested = any(row.test for row in rows)
+    tested = any(row.tested for row in rows)
     words += ["benchmark", line.experiment] if tested else ["fit", "-c", line.experiment]
     words += ["--profile", table.profile]
     words += [] if table.profile in OFFLINE else ["--root", "DIR"]
@@ -88,7 +88,7 @@ def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> li
     elif variants:
         words += ["--configs", f"experiments/configs/{variants[0].parent.name}"]
     overrides = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
-    run_options = [f"--run.protocol {shlex.quote(table.protocol)}"]
+    run_options = [f"--run.protocol {shlex.quote(rows[0].protocol)}"]
     precision = rows[0].precision
     if precision != "32-true" and not rows[0].hardware.get("gpu"):
         # Differs from `auto` on a CPU.

@@ -68,7 +68,7 @@ def reviews(table: Table, texts: ReviewTexts | None) -> Reviews | None:
     """
     analysis = table.analysis
     names = [line.experiment for line in table.lines if line.interval]
-    if analysis is None or analysis.split != "test" or len(names) < 3:
+    if analysis is None or analysis.part == "val" or len(names) < 3:
         return None
     right = np.stack([analysis.correct[name].mean(axis=0) > 0.5 for name in names])  # [M, N]
     columns = np.arange(len(analysis.labels))

@@ -3,19 +3,26 @@
 Terminal, Markdown and HTML all show these tables; nothing here depends on the format.
 """
 
-import statistics
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
-from experiments.records.metrics import Metrics
-from experiments.records.row import Row
+from experiments.config.identity import differing_settings
+from experiments.records.row import Part, ResultsError, Row
 from experiments.records.test_log import Entry
+from experiments.report.columns import (
+    ACCURACY,
+    COLUMNS,
+    FURTHER,
+    OPTIONAL,
+    QUALITY,
+    Column,
+    Statistic,
+    statistic,
+)
 from experiments.report.facts import facts, warnings
 from experiments.statistics.intervals import Interval
-from experiments.statistics.table import Analysis
+from experiments.statistics.table import Analysis, analysed_part
 
-MIB = 2**20
 # In the order of legends and filters; an architecture names its own in its class.
 FAMILIES = (
     *("n-grams", "word vectors", "bags", "recurrent", "convolutional", "attention, capsules"),
@@ -23,99 +30,8 @@ FAMILIES = (
 )
 OTHER = "other"
 Key = tuple[str, int]  # experiment and seed
-Analyse = Callable[[list[Row]], tuple[Analysis | None, list[str], frozenset[Key]]]
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """Value over the seeds of an experiment.
-
-    Attributes:
-        mean: Mean over the seeds that have the value.
-        sd: Sample standard deviation; None for a single value.
-        n: Number of seeds that have the value.
-    """
-
-    mean: float
-    sd: float | None
-    n: int
-
-
-@dataclass(frozen=True)
-class Column:
-    """Measured column.
-
-    Attributes:
-        key: Name in the code.
-        title: Heading.
-        unit: Unit in the heading; empty for a count.
-        value: Value of a row, in `unit`; None if it was not measured.
-        decimals: Digits after the decimal point.
-        better: Whether high or low values are better.
-        spread: Whether to show the spread over seeds.
-    """
-
-    key: str
-    title: str
-    unit: str
-    value: Callable[[Row], float | None]
-    decimals: int
-    better: Literal["high", "low"]
-    spread: bool = True
-
-    def text(self, statistic: Statistic | None, seeds: int = 1) -> str:
-        """Format a value with its spread, and with its number of seeds if some lack it."""
-        if statistic is None:
-            return "–"
-        text = f"{statistic.mean:,.{self.decimals}f}"
-        if self.spread and statistic.sd is not None:
-            text += f" ± {statistic.sd:,.{self.decimals}f}"
-        return text + (f" ({statistic.n} of {seeds})" if statistic.n < seeds else "")
-
-
-def _metric(split: str, name: str, scale: float = 1) -> Callable[[Row], float | None]:
-    def value(row: Row) -> float | None:
-        metrics: Metrics | None = getattr(row, split)
-        number = getattr(metrics, name) if metrics else None
-        return None if number is None else number * scale
-
-    return value
-
-
-def _field(name: str, scale: float = 1) -> Callable[[Row], float | None]:
-    def value(row: Row) -> float | None:
-        number = getattr(row, name)
-        return None if number is None else number * scale
-
-    return value
-
-
-COLUMNS = (
-    Column("val_accuracy", "Validation accuracy", "%", _metric("val", "accuracy", 100), 2, "high"),
-    Column("test_accuracy", "Test accuracy", "%", _metric("test", "accuracy", 100), 2, "high"),
-    Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
-    Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
-    Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
-    Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
-    Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
-    Column("train_seconds", "Training", "s", _field("train_seconds"), 1, "low"),
-    Column("seconds_to_best", "To best epoch", "s", _field("seconds_to_best"), 1, "low"),
-    Column("latency", "Latency p50", "ms", _field("latency_ms_p50"), 2, "low"),
-    Column("throughput", "Throughput", "reviews/s", _field("reviews_per_second"), 0, "high"),
-    Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
-    Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
-)
-QUALITY = {"val_accuracy", "test_accuracy", "f1", "auroc", "log_loss", "ece"}
-"""Columns that follow from predictions: a row without its predictions shows none of them."""
-# Shown if a row has them.
-FURTHER = (
-    Column("vectors_seconds", "Word vectors", "s", _field("vectors_seconds"), 1, "low"),
-    Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
-    Column(
-        "gpu_memory", "Peak GPU memory", "MiB", _field("peak_gpu_memory_bytes", 1 / MIB), 0, "low"
-    ),
-    Column("energy", "Energy", "kJ", _field("energy_joules", 1e-3), 1, "low"),
-)
+Analyse = Callable[[list[Row], Part], tuple[Analysis | None, list[str], frozenset[Key]]]
+_PER_SEED = ("seed_everything:", "run.protocol:")
 
 
 @dataclass(frozen=True)
@@ -129,8 +45,10 @@ class Line:
         values: Value over seeds by column key; None if no seed has it.
         rows: The rows behind the line, by seed.
         family: Family of the architecture, for example `recurrent`.
-        interval: 95% interval of the accuracy; None without predictions.
-        group: Group letters; experiments that share one do not differ significantly.
+        intervals: 95% interval of each accuracy by column key; none without predictions.
+        groups: Group letters by column key; experiments that share one do not differ significantly.
+        interval: Interval of the accuracy that the table is sorted by.
+        group: Letters of the same.
         unverified: The seeds whose predictions are missing: their metrics are not among `values`.
     """
 
@@ -140,6 +58,8 @@ class Line:
     values: dict[str, Statistic | None]
     rows: tuple[Row, ...]
     family: str = OTHER
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
     interval: Interval | None = None
     group: str = ""
     unverified: tuple[int, ...] = ()
@@ -147,12 +67,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Comparable experiments: the same corpus fingerprint, protocol and profile.
+    """Comparable experiments: the same corpus fingerprint, task and profile.
 
     Attributes:
         corpus: Name of the corpus.
         fingerprint: Fingerprint of the corpus; None if every run ended before reading it.
-        protocol: `holdout` or `refit`.
+        task: Name and version of the evaluation; None for a user's own corpus.
         profile: For example `quick`.
         facts: Name and text of facts about the whole table: corpus, machine, versions, …
         notes: Warnings: on the corpus, the profile, different machines.
@@ -160,12 +80,13 @@ class Table:
         lines: Lines by falling test accuracy; those without one at the end, by validation accuracy.
         best: Experiments with the best shown value by column key; empty for a single experiment.
         without_result: Failed and skipped runs.
-        analysis: Statistics of the predictions; None if they are not available.
+        analyses: Statistics of the predictions by the column of their accuracy; none if
+            predictions are not available.
     """
 
     corpus: str
     fingerprint: str | None
-    protocol: str
+    task: str | None
     profile: str
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
@@ -173,12 +94,22 @@ class Table:
     lines: tuple[Line, ...]
     best: dict[str, frozenset[str]]
     without_result: tuple[Row, ...]
-    analysis: Analysis | None = None
+    analyses: dict[str, Analysis] = field(default_factory=dict)
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """Statistics of the accuracy that the table is sorted by."""
+        return self.analyses[self.accuracy_key] if self.accuracy_key else None
 
     @property
     def accuracy_key(self) -> str | None:
-        """Key of the accuracy that intervals and groups are about; None without an analysis."""
-        return f"{self.analysis.split}_accuracy" if self.analysis else None
+        """Column of that accuracy; None without predictions."""
+        return next((key for key in ACCURACY.values() if key in self.analyses), None)
+
+    @property
+    def title(self) -> str:
+        """Name of the table: task or corpus, and profile."""
+        return f"{self.task or self.corpus}, profile {self.profile}"
 
 
 def build_tables(
@@ -187,32 +118,26 @@ def build_tables(
     """Split rows into comparable groups and build the table of each.
 
     Args:
-        rows: Rows of any corpora, protocols and profiles.
+        rows: Rows of any corpora and profiles.
         log: The log of test evaluations, if there is one.
-        analyse: Function that analyses finished rows and names those whose figures are unverified;
-            without it there are no intervals.
+        analyse: Function that analyses a part of the predictions of finished rows and names those
+            whose figures are unverified; without it there are no intervals.
 
     Returns:
-        A table for each (corpus fingerprint, protocol, profile). A run that ended before reading
-        the corpus is in the first table of its corpus name, protocol and profile.
+        A table for each (corpus fingerprint, task, profile). A run that ended before reading the
+        corpus is in the first table of its corpus name and profile.
+
+    Raises:
+        ResultsError: The seeds of an experiment have unequal settings.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.corpus_fingerprint is None):
-        key = (row.corpus, row.protocol, row.profile, row.corpus_fingerprint)
+        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task)
         if row.corpus_fingerprint is None:
-            key = next((known for known in groups if known[:3] == key[:3]), key)
+            key = next((known for known in groups if known[:2] == key[:2]), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
     return [_table(group, log or [], analyse) for _, group in ordered]
-
-
-def statistic(values: list[float | None]) -> Statistic | None:
-    """Mean and, for at least two values, sample standard deviation, without None."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    spread = statistics.stdev(known) if len(known) > 1 else None
-    return Statistic(statistics.fmean(known), spread, len(known))
 
 
 def order_families(families: Iterable[str]) -> list[str]:
@@ -224,12 +149,23 @@ def order_families(families: Iterable[str]) -> list[str]:
 
 def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
     done = [row for row in rows if row.status == "ok"]
-    analysis, left_out, unverified = analyse(done) if analyse else (None, [], frozenset())
-    known = [c for c in FURTHER if any(c.value(row) is not None for row in done)]
-    columns = (*COLUMNS, *known)
+    check_equal_settings(done)
+    analyses, left_out, unverified = dict[str, Analysis](), list[str](), frozenset[Key]()
+    main = analysed_part(done)
+    parts: list[Part] = [main] if main == "test_refit" else [main, "test_refit"]
+    for part in parts:
+        if analyse is None:
+            break
+        analysis, notes, unverified = analyse(done, part)
+        left_out += notes if part == main else []
+        if analysis:
+            analyses[ACCURACY[part]] = analysis
+    optional = [c for c in (*COLUMNS, *FURTHER) if c.key in OPTIONAL or c in FURTHER]
+    lacking = [c for c in optional if all(c.value(row) is None for row in done)]
+    columns = tuple(column for column in (*COLUMNS, *FURTHER) if column not in lacking)
     names = sorted({row.experiment for row in done})
     lines = [
-        _line([row for row in done if row.experiment == name], columns, analysis, unverified)
+        _line([row for row in done if row.experiment == name], columns, analyses, unverified)
         for name in names
     ]
     lines.sort(key=_rank)
@@ -240,7 +176,7 @@ def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
     return Table(
         corpus=first.corpus,
         fingerprint=first.corpus_fingerprint,
-        protocol=first.protocol,
+        task=first.task,
         profile=first.profile,
         facts=tuple(facts(rows, log)),
         notes=(*warnings(rows), *left_out),
@@ -248,20 +184,23 @@ def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
         lines=tuple(lines),
         best={column.key: _best(column, lines) for column in columns},
         without_result=tuple(lost),
-        analysis=analysis,
+        analyses=analyses,
     )
 
 
 def _line(
     rows: list[Row],
     columns: tuple[Column, ...],
-    analysis: Analysis | None,
+    analyses: dict[str, Analysis],
     unverified: frozenset[Key],
 ) -> Line:
     rows = sorted(rows, key=lambda row: row.seed)
     name = rows[0].experiment
     verified = [row for row in rows if (name, row.seed) not in unverified]
     without = tuple(row.seed for row in rows if (name, row.seed) in unverified)
+    intervals = {k: a.intervals[name] for k, a in analyses.items() if name in a.intervals}
+    groups = {k: a.letters[name] for k, a in analyses.items() if name in a.letters}
+    main = next((key for key in ACCURACY.values() if key in analyses), "")
     return Line(
         experiment=name,
         architecture=" / ".join(dict.fromkeys(row.architecture for row in rows)),
@@ -274,15 +213,39 @@ def _line(
         },
         rows=tuple(rows),
         family=rows[0].family,
-        interval=analysis.intervals.get(name) if analysis else None,
-        group=analysis.letters.get(name, "") if analysis else "",
+        intervals=intervals,
+        groups=groups,
+        interval=intervals.get(main),
+        group=groups.get(main, ""),
         unverified=without,
     )
 
 
 def _rank(line: Line) -> tuple:
-    test, val = line.values["test_accuracy"], line.values["val_accuracy"]
-    return (-test.mean if test else 1, -val.mean if val else 1, line.experiment)
+    accuracies = [line.values.get(key) for key in ACCURACY.values()]
+    return (*(-value.mean if value else 1 for value in accuracies), line.experiment)
+
+
+def check_equal_settings(rows: Iterable[Row]) -> None:
+    """Refuse seeds of one experiment with unequal settings: their mean would be that of neither.
+
+    Seeds may differ in their protocol: a second fit, which costs as much as the first, may be left
+    out for some.
+
+    Raises:
+        ResultsError: The message names the settings.
+    """
+    first: dict[str, Row] = {}
+    for row in rows:
+        other = first.setdefault(row.experiment, row)
+        if not row.config or not other.config:  # of an older run whose settings were not kept
+            continue
+        differences = differing_settings(other.config, row.config)
+        if differences := [text for text in differences if not text.startswith(_PER_SEED)]:
+            raise ResultsError(
+                f"{row.experiment}: seeds {other.seed} and {row.seed} have unequal settings "
+                f"({'; '.join(differences)}); run the seeds again with the same ones"
+            )
 
 
 def _best(column: Column, lines: list[Line]) -> frozenset[str]:

@@ -7,14 +7,16 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from experiments.report.columns import Column
 from experiments.report.missing import MissingRun
-from experiments.report.tables import Column, Line, Table
+from experiments.report.tables import Line, Table
 
 WIDTH = 100
 # The columns to print, with short headings.
 SHORT = {
     "val_accuracy": "Val acc\n%",
     "test_accuracy": "Test acc\n%",
+    "refit_accuracy": "Refit\n%",
     "f1": "F1\n%",
     "log_loss": "Loss\nnats",
     "ece": "ECE\n%",
@@ -23,7 +25,7 @@ SHORT = {
     "latency": "p50\nms",
     "size": "Size\nMiB",
 }
-WITH_SPREAD = ("val_accuracy", "test_accuracy")
+WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")
 
 
 def print_tables(console: Console, tables: list[Table], missing: Sequence[MissingRun] = ()) -> None:
@@ -36,8 +38,7 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
     """
     for table in tables:
         console.print()
-        heading = f"{table.corpus} · {table.protocol} · profile {table.profile}"
-        console.print(Text(heading, style="bold"))
+        console.print(Text(table.title, style="bold"))
         facts = dict(table.facts)
         for name in ("Evaluated on", "Machine"):
             if name in facts:

@@ -83,7 +83,7 @@ def _send(
     exit_code = 1
     try:
         for number, table in enumerate(tables):
-            prefix = "" if len(tables) == 1 else f"{table.corpus}-{table.protocol}-{number}/"
+            prefix = "" if len(tables) == 1 else f"{table.corpus}-{table.profile}-{number}/"
             run.log({prefix + key: value for key, value in _media(table).items()})
             run.summary.update(_summary_values(table, prefix))
         artifact = wandb.Artifact(f"{name}-report", type="report")

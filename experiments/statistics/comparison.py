@@ -13,16 +13,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments.config.identity import comparable
+from experiments.config.identity import differing_settings
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
-from experiments.records.row import ResultsError, Row
+from experiments.records.row import Part, ResultsError, Row
 from experiments.records.run_files import read_rows
 from experiments.statistics.pairwise_tests import Difference, differences, holm_correction
 from experiments.statistics.reading import read_run_predictions
-from experiments.statistics.table import check_same_reviews
+from experiments.statistics.table import analysed_part, check_same_reviews
 
-Key = tuple[str, str, str | None]
+Key = tuple[str, str | None]  # experiment, and the reviews kept out of training
+_PROTOCOLS: dict[Part, str] = {"test": "holdout", "test_refit": "refit", "val": "holdout"}
 _ALIKE = ("corpus", "profile", "settings_hash", "precision", "train_rows", "git_commit")
 _MACHINE = ("cpu", "cores", "threads", "gpu", "gpus")
 
@@ -33,9 +34,9 @@ class Change:
 
     Attributes:
         experiment: Name; `cnn → lstm` if two single experiments of different names are compared.
-        protocol: `holdout` or `refit`.
+        protocol: `holdout` or `refit`: the fit whose predictions are compared.
         excluded: Reviews kept out of training, as in the row.
-        split: `test`, or `val` if the runs were not tested.
+        part: Part of the predictions; `val` if the runs were not tested.
         seeds: The seeds that both have; the others are not used.
         first: Accuracy in A, in 0..1.
         second: Accuracy in B.
@@ -48,7 +49,7 @@ class Change:
     experiment: str
     protocol: str
     excluded: str | None
-    split: str
+    part: Part
     seeds: tuple[int, ...]
     first: float
     second: float
@@ -103,7 +104,7 @@ class Comparison:
         ]
         if any(change.difference.reviews_only for change in self.changes):
             lines.append("One seed: the interval does not cover the variation over seeds.")
-        if any(change.split == "val" for change in self.changes):
+        if any(change.part == "val" for change in self.changes):
             lines.append("Runs that were not tested are compared on validation rows.")
         for line in lines + self.missing:
             console.print(line, soft_wrap=True)
@@ -112,8 +113,9 @@ class Comparison:
 def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
     """Compare the experiments of B with those of A on the seeds that both have.
 
-    Experiments match if name, protocol and excluded reviews are the same. Two folders of one
-    experiment each are compared whatever their names are.
+    Experiments match if name and excluded reviews are the same; each protocol under which both
+    were tested is compared. Two folders of one experiment each are compared whatever their names
+    are.
 
     Args:
         first: A: a benchmark folder, a run folder, a published folder or table.
@@ -161,7 +163,9 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
                 f"{name}: no seed is in both; A has {_list(one[a])}, B has {_list(two[b])}; run "
                 "the missing ones with --seeds"
             )
-        changes.append(_change(a, b, [(one[a][s], two[b][s]) for s in both], first, second, level))
+        rows = [(one[a][s], two[b][s]) for s in both]
+        for parts in _common_parts(rows):
+            changes.append(_change((a, b), rows, parts, first, second, level))
     corrected = holm_correction(np.array([change.difference.p for change in changes]))
     changes = [
         _with_correction(change, p, level) for change, p in zip(changes, corrected, strict=True)
@@ -174,7 +178,7 @@ def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
     for row in read_rows(folder):
         if row.status != "ok":
             continue
-        seeds = experiments.setdefault((row.experiment, row.protocol, row.excluded), {})
+        seeds = experiments.setdefault((row.experiment, row.excluded), {})
         if row.seed in seeds:
             other = seeds[row.seed]
             raise ResultsError(
@@ -189,29 +193,41 @@ def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
     return experiments
 
 
+def _common_parts(rows: list[tuple[Row, Row]]) -> list[tuple[Part, Part]]:
+    """Parts of A and of B to compare: those of test that both have, else the one that each has."""
+    tested: tuple[Part, ...] = ("test", "test_refit")
+    common = [p for p in tested if all(one.parts[p] and two.parts[p] for one, two in rows)]
+    if common:
+        return [(part, part) for part in common]
+    if all(one.tested and two.tested for one, two in rows):  # A has one, B the other
+        return [(analysed_part(one for one, _ in rows), analysed_part(two for _, two in rows))]
+    return [("val", "val")]
+
+
 def _change(
-    a: Key, b: Key, rows: list[tuple[Row, Row]], first: Path, second: Path, level: float
+    keys: tuple[Key, Key],
+    rows: list[tuple[Row, Row]],
+    parts: tuple[Part, Part],
+    first: Path,
+    second: Path,
+    level: float,
 ) -> Change:
-    tested = all(one.test and two.test for one, two in rows)
     right: dict[str, list[np.ndarray]] = {"B": [], "A": []}
     runs: list[tuple[Row, Predictions]] = []
     for pair in rows:
-        for side, row, folder in zip("AB", pair, (first, second), strict=True):
-            predictions = read_run_predictions(row, folder)
-            part = predictions.test if tested else predictions.val
-            assert part is not None
-            runs.append((row, part))
-            right[side].append(part.probabilities.argmax(axis=1) == part.labels)
-    split = "test" if tested else "val"
-    check_same_reviews(runs, split)
+        for side, row, folder, part in zip("AB", pair, (first, second), parts, strict=True):
+            predictions = read_run_predictions(row, folder)[part]
+            runs.append((row, predictions))
+            right[side].append(predictions.probabilities.argmax(axis=1) == predictions.labels)
+    check_same_reviews(runs, parts[0])
     seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}
     [difference] = differences(correct, level, {"A": seeds, "B": seeds})
     return Change(
-        experiment=a[0] if a[0] == b[0] else f"{a[0]} → {b[0]}",
-        protocol=a[1] if a[1] == b[1] else f"{a[1]} → {b[1]}",
-        excluded=a[2],
-        split=split,
+        experiment=" → ".join(dict.fromkeys(name for name, _ in keys)),
+        protocol=" → ".join(dict.fromkeys(_PROTOCOLS[part] for part in parts)),
+        excluded=keys[0][1],
+        part=parts[0],
         seeds=seeds,
         first=float(correct["A"].mean()),
         second=float(correct["B"].mean()),
@@ -243,10 +259,8 @@ def _settings(one: Row, two: Row) -> Iterable[str]:
         )
     for name in _MACHINE:
         yield from _difference(f"machine's {name}", one.hardware.get(name), two.hardware.get(name))
-    if one.settings_hash != two.settings_hash:
-        ours, theirs = _flat(comparable(one.config)), _flat(comparable(two.config))
-        for name in sorted(ours.keys() | theirs.keys()) if ours and theirs else ():
-            yield from _difference(f"setting {name}", ours.get(name), theirs.get(name))
+    if one.settings_hash != two.settings_hash and one.config and two.config:
+        yield from (f"setting {text}" for text in differing_settings(one.config, two.config))
 
 
 def _difference(name: str, one: Any, two: Any) -> Iterable[str]:
@@ -254,16 +268,9 @@ def _difference(name: str, one: Any, two: Any) -> Iterable[str]:
         yield f"{name}: {one} → {two}"
 
 
-def _flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(values, dict):
-        return {prefix: values}
-    items = (_flat(value, f"{prefix}.{name}" if prefix else name) for name, value in values.items())
-    return {name: value for item in items for name, value in item.items()}
-
-
 def _name(key: Key) -> str:
-    name, protocol, excluded = key
-    return f"{name} ({protocol}{f', without {excluded}' if excluded else ''})"
+    name, excluded = key
+    return name + (f" (without {excluded})" if excluded else "")
 
 
 def _list(seeds: Iterable[int]) -> str:

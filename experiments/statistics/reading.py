@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +11,19 @@ import numpy as np
 from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics, evaluate
 from experiments.records.predictions import Predictions, read_predictions
 from experiments.records.publishing import metrics_difference, read_published_evidence
-from experiments.records.row import ResultsError, Row
-from experiments.records.run_files import ROW_FILE, TEST_FILE, VAL_FILE, checksum
+from experiments.records.row import Part, ResultsError, Row
+from experiments.records.run_files import ROW_FILE, checksum, predictions_file
 
 
-@dataclass(frozen=True, eq=False)
-class RunPredictions:
-    """Predictions of a run, in id order.
-
-    Attributes:
-        test: Rows of the test part; None if the run was not tested.
-        val: Rows of the validation part.
-    """
-
-    test: Predictions | None
-    val: Predictions
-
-
-def read_run_predictions(row: Row, folder: Path) -> RunPredictions:
-    """Read the predictions of a row and check that its metrics follow from them.
+def read_run_predictions(row: Row, folder: Path) -> dict[Part, Predictions]:
+    """Read the predictions of a row, in id order, and check that its metrics follow from them.
 
     Args:
         row: An `ok` row from `read_rows(folder)`.
         folder: The folder or file that was read.
+
+    Returns:
+        Predictions of each part that the row has metrics of.
 
     Raises:
         ResultsError: Predictions are missing, damaged, or not those of the row (edited by hand, or
@@ -42,21 +31,22 @@ def read_run_predictions(row: Row, folder: Path) -> RunPredictions:
     """
     home = folder.parent if folder.is_file() else folder
     if row.evidence is not None:
-        evidence = read_published_evidence(home, row)
-        for part, metrics in (("test", row.test), ("val", row.val)):
-            found: Predictions = getattr(evidence, part)
-            if metrics and (
-                text := metrics_difference(metrics, evaluate(found.labels, found.probabilities))
-            ):
+        parts = read_published_evidence(home, row).parts
+        for part, predictions in parts.items():
+            found = evaluate(predictions.labels, predictions.probabilities)
+            if text := metrics_difference(row.parts[part], found):
                 raise ResultsError(
                     f"{home / row.evidence.file}: {part} {text} (row, evidence); restore the table "
                     "or publish the run again"
                 )
-        return RunPredictions(evidence.test if row.test else None, evidence.val)
+        return parts
     if not (home / ROW_FILE).is_file():
         home = home / row.experiment / f"seed-{row.seed}"
-    val = _read(home / VAL_FILE, row, row.val)
-    return RunPredictions(_read(home / TEST_FILE, row, row.test) if row.test else None, val)
+    return {
+        part: _read(home, predictions_file(home, row, part), row, metrics)
+        for part, metrics in row.parts.items()
+        if metrics is not None
+    }
 
 
 def rows_fingerprint(predictions: Predictions) -> str:
@@ -66,10 +56,10 @@ def rows_fingerprint(predictions: Predictions) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
+def _read(home: Path, file: Path, row: Row, metrics: Metrics) -> Predictions:
     predictions = read_predictions(file)
     remedy = "restore it, or run the experiment again"
-    expected = row.checksums.get(file.name)
+    expected = row.checksums.get(file.relative_to(home).as_posix())
     found = checksum(file)
     if expected is not None and expected != found:
         raise ResultsError(
@@ -79,9 +69,8 @@ def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:
     # Rows from before checksums were introduced are checked by their metrics.
     of_label = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
     loss = float(-np.log(np.maximum(of_label.astype(np.float64), LOG_LOSS_FLOOR)).mean())
-    if metrics is None or metrics.n != len(of_label):
-        stored = metrics.n if metrics else 0
-        raise ResultsError(f"{file}: {len(of_label)} rows, {ROW_FILE} says {stored}; {remedy}")
+    if metrics.n != len(of_label):
+        raise ResultsError(f"{file}: {len(of_label)} rows, {ROW_FILE} says {metrics.n}; {remedy}")
     if not math.isclose(loss, metrics.log_loss, rel_tol=1e-9, abs_tol=1e-12):
         raise ResultsError(
             f"{file}: its log loss is {loss:.6f}, {ROW_FILE} says {metrics.log_loss:.6f}: it was "

@@ -25,6 +25,7 @@ from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import ROW_FILE, read_rows, tables_in
 from experiments.statistics.reading import read_run_predictions, rows_fingerprint
+from experiments.statistics.table import analysed_part
 
 VOTES = ("given", "guessed", "neutral", "off-topic")
 VOTERS = 5
@@ -152,7 +153,7 @@ def write_subsets(folder: Path, root: str | None, audit_file: Path | None) -> li
     corpora: dict[str | None, Corpus] = {}
     files = []
     for source in sources:
-        rows = [row for row in read_rows(source) if row.status == "ok" and row.test]
+        rows = [row for row in read_rows(source) if row.status == "ok" and row.tested]
         if not rows:
             continue
         for row in rows:
@@ -198,8 +199,7 @@ def _figures(
     lines = []
     for row in rows:
         corpus, (test, (exact, _)) = corpora[row.excluded], tests[row.excluded]
-        predictions = read_run_predictions(row, source).test
-        assert predictions is not None
+        predictions = read_run_predictions(row, source)[analysed_part([row])]
         test_rows = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
         ours, theirs = rows_fingerprint(test_rows), rows_fingerprint(predictions)
         if row.corpus_fingerprint != corpus.fingerprint or ours != theirs:

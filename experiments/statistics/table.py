@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.predictions import Predictions
-from experiments.records.row import ResultsError, Row
+from experiments.records.row import Part, ResultsError, Row
 from experiments.statistics.calibration import (
     Bin,
     Scores,
@@ -23,7 +22,7 @@ from experiments.statistics.calibration import (
 from experiments.statistics.groups import group_letters
 from experiments.statistics.intervals import Interval, accuracy_interval
 from experiments.statistics.pairwise_tests import Difference, differences
-from experiments.statistics.reading import RunPredictions, read_run_predictions, rows_fingerprint
+from experiments.statistics.reading import read_run_predictions, rows_fingerprint
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Analysis:
     """Statistics of a table.
 
     Attributes:
-        split: `test`, or `val` if no row of the table was tested.
+        part: The part of the predictions that was analysed.
         fingerprint: Hash of the ids and labels, which all rows share.
         ids: int64[N], ascending.
         labels: int64[N].
@@ -61,12 +60,12 @@ class Analysis:
         intervals: Interval of the accuracy by experiment.
         differences: All pairs, in `order`.
         letters: Letters by experiment; two share one if and only if they do not differ.
-        calibration: Calibration by experiment; empty if `split` is `val`, on which the
-            temperature would be fitted.
+        calibration: Calibration by experiment, of part `test` alone: temperatures are fitted on
+            validation rows, of which the second fit of `refit` has none.
         left_out: `experiment, seed n: reason` for ok rows that are not analysed.
     """
 
-    split: Literal["test", "val"]
+    part: Part
     fingerprint: str
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -81,47 +80,55 @@ class Analysis:
     left_out: tuple[str, ...]
 
 
-def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis | None:
+def analysed_part(rows: Iterable[Row]) -> Part:
+    """Part that most of what is shown of rows is about: `test` if any has it, else `test_refit`."""
+    done = [row for row in rows if row.status == "ok"]
+    parts: tuple[Part, ...] = ("test", "test_refit", "val")
+    return next((part for part in parts if any(row.parts[part] for row in done)), "val")
+
+
+def analyse(
+    rows: Iterable[Row], folder: Path, level: float = 0.95, part: Part | None = None
+) -> Analysis | None:
     """Compute the statistics of comparable rows.
 
     Args:
-        rows: Rows of one corpus, protocol and profile, from `read_rows(folder)`. Failed and
+        rows: Rows of one corpus and profile, from `read_rows(folder)`. Failed and
             skipped ones are ignored.
         folder: Source of the rows: a benchmark, a run, a published folder or a .jsonl file.
         level: Confidence of intervals and tests.
+        part: Part of the predictions; None: that of `analysed_part`.
 
     Returns:
-        The statistics; None if no row is ok.
+        The statistics; None if no row has such predictions.
 
     Raises:
         ResultsError: Predictions are missing or changed, two rows have the same experiment and
             seed, or rows were evaluated on different reviews (both fingerprints are named).
     """
     done = sorted((r for r in rows if r.status == "ok"), key=lambda r: (r.experiment, r.seed))
-    if not done:
-        return None
-    split: Literal["test", "val"] = "test" if any(row.test for row in done) else "val"
+    part = part or analysed_part(done)
     left_out = tuple(
-        f"{row.experiment}, seed {row.seed}: not tested"
-        for row in done
-        if split == "test" and row.test is None
+        f"{row.experiment}, seed {row.seed}: not tested" for row in done if not row.parts[part]
     )
-    included = [row for row in done if split == "val" or row.test is not None]
+    included = [row for row in done if row.parts[part]]
+    if not included:
+        return None
     for row, other in zip(included, included[1:], strict=False):
         if (row.experiment, row.seed) == (other.experiment, other.seed):
             raise ResultsError(
                 f"{folder}: two rows of {row.experiment}, seed {row.seed}; analyse the rows of one "
-                "corpus, protocol and profile at a time"
+                "corpus and profile at a time"
             )
     runs = [(row, read_run_predictions(row, Path(folder))) for row in included]
-    check_same_reviews([(row, _part(run, split)) for row, run in runs], split)
+    check_same_reviews([(row, run[part]) for row, run in runs], part)
 
-    by_name: dict[str, list[tuple[Row, RunPredictions]]] = {}
+    by_name: dict[str, list[tuple[Row, dict[Part, Predictions]]]] = {}
     for row, run in runs:
         by_name.setdefault(row.experiment, []).append((row, run))
-    first = _part(runs[0][1], split)
+    first = runs[0][1][part]
     probabilities = {
-        name: np.stack([_part(run, split).probabilities for _, run in group])
+        name: np.stack([run[part].probabilities for _, run in group])
         for name, group in by_name.items()
     }
     right = {name: values.argmax(axis=2) == first.labels for name, values in probabilities.items()}
@@ -130,7 +137,7 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
     seeds = {name: tuple(row.seed for row, _ in by_name[name]) for name in order}
     pairs = differences(right, level, seeds)
     return Analysis(
-        split=split,
+        part=part,
         fingerprint=rows_fingerprint(first),
         ids=first.ids,
         labels=first.labels,
@@ -146,13 +153,13 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
         calibration={
             name: _calibration([run for _, run in by_name[name]])
             for name in order
-            if split == "test"
+            if part == "test"
         },
         left_out=left_out,
     )
 
 
-def check_same_reviews(runs: list[tuple[Row, Predictions]], split: str) -> None:
+def check_same_reviews(runs: list[tuple[Row, Predictions]], part: Part) -> None:
     """Refuse runs that were evaluated on different reviews.
 
     Raises:
@@ -165,7 +172,7 @@ def check_same_reviews(runs: list[tuple[Row, Predictions]], split: str) -> None:
         pair = f"{row.experiment} (seed {row.seed}) and {other.experiment} (seed {other.seed})"
         if len(one.ids) != len(two.ids) or expected != fingerprint:
             raise ResultsError(
-                f"{pair} were evaluated on different {split} rows: {len(one.ids):,} with "
+                f"{pair} were evaluated on different {part} rows: {len(one.ids):,} with "
                 f"fingerprint {expected}, {len(two.ids):,} with {fingerprint}; compare runs of one "
                 "corpus and size"
             )
@@ -176,15 +183,9 @@ def check_same_reviews(runs: list[tuple[Row, Predictions]], split: str) -> None:
             )
 
 
-def _part(run: RunPredictions, split: Literal["test", "val"]) -> Predictions:
-    part = run.test if split == "test" else run.val
-    assert part is not None
-    return part
-
-
-def _calibration(runs: list[RunPredictions]) -> Calibration:
-    temperatures = [fit_temperature(run.val.labels, run.val.probabilities) for run in runs]
-    tests = [_part(run, "test") for run in runs]
+def _calibration(runs: list[dict[Part, Predictions]]) -> Calibration:
+    temperatures = [fit_temperature(run["val"].labels, run["val"].probabilities) for run in runs]
+    tests = [run["test"] for run in runs]
     labels = [test.labels for test in tests]
     before = [test.probabilities.astype(np.float64) for test in tests]
     after = [apply_temperature(values, t) for values, t in zip(before, temperatures, strict=True)]

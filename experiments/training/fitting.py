@@ -12,6 +12,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
+from datamodules.store.encoder import ENCODER_FILE
 from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
@@ -158,7 +159,7 @@ def save_selection(folder: Path, identity: str, fit: Fit) -> None:
 def load_selection(folder: Path, identity: str) -> Fit | None:
     """Reads what `save_selection` of this version wrote for this run; None if nothing did."""
     file = folder / SELECTION_FILE
-    if not file.exists():
+    if not file.exists() or not (folder / ENCODER_FILE).exists():  # older ones kept no weights
         return None
     content = json.loads(file.read_bytes())
     if content["identity"] != identity or not content.keys() >= set(_OF_FIT):

@@ -12,12 +12,14 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from experiments.config.identity import config_hash
 from experiments.config.resolved import Resolved
+from experiments.config.track import track_of
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import Metrics, evaluate
-from experiments.records.predictions import Predictions, read_predictions, write_predictions
-from experiments.records.row import Row, row_to_dict
-from experiments.records.run_files import TEST_FILE, VAL_FILE, checksums
+from experiments.records.predictions import read_predictions
+from experiments.records.row import Row
+from experiments.records.row_schema import row_to_dict
+from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, checksums
 from experiments.training import ranks, wandb_run
 from experiments.training.devices import devices_of
 from experiments.training.fitting import Fit
@@ -32,7 +34,6 @@ def build_row(
     spec: RunSpec,
     resolved: Resolved,
     fits: list[Fit],
-    predictions: Predictions | None,
     tokens: int,
     energy: float | None,
     others_busy: float | None,
@@ -40,15 +41,14 @@ def build_row(
     started: str,
     code: tuple[str | None, bool | None],
 ) -> Row:
-    """Build the result row of a finished run.
+    """Build the result row of a finished run, whose models and predictions are written.
 
-    Writes the test predictions, and measures latency, throughput and size of the last fit's model.
+    Measures latency, throughput and size of the last fit's model.
 
     Args:
         spec: the run.
         resolved: its settings, those of the second fit under `refit`.
         fits: its fits, the one that chose the epoch first.
-        predictions: of the test rows; None where the run is not tested.
         tokens: real tokens trained on, over all processes.
         energy: in joules; None where no card tells.
         others_busy: share of the cores that other processes kept busy while it was fitted; None
@@ -58,13 +58,10 @@ def build_row(
         code: commit, and whether the code had uncommitted changes.
     """
     folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world_size
-    model: LitClassifier = full_model(resolved.cli.model, folder)  # this process measures alone
+    last = folder / REFIT if len(fits) == 2 else folder
+    model: LitClassifier = full_model(resolved.cli.model, last)  # this process measures alone
     data = resolved.cli.datamodule
-    data.encoder.save(folder)
-    test = None
-    if predictions is not None:
-        write_predictions(folder / TEST_FILE, predictions)
-        test = metrics_of(folder / TEST_FILE)
+    test, test_refit = folder / TEST_FILE, folder / REFIT / TEST_FILE
     memory = peak_memory_bytes()  # before `throughput` predicts in large batches
     device = trainer.strategy.root_device
     gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
@@ -85,7 +82,7 @@ def build_row(
     if others_busy is not None:
         machine["others_busy"] = others_busy
     names = ("encoder", "tokenizer", "model", "arrays")
-    files = [file for name in names for file in folder.glob(f"{name}.*")]
+    files = [file for name in names for file in last.glob(f"{name}.*")]
     return Row(
         experiment=spec.experiment,
         architecture=type(model).__name__,
@@ -95,7 +92,8 @@ def build_row(
         profile=spec.profile,
         seed=spec.seed,
         val=metrics_of(folder / VAL_FILE),
-        test=test,
+        test=metrics_of(test) if spec.test else None,
+        test_refit=metrics_of(test_refit) if spec.test and len(fits) == 2 else None,
         parameters=parameters,
         trainable_parameters=trained,
         train_seconds=sum(fit.seconds for fit in fits),
@@ -130,6 +128,9 @@ def build_row(
         checksums=checksums(folder),
         config=config,
         family=type(model).family,
+        task=type(data).task,
+        track=track_of(config),
+        deterministic=type(model).deterministic and data.vectors is None,
     )
 
 
@@ -199,7 +200,7 @@ def write_metrics(folder: Path, row: Row, costs: dict[str, float] | None = None)
         costs = {name: cost for name, cost in before.items() if "/" not in name}
     final: dict[str, Any] = {
         f"{part}/{name}": value
-        for part, metrics in (("val", row.val), ("test", row.test))
+        for part, metrics in row.parts.items()
         if metrics is not None
         for name, value in vars(metrics).items()
     }

@@ -17,15 +17,18 @@ from experiments.machine.environment import git_state, now
 from experiments.machine.load import Load
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
+from experiments.records.metrics import Metrics
 from experiments.records.predictions import read_predictions, write_predictions
-from experiments.records.row import Row
+from experiments.records.row import Part, Row
 from experiments.records.run_files import (
     CONFIG_FILE,
+    REFIT,
     TEST_FILE,
     VAL_FILE,
     check_files,
     checksums,
     read_row,
+    weights_folder,
     write_row,
 )
 from experiments.training import ranks, wandb_run
@@ -93,7 +96,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
     )
     exit_code, meter, load = 1, EnergyMeter(devices_of(resolved)), Load()
     try:
-        fits = [_fit_first(resolved, folder, logger, progress, stop)]
+        fits = [_fit_first(resolved, spec, logger, progress, stop)]
         if resolved.run.protocol == "refit":
             resolved = resolved.refitted()
             _, data = build_and_setup(resolved)
@@ -102,18 +105,15 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
             fits.append(refit(resolved, folder, epoch, second, _prefixed("refit, ", progress)))
         # Other ranks of this run would count as others.
         others_busy = load.others() if ranks.current().world_size == 1 else None
-        progress("predicting", 1.0)
-        resolved.cli.model.save(folder)  # collective for a sharded model
-        predictions = None  # those of validation are written already
-        if spec.test:
-            predictions = predict(resolved.cli.trainer, resolved.cli.model, data.loader("test"))
+        if len(fits) == 2:
+            _save_and_predict(resolved, folder / REFIT, spec.test, progress)
         tokens = sum(fit.clock.all_tokens() for fit in fits)
         stop.check("before the row was written")
         if not first:
             return None
         # The energy that a run used before it was interrupted is unknown.
         energy = None if resumed else meter.joules()
-        measures = predictions, tokens, energy, others_busy
+        measures = tokens, energy, others_busy
         row = build_row(spec, resolved, fits, *measures, config, started, code)
         test_log.record_evaluation(row, folder, row.ended, code)
         final = write_metrics(folder, row, step_costs(fits))
@@ -143,11 +143,29 @@ def test_run(folder: Path) -> Row:
     row = read_row(folder)
     if row.status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
-    if row.test is not None and not test_log.is_missing(row, folder):
+    if row.tested and not test_log.is_missing(row, folder):
         return row
     check_files(folder, row)
+    places: dict[Part, Path] = {"test": folder} if row.protocol == "holdout" else {}
+    if row.protocol == "refit":
+        places["test_refit"] = weights_folder(folder, row, "refit")
+        if places["test_refit"] != folder:  # older runs kept the weights of the second fit alone
+            places["test"] = folder
+    metrics = {
+        part: _test_weights(folder, place, row, refit=part == "test_refit")
+        for part, place in places.items()
+    }
+    row = dataclasses.replace(row.with_parts(metrics), checksums=checksums(folder))
+    test_log.record_evaluation(row, folder, now(), git_state())
+    write_metrics(folder, row)
+    write_row(folder, row)
+    return row
+
+
+def _test_weights(folder: Path, place: Path, row: Row, refit: bool) -> Metrics:
+    """Evaluates the weights of one fit of a run on the test rows."""
     resolved = Resolved.of_run(folder)
-    if resolved.run.protocol == "refit":
+    if refit:
         resolved = resolved.refitted()
     untrained, data = build_and_setup(resolved)
     if data.store.meta["fingerprint"] != row.corpus_fingerprint:
@@ -164,28 +182,26 @@ def test_run(folder: Path) -> Row:
             precision=row.precision,
             **one_process,
         )
-        model = type(untrained).load(folder)
+        model = type(untrained).load(place)
         if model.num_classes != untrained.num_classes:
             raise DataError(
                 f"{folder}: its model has {model.num_classes} classes and its corpus "
                 f"{untrained.num_classes}; they come from different runs: fit it again"
             )
         predictions = predict(trainer, model, data.loader("test"))
-    write_predictions(folder / TEST_FILE, predictions)
-    test = metrics_of(folder / TEST_FILE)
-    row = dataclasses.replace(row, test=test, checksums=checksums(folder))
-    test_log.record_evaluation(row, folder, now(), git_state())
-    write_metrics(folder, row)
-    write_row(folder, row)
-    return row
+    write_predictions(place / TEST_FILE, predictions)
+    return metrics_of(place / TEST_FILE)
 
 
 def _fit_first(
-    resolved: Resolved, folder: Path, logger: Any, progress: ProgressFn, stop: StopRequest
+    resolved: Resolved, spec: RunSpec, logger: Any, progress: ProgressFn, stop: StopRequest
 ) -> Fit:
-    """Fits, chooses the epoch and predicts validation, unless an earlier start has done so."""
-    identity = identity_of(resolved)
-    if (saved := ranks.broadcast(load_selection(folder, identity))) is not None:
+    """Fits, chooses the epoch and predicts, unless an earlier start has done so."""
+    folder, identity = spec.folder, identity_of(resolved)
+    saved = None
+    if (folder / TEST_FILE).exists() or not spec.test:
+        saved = load_selection(folder, identity)
+    if (saved := ranks.broadcast(saved)) is not None:
         if not ranks.is_rank_zero():
             saved.clock.tokens = 0  # rank 0 holds the sum over all ranks
         return saved
@@ -195,9 +211,24 @@ def _fit_first(
     stop.check("after the validation rows were predicted")
     if ranks.is_rank_zero():
         write_predictions(folder / VAL_FILE, predictions)
+    _save_and_predict(resolved, folder, spec.test, progress)
     if resolved.run.protocol == "refit":
         save_selection(folder, identity, fit)
     return fit
+
+
+def _save_and_predict(resolved: Resolved, place: Path, test: bool, progress: ProgressFn) -> None:
+    """Writes a fitted model, its encoder and, if wanted, its test predictions. Collective."""
+    progress("predicting", 1.0)
+    cli = resolved.cli
+    if ranks.is_rank_zero():
+        place.mkdir(exist_ok=True)
+        cli.datamodule.encoder.save(place)
+    cli.model.save(place)  # collective for a sharded model
+    if test:
+        predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("test"))
+        if ranks.is_rank_zero():
+            write_predictions(place / TEST_FILE, predictions)
 
 
 def _prefixed(prefix: str, progress: ProgressFn) -> ProgressFn:

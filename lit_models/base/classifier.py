@@ -74,6 +74,8 @@ class LitClassifier(L.LightningModule):
     net: nn.Module
     family: ClassVar[str] = "other"
     """Group of architectures in the report."""
+    deterministic: ClassVar[bool] = False
+    """True where nothing is drawn at random: every seed gives the same model."""
     notes: tuple[str, ...] = ()
     """Remarks on how this model was fitted, shown with its results."""
     loss_is_sum: ClassVar[bool] = False

@@ -130,7 +130,7 @@ def _mark(point: Point) -> Box:
 
 def _ends(one: Candidate) -> tuple[float, float]:
     """Interval in percent; the accuracy twice if there is none."""
-    interval = one.line.interval
+    interval = one.interval
     return (100 * interval.low, 100 * interval.high) if interval else (one.accuracy, one.accuracy)
 
 

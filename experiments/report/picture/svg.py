@@ -38,7 +38,7 @@ def picture(tables: Sequence[Table], name: str, folder: str) -> tuple[str, dict[
     """Draw every tested row of a published table.
 
     Args:
-        tables: Tables of each protocol.
+        tables: Tables of each profile and corpus.
         name: Name of the published table.
         folder: Folder of the files, relative to the Markdown file; empty for the same folder.
 
@@ -54,12 +54,12 @@ def picture(tables: Sequence[Table], name: str, folder: str) -> tuple[str, dict[
         raise ResultsError(
             f"table {name} has no tested row with a number of parameters, and its picture needs one"
         )
-    shown = {(one.protocol, one.line.experiment) for one in drawn}
+    shown = {one.line.experiment for one in drawn}
     left_out = [
-        f"`{line.experiment}` ({table.protocol})"
+        f"`{line.experiment}`"
         for table in tables
         for line in table.lines
-        if (table.protocol, line.experiment) not in shown
+        if line.experiment not in shown
     ]
     places = {theme: escape(f"{folder}{file}") for theme, file in FILES.items()}
     lines = [

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from experiments.config.registry import Registry
-from experiments.report.facts import PROTOCOLS
+from experiments.report.columns import ACCURACY
 from experiments.report.markdown import escape
 from experiments.report.tables import Line, Table
 from experiments.report.terminal import compact
@@ -16,7 +16,9 @@ OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 _GROUP = "group"
 _COLUMNS = (
     ("test accuracy %", "test_accuracy", 2),
-    (_GROUP, _GROUP, 0),
+    (_GROUP, f"{_GROUP} test_accuracy", 0),
+    ("refit %", "refit_accuracy", 2),
+    (_GROUP, f"{_GROUP} refit_accuracy", 0),
     ("F1 %", "f1", 2),
     ("log loss", "log_loss", 3),
     ("ECE %", "ece", 1),
@@ -31,7 +33,7 @@ def full_table(tables: Sequence[Table], name: str, registry: Registry) -> str:
     """Write all rows of a published table, in a grid for each of `tables`.
 
     Args:
-        tables: Tables of each protocol, profile and corpus.
+        tables: Tables of each profile and corpus.
         name: Name of the published table, for the command that makes its rows.
         registry: Registry with the descriptions of the experiments.
     """
@@ -53,41 +55,45 @@ def markdown_grid(rows: Sequence[Sequence[str]]) -> str:
 
 def _about(table: Table) -> str:
     facts = dict(table.facts)
-    protocol = f"Protocol `{table.protocol}`"
-    if table.protocol in PROTOCOLS:
-        protocol += f": {PROTOCOLS[table.protocol]}"
+    task = f"Task `{table.task}`" if table.task else ""
+    protocol = f"Protocols: {facts['Protocol']}"
     corpus = f"Corpus {escape(facts['Corpus'])}: {facts['Evaluated on']}"
     machine = facts.get("Machine", "") + f"; precision {facts['Precision']}"
-    parts = [corpus, protocol, escape(machine), *map(escape, table.notes)]
+    parts = [task, corpus, escape(protocol), escape(machine), *map(escape, table.notes)]
     return " ".join(part.rstrip(".") + "." for part in parts if part)
 
 
 def _grid(table: Table, registry: Registry) -> str:
-    heads = ["experiment", "what", "seeds", *(title for title, _, _ in _COLUMNS)]
-    rules = ("---" if key == _GROUP else "---:" for _, key, _ in _COLUMNS)
+    columns = [one for one in _COLUMNS if _is_shown(table, one[1].removeprefix(f"{_GROUP} "))]
+    heads = ["experiment", "what", "seeds", *(title for title, _, _ in columns)]
+    rules = ("---" if key.startswith(_GROUP) else "---:" for _, key, _ in columns)
     lines = [heads, ["---", "---", "---", *rules]]
     for line in table.lines:
         seeds = ", ".join(map(str, line.seeds))
         cells = [f"`{line.experiment}`", describe(line, registry), seeds]
-        lines.append(cells + [cell(line, key, digits) for _, key, digits in _COLUMNS])
+        lines.append(cells + [cell(line, key, digits) for _, key, digits in columns])
     return markdown_grid(lines)
+
+
+def _is_shown(table: Table, key: str) -> bool:
+    return any(line.values.get(key) for line in table.lines)
 
 
 def cell(line: Line, key: str, digits: int) -> str:
     """Format a value: accuracies with spread and interval, counts in few characters."""
-    if key == _GROUP:
-        return line.group or "–"
-    value = line.values[key]
+    if key.startswith(_GROUP):
+        return line.groups.get(key.removeprefix(f"{_GROUP} ")) or "–"
+    value = line.values.get(key)
     if value is None:
         return "–"
     if key == "parameters":
         return compact(value.mean)
     text = f"{value.mean:,.{digits}f}"
-    if key != "test_accuracy":
+    if key not in ACCURACY.values() or key == ACCURACY["val"]:
         return text
     text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"
-    if line.interval:  # one digit, since half its width is some tenths of a point
-        text += f" [{100 * line.interval.low:.1f}, {100 * line.interval.high:.1f}]"
+    if interval := line.intervals.get(key):  # one digit: half its width is some tenths of a point
+        text += f" [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
     return text
 
 
@@ -107,7 +113,9 @@ def _how(table: Table, name: str) -> str:
     command = f"lit-sentiment benchmark NAME --profile {table.profile}"
     command += "" if table.profile in OFFLINE else " --root DIR"
     command += f" --seeds {' '.join(map(str, seeds))} --name {name}"
-    command += f" --run.protocol {table.protocol}"  # the file of an experiment may set another one
+    protocols = sorted({row.protocol for line in table.lines for row in line.rows})
+    # The file of an experiment may set another one.
+    command += f" --run.protocol {protocols[0] if len(protocols) == 1 else 'PROTOCOL'}"
     return " ".join([*sentences, f"Each row: `{command}`."])
 
 

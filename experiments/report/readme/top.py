@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from experiments.config.registry import Registry
 from experiments.records.row import ResultsError
+from experiments.report.columns import ACCURACY
 from experiments.report.facts import PROTOCOLS
 from experiments.report.readme.grids import cell, describe, interval_scope, markdown_grid, wrap
 from experiments.report.tables import Line, Table
+from experiments.statistics.intervals import Interval
 
 ROWS = 10
 WITHIN = 2.0  # points of test accuracy below the best: close enough to be compared by cost
+_KEYS = {"holdout": ACCURACY["test"], "refit": ACCURACY["test_refit"]}
 _CHEAP = ("parameters", "train_seconds", "latency")
 # Heading, key of `tables.COLUMNS`, digits.
 _COLUMNS = (
-    ("test accuracy %", "test_accuracy", 2),
     ("log loss", "log_loss", 3),
     ("parameters", "parameters", 0),
     ("training s", "train_seconds", 0),
@@ -28,7 +30,7 @@ class Candidate:
 
     Attributes:
         protocol: `holdout` or `refit`.
-        line: Its line in the table of the protocol.
+        line: Its line of the table.
         accuracy: Test accuracy in percent, mean over seeds.
     """
 
@@ -36,22 +38,33 @@ class Candidate:
     line: Line
     accuracy: float
 
+    @property
+    def key(self) -> str:
+        """Column of its accuracy."""
+        return _KEYS[self.protocol]
+
+    @property
+    def interval(self) -> Interval | None:
+        """Interval of its accuracy."""
+        return self.line.intervals.get(self.key)
+
 
 def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
     """List the tested experiments of a published table, by falling test accuracy.
 
     Args:
-        tables: Tables of each protocol.
+        tables: Tables of each profile and corpus.
         name: Name of the published table, for errors.
 
     Raises:
         ResultsError: No row was tested, or the rows have several corpora or profiles.
     """
     candidates = [
-        Candidate(table.protocol, line, value.mean)
+        Candidate(protocol, line, value.mean)
         for table in tables
         for line in table.lines
-        if (value := line.values["test_accuracy"])
+        for protocol, key in _KEYS.items()
+        if (value := line.values.get(key))
     ]
     if not candidates:
         raise ResultsError(f"table {name} has no tested row; its picture and top rows need one")
@@ -90,7 +103,7 @@ def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str)
     """Write the selected rows as Markdown, with the rule of selection.
 
     Args:
-        tables: Tables of each protocol.
+        tables: Tables of each profile and corpus.
         name: Name of the published table.
         registry: Registry with the descriptions of the experiments.
         link: Link to the full table.
@@ -100,10 +113,12 @@ def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str)
     """
     candidates = find_candidates(tables, name)
     chosen = select_rows(candidates)
-    heads = ["experiment", "what it is", "protocol", *(title for title, _, _ in _COLUMNS)]
-    lines = [heads, ["---", "---", "---", *("---:" for _ in _COLUMNS)]]
+    heads = ["experiment", "what it is", "protocol", "test accuracy %"]
+    heads += [title for title, _, _ in _COLUMNS]
+    lines = [heads, ["---", "---", "---", "---:", *("---:" for _ in _COLUMNS)]]
     for one in chosen:
         cells = [f"`{one.line.experiment}`", describe(one.line, registry), one.protocol]
+        cells.append(cell(one.line, one.key, 2))
         lines.append(cells + [cell(one.line, key, digits) for _, key, digits in _COLUMNS])
     return "\n\n".join(
         [markdown_grid(lines), wrap(_rule(candidates, chosen)), wrap(_units(chosen)), _link(link)]
@@ -130,7 +145,7 @@ def _rule(candidates: Sequence[Candidate], chosen: Sequence[Candidate]) -> str:
 
 
 def _units(chosen: Sequence[Candidate]) -> str:
-    intervals = [one.line.interval for one in chosen if one.line.interval]
+    intervals = [one.interval for one in chosen if one.interval]
     brackets = (
         f"In brackets the 95% interval over {interval_scope(intervals)}; log"
         if intervals

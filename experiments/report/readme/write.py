@@ -109,10 +109,10 @@ class _Results:
 
 
 def _read(folder: Path, name: str) -> list[Table]:
-    """Read the tables of the published NAME, by protocol, profile and corpus."""
+    """Read the tables of the published NAME, by profile and corpus."""
     path = folder / f"{name}.jsonl"
     if path not in tables_in(folder):
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
     log = test_log.read(folder / test_log.LOG_FILE)
-    return build_tables(read_rows(path), log, lambda done: analyse_rows(done, path))
+    return build_tables(read_rows(path), log, lambda done, part: analyse_rows(done, path, part))

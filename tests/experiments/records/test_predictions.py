@@ -7,11 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import softmax
+from sklearn.metrics import roc_auc_score
 
-from experiments.records.evidence import quantise, read_evidence, write_evidence
+from experiments.records.evidence import log_odds, read_evidence, write_evidence
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import Predictions, read_predictions, write_predictions
-from experiments.records.row import ResultsError
+from experiments.records.row import Part, ResultsError
 from tests.rows import make_predictions
 
 
@@ -93,44 +95,56 @@ def test_shapes_must_fit() -> None:
         Predictions(p.ids.astype(np.int32), p.labels, p.probabilities)
 
 
-def test_quantising_two_classes_rounds_half_down() -> None:
-    one = np.array([0.5, 0.0, 1.0, 0.5 + 1e-12, 0.5 - 1e-12, 1.5 / 65535, 0.25])
-    counts = quantise(np.stack([1 - one, one], axis=1))
-    assert counts[:, 1].tolist() == [32767, 0, 65535, 32768, 32767, 1, 16384]
-    assert (counts.sum(axis=1, dtype=int) == 65535).all()
-
-
 @pytest.mark.parametrize("classes", [2, 3, 7])
-def test_quantising_never_changes_the_predicted_class(classes: int) -> None:
+def test_rounding_never_changes_the_predicted_class(classes: int) -> None:
     generator = np.random.default_rng(classes)
     # Classes closer to each other than a step, and exact ties, are where rounding could bite.
     close = 1 / classes + generator.normal(0, 4e-6, (20_000, classes))
     close[:2000] = close[:2000].round(5)
     close[2000:2100] = 1 / classes
     close[2100:2110] = np.eye(classes)[0]
+    close[2110:2120] = np.eye(classes)[-1]
+    close[2120:2130, -1] += 1e-12
     close /= close.sum(axis=1, keepdims=True)
-    counts = quantise(close)
-    np.testing.assert_array_equal(counts.argmax(axis=1), close.argmax(axis=1))
-    assert (counts.sum(axis=1, dtype=int) == 65535).all()
-    assert np.abs(counts / 65535 - close).max() <= 2 / 65535
+    odds = np.concatenate([np.zeros((len(close), 1)), log_odds(close)], axis=1)
+    np.testing.assert_array_equal(odds.argmax(axis=1), close.argmax(axis=1))
+    assert np.abs(softmax(odds, axis=1) - close).max() <= 1e-5
+
+
+def test_confident_predictions_keep_their_order(tmp_path: Path) -> None:
+    sure = np.array([1e-300, 1e-250, 1e-30, 1e-20, 1e-10])
+    both = np.concatenate([np.stack([sure, 1 - sure], 1), np.stack([1 - sure, sure], 1)])
+    labels = np.array([1, 0, 1, 0, 1, 0, 0, 1, 0, 1])
+    kept = Predictions(np.arange(10), labels, both)
+    found = write_evidence(tmp_path / "a.npz", {"val": kept}).parts["val"]
+    wanted = np.argsort(np.log(both[:, 1]) - np.log(both[:, 0]))
+    odds = np.log(found.probabilities[:, 1]) - np.log(found.probabilities[:, 0])
+    np.testing.assert_array_equal(np.argsort(odds), wanted)
+    # Probabilities near 1 are equal numbers, their areas under the curve are not.
+    assert evaluate(labels, found.probabilities).auroc == evaluate(labels, both).auroc
+    assert evaluate(labels, both).auroc == pytest.approx(roc_auc_score(labels, odds), abs=1e-12)
 
 
 def test_evidence_round_trip(tmp_path: Path) -> None:
     test = make_predictions(300, classes=3)
     val = make_predictions(30, classes=3, seed=1, ids=np.arange(30) * 7 + 4)
     path = tmp_path / "cnn-seed-0.npz"
-    written = write_evidence(path, test, val)
+    parts: dict[Part, Predictions] = {"val": val, "test": test}
+    parts["test_refit"] = make_predictions(300, classes=3, seed=2)
+    written = write_evidence(path, parts)
     read = read_evidence(path, written.checksum)
-    for before, after in ((test, read.test), (val, read.val)):
+    assert read.parts.keys() == parts.keys()
+    for part, before in parts.items():
+        after = read.parts[part]
         np.testing.assert_array_equal(after.ids, before.ids)
         np.testing.assert_array_equal(after.labels, before.labels)
-        np.testing.assert_allclose(after.probabilities, before.probabilities, atol=2 / 65535)
+        np.testing.assert_allclose(after.probabilities, before.probabilities, atol=1e-3)
         assert evaluate(after.labels, after.probabilities).accuracy == (
             evaluate(before.labels, before.probabilities).accuracy
         )
     with np.load(path, allow_pickle=False) as archive:
-        assert archive["test_counts"].shape == (2, 300)
-        assert archive["test_counts"].dtype == np.uint16
+        assert archive["test_log_odds"].shape == (2, 300)
+        assert archive["test_log_odds"].dtype == np.float16
         assert archive["test_labels"].dtype == np.uint8
 
 
@@ -142,14 +156,15 @@ def test_evidence_is_small(tmp_path: Path) -> None:
     labels = generator.integers(0, 2, 27_500)
     test = Predictions(np.arange(25_000), labels[:25_000], both[:25_000])
     path = tmp_path / "cnn-seed-0.npz"
-    write_evidence(path, test, Predictions(ids, labels[25_000:], both[25_000:]))
-    assert path.stat().st_size <= 100_000
+    val = Predictions(ids, labels[25_000:], both[25_000:])
+    write_evidence(path, {"val": val, "test": test, "test_refit": test})
+    assert path.stat().st_size <= 200_000
 
 
-@pytest.mark.parametrize("name", ["test_labels", "val_id_steps", "test_counts", "checksum"])
+@pytest.mark.parametrize("name", ["test_labels", "val_id_steps", "test_log_odds", "checksum"])
 def test_edited_evidence_is_named(tmp_path: Path, name: str) -> None:
     path = tmp_path / "cnn-seed-0.npz"
-    write_evidence(path, make_predictions(20), make_predictions(10))
+    write_evidence(path, {"val": make_predictions(10), "test": make_predictions(20)})
     with np.load(path, allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in archive.files}
     if name == "checksum":
@@ -164,8 +179,8 @@ def test_edited_evidence_is_named(tmp_path: Path, name: str) -> None:
 
 def test_evidence_of_another_run_does_not_fit_the_row(tmp_path: Path) -> None:
     path = tmp_path / "cnn-seed-0.npz"
-    first = write_evidence(path, make_predictions(20), make_predictions(10))
-    write_evidence(path, make_predictions(20, seed=5), make_predictions(10))
+    first = write_evidence(path, {"val": make_predictions(10), "test": make_predictions(20)})
+    write_evidence(path, {"val": make_predictions(10), "test": make_predictions(20, seed=5)})
     with pytest.raises(ResultsError, match=f"its row says {first.checksum[:12]}"):
         read_evidence(path, first.checksum)
 
@@ -174,7 +189,7 @@ def test_evidence_of_another_run_does_not_fit_the_row(tmp_path: Path) -> None:
 def test_damaged_evidence_is_named(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "cnn-seed-0.npz"
     if damage != "absent":
-        write_evidence(path, make_predictions(20), make_predictions(10))
+        write_evidence(path, {"val": make_predictions(10), "test": make_predictions(20)})
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:200])
     if damage == "garbage":

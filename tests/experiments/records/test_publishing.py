@@ -10,7 +10,12 @@ import experiments
 from experiments.config.registry import ConfigError
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import write_predictions
-from experiments.records.publishing import publish, read_published_evidence, verify_published
+from experiments.records.publishing import (
+    SUPERSEDED,
+    publish,
+    read_published_evidence,
+    verify_published,
+)
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_row, read_rows, tables_in, write_row
 from tests.rows import make_predictions, make_row, make_run
@@ -31,8 +36,8 @@ def test_publish_computes_metrics_from_what_it_stores(tmp_path: Path) -> None:
     for run, row in zip(runs, rows, strict=True):
         before = read_row(run)
         evidence = read_published_evidence(home, row)
-        assert row.test == evaluate(evidence.test.labels, evidence.test.probabilities)
-        assert row.val == evaluate(evidence.val.labels, evidence.val.probabilities)
+        for part, found in evidence.parts.items():
+            assert row.parts[part] == evaluate(found.labels, found.probabilities)
         assert before.test and row.test
         assert row.test.accuracy == before.test.accuracy
         assert row.test.log_loss != before.test.log_loss
@@ -48,28 +53,37 @@ def test_publishing_again_replaces_the_row(tmp_path: Path) -> None:
     assert [(row.seed, row.epochs) for row in rows] == [(0, 3), (1, 5)]
 
 
-def test_protocols_share_a_table_but_no_file(tmp_path: Path) -> None:
+def test_corpora_share_a_table_but_no_file(tmp_path: Path) -> None:
     home = tmp_path / "published"
     publish([make_run(tmp_path / "one")], "imdb", home)
-    refit = make_run(tmp_path / "two", data=3, protocol="refit", corpus="IMDB / own")
-    publish([refit], "imdb", home)
-    publish([refit], "imdb", home)
+    other = make_run(tmp_path / "two", data=3, corpus="IMDB / own")
+    publish([other], "imdb", home)
+    publish([other], "imdb", home)
     files = sorted(row.evidence.file for row in verify_published(home) if row.evidence)
-    assert files == ["imdb/cnn-seed-0-refit-quick-IMDB___own.npz", "imdb/cnn-seed-0.npz"]
+    assert files == ["imdb/cnn-seed-0-quick-IMDB___own.npz", "imdb/cnn-seed-0.npz"]
 
 
-def test_a_replaced_rows_evidence_goes_with_it(tmp_path: Path) -> None:
+def test_a_replaced_row_is_kept_with_its_evidence(tmp_path: Path) -> None:
     home = tmp_path / "published"
-    publish([make_run(tmp_path / "one")], "imdb", home)
+    [first] = publish([make_run(tmp_path / "one")], "imdb", home)
     refit = make_run(tmp_path / "two", data=3, protocol="refit")
-    publish([refit], "imdb", home)
-    [gone, left] = (home / "imdb.jsonl").read_text().splitlines()
-    assert json.loads(gone)["protocol"] == "holdout"
-    (home / "imdb.jsonl").write_text(left + "\n")  # the row without a further name is withdrawn
-    (home / "imdb" / "cnn-seed-0.npz").unlink()
+    [second] = publish([refit], "imdb", home)
     publish([make_run(tmp_path / "three", data=5, protocol="refit")], "imdb", home)
     assert [path.name for path in (home / "imdb").iterdir()] == ["cnn-seed-0.npz"]
-    assert [row.protocol for row in verify_published(home)] == ["refit"]
+    assert len(verify_published(home)) == 1
+    kept = verify_published(home / SUPERSEDED)
+    assert len(kept) == len({row.evidence.file for row in kept if row.evidence}) == 2
+    for before, row in zip((first, second), kept, strict=True):
+        assert dataclasses.replace(row, evidence=None) == dataclasses.replace(before, evidence=None)
+        assert before.evidence and row.evidence
+        assert before.evidence.checksum == row.evidence.checksum
+
+
+def test_both_fits_of_a_run_are_published(tmp_path: Path) -> None:
+    [row] = publish([make_run(tmp_path / "one", protocol="refit")], "imdb", tmp_path / "published")
+    assert row.test and row.test_refit and row.test != row.test_refit
+    evidence = read_published_evidence(tmp_path / "published", row)
+    assert evidence.parts.keys() == {"val", "test", "test_refit"}
 
 
 def test_no_machine_path_is_published(tmp_path: Path) -> None:
@@ -170,16 +184,21 @@ def test_nothing_published_verifies_as_nothing(tmp_path: Path) -> None:
     assert verify_published(tmp_path) == []
 
 
-@pytest.mark.parametrize("table", tables_in(PUBLISHED), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "table",
+    [*tables_in(PUBLISHED), *tables_in(PUBLISHED / SUPERSEDED)],
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
 def test_committed_tables_follow_from_their_evidence(table: Path) -> None:
     rows = read_rows(table)
     assert rows
-    verified = {(row.experiment, row.seed, row.protocol) for row in verify_published(PUBLISHED)}
+    home = table.parent
+    verified = {(row.experiment, row.seed, row.config_hash) for row in verify_published(home)}
     for row in rows:
-        assert (row.experiment, row.seed, row.protocol) in verified
-        assert row.evidence and row.test
-        assert (PUBLISHED / row.evidence.file).stat().st_size <= 100_000
-        evidence = read_published_evidence(PUBLISHED, row)
-        assert row.test.n == len(evidence.test.ids)
-        predicted = evidence.test.probabilities.argmax(axis=1)
-        assert row.test.accuracy == (predicted == evidence.test.labels).mean()
+        assert (row.experiment, row.seed, row.config_hash) in verified
+        assert row.evidence and row.tested
+        assert (home / row.evidence.file).stat().st_size <= 200_000
+        for part, found in read_published_evidence(home, row).parts.items():
+            assert (metrics := row.parts[part]) and metrics.n == len(found.ids)
+            right = found.probabilities.argmax(axis=1) == found.labels
+            assert metrics.accuracy == right.mean()

@@ -11,7 +11,10 @@ import pytest
 
 import experiments
 from experiments.config.identity import config_hash
-from experiments.records.row import LATER, ResultsError, Row, row_from_dict, row_to_dict
+from experiments.config.track import track_of
+from experiments.records.metrics import Metrics
+from experiments.records.row import ResultsError, Row
+from experiments.records.row_schema import LATER, SINCE, row_from_dict, row_to_dict
 from experiments.records.run_files import (
     collect,
     read_config,
@@ -24,16 +27,23 @@ from tests.rows import make_metrics, make_row
 PUBLISHED = Path(experiments.__path__[0]) / "results"
 
 
+PUBLISHED_VECTORS = "datamodules.vectors.published"
+
+
+def word2vec(text: str) -> dict[str, Any]:
+    return {"class_path": "datamodules.vectors.word2vec.Word2Vec", "init_args": {"text": text}}
+
+
 def test_the_schema_is_the_written_one() -> None:
     names = [field.name for field in dataclasses.fields(Row)]
     expected = """experiment architecture corpus corpus_fingerprint protocol profile seed status
-        reason val test parameters trainable_parameters train_seconds vectors_seconds
+        reason val test test_refit parameters trainable_parameters train_seconds vectors_seconds
         seconds_to_best epochs best_epoch
         train_tokens_per_second peak_memory_bytes peak_gpu_memory_bytes latency_ms_p50
         latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
         checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
         config_hash wandb_run notes history evidence excluded train_rows checksums config
-        family schema"""
+        family task problem track deterministic threshold schema"""
     assert names == expected.split()
 
 
@@ -63,12 +73,17 @@ def test_round_trip(tmp_path: Path, row: Row) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["row.json"]
 
 
+def of_schema(row: dict[str, Any], schema: int) -> dict[str, Any]:
+    """A row without the fields that came after a schema."""
+    later = {name for since, fields in SINCE.items() if since > schema for name in fields}
+    return {k: v for k, v in row.items() if k not in later} | {"schema": schema}
+
+
 def test_a_row_of_schema_1_takes_its_settings_from_the_run_folder(tmp_path: Path) -> None:
-    old = json.loads(write_row(tmp_path, make_row()).read_text()) | {"schema": 1}
-    del old["config"], old["family"]
+    old = of_schema(json.loads(write_row(tmp_path, make_row()).read_text()), 1)
     (tmp_path / "row.json").write_text(json.dumps(old))
     alone = read_row(tmp_path)
-    assert alone.config == {} and alone.schema == 2 and alone.settings_hash == alone.config_hash
+    assert alone.config == {} and alone.schema == 3 and alone.settings_hash == alone.config_hash
 
     config = {"model": {"class_path": "lit_models.cnn.CNN", "init_args": {"filters": 7}}}
     (tmp_path / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
@@ -77,6 +92,43 @@ def test_a_row_of_schema_1_takes_its_settings_from_the_run_folder(tmp_path: Path
     assert row.config == config and row.config_hash == alone.config_hash
     assert row.settings_hash == config_hash(today) != alone.settings_hash
     assert read_config(tmp_path) == today
+
+
+@pytest.mark.parametrize("protocol", ["holdout", "refit"])
+@pytest.mark.parametrize("test", [make_metrics(), None])
+def test_the_test_figures_of_an_older_refit_are_those_of_its_second_fit(
+    tmp_path: Path, protocol: str, test: Metrics | None
+) -> None:
+    row = make_row(protocol=protocol, test=test, corpus="imdb")
+    path = write_row(tmp_path, row)
+    path.write_text(json.dumps(of_schema(json.loads(path.read_text()), 2)))
+    found = read_row(tmp_path)
+    assert found.task == "imdb-v1" and found.problem == "classification"
+    parts = {"holdout": (test, None), "refit": (None, test)}[protocol]
+    assert (found.test, found.test_refit) == parts and found.tested == (test is not None)
+    assert read_row(write_row(tmp_path, found).parent) == found
+
+
+@pytest.mark.parametrize(
+    ("part", "settings", "track"),
+    [
+        ("model", {"dropout": 0.5}, "labels"),
+        ("model", {"source": "bert-base-uncased"}, "open weights"),
+        ("model", {"source": None}, "labels"),
+        ("model", {"text": "train+unlabelled"}, "unlabelled"),
+        ("data", {"vectors": None}, "labels"),
+        ("data", {"vectors": word2vec("train")}, "labels"),
+        ("data", {"vectors": word2vec("train+unlabelled")}, "unlabelled"),
+        (
+            "data",
+            {"vectors": {"class_path": "datamodules.vectors.published.GloVe"}},
+            "open weights",
+        ),
+        ("data", {"vectors": {"class_path": "datamodules.vectors.GloVe"}}, "open weights"),
+    ],
+)
+def test_the_track_says_what_was_learnt_from(part: str, settings: Any, track: str) -> None:
+    assert track_of({part: {"class_path": "a.B", "init_args": settings}}) == track
 
 
 def test_a_diverged_epoch_becomes_null(tmp_path: Path) -> None:
@@ -115,8 +167,9 @@ def test_rows_do_not_contradict_themselves(changes: dict, message: str) -> None:
         (lambda row: row | {"acuracy": 1}, "unknown field 'acuracy'. rows are written by"),
         (lambda row: row | {"val": row["val"] | {"x": 1}}, "unknown field 'val.x'"),
         (lambda row: {k: v for k, v in row.items() if k != "epochs"}, "missing field 'epochs'"),
-        (lambda row: row | {"schema": 3}, "field 'schema' is 3; this program reads 1 and 2"),
+        (lambda row: row | {"schema": 4}, "field 'schema' is 4; this program reads 1, 2, 3"),
         (lambda row: row | {"schema": 1}, "unknown field 'config' of schema 1"),
+        (lambda row: row | {"schema": 2}, "unknown field 'deterministic' of schema 2"),
         (lambda row: {k: v for k, v in row.items() if k != "config"}, "missing field 'config'"),
         (lambda row: {k: v for k, v in row.items() if k != "schema"}, "field 'schema' is None"),
         (lambda row: row | {"seed": True}, "field 'seed' is True; it must be int"),

@@ -67,15 +67,15 @@ def test_fit_and_test_log_each_evaluation_once(log: Path, tmp_path: Path) -> Non
     assert main(["test", str(folder)]) == 0
     assert main(["test", str(folder)]) == 0  # shows what is there, evaluates nothing
     row = read_row(folder)
-    assert row.test is not None
-    [line] = log.read_text().splitlines()
-    assert json.loads(line) == {
-        "time": json.loads(line)["time"],
+    first, second = map(json.loads, log.read_text().splitlines())
+    assert row.test and row.test_refit
+    assert first == {
+        "time": first["time"],
         "experiment": "tfidf_logreg",
         "architecture": "TfidfLogReg",
         "corpus": "toy",
         "corpus_fingerprint": row.corpus_fingerprint,
-        "protocol": "refit",
+        "protocol": "holdout",
         "profile": "smoke",
         "seed": 0,
         "config_hash": row.config_hash,
@@ -86,11 +86,13 @@ def test_fit_and_test_log_each_evaluation_once(log: Path, tmp_path: Path) -> Non
         "n": row.test.n,
         "run": "fit/tfidf_logreg/seed-0",
     }
+    refit = {name: getattr(row.test_refit, name) for name in ("accuracy", "log_loss", "n")}
+    assert second == first | {"protocol": "refit"} | refit
     fit(tmp_path, "--test", "--rerun")
-    assert [one.seed for one in read()] == [0, 0]
-    log.unlink()  # a figure without its line is evaluated again
+    assert [one.protocol for one in read()] == ["holdout", "refit"] * 2
+    log.write_text(json.dumps(first) + "\n")  # a figure without its line is evaluated again
     assert main(["test", str(folder)]) == 0
-    assert is_logged(read(), read_row(folder)) and len(read()) == 1
+    assert is_logged(read(), read_row(folder)) and len(read()) == 3
 
 
 def test_a_benchmark_logs_too(log: Path, tmp_path: Path) -> None:
@@ -102,7 +104,8 @@ def test_a_benchmark_logs_too(log: Path, tmp_path: Path) -> None:
     words = ("--data=tests.toys.OfficialToy", "--run.wandb_mode=disabled")
     spec = RunSpec("tfidf_logreg", "b", "smoke", 3, tmp_path / "run", settings, words)
     row = execute(spec)
-    assert [(one.seed, one.time) for one in read()] == [(3, row.ended)] and is_logged(read(), row)
+    assert [(one.seed, one.time) for one in read()] == [(3, row.ended)] * 2
+    assert is_logged(read(), row)
 
 
 def test_other_corpora_leave_no_line(log: Path, tmp_path: Path) -> None:

@@ -32,9 +32,9 @@ def test_what_got_worse_what_changed_and_what_is_missing(
     assert main(["compare", str(a), str(b), "--json", str(json_file)]) == 1
     shown = capsys.readouterr().out
     for text in (
-        "B lacks gru (holdout)",
-        "A lacks bag (holdout)",
-        "B lacks seed 2 of lstm (holdout)",
+        "B lacks gru",
+        "A lacks bag",
+        "B lacks seed 2 of lstm",
         "cnn: version of torch: 2.13.0 → 9",
         "cnn: precision: 32-true → 16-mixed",
         "cnn: setting model.init_args.dropout: 0.1 → 0.5",
@@ -69,7 +69,7 @@ def test_runs_without_test_figures_are_compared_on_validation(
     two = made_run(tmp_path / "b", "cnn", 0.9, tested=False)
     assert main(["compare", str(one), str(two)]) == 0
     assert "validation rows" in capsys.readouterr().out
-    assert compare(one, two).changes[0].split == "val"
+    assert compare(one, two).changes[0].part == "val"
 
 
 def test_what_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,7 +84,7 @@ def test_what_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[s
         ("b", "different test rows: 1,000 with fingerprint .*, 1,000 with "),
         ("c", "1,000 with fingerprint .*, 500 with "),
         ("d", "no seed is in both; A has 0, B has 7"),
-        ("e", "no experiment is in both: A has cnn .holdout., lstm .holdout.; B has bag"),
+        ("e", "no experiment is in both: A has cnn, lstm; B has bag"),
         ("none", "no finished runs here"),
     ):
         with pytest.raises(ResultsError, match=message):

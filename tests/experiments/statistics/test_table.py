@@ -36,7 +36,7 @@ def test_all_statistics_of_a_benchmark(tmp_path: Path) -> None:
     write_row(failed, make_row(experiment="gru", status="failed", reason="out of memory"))
     analysis = analysed(tmp_path)
     assert set(analysis.order) == {"cnn", "bag", "lstm"} and analysis.order[-1] == "lstm"
-    assert analysis.split == "test" and analysis.left_out == ()
+    assert analysis.part == "test" and analysis.left_out == ()
     assert analysis.seeds == {"cnn": (0, 1, 2), "lstm": (0, 1, 2), "bag": (0,)}
     assert (analysis.labels == LABELS).all()
     accuracies = [r.test.accuracy for r in read_rows(tmp_path) if r.test and r.experiment == "cnn"]
@@ -75,24 +75,25 @@ def test_the_published_table_has_statistics(table: str) -> None:
     rows = [
         row
         for row in read_table(PUBLISHED / f"{table}.jsonl")
-        if row.protocol == "refit" and row.excluded is None
+        if row.test_refit and row.excluded is None
     ]
-    analysis = analyse(rows, PUBLISHED)
+    analysis = analyse(rows, PUBLISHED, part="test_refit")
     assert analysis is not None
     for row in rows:
-        assert row.test is not None
+        assert row.test_refit is not None
         if analysis.seeds[row.experiment] == (row.seed,):
-            assert analysis.intervals[row.experiment].mean == pytest.approx(row.test.accuracy)
+            mean = analysis.intervals[row.experiment].mean
+            assert mean == pytest.approx(row.test_refit.accuracy)
     assert analysis.letters[analysis.order[0]].startswith("a")
 
 
 def test_validation_alone_and_rows_not_tested(tmp_path: Path) -> None:
     made_run(tmp_path, "cnn", 0.9, tested=False)
     analysis = analysed(tmp_path)
-    assert analysis.split == "val" and analysis.calibration == {} and len(analysis.labels) == 100
+    assert analysis.part == "val" and analysis.calibration == {} and len(analysis.labels) == 100
     made_run(tmp_path, "bag", 0.9)
     analysis = analysed(tmp_path)
-    assert analysis.split == "test" and analysis.order == ["bag"]
+    assert analysis.part == "test" and analysis.order == ["bag"]
     assert analysis.left_out == ("cnn, seed 0: not tested",)
     assert analyse([], tmp_path) is None
 
@@ -132,7 +133,7 @@ def test_rows_of_before_checksums_are_held_against_their_metrics(tmp_path: Path)
     path.write_text(json.dumps(old))
     row = read_row(folder)
     assert row.checksums == {}
-    assert read_run_predictions(row, folder).test is not None
+    assert read_run_predictions(row, folder).keys() == {"val", "test"}
     file = folder / "predictions.parquet"
     predictions = read_predictions(file)
     predictions.probabilities[3] = predictions.probabilities[3, ::-1]

@@ -17,8 +17,8 @@ from experiments.config.identity import comparable
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.records.predictions import Predictions, read_predictions
-from experiments.records.row import Row
-from experiments.records.run_files import TEST_FILE, VAL_FILE
+from experiments.records.row import ResultsError, Row
+from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, Weights
 from experiments.training import callbacks, run
 from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.fitting import SELECTION_FILE, Fit
@@ -119,7 +119,7 @@ def without_times(row: Row) -> dict[str, Any]:
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in row.history]
     # config.yaml names the cache, and a checkpoint has its place in the run's folder.
     checksums = {
-        name: digest if name in (VAL_FILE, TEST_FILE) else ""
+        name: digest if name.endswith((VAL_FILE, TEST_FILE)) else ""
         for name, digest in (row.checksums or {}).items()
     }
     return fields | {
@@ -129,23 +129,24 @@ def without_times(row: Row) -> dict[str, Any]:
     }
 
 
-def test_what_is_said_of_validation_is_what_the_plain_holdout_run_says(
-    holdout: Seen, refit: Seen
-) -> None:
-    assert same(holdout.file(VAL_FILE), refit.file(VAL_FILE))
-    different = {"protocol", "config", "config_hash", "test", "checksums", "train_rows"}
+def test_the_first_fit_is_that_of_the_plain_holdout_run(holdout: Seen, refit: Seen) -> None:
+    different = {"protocol", "config", "config_hash", "test_refit", "checksums", "train_rows"}
     one, two = without_times(holdout.row), without_times(refit.row)
     assert {name for name in one if one[name] != two[name]} == different
-    assert refit.row.protocol == "refit"
-    assert not same(holdout.file(TEST_FILE), refit.file(TEST_FILE))
+    assert refit.row.protocol == "refit" and refit.row.test == holdout.row.test
+    for name in (VAL_FILE, TEST_FILE):
+        assert same(holdout.file(name), refit.file(name))
+    assert not same(refit.file(TEST_FILE), refit.file(f"{REFIT}/{TEST_FILE}"))
+    assert refit.row.checksums.keys() > holdout.row.checksums.keys()
 
 
 def test_the_second_fit_sees_the_validation_rows(holdout: Seen, refit: Seen) -> None:
     rows = {f"train{row}" for row in range(ROWS)}
     validation = {f"train{row}" for row in range(ROWS * 3 // 4, ROWS)}
-    learnt = [set(Encoder.load(seen.folder).tokenizer.vocabulary()) for seen in (holdout, refit)]
-    assert learnt[0] & rows == rows - validation
-    assert learnt[1] >= rows
+    folders = holdout.folder, refit.folder, refit.folder / REFIT
+    learnt = [set(Encoder.load(folder).tokenizer.vocabulary()) for folder in folders]
+    assert learnt[0] & rows == learnt[1] & rows == rows - validation
+    assert learnt[2] >= rows
     batches = refit.resolved[1].cli.datamodule.train_dataloader()
     assert sorted(int(i) for batch in batches for i in batch.ids) == list(range(ROWS))
     assert int(refit.fits[1].clock.tokens) > 0
@@ -172,17 +173,19 @@ def test_the_row_has_the_cost_of_both_fits(refit: Seen) -> None:
 
 
 @pytest.mark.parametrize("name", ["bag", "tfidf_logreg"])
-def test_test_and_predict_use_the_second_model(name: str, tmp_path: Path) -> None:
+def test_test_and_predict_use_both_models(name: str, tmp_path: Path) -> None:
     seen = watch(spec_of(tmp_path / "run", name=name))
     later = watch(spec_of(tmp_path / "later", name=name, test=False))
-    assert later.row.test is None and not (later.folder / TEST_FILE).exists()
+    assert not later.row.tested and not list(later.folder.rglob(TEST_FILE))
     row = run.test_run(later.folder)
     assert without_times(row) == without_times(seen.row)
-    assert same(later.file(TEST_FILE), seen.file(TEST_FILE))
-
-    data = seen.resolved[1].cli.datamodule
-    probabilities = Predictor(seen.folder)(data.texts("test"))
-    assert np.allclose(probabilities, seen.file(TEST_FILE).probabilities, atol=1e-6)
+    texts = seen.resolved[1].cli.datamodule.texts("test")
+    places: dict[Weights, str] = {"holdout": TEST_FILE, "refit": f"{REFIT}/{TEST_FILE}"}
+    for weights, file in places.items():
+        assert same(later.file(file), seen.file(file))
+        probabilities = Predictor(seen.folder, weights=weights)(texts)
+        assert np.allclose(probabilities, seen.file(file).probabilities, atol=1e-6)
+    assert np.array_equal(Predictor(seen.folder)(texts), probabilities)  # the second by default
     config = yaml.safe_load((seen.folder / "config.yaml").read_text())
     # So that the hash of the run can be computed again.
     assert config["data"]["init_args"]["refit"] is False
@@ -193,7 +196,8 @@ def test_test_and_predict_use_the_second_model(name: str, tmp_path: Path) -> Non
 def test_an_estimator_fits_twice(name: str, tmp_path: Path) -> None:
     first = watch(spec_of(tmp_path / "one", "holdout", name))
     second = watch(spec_of(tmp_path / "two", name=name))
-    assert second.row.val == first.row.val and second.row.test != first.row.test
+    assert second.row.val == first.row.val and second.row.test == first.row.test
+    assert second.row.test_refit not in (None, first.row.test)
     assert second.row.parameters != first.row.parameters  # more words
     assert second.row.train_seconds == sum(fit.prepare_seconds for fit in second.fits)
     assert second.row.best_epoch is None and len(second.fits) == 2
@@ -231,8 +235,22 @@ def test_a_run_stopped_in_either_fit_ends_as_if_it_had_not_been(
     assert len(again.fits) == (1 if phase.startswith("second") else 2)
     assert again.fits[-1].clock.steps == second
     assert without_times(again.row) == without_times(refit.row)
-    for name in (VAL_FILE, TEST_FILE):
+    for name in (VAL_FILE, TEST_FILE, f"{REFIT}/{TEST_FILE}"):
         assert same(again.file(name), refit.file(name))
+
+
+def test_a_first_fit_that_was_not_tested_is_made_again_for_a_tested_run(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(run, "refit", lambda *words: (_ for _ in ()).throw(Stopped()))
+        execute(spec_of(tmp_path / "run", test=False))
+    seen = watch(spec_of(tmp_path / "run"))
+    assert len(seen.fits) == 2 and seen.row.test and seen.row.test_refit
+
+
+def test_weights_of_a_holdout_run_are_asked_for_by_their_name(holdout: Seen) -> None:
+    assert Predictor(holdout.folder, weights="holdout")
+    with pytest.raises(ResultsError, match="has the holdout weights alone, not the refit ones"):
+        Predictor(holdout.folder, weights="refit")
 
 
 def test_what_was_chosen_under_other_settings_is_not_taken(tmp_path: Path) -> None:
@@ -255,7 +273,7 @@ def test_the_second_fits_metrics_stand_apart_in_the_tracked_run(
     words += ["--data=tests.toys.ToyData", "--data.rows=160", "--data.batch_size=8"]
     done = lit(*words)
     assert done.returncode == 0, done.stderr
-    assert "toy · refit · profile smoke" in done.stdout
+    assert "toy, profile smoke" in done.stdout
     items = [r["item"] for r in records(tmp_path / "fit" / "bag" / "seed-0", "history")]
     losses = [[item[key] for item in items if key in item] for key in ("train/epoch_loss",)]
     again = [item["refit/train/epoch_loss"] for item in items if "refit/train/epoch_loss" in item]

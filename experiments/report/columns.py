@@ -1,0 +1,119 @@
+"""Measured columns of the tables, with their values over seeds."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from experiments.records.metrics import Metrics
+from experiments.records.row import Part, Row
+
+MIB = 2**20
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """Value over the seeds of an experiment.
+
+    Attributes:
+        mean: Mean over the seeds that have the value.
+        sd: Sample standard deviation; None for a single value.
+        n: Number of seeds that have the value.
+    """
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Column:
+    """Measured column.
+
+    Attributes:
+        key: Name in the code.
+        title: Heading.
+        unit: Unit in the heading; empty for a count.
+        value: Value of a row, in `unit`; None if it was not measured.
+        decimals: Digits after the decimal point.
+        better: Whether high or low values are better.
+        spread: Whether to show the spread over seeds.
+    """
+
+    key: str
+    title: str
+    unit: str
+    value: Callable[[Row], float | None]
+    decimals: int
+    better: Literal["high", "low"]
+    spread: bool = True
+
+    def text(self, statistic: Statistic | None, seeds: int = 1) -> str:
+        """Format a value with its spread, and with its number of seeds if some lack it."""
+        if statistic is None:
+            return "–"
+        text = f"{statistic.mean:,.{self.decimals}f}"
+        if self.spread and statistic.sd is not None:
+            text += f" ± {statistic.sd:,.{self.decimals}f}"
+        return text + (f" ({statistic.n} of {seeds})" if statistic.n < seeds else "")
+
+
+def _metric(split: str, name: str, scale: float = 1) -> Callable[[Row], float | None]:
+    def value(row: Row) -> float | None:
+        metrics: Metrics | None = getattr(row, split)
+        number = getattr(metrics, name) if metrics else None
+        return None if number is None else number * scale
+
+    return value
+
+
+def _field(name: str, scale: float = 1) -> Callable[[Row], float | None]:
+    def value(row: Row) -> float | None:
+        number = getattr(row, name)
+        return None if number is None else number * scale
+
+    return value
+
+
+COLUMNS = (
+    Column("val_accuracy", "Validation accuracy", "%", _metric("val", "accuracy", 100), 2, "high"),
+    Column("test_accuracy", "Test accuracy", "%", _metric("test", "accuracy", 100), 2, "high"),
+    Column("refit_accuracy", "Refit", "%", _metric("test_refit", "accuracy", 100), 2, "high"),
+    Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
+    Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
+    Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
+    Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
+    Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
+    Column("train_seconds", "Training", "s", _field("train_seconds"), 1, "low"),
+    Column("seconds_to_best", "To best epoch", "s", _field("seconds_to_best"), 1, "low"),
+    Column("latency", "Latency p50", "ms", _field("latency_ms_p50"), 2, "low"),
+    Column("throughput", "Throughput", "reviews/s", _field("reviews_per_second"), 0, "high"),
+    Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
+    Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
+)
+ACCURACY: dict[Part, str] = {
+    "test": "test_accuracy",
+    "test_refit": "refit_accuracy",
+    "val": "val_accuracy",
+}
+"""Column of the accuracy of each part of the predictions."""
+QUALITY = {*ACCURACY.values(), "f1", "auroc", "log_loss", "ece"}
+"""Columns that follow from predictions: a row without its predictions shows none of them."""
+OPTIONAL = {"refit_accuracy"}  # shown if a row has them, like the following
+FURTHER = (
+    Column("vectors_seconds", "Word vectors", "s", _field("vectors_seconds"), 1, "low"),
+    Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
+    Column(
+        "gpu_memory", "Peak GPU memory", "MiB", _field("peak_gpu_memory_bytes", 1 / MIB), 0, "low"
+    ),
+    Column("energy", "Energy", "kJ", _field("energy_joules", 1e-3), 1, "low"),
+)
+
+
+def statistic(values: list[float | None]) -> Statistic | None:
+    """Mean and, for at least two values, sample standard deviation, without None."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    spread = statistics.stdev(known) if len(known) > 1 else None
+    return Statistic(statistics.fmean(known), spread, len(known))
