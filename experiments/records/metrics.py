@@ -1,5 +1,6 @@
 """Quality metrics of the tables, computed from labels and probabilities alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ ECE_BINS = 15
 # same (at most 11.78 nats) in the log loss of a run and in that of its published row.
 LOG_LOSS_FLOOR = 0.5 / 65535
 ROW_SUM_TOLERANCE = 1e-3
+Score = Callable[[NDArray[np.floating], int], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def evaluate(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -
     return Metrics(
         accuracy=float(np.mean(predicted == labels)),
         f1=float(f1_score(labels, predicted, average="macro", zero_division=0)),
-        auroc=_auroc(labels, probabilities),
+        auroc=_auroc(labels, probabilities, _logit),
         log_loss=float(-np.log(np.maximum(of_label, LOG_LOSS_FLOOR)).mean()),
         ece=calibration_error(probabilities.max(axis=1), predicted == labels),
         n=len(labels),
@@ -94,7 +96,9 @@ def calibration_error(
     return float(sum(abs(part.sum()) for part in parts) / len(gaps))
 
 
-def _auroc(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float | None:
+def _auroc(
+    labels: NDArray[np.integer], probabilities: NDArray[np.floating], score: Score
+) -> float | None:
     from sklearn.metrics import roc_auc_score
 
     classes = probabilities.shape[1]
@@ -102,15 +106,20 @@ def _auroc(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> 
         return None
     # With two classes both curves have the same area: class 1 is enough.
     chosen = [1] if classes == 2 else range(classes)
-    areas = [roc_auc_score(labels == label, _logit(probabilities, label)) for label in chosen]
+    areas = [roc_auc_score(labels == label, score(probabilities, label)) for label in chosen]
     return float(np.mean(areas))
 
 
-def _logit(probabilities: NDArray[np.floating], label: int) -> NDArray[np.float64]:
+def older_auroc(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float | None:
+    """AUROC as older rows have it: probabilities near 1, rounded to the same number, were ties."""
+    return _auroc(labels, probabilities, lambda values, label: values[:, label])
+
+
+def _logit(probabilities: NDArray[np.floating], label: int) -> NDArray[np.floating]:
     """Log-odds of a class: they order what probabilities near 1, as rounded, do not."""
     least = np.finfo(np.float64).tiny
     others = np.delete(probabilities, label, axis=1).sum(axis=1)
-    odds: NDArray[np.float64] = np.log(np.maximum(probabilities[:, label], least))
+    odds: NDArray[np.floating] = np.log(np.maximum(probabilities[:, label], least))
     return odds - np.log(np.maximum(others, least))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics, evaluate
+from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics
 from experiments.records.predictions import Predictions, read_predictions
 from experiments.records.publishing import metrics_difference, read_published_evidence
 from experiments.records.row import Part, ResultsError, Row
@@ -33,8 +33,7 @@ def read_run_predictions(row: Row, folder: Path) -> dict[Part, Predictions]:
     if row.evidence is not None:
         parts = read_published_evidence(home, row).parts
         for part, predictions in parts.items():
-            found = evaluate(predictions.labels, predictions.probabilities)
-            if text := metrics_difference(row.parts[part], found):
+            if text := metrics_difference(row.parts[part], predictions):
                 raise ResultsError(
                     f"{home / row.evidence.file}: {part} {text} (row, evidence); restore the table "
                     "or publish the run again"
@@ -76,8 +75,6 @@ def _read(home: Path, file: Path, row: Row, metrics: Metrics) -> Predictions:
             f"{file}: its log loss is {loss:.6f}, {ROW_FILE} says {metrics.log_loss:.6f}: it was "
             f"changed after the run; {remedy}"
         )
-    if difference := metrics_difference(
-        metrics, evaluate(predictions.labels, predictions.probabilities)
-    ):
+    if difference := metrics_difference(metrics, predictions):
         raise ResultsError(f"{file}: {difference} ({ROW_FILE}, predictions); {remedy}")
     return predictions

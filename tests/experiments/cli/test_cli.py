@@ -137,7 +137,7 @@ def test_test_adds_its_figures_to_every_file(name: str, lit: Command, tmp_path: 
     assert row.test is not None
     after = json.loads((folder / "metrics.json").read_text())
     assert after["final"]["test/accuracy"] == row.test.accuracy
-    figures = {key: figure for key, figure in after["final"].items() if key[:5] != "test/"}
+    figures = {key: figure for key, figure in after["final"].items() if key[:4] != "test"}
     assert figures == before["final"] and after["history"] == before["history"]
     [line] = (tmp_path / "fit" / "results.jsonl").read_text().splitlines()
     assert json.loads(line)["test"]["accuracy"] == row.test.accuracy

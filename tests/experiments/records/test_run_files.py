@@ -27,7 +27,7 @@ from tests.rows import make_metrics, make_row
 PUBLISHED = Path(experiments.__path__[0]) / "results"
 
 
-PUBLISHED_VECTORS = "datamodules.vectors.published"
+PUBLISHED_VECTORS = "datamodules.vectors.published.PretrainedGloVe"
 
 
 def word2vec(text: str) -> dict[str, Any]:
@@ -119,12 +119,7 @@ def test_the_test_figures_of_an_older_refit_are_those_of_its_second_fit(
         ("data", {"vectors": None}, "labels"),
         ("data", {"vectors": word2vec("train")}, "labels"),
         ("data", {"vectors": word2vec("train+unlabelled")}, "unlabelled"),
-        (
-            "data",
-            {"vectors": {"class_path": "datamodules.vectors.published.GloVe"}},
-            "open weights",
-        ),
-        ("data", {"vectors": {"class_path": "datamodules.vectors.GloVe"}}, "open weights"),
+        ("data", {"vectors": {"class_path": PUBLISHED_VECTORS}}, "open weights"),
     ],
 )
 def test_the_track_says_what_was_learnt_from(part: str, settings: Any, track: str) -> None:

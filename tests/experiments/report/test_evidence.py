@@ -192,16 +192,15 @@ def test_a_published_line_names_its_table_and_its_variant() -> None:
     from experiments.records.run_files import read_table
 
     results = experiments.cli.parser.RESULTS
-    rows = {(row.experiment, row.protocol): row for row in read_table(results / "imdb.jsonl")}
-    tables = {table.protocol: table for table in read_tables(results)[0]}
-    lines = {line.experiment: line for line in tables["holdout"].lines}
-    assert set(lines) == {name for name, protocol in rows if protocol == "holdout"}
-    cnn = find_origin(lines["cnn_word2vec"], tables["holdout"], "results", results, []).commands[-1]
+    [table] = [one for one in read_tables(results)[0] if one.task == "imdb-v1"]
+    lines = {line.experiment: line for line in table.lines}
+    assert set(lines) == {row.experiment for row in read_table(results / "imdb.jsonl")}
+    cnn = find_origin(lines["cnn_word2vec"], table, "results", results, []).commands[-1]
     assert cnn == (
         "lit-sentiment benchmark cnn_word2vec --profile full --root DIR --seeds 0 --name imdb "
         "--configs experiments/configs/word2vec --run.protocol holdout"
     )
-    minilm = find_origin(lines["minilm"], tables["holdout"], "results", results, []).commands[-1]
+    minilm = find_origin(lines["minilm"], table, "results", results, []).commands[-1]
     assert minilm.endswith("--run.protocol holdout --run.precision bf16-mixed")
 
 

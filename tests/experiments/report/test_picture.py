@@ -40,11 +40,13 @@ def candidate(
     **costs: float,
 ) -> Candidate:
     """One experiment with an interval of a third of a point to each side."""
+    metrics = make_metrics(accuracy=accuracy)
     row = make_row(
         experiment=name,
         architecture=architecture,
         family=family,
-        test=make_metrics(accuracy=accuracy),
+        test=metrics if protocol == "holdout" else None,
+        test_refit=metrics if protocol == "refit" else None,
         protocol=protocol,
         **costs,
     )
@@ -52,9 +54,9 @@ def candidate(
     count = None if parameters is None else Statistic(parameters, None, 1)
     interval = Interval(accuracy, accuracy - 0.0033, accuracy + 0.0033, None, 1, True)
     values = line.values | {"parameters": count}
-    return Candidate(
-        protocol, dataclasses.replace(line, values=values, interval=interval), 100 * accuracy
-    )
+    key = {"holdout": "test_accuracy", "refit": "refit_accuracy"}[protocol]
+    line = dataclasses.replace(line, values=values, intervals={key: interval})
+    return Candidate(protocol, line, 100 * accuracy)
 
 
 def tables_of(*candidates: Candidate) -> list[Table]:
@@ -89,7 +91,7 @@ def published() -> list[Table]:
     """The tables of this repository."""
     path = REPOSITORY / "experiments" / "results" / "imdb.jsonl"
     log = test_log.read(path.parent / test_log.LOG_FILE)
-    return build_tables(read_rows(path), log, lambda done: analyse_rows(done, path))
+    return build_tables(read_rows(path), log, lambda done, part: analyse_rows(done, path, part))
 
 
 def parsed(svg: str) -> ElementTree.Element:
@@ -154,11 +156,13 @@ def assert_clear(root: ElementTree.Element) -> None:
 def test_every_published_row_is_one_point_in_sight(published: list[Table], theme: Theme) -> None:
     candidates = drawable(find_candidates(published, "imdb"))
     root = parsed(draw_svg(candidates, theme))
-    rows = [(line, table.protocol) for table in published for line in table.lines]
+    keys = {"holdout": "test_accuracy", "refit": "refit_accuracy"}
+    lines = [line for table in published for line in table.lines]
+    rows = [(line, name) for line in lines for name, key in keys.items() if line.values.get(key)]
     titles = [title for title, _ in marks(root)]
     assert len(titles) == len(rows) == len(set(titles))
     for line, protocol in rows:
-        accuracy = line.values["test_accuracy"]
+        accuracy = line.values[keys[protocol]]
         assert accuracy
         start = f"{line.experiment}, {protocol}: {accuracy.mean:.2f}% with "
         assert [title for title in titles if title.startswith(start)], start
@@ -166,7 +170,7 @@ def test_every_published_row_is_one_point_in_sight(published: list[Table], theme
     assert candidates[0].line.experiment in [name for name, _ in names(root)]
     assert 10 <= len(names(root)) <= MOST_NAMED
     intervals = root.findall(f"{SVG}line[@stroke-opacity]")
-    assert len(intervals) == sum(line.interval is not None for line, _ in rows) > 0
+    assert len(intervals) == sum(keys[name] in line.intervals for line, name in rows) > 0
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -203,7 +207,7 @@ def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: li
         assert parameters
         assert abs(x_slope * math.log10(parameters.mean) + x_zero - point.x) <= MOVED + 0.01
         assert y_slope * point.candidate.accuracy + y_zero == pytest.approx(point.y, abs=0.01)
-        interval = point.candidate.line.interval
+        interval = point.candidate.interval
         assert interval
         assert y_slope * 100 * interval.low + y_zero == pytest.approx(point.low, abs=0.01)
         assert y_slope * 100 * interval.high + y_zero == pytest.approx(point.high, abs=0.01)
@@ -243,7 +247,7 @@ def test_refit_is_hollow_and_the_legend_names_what_is_there() -> None:
     texts = [text.text or "" for text in root.iter(f"{SVG}text")]
     assert [text for text in texts if text.startswith(("filled: holdout", "hollow: refit"))]
     assert "convolutional" in texts and "recurrent" not in texts and "95% interval" in texts
-    alone = [dataclasses.replace(both[0], line=dataclasses.replace(both[0].line, interval=None))]
+    alone = [dataclasses.replace(both[0], line=dataclasses.replace(both[0].line, intervals={}))]
     drawn = draw_svg(alone, theme)
     assert "hollow" not in drawn and "interval" not in drawn and "filled: holdout" in drawn
 
@@ -309,7 +313,7 @@ def test_strange_names_are_escaped() -> None:
 def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None) -> None:
     tables = tables_of(candidate("kept"), candidate("lost", 0.95, parameters, "refit"))
     text, files = picture(tables, "t", "docs/")
-    assert "Not drawn" in text and "`lost` (refit)" in text and "kept" not in text.split("Not ")[1]
+    assert "Not drawn" in text and "`lost`" in text and "kept" not in text.split("Not ")[1]
     assert [title.split(",")[0] for title, _ in marks(parsed(files["accuracy-light.svg"]))] == [
         "kept"
     ]
@@ -321,7 +325,7 @@ def test_a_row_without_parameters_is_left_out_and_named(parameters: float | None
 def test_a_row_that_was_not_tested_is_left_out_and_named() -> None:
     rows = [make_row(experiment="kept"), make_row(experiment="untested", test=None)]
     text, _ = picture(build_tables(rows), "t", "docs/")
-    assert "`untested` (holdout)" in text
+    assert "`untested`" in text
     assert "Not drawn" not in picture(build_tables(rows[:1]), "t", "docs/")[0]
 
 

@@ -25,10 +25,13 @@ AROUND = "# Title\n\nBefore | é\t \n\n{}\n\nAfter,\nno end of line"
 
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
-    """Two experiments under `holdout`, one of them with three seeds and once under `refit`."""
-    runs = [make_run(tmp_path / "runs", seed, data=seed, profile="full") for seed in (0, 1, 2)]
+    """Three experiments, one of them with three seeds, the first of them fitted twice."""
+    protocols = ("refit", "holdout", "holdout")
+    runs = [
+        make_run(tmp_path / "runs", seed, data=seed, profile="full", protocol=protocol)
+        for seed, protocol in enumerate(protocols)
+    ]
     runs.append(make_run(tmp_path / "runs", data=7, experiment="bag", profile="full"))
-    runs.append(make_run(tmp_path / "again", data=9, profile="full", protocol="refit"))
     runs.append(make_run(tmp_path / "runs", data=3, experiment="gone_now", profile="full"))
     publish(runs, "imdb", tmp_path / "published")
     return tmp_path / "published"
@@ -58,7 +61,7 @@ def test_this_repositorys_readme_is_what_the_command_writes(tmp_path: Path) -> N
 def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Path) -> None:
     text = write(published, AROUND.format(f"{OPEN}\nold\n{CLOSE}"))
     grids = [block for block in text.split("\n\n") if block.startswith("| experiment")]
-    assert len(grids) == 2  # one for each protocol: they are never compared in one
+    assert len(grids) == 1  # both protocols side by side
     names = [line.split(" | ")[0] for line in grids[0].splitlines()[2:]]
     accuracies = [float(line.split(" | ")[3].split(" ")[0]) for line in grids[0].splitlines()[2:]]
     assert sorted(names) == ["| `bag`", "| `cnn`", "| `gone_now`"]
@@ -71,14 +74,19 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     assert re.fullmatch(r"\d\d\.\d\d ± \d+\.\d\d \[\d\d\.\d, \d\d\.\d\]", accuracy)
     assert re.fullmatch(r"[a-c]+", group)
     assert "| `gone_now` | CNN | 0 |" in grids[0]  # no experiment of this name any more
-    assert "Protocol `holdout`" in text and "Protocol `refit`" in text
-    command = "lit-sentiment benchmark NAME --profile full --root DIR --seeds"
     words = " ".join(text.split())
+    assert "Protocols: holdout: trained on the train part" in words and "; refit: every" in words
+    command = "lit-sentiment benchmark NAME --profile full --root DIR --seeds"
     assert "Example CPU, 2 cores, 2 threads; precision 32-true." in words
-    assert f"`{command} 0 1 2 --name imdb --run.protocol holdout`" in words
-    assert f"`{command} 0 --name imdb --run.protocol refit`" in words
-    reviews = "95% interval over reviews and seeds, over reviews alone for a single seed."
-    assert reviews in words and "95% interval over reviews; the variation over seeds would" in words
+    assert f"`{command} 0 1 2 --name imdb --run.protocol PROTOCOL`" in words
+    assert "95% interval over reviews and seeds, over reviews alone for a single seed." in words
+    heads = grids[0].splitlines()[0].split(" | ")
+    refit = {
+        row.split(" | ")[0]: row.split(" | ")[heads.index("refit %")]
+        for row in grids[0].splitlines()
+    }
+    assert re.fullmatch(r"\d\d\.\d\d \[\d\d\.\d, \d\d\.\d\]", refit["| `cnn`"])
+    assert refit["| `bag`"] == "–"  # no second fit
     assert "sample standard deviation" in words
     assert all(len(line) <= 100 for line in text.splitlines() if not line.startswith("|"))
 
@@ -159,7 +167,7 @@ def test_one_command_refreshes_the_pages_in_docs_too(published: Path) -> None:
     inner = (docs / "figure.md").read_text()
     assert 'src="accuracy-light.svg"' in inner and "(results.md)" in inner
     assert (docs / "results.md").read_text().startswith(f"# Results\n{OPEN}\n\nCorpus")
-    assert (docs / "results.md").read_text().count("| experiment |") == 2
+    assert (docs / "results.md").read_text().count("| experiment |") == 1
     assert (docs / "other.md").stat().st_mtime_ns == 1
     for theme in ("light", "dark"):
         svg = (docs / f"accuracy-{theme}.svg").read_text()

@@ -94,7 +94,7 @@ def test_best_values_are_marked_by_what_is_shown() -> None:
 def test_what_may_not_be_compared_stands_apart() -> None:
     rows = [
         make_row(experiment="a"),
-        make_row(experiment="b", protocol="refit"),
+        make_row(experiment="b", task="imdb-v2"),
         make_row(experiment="c", profile="full"),
         make_row(experiment="d", corpus_fingerprint="f" * 64),
         make_row(experiment="e"),
@@ -371,12 +371,12 @@ def test_published_rows_give_the_same_report(tmp_path: Path) -> None:
     before = report(tmp_path / "quick", console=console)
     after = report(tmp_path / "published" / "quick.jsonl", console=console)
     assert after.html == tmp_path / "published" / "report.html"
-    # The 16-bit probabilities may move log loss and ECE in the last digit shown, nothing else.
+    # The 16-bit log-odds move log loss a little, and ECE by reviews that change their bin.
     for one, two in zip(
         before.markdown.read_text().split(), after.markdown.read_text().split(), strict=True
     ):
         try:
-            assert float(one) == pytest.approx(float(two), abs=0.011)
+            assert float(one) == pytest.approx(float(two), abs=0.07)
         except ValueError:
             assert one == two
     assert after.html.read_text().count('class="chart curve"') == 1
