@@ -17,12 +17,13 @@ from experiments.config.registry import ConfigError, Registry
 from experiments.launch import squeue
 from experiments.launch.launcher import (
     RunObserver,
-    TolerantObserver,
     clear_run_folder,
+    record_death,
     run_and_record,
 )
 from experiments.launch.slurm_config import Cluster
 from experiments.machine import openmp
+from experiments.machine.environment import now
 from experiments.machine.resources import limit_threads, outside_allocation
 from experiments.records.atomic import remove_leftovers, replace_bytes
 from experiments.records.lock import exclusive_lock
@@ -98,7 +99,7 @@ class SlurmLauncher:
         self, specs: Sequence[RunSpec], observer: RunObserver, deadline: float | None = None
     ) -> bool:
         """Submits and collects, as in `Launcher.run`; Ctrl-C leaves the jobs running."""
-        observer = TolerantObserver(observer)
+        started = now()
         for spec in specs:
             observer.started(spec)
         jobs = self._adopt([spec for spec in specs if not self._is_new(spec)])
@@ -141,6 +142,7 @@ class SlurmLauncher:
                 else:
                     reason = f"Slurm job {job} ended without a row: {state}; its output is in "
                     reason += f"{self.place}; --retry goes on from the last checkpoint"
+                    record_death(spec, reason, started)
                     observer.ended(spec, reason, time.monotonic() - since[folder])
                     del left[folder]
             if not left:
