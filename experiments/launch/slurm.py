@@ -87,8 +87,7 @@ class SlurmLauncher:
         self.folder, self.cluster, self.retry, self.poll = folder, cluster, retry, poll
         self.setup = [f"export {name}={value}" for name, value in (variables or {}).items()]
         # Not all clusters hand the environment of `sbatch` on; the file of the cluster wins.
-        waiting = openmp.waiting().items()
-        self.setup += [f"export {name}=${{{name}:-{value}}}" for name, value in waiting]
+        self.setup += openmp.job_commands()
         self.place = folder / "slurm"
         self.submissions = self._read()
         self.before = {
@@ -202,7 +201,7 @@ class SlurmLauncher:
         name = f"lit-sentiment-{self.folder.name}"
         executor.update_parameters(**self.cluster.parameters(name, tag, self.setup))
         absolute = [replace(spec, folder=spec.folder.resolve()) for spec in specs]
-        with outside_allocation():
+        with outside_allocation(), openmp.choices_hidden():
             try:
                 jobs = executor.map_array(run_job, absolute)
             except Exception as error:
