@@ -143,8 +143,7 @@ def refit(
 def _result(
     clock: TrainingTimer, best_epoch: int | None, precision: str, model: LitClassifier
 ) -> Fit:
-    prepare = max(0.0, model.prepare_seconds - clock.halted_before)
-    return Fit(clock, best_epoch, precision, prepare, model.vectors_seconds)
+    return Fit(clock, best_epoch, precision, model.prepare_seconds, model.vectors_seconds)
 
 
 def save_selection(folder: Path, identity: str, fit: Fit) -> None:
