@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from datamodules.errors import DataError
+from datamodules.halts import RunningClock
 from datamodules.store.cache import digest, locked, new_folder
 from datamodules.store.ragged import Ragged
 
@@ -45,7 +45,7 @@ class WordVectors(NamedTuple):
     Attributes:
         tokens: int64[N], token ids.
         values: float32[N, d], their vectors.
-        seconds: training time, on the machine that trained them.
+        seconds: training time, without halts, on the machine that trained them.
     """
 
     tokens: np.ndarray
@@ -159,9 +159,9 @@ class Vectors(ABC):
         if not folder.exists():
             with locked(folder):
                 if not folder.exists():  # a process before us may have made it
-                    started = time.perf_counter()
-                    tokens, values = self.learn(texts, vocabulary, seed)
-                    seconds = time.perf_counter() - started
+                    with RunningClock() as clock:
+                        tokens, values = self.learn(texts, vocabulary, seed)
+                        seconds = clock.elapsed()
                     with new_folder(folder) as temporary:
                         save_file({"tokens": tokens, "values": values}, temporary / _ARRAYS)
                         meta = json.dumps(key | {"seconds": seconds}, indent=2)

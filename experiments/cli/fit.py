@@ -31,7 +31,9 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         overrides=overrides_of(options, rest),
         test=False,  # test rows are evaluated only where the user says --test
     )
-    return fit_one(plan, console, test=options.test, rerun=options.rerun)
+    return fit_one(
+        plan, console, test=options.test, rerun=options.rerun, sweep_corpus=options.sweep_corpus
+    )
 
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:

@@ -20,9 +20,17 @@ from experiments.training import ranks
 from experiments.training.run import execute, test_run
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
+from experiments.tuning.corpus import check_same_corpus
 
 
-def fit_one(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
+def fit_one(
+    plan: Plan,
+    console: Console,
+    *,
+    test: bool,
+    rerun: bool,
+    sweep_corpus: str | None = None,
+) -> int:
     """Fit the one experiment of a plan, unless that is done, and show its row.
 
     Args:
@@ -30,18 +38,25 @@ def fit_one(plan: Plan, console: Console, *, test: bool, rerun: bool) -> int:
         console: for the output of rank 0.
         test: evaluate on the test rows too.
         rerun: fit a finished run again.
+        sweep_corpus: fingerprint of the corpus of the sweep that the run is a trial of.
 
     Returns:
         The exit code.
 
     Raises:
+        ConfigError: the run reads another corpus than its sweep.
         KeyboardInterrupt: a signal stopped the run.
     """
     spec = plan.specs[0]
     spec.resolve()  # a setting that cannot be used stops here; --print_config prints and exits
     try:
         with process_group.join_process_group(spec) as rank:
-            return _follow(spec) if rank.number else _lead(plan, console, test, rerun)
+            if rank.number:
+                return _follow(spec)
+            if sweep_corpus is not None:
+                corpus = spec.resolve().corpus_fingerprint()
+                check_same_corpus(f"the sweep of {plan.name}", sweep_corpus, corpus)
+            return _lead(plan, console, test, rerun)
     except ranks.RankFailed as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -60,6 +60,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0)
     sub.add_argument("--test", action="store_true", help="evaluate on the test rows too")
     sub.add_argument("--rerun", action="store_true", help="fit again what is done")
+    sub.add_argument(
+        "--sweep-corpus", metavar="FINGERPRINT", help="refuse a corpus other than the sweep's"
+    )
 
     sub = command("test", fit.test, "test columns for a finished run")
     sub.add_argument("run", type=Path, help="a run folder")

@@ -35,13 +35,16 @@ def sweep(options: argparse.Namespace, rest: list[str], console: Console) -> int
         test=False,
     )
     spec = replace(plan.specs[0], folder=plan.folder)
-    run = spec.resolve().run
+    resolved = spec.resolve()
+    run = resolved.run
     file = options.space or CONFIGS / "sweeps" / f"{spec.experiment}.yaml"
     space = read_space(file)
     check_space(file, space, spec)
     if options.wandb_sweep:
+        with console.status("reading the corpus (once)"):
+            corpus = resolved.corpus_fingerprint()
         content = wandb_sweep(
-            space, options.experiment, spec, run.monitor, run.mode, options.trials
+            space, options.experiment, spec, run.monitor, run.mode, options.trials, corpus
         )
         replace_bytes(options.wandb_sweep, yaml.safe_dump(content, sort_keys=False).encode())
         console.print(

@@ -25,7 +25,7 @@ from experiments.config.registry import (
 )
 from experiments.launch.display import ProgressDisplay
 from experiments.launch.earlier import take_back
-from experiments.launch.launcher import Launcher
+from experiments.launch.launcher import Launcher, TolerantObserver
 from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import EARLIER, ROW_FILE, read_row
@@ -238,6 +238,5 @@ def run(
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        return launcher.run(
-            specs, ProgressDisplay(plan.folder, len(specs), progress, console), deadline
-        )
+        display = ProgressDisplay(plan.folder, len(specs), progress, console)
+        return launcher.run(specs, TolerantObserver(display), deadline)

@@ -8,16 +8,14 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.text import Text
 
-from experiments.machine.environment import now
-from experiments.records.run_files import ROW_FILE, collect, read_row, write_row
+from experiments.records.run_files import collect, read_row
 from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.fitting import SELECTION_FILE
-from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
 
 
 class ProgressDisplay:
-    """Progress bars; a run that ends without a row gets one that says why.
+    """Progress bars, and a line about each run that has ended.
 
     Args:
         folder: the benchmark's.
@@ -30,12 +28,10 @@ class ProgressDisplay:
         self.folder, self.progress, self.console = folder, progress, console
         self.whole = progress.add_task("", name=folder.name, what=f"{total} runs", total=total)
         self.tasks: dict[Path, TaskID] = {}
-        self.since: dict[Path, str] = {}
 
     def started(self, spec: RunSpec) -> None:
         name = _name(spec)
         self.tasks[spec.folder] = self.progress.add_task("", name=name, what="starting", total=1.0)
-        self.since[spec.folder] = now()
 
     def progressed(self, spec: RunSpec, what: str, share: float) -> None:
         self.progress.update(self.tasks[spec.folder], what=what, completed=share)
@@ -49,8 +45,6 @@ class ProgressDisplay:
             if not any((spec.folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE)):
                 self.console.print(f"{_name(spec)} left no checkpoint; give it a longer --budget")
             return
-        if outcome != "done" and not (spec.folder / ROW_FILE).exists():
-            write_row(spec.folder, failed_row(spec, outcome, self.since[spec.folder]))
         collect(self.folder)
         self.console.print(_line(spec, seconds))
         self.progress.advance(self.whole)

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from experiments.launch.earlier import set_aside
+from experiments.machine.environment import now
 from experiments.records.atomic import remove_leftovers
 from experiments.records.row import ResultsError
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.callbacks import ProgressFn
+from experiments.training.outcome import failed_row
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
 
@@ -32,7 +34,10 @@ class RunObserver(Protocol):
         """A run has come so far: in words, and as a fraction from 0 to 1."""
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
-        """A run is `done`, `stopped` (a later call resumes it), or died for the given reason."""
+        """A run is `done`, `stopped` (a later call resumes it), or died for the given reason.
+
+        Unless it is stopped, its row is written before.
+        """
 
     def message(self, words: str) -> None:
         """A message about all runs."""
@@ -49,24 +54,25 @@ class TolerantObserver:
         self.observer = observer
 
     def started(self, spec: RunSpec) -> None:
-        with _errors_printed():
+        with errors_printed():
             self.observer.started(spec)
 
     def progressed(self, spec: RunSpec, what: str, share: float) -> None:
-        with _errors_printed():
+        with errors_printed():
             self.observer.progressed(spec, what, share)
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
-        with _errors_printed():
+        with errors_printed():
             self.observer.ended(spec, outcome, seconds)
 
     def message(self, words: str) -> None:
-        with _errors_printed():
+        with errors_printed():
             self.observer.message(words)
 
 
 @contextmanager
-def _errors_printed() -> Iterator[None]:
+def errors_printed() -> Iterator[None]:
+    """Prints an error of the block, which shows the state of a run, as a note."""
     try:
         yield
     except Exception as error:
@@ -120,6 +126,22 @@ def clear_run_folder(spec: RunSpec) -> None:
         shutil.rmtree(spec.folder)
 
 
+def record_death(spec: RunSpec, outcome: str, started: str) -> None:
+    """Write the row of a run that died without one; print a note if that fails (a full disk).
+
+    Args:
+        spec: the run.
+        outcome: as `RunObserver.ended` takes it.
+        started: start time, as `now` gives it.
+    """
+    if outcome in ("done", "stopped") or (spec.folder / ROW_FILE).exists():
+        return
+    try:
+        write_row(spec.folder, failed_row(spec, outcome, started))
+    except OSError as error:
+        print(f"note: {outcome}; and its row was not written ({error})", file=sys.stderr)
+
+
 @contextmanager
 def output_to(file: Path) -> Iterator[None]:
     """Append all output of this process, that of C libraries included, to a file.
@@ -153,8 +175,6 @@ def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
     """
     from datamodules.errors import Unavailable
     from experiments.launch.process_group import start_process_group
-    from experiments.machine.environment import now
-    from experiments.training.outcome import failed_row
     from experiments.training.run import execute
 
     started = now()

@@ -21,10 +21,11 @@ from experiments.config.registry import ConfigError, Registry
 from experiments.launch.launcher import (
     LOG_FILE,
     RunObserver,
-    TolerantObserver,
     clear_run_folder,
+    record_death,
     run_and_record,
 )
+from experiments.machine.environment import now
 from experiments.machine.resources import (
     Share,
     apply_share,
@@ -48,7 +49,8 @@ class _Running:
     process: BaseProcess
     channel: Connection
     share: Share
-    started: float
+    started: str  # ISO 8601
+    started_at: float  # `time.monotonic()`
     lock: ExitStack  # of its folder
     stop_requested: bool = False
     channel_closed: bool = False
@@ -129,7 +131,7 @@ class LocalLauncher:
             KeyboardInterrupt: a signal stopped the runs.
         """
         waiting, running, free = iter(specs), list[_Running](), list(self.shares)
-        finished, more, observer = True, True, TolerantObserver(observer)
+        finished, more = True, True
         with _collect_signals() as signals, _none_left(running):
             while more or running:
                 left = deadline - time.monotonic() if deadline is not None else float("inf")
@@ -180,6 +182,7 @@ class LocalLauncher:
         """
         with ExitStack() as lock:
             lock.enter_context(exclusive_lock(spec.folder))
+            started, started_at = now(), time.monotonic()
             observer.started(spec)
             try:
                 clear_run_folder(spec)
@@ -191,16 +194,18 @@ class LocalLauncher:
                 far_end.close()
             except Exception as error:  # a full disk, or no rights: the others go on
                 reason = f"it could not start ({type(error).__name__}: {error})"
+                record_death(spec, reason, started)
                 observer.ended(spec, reason, 0.0)
                 return None
-            return _Running(spec, process, channel, share, time.monotonic(), lock.pop_all())
+            return _Running(spec, process, channel, share, started, started_at, lock.pop_all())
 
     def _end(self, run: _Running, observer: RunObserver) -> bool:
         run.process.join()
         run.channel.close()
         outcome = run.outcome()
-        observer.ended(run.spec, outcome, time.monotonic() - run.started)
-        run.lock.close()
+        with run.lock:
+            record_death(run.spec, outcome, run.started)
+            observer.ended(run.spec, outcome, time.monotonic() - run.started_at)
         return outcome != "stopped"
 
 

@@ -17,12 +17,13 @@ from experiments.config.registry import ConfigError, Registry
 from experiments.launch import squeue
 from experiments.launch.launcher import (
     RunObserver,
-    TolerantObserver,
     clear_run_folder,
+    record_death,
     run_and_record,
 )
 from experiments.launch.slurm_config import Cluster
 from experiments.machine import openmp
+from experiments.machine.environment import now
 from experiments.machine.resources import limit_threads, outside_allocation
 from experiments.records.atomic import remove_leftovers, replace_bytes
 from experiments.records.lock import exclusive_lock
@@ -86,8 +87,7 @@ class SlurmLauncher:
         self.folder, self.cluster, self.retry, self.poll = folder, cluster, retry, poll
         self.setup = [f"export {name}={value}" for name, value in (variables or {}).items()]
         # Not all clusters hand the environment of `sbatch` on; the file of the cluster wins.
-        waiting = openmp.waiting().items()
-        self.setup += [f"export {name}=${{{name}:-{value}}}" for name, value in waiting]
+        self.setup += openmp.job_commands()
         self.place = folder / "slurm"
         self.submissions = self._read()
         self.before = {
@@ -98,7 +98,7 @@ class SlurmLauncher:
         self, specs: Sequence[RunSpec], observer: RunObserver, deadline: float | None = None
     ) -> bool:
         """Submits and collects, as in `Launcher.run`; Ctrl-C leaves the jobs running."""
-        observer = TolerantObserver(observer)
+        started = now()
         for spec in specs:
             observer.started(spec)
         jobs = self._adopt([spec for spec in specs if not self._is_new(spec)])
@@ -141,6 +141,7 @@ class SlurmLauncher:
                 else:
                     reason = f"Slurm job {job} ended without a row: {state}; its output is in "
                     reason += f"{self.place}; --retry goes on from the last checkpoint"
+                    record_death(spec, reason, started)
                     observer.ended(spec, reason, time.monotonic() - since[folder])
                     del left[folder]
             if not left:
@@ -200,7 +201,7 @@ class SlurmLauncher:
         name = f"lit-sentiment-{self.folder.name}"
         executor.update_parameters(**self.cluster.parameters(name, tag, self.setup))
         absolute = [replace(spec, folder=spec.folder.resolve()) for spec in specs]
-        with outside_allocation():
+        with outside_allocation(), openmp.choices_hidden():
             try:
                 jobs = executor.map_array(run_job, absolute)
             except Exception as error:

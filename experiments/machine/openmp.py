@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from experiments.machine.cores import affinity, cores
 
@@ -46,9 +48,43 @@ def waiting() -> dict[str, str]:
     return {name: os.environ[name] for name in names if name not in _without_effect}
 
 
+def set_by_user() -> dict[str, str]:
+    """Variables of OpenMP that the user has set, and not `configure`."""
+    names = [name for name in (POLICY, *WAITING, THREADS) if name in os.environ]
+    return {n: os.environ[n] for n in names if os.environ[n] != _chosen.get(n)}
+
+
 def threads_of_user() -> int | None:
     """Number of threads that the user has set with `$OMP_NUM_THREADS`; None: none, or no number."""
-    value = os.environ.get(THREADS, "")
-    if value == _chosen.get(THREADS) or not value.isdecimal():
-        return None
-    return int(value) or None
+    value = set_by_user().get(THREADS, "")
+    return int(value) or None if value.isdecimal() else None
+
+
+@contextmanager
+def choices_hidden() -> Iterator[None]:
+    """Hides what `configure` has set from jobs submitted within the block.
+
+    It was chosen for this machine, maybe a login node with a small quota.
+    """
+    user = set_by_user()
+    names = [name for name in _chosen if name in os.environ and name not in user]
+    hidden = {name: os.environ.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
+
+
+def job_commands() -> list[str]:
+    """Shell commands that set the variables in a job; what its machine has set already stays.
+
+    The number of threads is left to the job, unless the user has set it here.
+    """
+    user = set_by_user()
+    lines = [f'export {name}="${{{name}-{value}}}"' for name, value in user.items()]
+    lines += [
+        f'[ -n "${{{POLICY}+set}}" ] || export {name}="${{{name}-{value}}}"'
+        for name, value in WAITING.items()
+        if name not in user
+    ]
+    return lines

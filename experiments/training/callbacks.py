@@ -11,9 +11,9 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from datamodules.faults import fault_point
+from datamodules.halts import RunningClock
 from datamodules.store.batching import TextBatch
 from experiments.machine.environment import now
-from experiments.machine.halts import RunningClock
 from experiments.training import ranks
 from experiments.training.checkpointing import ResumeCheckpoint
 
@@ -28,7 +28,6 @@ class TrainingTimer(Callback):
     Attributes:
         running: the clock; within its block it pauses while the process is halted.
         started: ISO 8601 time at which the fit was started first, as a resumed one knows.
-        halted_before: seconds of halts before the first epoch.
         train_seconds: seconds within epochs, from fetching the first batch to the last step.
         wait_seconds: seconds of these in which the trainer waited for data.
         steps: optimiser steps; each may accumulate the gradients of several batches.
@@ -37,16 +36,13 @@ class TrainingTimer(Callback):
     """
 
     def __init__(self) -> None:
-        self.running, self.started, self.halted_before = RunningClock(), now(), 0.0
+        self.running, self.started = RunningClock(), now()
         self.train_seconds = self.wait_seconds = 0.0
         self.steps = 0
         self.tokens: int | torch.Tensor = 0  # on a GPU a tensor: reading it would synchronise
         self.history: list[dict[str, float | None]] = []
         self._since: float | None = None
         self._ready = 0.0
-
-    def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        self.halted_before = self.running.halted
 
     def on_train_epoch_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         fault_point("epoch")

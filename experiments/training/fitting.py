@@ -88,9 +88,11 @@ def fit_and_choose(
     Raises:
         Stopped: a signal stopped the run.
         FloatingPointError: the training loss or the monitored metric is not finite.
-        ConfigError: the monitored metric is never logged, or is undefined.
+        ConfigError: the monitored metric is never logged, or is undefined, or the model's class has
+            a `validation_step` of its own.
     """
     run, model = resolved.run, resolved.cli.model
+    _check_validation(type(model))
     best = ModelCheckpoint(
         dirpath=folder,
         filename=Path(BEST_FILE).stem,
@@ -144,8 +146,7 @@ def refit(
 def _result(
     clock: TrainingTimer, best_epoch: int | None, precision: str, model: LitClassifier
 ) -> Fit:
-    prepare = max(0.0, model.prepare_seconds - clock.halted_before)
-    return Fit(clock, best_epoch, precision, prepare, model.vectors_seconds)
+    return Fit(clock, best_epoch, precision, model.prepare_seconds, model.vectors_seconds)
 
 
 def save_selection(folder: Path, identity: str, fit: Fit) -> None:
@@ -210,6 +211,16 @@ def _fit(
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _check_validation(kind: type[LitClassifier]) -> None:
+    """Check that validation figures, by which the epoch is chosen, come from blind batches."""
+    if kind.validation_step is not LitClassifier.validation_step:
+        raise ConfigError(
+            f"{kind.__module__}.{kind.__qualname__} overrides validation_step, where it would see "
+            "the labels that it is judged by; override forward or loss, and log further figures in "
+            "on_validation_batch_end"
+        )
 
 
 def _check_finite(clock: TrainingTimer, monitor: str, best: ModelCheckpoint) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from datamodules.halts import RunningClock
 from datamodules.pretrained import loading, locate
 from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.cache import new_folder
@@ -166,9 +166,10 @@ def pretrain(
         callbacks=[PretrainingProgress(progress)],
         plugins=[ranks.RankEnvironment()],
     )
-    before, start = validation_loss(model, masked), time.perf_counter()
-    trainer.fit(model, datamodule=masked)
-    seconds = time.perf_counter() - start
+    before = validation_loss(model, masked)
+    with RunningClock() as clock:
+        trainer.fit(model, datamodule=masked)
+        seconds = clock.elapsed()
     after = validation_loss(model, masked)
     record = {
         "source": options["source"],

@@ -73,7 +73,13 @@ def to_arguments(values: dict[str, Any]) -> tuple[str, ...]:
 
 
 def wandb_sweep(
-    space: Space, experiment: str, spec: RunSpec, monitor: str, mode: str, trials: int
+    space: Space,
+    experiment: str,
+    spec: RunSpec,
+    monitor: str,
+    mode: str,
+    trials: int,
+    corpus: str,
 ) -> dict[str, Any]:
     """Configuration of a W&B sweep over the same space; its agents run `lit-sentiment fit`.
 
@@ -84,13 +90,14 @@ def wandb_sweep(
         monitor: metric that is optimised.
         mode: `min` or `max`.
         trials: number of trials.
+        corpus: fingerprint of the corpus, from which every trial must learn.
     """
     folders = [word for folder in spec.config_folders for word in ("--configs", folder)]
     words = ["fit", "-c", experiment, "--profile", spec.profile, *folders, *spec.overrides]
     words += ["--seed", str(spec.seed), "--runs", str(spec.folder.parent)]
     # The id of the trial names its folder. `fit` reads it: agents fill in `${envvar:…}` once, and
     # before they set the id.
-    words += ["--name", f"{spec.benchmark}-$WANDB_RUN_ID"]
+    words += ["--name", f"{spec.benchmark}-$WANDB_RUN_ID", "--sweep-corpus", corpus]
     return {
         "name": spec.benchmark,
         "method": "bayes",

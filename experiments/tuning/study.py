@@ -21,6 +21,7 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.records.row import ResultsError
 from experiments.records.run_files import ROW_FILE, read_row
+from experiments.tuning.corpus import check_same_corpus
 from experiments.tuning.search_space import Space
 
 JOURNAL = "study.journal"
@@ -109,11 +110,7 @@ def check_corpus(study: optuna.Study, corpus: str, journal: Path) -> None:
         ConfigError: they learnt from another corpus.
     """
     kept = study.user_attrs.get("corpus") or _corpus_of_trials(journal.parent)
-    if kept not in (None, corpus):
-        raise ConfigError(
-            f"{journal}: its trials learnt from corpus {kept}, and the corpus now read is "
-            f"{corpus}; provide the earlier corpus, or choose another --name"
-        )
+    check_same_corpus(str(journal), kept or corpus, corpus)
     study.set_user_attr("corpus", corpus)
 
 

@@ -14,13 +14,12 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from experiments.config.registry import ConfigError, merge
+from experiments.launch.launcher import errors_printed
 from experiments.launch.local import LocalLauncher
-from experiments.machine.environment import now
 from experiments.records.atomic import replace_bytes
 from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import Row
-from experiments.records.run_files import ROW_FILE, read_row, write_row
-from experiments.training.outcome import failed_row
+from experiments.records.run_files import ROW_FILE, read_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import Space, to_arguments
 from experiments.tuning.study import (
@@ -172,27 +171,29 @@ class Sweep:
         """Does nothing: `PruningCallback` reports to the study."""
 
     def message(self, words: str) -> None:
-        self.console.print(words)
+        with errors_printed():
+            self.console.print(words)
 
     def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
         if outcome == "stopped":
             return  # the trial stays unfinished, and the next start resumes it
-        if outcome != "done" and not (spec.folder / ROW_FILE).exists():
-            write_row(spec.folder, failed_row(spec, outcome, now()))
         self._record(spec, read_row(spec.folder))
 
     def _record(self, spec: RunSpec, row: Row) -> None:
+        """Tells the study the outcome of a trial, unless another machine has done so."""
         number = self.numbers[spec.folder]
         settings = " ".join(to_arguments(self.study.trials[number].params))
         if row.status == "ok":
             value = _value(row, self.monitor, self.mode)
-            self.study.tell(number, value)
+            self.study.tell(number, value, skip_if_finished=True)
             result = f"{self.monitor} {value:.4f}"
         else:
             pruned = row.status == "skipped"
-            self.study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
+            state = TrialState.PRUNED if pruned else TrialState.FAIL
+            self.study.tell(number, state=state, skip_if_finished=True)
             result = str(row.reason)
-        self.console.print(f"trial {number}: {result}; {settings}")
+        with errors_printed():
+            self.console.print(f"trial {number}: {result}; {settings}")
         self.write_best()
 
 

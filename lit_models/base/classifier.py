@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
+from datamodules.halts import RunningClock
 from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
@@ -153,10 +153,10 @@ class LitClassifier(L.LightningModule):
             view = self.trainer.datamodule.train_view()  # type: ignore[attr-defined]
             if view.vectors_covered is not None:
                 rank_zero_info(f"word vectors cover {view.vectors_covered}")
-            started = time.perf_counter()
-            self._initialize_embeddings(view)
-            self.prepare(view)
-            self.prepare_seconds = time.perf_counter() - started
+            with RunningClock() as clock:
+                self._initialize_embeddings(view)
+                self.prepare(view)
+                self.prepare_seconds = clock.elapsed()
             self.vectors_seconds = None if view.vectors is None else view.vectors_seconds
 
     def _initialize_embeddings(self, view: TrainView) -> None:
@@ -194,7 +194,10 @@ class LitClassifier(L.LightningModule):
         return local_loss
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
-        """Log `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch."""
+        """Log `val/log_loss`, `val/accuracy`, `val/f1` and `val/auroc` over the whole epoch.
+
+        A run refuses a class that overrides it: these figures come from blind batches.
+        """
         logits, size = self(batch.blind()), len(batch.labels)
         self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
         self.log("val/log_loss", self.val_loss, batch_size=size)

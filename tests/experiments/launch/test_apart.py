@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datamodules.console import plain_console
 from experiments.cli.main import main
 from experiments.config.registry import Registry, read_profile
 from experiments.launch import benchmark, launcher
 from experiments.launch.benchmark import Plan, expand, pending
-from experiments.launch.launcher import clear_run_folder, run_and_record
+from experiments.launch.display import ProgressDisplay
+from experiments.launch.launcher import (
+    TolerantObserver,
+    clear_run_folder,
+    run_and_record,
+)
 from experiments.launch.local import LocalLauncher
+from experiments.machine.resources import Share
+from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import ROW_FILE, collect, read_row, write_row
 from experiments.training import run
 from experiments.training.outcome import failed_row
@@ -120,7 +130,7 @@ def test_an_error_of_an_observer_ends_no_run(
 ) -> None:
     plan = plan_in(tmp_path, "bag", "tfidf_logreg")
     observer = Fragile(method, KeyError("[/broken]"))
-    assert LocalLauncher(2).run(plan.specs, observer)
+    assert LocalLauncher(2).run(plan.specs, TolerantObserver(observer))
     assert observer.outcomes == ["done", "done"]
     assert all(read_row(spec.folder).status == "ok" for spec in plan.specs)
     assert "KeyError: '[/broken]'" in capsys.readouterr().err
@@ -139,7 +149,60 @@ def test_a_run_whose_folder_cannot_be_cleared_ends_no_other(
     observer = Fragile("", KeyError())
     assert LocalLauncher().run(plan.specs, observer)
     assert observer.outcomes[1] == "done" and "PermissionError" in observer.outcomes[0]
+    assert "PermissionError" in str(read_row(plan.specs[0].folder).reason)
     assert read_row(plan.specs[1].folder).status == "ok"
+
+
+@pytest.mark.parametrize("method", ["started", "progressed", "ended"])
+def test_a_display_that_fails_loses_no_row_of_a_run_that_died(
+    method: str, tmp_path: Path, fork_server: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_in(tmp_path, "bag", "tfidf_logreg")
+    monkeypatch.setattr("experiments.launch.local._run", _die)
+
+    def fail(*words: Any) -> None:
+        raise BrokenPipeError(32, "the terminal is gone")
+
+    monkeypatch.setattr(ProgressDisplay, method, fail)
+    assert benchmark.run(plan, plan.specs, plain_console(quiet=True), None, LocalLauncher())
+    rows = [read_row(spec.folder) for spec in plan.specs]
+    assert all("exit code 9" in str(row.reason) for row in rows)
+
+
+def _die(spec: RunSpec, share: Share, channel: Connection) -> None:
+    os._exit(9)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_of_an_observer_that_is_not_wrapped_ends_the_runs_and_leaves_no_lock(
+    jobs: int, tmp_path: Path, fork_server: object
+) -> None:
+    plan = plan_in(tmp_path, "bag", "tfidf_logreg")
+    with pytest.raises(OSError, match="no space"):
+        LocalLauncher(jobs).run(plan.specs, Fragile("ended", OSError(28, "no space")))
+    assert any((spec.folder / ROW_FILE).exists() for spec in plan.specs)
+    for spec in plan.specs:
+        with exclusive_lock(spec.folder):
+            pass
+
+
+def test_a_row_that_cannot_be_written_ends_no_other_run(
+    tmp_path: Path,
+    fork_server: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = plan_in(tmp_path, "bag", "tfidf_logreg")
+    monkeypatch.setattr("experiments.launch.local._run", _die)
+
+    def fail(*words: Any) -> None:
+        raise OSError(28, "no space left")
+
+    monkeypatch.setattr(launcher, "write_row", fail)
+    observer = Fragile("", KeyError())
+    assert LocalLauncher().run(plan.specs, observer)
+    assert len(observer.outcomes) == 2
+    assert capsys.readouterr().err.count("its row was not written") == 2
 
 
 def test_a_run_that_ended_without_a_row_leaves_the_benchmark_unfinished(

@@ -14,6 +14,7 @@ from datamodules.console import plain_console
 from experiments.config.registry import Registry, read_profile
 from experiments.launch.benchmark import expand
 from experiments.launch.display import ProgressDisplay
+from experiments.launch.launcher import record_death
 from experiments.records.run_files import read_row, write_row
 from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
@@ -93,6 +94,7 @@ def test_the_display_of_a_benchmark_shows_reasons_as_they_are(text: str, tmp_pat
 def test_a_run_that_died_with_such_a_reason_is_a_row(tmp_path: Path) -> None:
     display, spec, shown = display_in(tmp_path)
     display.started(spec)
+    record_death(spec, "died of [/encoder/layer] \udcff", "2026-01-01T00:00:00+00:00")
     display.ended(spec, "died of [/encoder/layer] \udcff", 1.0)
     assert read_row(spec.folder).reason == "died of [/encoder/layer] \\udcff"
     assert "[/encoder/layer]" in shown.getvalue()

@@ -15,7 +15,7 @@ from experiments.launch.benchmark import Plan, expand
 from experiments.launch.slurm import SlurmLauncher, Submission
 from experiments.launch.slurm_config import Cluster, read_cluster
 from experiments.records.lock import exclusive_lock
-from experiments.records.run_files import ROW_FILE, write_row
+from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
 from tests.experiments.conftest import REPOSITORY
@@ -186,6 +186,25 @@ def test_a_row_that_a_job_writes_while_the_queue_is_asked_stays(
     (fake / "squeue").write_text(script)
     assert launcher.run([spec], outcomes)
     assert outcomes == {spec.folder: "done"} and row.read_bytes() == new.read_bytes()
+
+
+@pytest.mark.parametrize("state", ["12|FAILED", "", "12|TIMEOUT"])
+def test_a_job_that_ended_without_a_row_gets_one_before_the_observer_hears_of_it(
+    state: str, fake: Path, tmp_path: Path
+) -> None:
+    class Reads(Outcomes):
+        def ended(self, spec: RunSpec, outcome: str, seconds: float) -> None:
+            assert read_row(spec.folder).reason == outcome
+            super().ended(spec, outcome, seconds)
+
+    plan, spec = planned(tmp_path / "runs")
+    (plan.folder / "slurm").mkdir(parents=True)
+    submission = Submission("tag", "12", [str(spec.folder)], [spec.resolve().hash])
+    (plan.folder / "slurm" / "submissions.json").write_text(json.dumps([vars(submission)]))
+    (fake / "squeue").write_text(f"#!/bin/sh\necho '{state}'\n")
+    outcomes = Reads()
+    assert SlurmLauncher(plan.folder, Cluster(), poll=0.01).run([spec], outcomes)
+    assert "Slurm job 12 ended without a row" in outcomes[spec.folder]
 
 
 def test_a_run_folder_that_another_process_holds_is_not_cleared(fake: Path, tmp_path: Path) -> None:

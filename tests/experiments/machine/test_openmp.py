@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -109,17 +110,63 @@ def test_so_do_the_fork_server_the_runs_and_their_ranks(cold_lit: Command, tmp_p
     assert read_row(run).hardware["openmp"] == openmp.WAITING
 
 
-def test_a_job_of_slurm_has_it_unless_its_cluster_says_otherwise(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+CHOSEN = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+
+
+@pytest.mark.parametrize("handed_on", [True, False])
+@pytest.mark.parametrize(
+    ("user", "cluster", "expected"),
+    [
+        ({}, "", CHOSEN),
+        ({}, "export GOMP_SPINCOUNT=5", CHOSEN | {"GOMP_SPINCOUNT": "5"}),
+        ({}, "export OMP_WAIT_POLICY=active", {"OMP_WAIT_POLICY": "active"}),
+        ({}, "export OMP_NUM_THREADS=7", CHOSEN | {"OMP_NUM_THREADS": "7"}),
+        ({"OMP_NUM_THREADS": "4,2"}, "", CHOSEN | {"OMP_NUM_THREADS": "4,2"}),
+        ({"OMP_NUM_THREADS": "3"}, "", CHOSEN | {"OMP_NUM_THREADS": "3"}),
+        ({"OMP_NUM_THREADS": "3"}, "export OMP_NUM_THREADS=7", CHOSEN | {"OMP_NUM_THREADS": "7"}),
+        ({"KMP_BLOCKTIME": "9"}, "", CHOSEN | {"KMP_BLOCKTIME": "9"}),
+        ({"GOMP_SPINCOUNT": ""}, "", CHOSEN | {"GOMP_SPINCOUNT": ""}),
+        ({"OMP_WAIT_POLICY": "passive"}, "", {"OMP_WAIT_POLICY": "passive"}),
+    ],
+)
+def test_a_job_of_slurm_has_what_the_user_set_and_nothing_chosen_on_the_login_node(
+    user: dict[str, str],
+    cluster: str,
+    expected: dict[str, str],
+    handed_on: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(squeue, "check_slurm", lambda: None)
-    monkeypatch.setenv("GOMP_SPINCOUNT", "1000")
-    launcher = SlurmLauncher(tmp_path, Cluster(setup=["unset GOMP_SPINCOUNT"]))
-    [line] = launcher.setup
-    for before, expected in (("", "1000"), ("GOMP_SPINCOUNT=5\n", "5")):
-        script = f"unset GOMP_SPINCOUNT\n{before}{line}\necho $GOMP_SPINCOUNT"
-        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-        assert done.stdout.strip() == expected
+    monkeypatch.setattr(openmp, "affinity", lambda: 64)
+    monkeypatch.setattr(openmp, "cores", lambda: 2)
+    for name, value in user.items():
+        monkeypatch.setenv(name, value)
+    openmp.configure()
+    before, jobs = dict(os.environ), list[dict[str, str]]()
+
+    class Executor:
+        """Runs the script of a job, with or without the environment of `sbatch`."""
+
+        def __init__(self, *words: object, **options: object) -> None: ...
+
+        def update_parameters(self, *, setup: list[str], **others: object) -> None:
+            self.setup = setup
+
+        def map_array(self, *words: object) -> list[SimpleNamespace]:
+            script = "\n".join(["set -eu", *self.setup, "env"])
+            env = dict(os.environ) if handed_on else {"PATH": os.environ["PATH"]}
+            shell = subprocess.run(["sh", "-c", script], env=env, capture_output=True, text=True)
+            assert shell.returncode == 0, shell.stderr
+            jobs.append(dict(line.split("=", 1) for line in shell.stdout.splitlines()))
+            return [SimpleNamespace(job_id="1_0")]
+
+    monkeypatch.setattr("submitit.SlurmExecutor", Executor)
+    setup = [cluster] if cluster else []
+    SlurmLauncher(tmp_path, Cluster(setup=setup))._send([], "tag")
+    names = (*NAMES, openmp.THREADS)
+    assert {name: jobs[0][name] for name in names if name in jobs[0]} == expected
+    assert dict(os.environ) == before
 
 
 def test_a_quota_limits_the_threads_of_a_run_and_of_runs_at_once(

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
+from experiments.config.registry import ConfigError
+from experiments.config.resolved import Resolved
 from experiments.training.fitting import build_and_setup, fit_and_choose
 from experiments.training.measure import predict
 from lit_models.base.classifier import LitClassifier, Prediction
@@ -44,14 +46,54 @@ class PredictStepLeak(Leak):
         return Prediction(batch.ids, self(batch).softmax(dim=1))
 
 
+class OwnStep(Leak):
+    """Logs the figures of logits for which it was told the labels."""
+
+    def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
+        self.log("val/log_loss", F.cross_entropy(self(batch), batch.labels))
+
+
+class Calls(LitClassifier):
+    """Does more than the step of its base, which it calls."""
+
+    def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
+        super().validation_step(batch, batch_idx)
+
+
+class Mixin:
+    def validation_step(self, batch: TextBatch, batch_idx: int) -> None: ...
+
+
+class Mixed(Mixin, Leak):
+    """Has the step of another base."""
+
+
+class Inherits(OwnStep):
+    """Has the step of its base."""
+
+
+def resolved_of(kind: type[LitClassifier], run: Path) -> Resolved:
+    spec = spec_of(run, "holdout")
+    settings = spec.settings | {"model": {"class_path": f"{__name__}.{kind.__name__}"}}
+    overrides = ("--trainer.max_epochs=1",)
+    return dataclasses.replace(spec, settings=settings, overrides=overrides).resolve()
+
+
+@pytest.mark.parametrize("kind", [OwnStep, Calls, Mixed, Inherits])
+def test_no_epoch_is_chosen_by_figures_that_a_class_computes_from_labels_itself(
+    kind: type[LitClassifier], tmp_path: Path
+) -> None:
+    resolved = resolved_of(kind, tmp_path / "run")
+    build_and_setup(resolved)
+    with pytest.raises(ConfigError, match=f"{kind.__name__} overrides validation_step.*override "):
+        fit_and_choose(resolved, tmp_path / "run")
+
+
 @pytest.mark.parametrize("kind", [Leak, IdLeak, PredictStepLeak])
 def test_a_model_that_predicts_what_it_is_told_predicts_nothing(
     kind: type[Leak], tmp_path: Path
 ) -> None:
-    spec = spec_of(tmp_path / "run", "holdout")
-    settings = spec.settings | {"model": {"class_path": f"{__name__}.{kind.__name__}"}}
-    spec = dataclasses.replace(spec, settings=settings, overrides=("--trainer.max_epochs=1",))
-    resolved = spec.resolve()
+    resolved = resolved_of(kind, tmp_path / "run")
     model, data = build_and_setup(resolved)
     [epoch] = fit_and_choose(resolved, tmp_path / "run").clock.history
     assert epoch["val/accuracy"] == 0.5

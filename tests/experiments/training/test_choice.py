@@ -121,9 +121,8 @@ class Timed(Scripted):
         Clock.now += STEP
         return super().training_step(batch, batch_idx)
 
-    def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
+    def on_validation_batch_start(self, *_: Any) -> None:
         Clock.now += VALIDATION
-        super().validation_step(batch, batch_idx)
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         Clock.now += CALL + TEXT * len(batch.lengths)

@@ -9,9 +9,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from datamodules.vectors.base import Vectors, WordVectors
+from datamodules.vectors.word2vec import Word2Vec
 from experiments.records.row import Row
 from experiments.report.facts import warnings
 from experiments.speed.busy import busy
@@ -19,16 +21,17 @@ from experiments.training import callbacks, run
 from experiments.training.run import execute
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
+from lit_models.cnn import CNN
 from tests.rows import make_row
 
 VECTORS = {
     "class_path": "datamodules.vectors.word2vec.Word2Vec",
     "init_args": {"dim": 6, "min_count": 2, "epochs": 1},
 }
-CNN = {"embedding_dim": 6, "num_filters": 4}
+SIZES = {"embedding_dim": 6, "num_filters": 4}
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "frozen": ("cnn.CNN", CNN | {"vectors_lr_scale": 0.0}),
-    "cnn": ("cnn.CNN", CNN),
+    "frozen": ("cnn.CNN", SIZES | {"vectors_lr_scale": 0.0}),
+    "cnn": ("cnn.CNN", SIZES),
     "average": ("vector_average_logreg.VectorAverageLogReg", {}),
     "bag": ("bag.Bag", {"embedding_dim": 6}),
     "tfidf_logreg": ("tfidf_logreg.TfidfLogReg", {}),
@@ -77,6 +80,45 @@ def test_training_time_is_without_that_of_shared_vectors(
     assert 0 < row.seconds_to_best <= row.train_seconds <= time.monotonic() - started
     fits = 2 if protocol == "refit" else 1
     assert row.vectors_seconds == (None if name in ("bag", "tfidf_logreg") else 1000 * fits)
+
+
+@pytest.mark.parametrize(
+    ("late", "used", "halted"),
+    [(60.0, 0.1, 59.0), (60.0, 59.0, 0.0), (60.0, 10.0, 0.0), (5.9, 0.0, 0.0), (6.2, 0.0, 5.2)],
+)
+@pytest.mark.parametrize("where", ["vectors", "prepare"])
+def test_a_halt_before_the_first_step_counts_nowhere_and_work_counts_where_it_is_done(
+    where: str,
+    late: float,
+    used: float,
+    halted: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec, passed, computed = spec_of(tmp_path / "run", "cnn"), [0.0], [0.0]
+    real, real_used = time.perf_counter, time.process_time
+    monkeypatch.setattr(time, "perf_counter", lambda: real() + sum(passed))
+    monkeypatch.setattr(time, "process_time", lambda: real_used() + sum(computed))
+
+    def pass_time(place: str) -> None:
+        if place == where:
+            passed.append(late)
+            computed.append(used)
+        else:
+            passed.append(30.0)
+            computed.append(30.0)
+
+    def learn(*words: Any) -> tuple[np.ndarray, np.ndarray]:
+        pass_time("vectors")
+        return np.arange(2, 40), np.ones((38, 6), dtype=np.float32)
+
+    monkeypatch.setattr(Word2Vec, "learn", learn)
+    monkeypatch.setattr(CNN, "prepare", lambda *words: pass_time("prepare"))
+    row = execute(spec)
+    assert row is not None and row.train_seconds is not None
+    seconds = {"vectors": row.vectors_seconds, "prepare": row.train_seconds}
+    expected = {"vectors": 30.0, "prepare": 30.0, where: late - halted}
+    assert seconds == {place: pytest.approx(expected[place], abs=2.0) for place in expected}
 
 
 @pytest.mark.parametrize(  # of 6 steps in an epoch; the last is in the second fit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from experiments.cli.main import main
 from experiments.records.run_files import read_row
-from experiments.training.pretraining import MaskedData, vocabulary
+from experiments.training.pretraining import MaskedData, PretrainingProgress, vocabulary
 from lit_models.bert import BERT
 from tests.experiments.conftest import TOY
 
@@ -48,6 +49,26 @@ def test_a_chain_of_pretraining_and_fitting(
     again = ["pretrain", "-c", "minilm", "--out", str(out), *SMALL]
     assert main(again) == 1
     assert "exists; name another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("used", "least"), [(0.0, 0.0), (60.0, 60.0)])
+def test_a_halt_is_no_time_of_pretraining_and_work_is(
+    used: float, least: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, real_used, steps = time.perf_counter, time.process_time, list[int]()
+
+    def step(progress: PretrainingProgress, *words: Any) -> None:
+        if not steps:
+            monkeypatch.setattr(time, "perf_counter", lambda: real() + 60)
+            monkeypatch.setattr(time, "process_time", lambda: real_used() + used)
+        steps.append(len(steps))
+
+    monkeypatch.setattr(PretrainingProgress, "on_train_batch_end", step)
+    out = tmp_path / "further"
+    words = ["pretrain", "-c", "minilm", "--out", str(out), "--steps=2", "--batch-size=8"]
+    assert main([*words, *SMALL]) == 0 and len(steps) == 2
+    seconds = json.loads((out / "pretraining.json").read_text())["seconds"]
+    assert least < seconds < least + 30
 
 
 def test_no_test_or_validation_text_is_seen(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
+from wandb.sdk.launch.sweeps.utils import create_sweep_command
 
 from experiments.cli.main import main
 from experiments.records.run_files import read_row
@@ -62,6 +64,41 @@ def test_a_sweep_goes_on_with_a_copy_of_its_corpus(tmp_path: Path) -> None:
         train = write_csv(tmp_path / folder / "train.csv", "a")
         assert main([*words, str(train), "--trials", str(trials)]) == 0
     assert (tmp_path / "s" / "trial-0001" / "row.json").exists()
+
+
+@pytest.mark.parametrize("change", ["none", "train", "validation", "no validation"])
+@pytest.mark.parametrize("name", [[], ["--name", "mine"]])
+def test_an_agent_of_wandb_refuses_another_corpus_than_its_sweep_began_with(
+    name: list[str],
+    change: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "space.yaml").write_text(SPACE)
+    train, other = write_csv(tmp_path / "train.csv", "a"), write_csv(tmp_path / "val.csv", "bb")
+    out = tmp_path / "wandb.yaml"
+    words = ["sweep", "tfidf_logreg", "--space", str(tmp_path / "space.yaml"), *OWN, *name]
+    words += ["--runs", str(tmp_path), "--wandb-sweep", str(out), "--run.wandb_mode=disabled"]
+    assert main([*words, f"--data.train={train}", f"--data.validation={other}"]) == 0
+    command = create_sweep_command(yaml.safe_load(out.read_text())["command"])[2:-1]
+    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
+    monkeypatch.setenv("WANDB_RUN_ID", "one")
+    assert main([*command, "--model.C=1.0"]) == 0
+    bench = f"{name[-1] if name else 'sweep-tfidf_logreg'}-"
+    fingerprint = read_row(tmp_path / f"{bench}one/tfidf_logreg/seed-0").corpus_fingerprint
+    if change in ("train", "validation"):
+        write_csv(train if change == "train" else other, "cc")
+    more = ["--data.validation=null"] if change == "no validation" else []
+    monkeypatch.setenv("WANDB_RUN_ID", "two")
+    capsys.readouterr()
+    assert main([*command, *more, "--model.C=2.0"]) == (change != "none")
+    error = capsys.readouterr().err
+    assert (f"learnt from corpus {fingerprint}, and the corpus now read is" in error) == (
+        change != "none"
+    )
+    row = tmp_path / f"{bench}two/tfidf_logreg/seed-0/row.json"
+    assert row.exists() == (change == "none")
 
 
 @pytest.mark.parametrize(("good", "last"), [(0, 1), (1, 3), (2, 3), (3, 9)])

@@ -20,7 +20,8 @@ from experiments.config.registry import CONFIGS, ConfigError, Registry, read_pro
 from experiments.launch.benchmark import expand
 from experiments.launch.local import LocalLauncher
 from experiments.records.lock import exclusive_lock
-from experiments.records.run_files import read_row
+from experiments.records.run_files import read_row, write_row
+from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import check_space, read_space
 from experiments.tuning.study import (
@@ -186,6 +187,56 @@ def test_a_trial_that_another_machine_is_at_is_left_to_it(space: Path, tmp_path:
         assert sweep.run() is not None
     states = [trial.state for trial in study_in(tmp_path / "s").trials]
     assert states == [TrialState.RUNNING, TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "no space left"), ValueError("[/broken]")])
+def test_an_outcome_that_the_study_does_not_take_ends_the_sweep(
+    error: Exception, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*words: Any, **options: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(optuna.Study, "tell", fail)
+        with pytest.raises(type(error)) as caught:
+            sweep_in(tmp_path, space, 2).run()
+    assert caught.value is error
+    folder = tmp_path / "s"
+    [trial] = study_in(folder).trials
+    assert trial.state == TrialState.RUNNING, "the study took it for ended"
+    row = folder / "trial-0000" / "row.json"
+    written = row.stat().st_mtime_ns
+    assert sweep_in(tmp_path, space, 2).run() is not None
+    trials = study_in(folder).trials
+    assert len(trials) == 2 and all(trial.state.is_finished() for trial in trials)
+    assert row.stat().st_mtime_ns == written, "the trial was run again"
+
+
+def test_a_terminal_that_is_gone_ends_no_sweep(space: Path, tmp_path: Path) -> None:
+    closed = (tmp_path / "terminal").open("w")
+    closed.close()
+    console = Console(file=closed)
+    spec = spec_of("bag", tmp_path)
+    sweep = Sweep(spec, read_space(space), 2, "asha", LocalLauncher(), console)
+    assert sweep.run() is not None
+    states = [trial.state for trial in study_in(tmp_path / "s").trials]
+    assert TrialState.RUNNING not in states and len(states) == 2
+
+
+def test_a_trial_that_another_machine_has_ended_meanwhile_is_told_once(
+    space: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "s"
+    for _ in range(2):  # killed: two trials that the study lists as running, each with its row
+        sweep_in(tmp_path, space, 9).study.ask()
+    here, there = (sweep_in(tmp_path, space, 2) for _ in range(2))
+    rows = [failed_row(there._spec(n), "x", "2026-01-01T00:00:00+00:00") for n in range(2)]
+    specs = here._specs()
+    assert next(specs).folder.name == "trial-0000"
+    write_row(folder / "trial-0001", rows[1])
+    there._record(there._spec(1), rows[1])
+    assert not list(specs)
+    assert study_in(folder).trials[1].state == TrialState.FAIL
 
 
 def test_machines_propose_different_settings_and_each_can_be_had_again(

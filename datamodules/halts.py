@@ -28,6 +28,7 @@ class RunningClock:
 
     def __enter__(self) -> Self:
         self._looked, self._used = time.perf_counter(), time.process_time()
+        self._began = self._looked
         self._watching = True
         threading.Thread(target=self._watch, daemon=True).start()
         return self
@@ -48,6 +49,10 @@ class RunningClock:
                     self.halted += late
                 self._looked, self._used = now, used
             return now - self.halted
+
+    def elapsed(self) -> float:
+        """Seconds since the block began, without halts."""
+        return self.seconds() - self._began
 
     def _watch(self) -> None:
         while not self._left.wait(self.interval):

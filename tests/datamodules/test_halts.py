@@ -11,12 +11,12 @@ import time
 
 import pytest
 
-from experiments.machine.halts import RunningClock
+from datamodules.halts import RunningClock
 from tests.experiments.conftest import REPOSITORY
 
 PROGRAM = """
 import sys, time
-from experiments.machine.halts import RunningClock
+from datamodules.halts import RunningClock
 with RunningClock(interval=0.05, least=0.8) as clock:
     print("ready", flush=True)
     end = time.monotonic() + 3.5
@@ -62,6 +62,8 @@ def test_only_lost_time_without_processor_is_a_halt(
         monkeypatch.setattr(time, "process_time", lambda: used_before + used)
         assert clock.seconds() == pytest.approx(start + late - halted)
         assert clock.seconds() == pytest.approx(start + late - halted)  # counted once
+        clock._began = start
+        assert clock.elapsed() == pytest.approx(late - halted)
     assert clock.halted == pytest.approx(halted)
 
 
