@@ -10,11 +10,15 @@ from __future__ import annotations
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from datamodules.errors import DataError
 from datamodules.upgrade.translate import current_path
@@ -87,6 +91,58 @@ def check_trusted(path: str) -> None:
     for file in files:
         if file is None or not _is_trusted(path, file):
             raise Untrusted(f"{path} is in {file or 'Python itself'}; {rule}: {remedy}")
+
+
+def check_settings(settings: Any) -> None:
+    """Refuse settings from a run's files with a class that is not one of a trusted place.
+
+    Looks at each `class_path`, and at each string that a parser may take for a dotted path, for
+    YAML, or for the name of a YAML file. A string such as `email.csv` may be a file's name: one
+    that names a module of Python or of a library is refused if that has the name. Imports nothing.
+
+    Args:
+        settings: nested settings.
+
+    Raises:
+        Untrusted: a class, a function or a module is not one of a trusted place.
+    """
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            if name == "class_path" and isinstance(value, str):
+                check_trusted(value)
+            else:
+                check_settings(value)
+    elif isinstance(settings, list):
+        for value in settings:
+            check_settings(value)
+    elif isinstance(settings, str):
+        _check_text(settings)
+
+
+def _check_text(text: str) -> None:
+    texts = [text]
+    if text.endswith((".yaml", ".yml", ".json")):
+        with suppress(OSError, UnicodeDecodeError):
+            texts.append(Path(text).read_text(encoding="utf-8"))
+    for text in texts:
+        if "." in text and all(part.isidentifier() for part in text.split(".")):
+            if (files := list(_files(current_path(text)))) and _may_have(files[-1], text):
+                check_trusted(text)
+        elif set(text) & set("{[:\"'\n"):
+            with suppress(yaml.YAMLError):
+                if (content := yaml.safe_load(text)) != text:
+                    check_settings(content)
+
+
+def _may_have(file: Path | None, path: str) -> bool:
+    """Tell whether to import a path would do anything.
+
+    A stranger's module runs even if it lacks the name.
+    """
+    if file is None or not any(map(file.is_relative_to, _installed())):
+        return True
+    name = path.rpartition(".")[2]
+    return name in (file.stem, file.parent.name) or name.encode() in file.read_bytes()
 
 
 def import_trusted(path: str) -> type:
