@@ -139,7 +139,7 @@ def _may_have(file: Path | None, path: str) -> bool:
 
     A stranger's module runs even if it lacks the name.
     """
-    if file is None or not any(map(file.is_relative_to, _installed())):
+    if file is None or not _is_installed(file):
         return True
     name = path.rpartition(".")[2]
     return name in (file.stem, file.parent.name) or name.encode() in file.read_bytes()
@@ -167,12 +167,11 @@ def import_trusted(path: str) -> type:
 
 
 def _is_trusted(path: str, file: Path) -> bool:
-    if any(file.is_relative_to(_SUITE / package) for package in PACKAGES):
+    if any(_between(_SUITE / package, file) is not None for package in PACKAGES):
         return True
     if any(_is_in(file, folder) for folder in _folders):
         return True
-    installed = any(map(file.is_relative_to, _installed()))
-    return installed and f"{path}.".startswith(tuple(f"{name}." for name in LIBRARIES))
+    return _is_installed(file) and f"{path}.".startswith(tuple(f"{name}." for name in LIBRARIES))
 
 
 def _is_in(file: Path, folder: Path) -> bool:
@@ -180,10 +179,25 @@ def _is_in(file: Path, folder: Path) -> bool:
 
     A folder below it that is no package may be somebody else's, such as a run.
     """
-    if not file.is_relative_to(folder):
-        return False
-    inner = [parent for parent in file.parents if parent != folder and folder in parent.parents]
-    return all((parent / "__init__.py").is_file() for parent in inner)
+    inner = _between(folder, file)
+    return inner is not None and all((place / "__init__.py").is_file() for place in inner)
+
+
+def _is_installed(file: Path) -> bool:
+    return any(_between(folder, file) is not None for folder in _installed())
+
+
+def _between(folder: Path, file: Path) -> list[Path] | None:
+    """Folders between a folder and a file in it; None if the file is not in it.
+
+    Some installers link files or folders of a package instead of copying them: what lies in the
+    folder as it is named does too.
+    """
+    for way in (file.absolute(), file.resolve()):
+        for number, parent in enumerate(way.parents):
+            if parent.resolve() == folder:
+                return list(way.parents[:number])
+    return None
 
 
 def _files(path: str) -> Iterator[Path | None]:
@@ -204,7 +218,7 @@ def _files(path: str) -> Iterator[Path | None]:
         if spec.origin is None:  # a namespace package has no file, and importing it runs nothing
             search = [str(folder) for folder in folders if folder.is_dir()]
         elif spec.has_location:
-            yield Path(spec.origin).resolve()
+            yield Path(spec.origin)
             search = list(spec.submodule_search_locations or [])
         else:
             yield None  # built in
