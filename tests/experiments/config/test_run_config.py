@@ -107,6 +107,7 @@ def test_a_strangers_class_is_refused_without_the_gate_in_the_parser(
     place: str, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
+    monkeypatch.delitem(sys.modules, "stranger", raising=False)  # of another test
     run = planted(tmp_path, NETWORK, place, path)
     monkeypatch.syspath_prepend(run)
     monkeypatch.setattr(resolved, "_checked_imports", lambda _: nullcontext())
