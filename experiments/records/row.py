@@ -20,6 +20,8 @@ SECOND = {"config", "family"}
 """Fields that came with schema 2."""
 REMEDY = "rows are written by the program: run the experiment again, or read it with the version "
 REMEDY += "of lit-sentiment that wrote it"
+DIGITS = {"git_commit": (40, 64), "config_hash": (16,), "corpus_fingerprint": (16,)}
+"""Fields that are hashes, with their numbers of hex digits: git's are SHA-1 or SHA-256."""
 
 
 class ResultsError(Exception):
@@ -113,7 +115,7 @@ class Row:
     architecture: str
     corpus: str
     corpus_fingerprint: str | None
-    protocol: str
+    protocol: Literal["holdout", "refit"]
     profile: str
     seed: int
     status: Literal["ok", "failed", "skipped"] = "ok"
@@ -225,11 +227,20 @@ def row_from_dict(data: Any, source: str) -> Row:
     try:
         row = _build(Row, data, "")
         assert isinstance(row, Row)
-        for name in ("experiment", "config_hash"):
+        for name in ("experiment", "profile"):
             check_part(getattr(row, name), f"field {name!r}")
+        for name, lengths in DIGITS.items():
+            _check_digits(name, getattr(row, name), lengths)
     except (ResultsError, ValueError) as error:
         raise ResultsError(f"{source}: {error}") from None
     return row
+
+
+def _check_digits(name: str, value: str | None, lengths: tuple[int, ...]) -> None:
+    if value is None or len(value) in lengths and not set(value) - set("0123456789abcdef"):
+        return
+    rule = f"{' or '.join(map(str, lengths))} hex digits in lower case"
+    raise ResultsError(f"field {name!r} is {value!r}; it must be {rule}. {REMEDY}")
 
 
 def _build(cls: type, data: Any, prefix: str) -> Any:
