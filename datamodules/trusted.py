@@ -10,11 +10,15 @@ from __future__ import annotations
 import site
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from datamodules.errors import DataError
 from datamodules.upgrade.translate import current_path
@@ -89,6 +93,58 @@ def check_trusted(path: str) -> None:
             raise Untrusted(f"{path} is in {file or 'Python itself'}; {rule}: {remedy}")
 
 
+def check_settings(settings: Any) -> None:
+    """Refuse settings from a run's files with a class that is not one of a trusted place.
+
+    Looks at each `class_path`, and at each string that a parser may take for a dotted path, for
+    YAML, or for the name of a YAML file. A string such as `email.csv` may be a file's name: one
+    that names a module of Python or of a library is refused if that has the name. Imports nothing.
+
+    Args:
+        settings: nested settings.
+
+    Raises:
+        Untrusted: a class, a function or a module is not one of a trusted place.
+    """
+    if isinstance(settings, Mapping):
+        for name, value in settings.items():
+            if name == "class_path" and isinstance(value, str):
+                check_trusted(value)
+            else:
+                check_settings(value)
+    elif isinstance(settings, list):
+        for value in settings:
+            check_settings(value)
+    elif isinstance(settings, str):
+        _check_text(settings)
+
+
+def _check_text(text: str) -> None:
+    texts = [text]
+    if text.endswith((".yaml", ".yml", ".json")):
+        with suppress(OSError, UnicodeDecodeError):
+            texts.append(Path(text).read_text(encoding="utf-8"))
+    for text in texts:
+        if "." in text and all(part.isidentifier() for part in text.split(".")):
+            if (files := list(_files(current_path(text)))) and _may_have(files[-1], text):
+                check_trusted(text)
+        elif set(text) & set("{[:\"'\n"):
+            with suppress(yaml.YAMLError):
+                if (content := yaml.safe_load(text)) != text:
+                    check_settings(content)
+
+
+def _may_have(file: Path | None, path: str) -> bool:
+    """Tell whether to import a path would do anything.
+
+    A stranger's module runs even if it lacks the name.
+    """
+    if file is None or not _is_installed(file):
+        return True
+    name = path.rpartition(".")[2]
+    return name in (file.stem, file.parent.name) or name.encode() in file.read_bytes()
+
+
 def import_trusted(path: str) -> type:
     """Import a class that a run's files name.
 
@@ -111,12 +167,11 @@ def import_trusted(path: str) -> type:
 
 
 def _is_trusted(path: str, file: Path) -> bool:
-    if any(file.is_relative_to(_SUITE / package) for package in PACKAGES):
+    if any(_between(_SUITE / package, file) is not None for package in PACKAGES):
         return True
     if any(_is_in(file, folder) for folder in _folders):
         return True
-    installed = any(map(file.is_relative_to, _installed()))
-    return installed and f"{path}.".startswith(tuple(f"{name}." for name in LIBRARIES))
+    return _is_installed(file) and f"{path}.".startswith(tuple(f"{name}." for name in LIBRARIES))
 
 
 def _is_in(file: Path, folder: Path) -> bool:
@@ -124,10 +179,25 @@ def _is_in(file: Path, folder: Path) -> bool:
 
     A folder below it that is no package may be somebody else's, such as a run.
     """
-    if not file.is_relative_to(folder):
-        return False
-    inner = [parent for parent in file.parents if parent != folder and folder in parent.parents]
-    return all((parent / "__init__.py").is_file() for parent in inner)
+    inner = _between(folder, file)
+    return inner is not None and all((place / "__init__.py").is_file() for place in inner)
+
+
+def _is_installed(file: Path) -> bool:
+    return any(_between(folder, file) is not None for folder in _installed())
+
+
+def _between(folder: Path, file: Path) -> list[Path] | None:
+    """Folders between a folder and a file in it; None if the file is not in it.
+
+    Some installers link files or folders of a package instead of copying them: what lies in the
+    folder as it is named does too.
+    """
+    for way in (file.absolute(), file.resolve()):
+        for number, parent in enumerate(way.parents):
+            if parent.resolve() == folder:
+                return list(way.parents[:number])
+    return None
 
 
 def _files(path: str) -> Iterator[Path | None]:
@@ -148,7 +218,7 @@ def _files(path: str) -> Iterator[Path | None]:
         if spec.origin is None:  # a namespace package has no file, and importing it runs nothing
             search = [str(folder) for folder in folders if folder.is_dir()]
         elif spec.has_location:
-            yield Path(spec.origin).resolve()
+            yield Path(spec.origin)
             search = list(spec.submodule_search_locations or [])
         else:
             yield None  # built in

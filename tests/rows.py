@@ -34,7 +34,7 @@ def make_row(**changes: Any) -> Row:
         "experiment": "cnn",
         "architecture": "CNN",
         "corpus": "movie-reviews",
-        "corpus_fingerprint": "0123456789abcdef" * 4,
+        "corpus_fingerprint": "0123456789abcdef",
         "protocol": "holdout",
         "profile": "quick",
         "seed": 0,
@@ -60,7 +60,7 @@ def make_row(**changes: Any) -> Row:
         "hardware": {"cpu": "Example CPU", "cores": 2, "threads": 2, "gpu": None},
         "started": "2026-03-01T10:00:00+00:00",
         "ended": "2026-03-01T10:01:10+00:00",
-        "config_hash": "c0ffee" * 6,
+        "config_hash": "c0ffee" * 2 + "c0ff",
         "wandb_run": "cnn-0-abcdef",
         "notes": ["All reviews are from the official train split."],
         "history": [

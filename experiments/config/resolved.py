@@ -34,9 +34,9 @@ from experiments.config.registry import (
     RunSettings,
     constructor_words,
     explain,
-    read_yaml,
     say_once,
 )
+from experiments.config.run_config import evaluation_settings
 from lit_models.base.classifier import LitClassifier
 
 # Defaults of every run. Progress and epochs are shown by the benchmark, not by Lightning.
@@ -49,9 +49,6 @@ TRAINER_DEFAULTS = {
     "max_epochs": 10,
     "devices": 1,
 }
-
-
-_OF_TRAINING = {"callbacks", "plugins", "logger", "profiler", "strategy", "default_root_dir"}
 
 
 class ExperimentCLI(LightningCLI):
@@ -193,16 +190,13 @@ class Resolved:
     def of_run(cls, folder: Path) -> Resolved:
         """Read the configuration in a run folder's `config.yaml`, of any version.
 
-        What serves training alone is left out: a strategy or a callback may do anything.
+        What serves training alone is left out, and the cache is the user's own.
 
         Raises:
             ConfigError: a setting that does not exist or cannot have its value.
             Untrusted: a class that is not one of a trusted place (`datamodules.trusted`).
         """
-        settings = read_yaml(folder / "config.yaml")
-        if isinstance(trainer := settings.get("trainer"), dict):
-            settings["trainer"] = {k: v for k, v in trainer.items() if k not in _OF_TRAINING}
-        return cls(settings, check=check_trusted)
+        return cls(evaluation_settings(folder), check=check_trusted)
 
 
 @contextmanager
@@ -211,7 +205,8 @@ def _checked_imports(check: Callable[[str], None]) -> Iterator[None]:
 
     Its own settings know names of modules alone, not the files that they are in. A value may name
     a class in many ways (a mapping, a string, YAML in a string, the name of a YAML file); all of
-    them pass the function that is replaced here.
+    them pass the function that is replaced here. `check_settings` has looked at a run's settings
+    before, but a string may be a class or not, which the parser alone knows.
     """
     refused: list[Untrusted] = []
 

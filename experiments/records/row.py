@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from experiments.config.identity import config_hash
+from experiments.config.track import Track
 from experiments.records.metrics import Metrics
 
 SCHEMA = 3
@@ -114,7 +115,7 @@ class Row:
     architecture: str
     corpus: str
     corpus_fingerprint: str | None
-    protocol: str
+    protocol: Literal["holdout", "refit"]
     profile: str
     seed: int
     status: Literal["ok", "failed", "skipped"] = "ok"
@@ -159,7 +160,7 @@ class Row:
     family: str = "other"
     task: str | None = None
     problem: str = "classification"
-    track: str = "labels"
+    track: Track = "labels"
     deterministic: bool = False
     threshold: float | None = None
     schema: int = SCHEMA

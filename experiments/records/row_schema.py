@@ -32,6 +32,10 @@ REMEDY = "rows are written by the program: run the experiment again, or read it 
 REMEDY += "of lit-sentiment that wrote it"
 
 
+DIGITS = {"git_commit": (40, 64), "config_hash": (16,), "corpus_fingerprint": (16,)}
+"""Fields that are hashes, with their numbers of hex digits: git's are SHA-1 or SHA-256."""
+
+
 def row_to_dict(row: Row) -> dict[str, Any]:
     """Convert a row to values that JSON can hold.
 
@@ -72,8 +76,11 @@ def row_from_dict(data: Any, source: str) -> Row:
     try:
         row = _build(Row, data, "")
         assert isinstance(row, Row)
-        for name in ("experiment", "config_hash"):
-            check_part(getattr(row, name), f"field {name!r}")
+        for name in ("experiment", "profile", "task", "problem"):
+            if (value := getattr(row, name)) is not None:
+                check_part(value, f"field {name!r}")
+        for name, lengths in DIGITS.items():
+            _check_digits(name, getattr(row, name), lengths)
     except (ResultsError, ValueError) as error:
         raise ResultsError(f"{source}: {error}") from None
     return row
@@ -94,6 +101,13 @@ def _migrated(data: dict[str, Any], source: str) -> dict[str, Any]:
         if data.get("protocol") == "refit":  # such a run tested its second fit alone
             data |= {"test": None, "test_refit": data.get("test")}
     return data | {"schema": SCHEMA}
+
+
+def _check_digits(name: str, value: str | None, lengths: tuple[int, ...]) -> None:
+    if value is None or len(value) in lengths and not set(value) - set("0123456789abcdef"):
+        return
+    rule = f"{' or '.join(map(str, lengths))} hex digits in lower case"
+    raise ResultsError(f"field {name!r} is {value!r}; it must be {rule}. {REMEDY}")
 
 
 def _build(cls: type, data: Any, prefix: str) -> Any:

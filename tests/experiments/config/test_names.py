@@ -78,7 +78,7 @@ def test_so_is_the_name_of_an_experiments_file(
 
 
 @pytest.mark.parametrize("name", ["..", "../../elsewhere", "/etc", "a\\b", "C:x", "a\0b", ""])
-@pytest.mark.parametrize("field", ["experiment", "config_hash"])
+@pytest.mark.parametrize("field", ["experiment", "profile"])
 def test_a_row_names_no_place_outside_its_benchmark(name: str, field: str, tmp_path: Path) -> None:
     run = make_run(tmp_path)
     content = json.loads((run / "row.json").read_text()) | {field: name}

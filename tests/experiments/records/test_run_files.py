@@ -183,6 +183,33 @@ def test_strict_reading_names_file_and_field(tmp_path: Path, edit: Any, message:
     assert str(raised.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        *(
+            ("git_commit", value, "40 or 64 hex digits")
+            for value in ("", "a" * 39, "g" * 40, "A" * 40)
+        ),
+        *(
+            ("config_hash", value, "16 hex digits")
+            for value in ("", "../x", "a" * 17, "a" * 15 + "\n")
+        ),
+        *(("corpus_fingerprint", value, "16 hex digits") for value in ("<b>", "F" * 16)),
+        ("config_hash", None, "must be str"),
+        ("protocol", "holdout ", r"must be typing.Literal\['holdout', 'refit'\]"),
+        ("profile", "../full", "one part of a path"),
+    ],
+)
+def test_a_row_read_has_no_free_text_where_there_is_a_rule(
+    tmp_path: Path, field: str, value: Any, rule: str
+) -> None:
+    path = write_row(tmp_path, make_row(git_commit="0" * 64))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+    with pytest.raises(ResultsError, match=f"row.json: field '{field}' is .*{rule}") as raised:
+        read_row(tmp_path)
+    assert repr(value) in str(raised.value)
+
+
 def test_half_a_row_and_no_row(tmp_path: Path) -> None:
     path = write_row(tmp_path, make_row())
     path.write_text(path.read_text()[:100])

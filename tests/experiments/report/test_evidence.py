@@ -30,7 +30,7 @@ from experiments.report.texts import find_texts
 from tests.rows import make_row, make_run
 from tests.synthetic import make_benchmark
 
-FINGERPRINT = "0123456789abcdef" * 4  # of `make_row`
+FINGERPRINT = "0123456789abcdef"  # of `make_row`
 
 
 @pytest.fixture(scope="module")

@@ -96,7 +96,7 @@ def test_what_may_not_be_compared_stands_apart() -> None:
         make_row(experiment="a"),
         make_row(experiment="b", task="imdb-v2"),
         make_row(experiment="c", profile="full"),
-        make_row(experiment="d", corpus_fingerprint="f" * 64),
+        make_row(experiment="d", corpus_fingerprint="f" * 16),
         make_row(experiment="e"),
         make_row(experiment="f", status="failed", reason="crash", corpus_fingerprint=None),
     ]

@@ -21,7 +21,7 @@ def test_what_got_worse_what_changed_and_what_is_missing(
         if seed < 2:
             made_run(b, "lstm", 0.85, seed)
         folder = made_run(
-            b, "cnn", 0.8, seed, config_hash="other", versions={"torch": "9"}, precision="16-mixed"
+            b, "cnn", 0.8, seed, config_hash="ab" * 8, versions={"torch": "9"}, precision="16-mixed"
         )
         for side, rate in ((a, 0.1), (b, 0.5)):
             home = side / folder.relative_to(b)

@@ -101,8 +101,12 @@ def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyP
         not in subsets.write_subsets(tmp_path / "runs", str(root), None)[0].read_text()
     )
 
-    made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, corpus="imdb", corpus_fingerprint="feed")
-    with pytest.raises(ResultsError, match="was tested on corpus feed .*, this corpus is "):
+    made_run(
+        tmp_path / "runs", "cnn", 0.9, labels=labels, corpus="imdb", corpus_fingerprint="feed" * 4
+    )
+    with pytest.raises(
+        ResultsError, match="was tested on corpus feedfeedfeedfeed .*, this corpus is "
+    ):
         subsets.write_subsets(tmp_path / "runs", str(root), None)
     made_run(tmp_path / "runs", "cnn", 0.9, corpus="movie_reviews")
     with pytest.raises(ResultsError, match="cnn is of corpus 'movie_reviews'"):

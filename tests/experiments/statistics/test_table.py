@@ -108,7 +108,7 @@ def test_other_reviews_or_another_corpus_are_refused_by_fingerprint(tmp_path: Pa
         ResultsError, match="1,000 with fingerprint [0-9a-f]{16}, 500 with [0-9a-f]"
     ):
         analysed(tmp_path)
-    made_run(tmp_path, "cnn", 0.9, corpus_fingerprint="feed")
+    made_run(tmp_path, "cnn", 0.9, corpus_fingerprint="feed" * 4)
     with pytest.raises(ResultsError, match="fingerprints 0123456789abcdef.* and feed"):
         analysed(tmp_path)
 

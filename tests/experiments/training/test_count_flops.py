@@ -131,8 +131,12 @@ def test_published_rows_get_figures_without_training(
         (tmp_path / f"{name}.yaml").write_text(text)
     model = BidirectionalLSTM(vocab_size=50, embedding_dim=4, hidden_size=3)
     rows = [
-        make_row(experiment=name, config_hash=name, profile="full", parameters=parameters)
-        for name, parameters in (("one", model.parameter_count), ("two", 7), ("gone", 7))
+        make_row(experiment=name, config_hash=digit * 16, profile="full", parameters=parameters)
+        for name, digit, parameters in (
+            ("one", "1", model.parameter_count),
+            ("two", "2", 7),
+            ("gone", "3", 7),
+        )
     ]
     table = tmp_path / "imdb.jsonl"
     write_table(table, rows)
@@ -142,7 +146,7 @@ def test_published_rows_get_figures_without_training(
     assert "gone: no such experiment" in out and "imdb.cost.json: 1 figures" in out
     assert f"two: its settings make {model.parameter_count} parameters now and the row has 7" in out
     flops = {row.experiment: row.flops_per_review for row in add_costs(rows, table)}
-    assert flops["one"] == json.loads(cost_file(table).read_text())["one"] and not flops["two"]
+    assert flops["one"] == json.loads(cost_file(table).read_text())["1" * 16] and not flops["two"]
     assert f"one: {flops['one']:,.0f}" in out
     assert main(words) == 0 and "\none:" not in "\n" + capsys.readouterr().out  # counted once
     cost_file(table).write_text("[]")
