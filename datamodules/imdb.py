@@ -13,6 +13,7 @@ from datamodules.reading.aclimdb import (
     MD5,
     REMEDY,
     URL,
+    URL_LISTS,
     ReviewFiles,
     find_corpus,
     read_files,
@@ -26,7 +27,7 @@ from datamodules.text import TextDataModule
 
 Exclude = Literal["robustness"]
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of the cache key: raise it whenever the same files would be read differently."""
 
 
@@ -127,11 +128,10 @@ class IMDB(TextDataModule):
                 f"{place}: {copies} unlabelled reviews are copies of a test review, must be "
                 f"{self._COUNTS.copies}: texts were changed. {REMEDY}"
             )
-        movies = np.concatenate([files.movies["neg"], files.movies["pos"]])
         size = max(round(len(train) * self.validation_fraction), 1)
         val_rows = grouped_split(
             train.labels,
-            merge_groups(movies, train.texts),
+            merge_groups(train.groups, train.texts),
             {"validation": size},
             self.split_seed,
         )["validation"]
@@ -170,10 +170,10 @@ class IMDB(TextDataModule):
                     f"{place}: {folder} has {len(reviews):,} reviews, must have {expected:,}, "
                     f"numbered from 0{hint}. {REMEDY}"
                 )
-        for name in ("neg", "pos"):
-            lines = len(files.movies.get(name, ()))
-            if lines != counts.per_class:
+        for name, folder in URL_LISTS.items():
+            lines, expected = len(files.movies.get(folder, ())), len(files.reviews[folder])
+            if lines != expected:
                 raise DataError(
-                    f"{place}: train/urls_{name}.txt has {lines:,} lines, must have one for each "
-                    f"of the {counts.per_class:,} reviews. {REMEDY}"
+                    f"{place}: {name} has {lines:,} lines, must have one for each of the "
+                    f"{expected:,} reviews. {REMEDY}"
                 )

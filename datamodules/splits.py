@@ -63,6 +63,7 @@ def drop_copies(split: TextSplit, of: Sequence[str]) -> TextSplit:
         [split.texts[row] for row in rows],
         split.labels[np.asarray(rows, dtype=np.int64)],
         [split.keys[row] for row in rows],
+        None if split.groups is None else split.groups[rows],
     )
 
 

@@ -13,7 +13,7 @@ from datamodules.errors import DataError
 from datamodules.splits import nested_subset
 from datamodules.store.batching import TextBatch, TextLoader, TokenDataset, make_loader
 from datamodules.store.cache import default_cache_dir, digest, locked
-from datamodules.store.corpus import Corpus, read_fingerprint, read_texts
+from datamodules.store.corpus import Corpus, read_fingerprint, read_groups, read_texts
 from datamodules.store.encoder import Encoder
 from datamodules.store.ragged import concat_ragged, drop_token
 from datamodules.store.token_store import FORMAT, TokenStore
@@ -232,6 +232,10 @@ class TextDataModule(L.LightningDataModule, ABC):
     def texts(self, split: str) -> list[str]:
         """Raw texts of `train`, `test` or `unlabelled`, by id."""
         return read_texts(self.corpus_folder, split)
+
+    def groups(self, split: str) -> np.ndarray | None:
+        """Group (movie) of each row of a split, by id; None: each row is a group of its own."""
+        return read_groups(self.corpus_folder, split)
 
     @property
     def store(self) -> TokenStore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -55,8 +56,8 @@ def make_aclimdb(folder: Path, counts: Counts = SMALL_COUNTS) -> Path:
                 path.write_text(text, encoding="utf-8")
                 shared = number < counts.per_class * 2 // 3
                 titles.append(offset * 1_000_000 + (number // 2 if shared else seed + 100_000))
-            lines = (f"http://www.imdb.com/title/tt{title:07d}/usercomments" for title in titles)
-            (root / split / f"urls_{name}.txt").write_text("\n".join(lines) + "\n", "utf-8")
+            write_movies(root / split / f"urls_{name}.txt", titles)
+    write_movies(root / "train" / "urls_unsup.txt", range(5_000_000, 5_000_000 + counts.unlabelled))
     (root / "train" / "unsup").mkdir()
     for number in range(counts.unlabelled):
         text = make_review(9_000_000 + number, positive=number % 2 == 0)
@@ -65,6 +66,12 @@ def make_aclimdb(folder: Path, counts: Counts = SMALL_COUNTS) -> Path:
             text = copied.replace("<br /><br />", " ").upper()
         (root / "train" / "unsup" / f"{number}_0.txt").write_text(text, encoding="utf-8")
     return root
+
+
+def write_movies(file: Path, titles: Iterable[int]) -> None:
+    """Writes a list of movies, one line a review, as the official corpus has them."""
+    lines = (f"http://www.imdb.com/title/tt{title:07d}/usercomments" for title in titles)
+    file.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def make_kaggle(folder: Path, reviews: int = 40, rating: int = 0) -> Path:

@@ -22,9 +22,13 @@ REMEDY = f"Get the archive again from {URL}"
 """Last sentence of the messages about a damaged corpus."""
 
 FOLDERS = ("train/neg", "train/pos", "train/unsup", "test/neg", "test/pos")
-URL_LISTS = ("train/urls_neg.txt", "train/urls_pos.txt")
+URL_LISTS = {
+    f"{split}/urls_{name}.txt": f"{split}/{name}"
+    for split, name in (folder.split("/") for folder in FOLDERS)
+}
+"""Lists of movies, with the folders whose reviews they are about."""
 _REVIEW = re.compile(r"(?:^|/)((?:train|test)/(?:neg|pos|unsup))/(\d+)_(\d+)\.txt$")
-_URL_LIST = re.compile(r"(?:^|/)(train/urls_(?:neg|pos)\.txt)$")
+_URL_LIST = re.compile(r"(?:^|/)((?:train|test)/urls_(?:neg|pos|unsup)\.txt)$")
 _TITLE = re.compile(r"/title/tt(\d+)")
 
 
@@ -34,7 +38,7 @@ class ReviewFiles:
 
     Attributes:
         reviews: for each of `FOLDERS`, (rating, text) by review number.
-        movies: for `neg` and `pos` of train, int64 IMDb title numbers by review number.
+        movies: for each of `FOLDERS`, int64 IMDb title numbers by review number.
     """
 
     reviews: dict[str, dict[int, tuple[str, str]]] = field(
@@ -47,12 +51,14 @@ class ReviewFiles:
         texts: list[str] = []
         labels: list[int] = []
         keys: list[str] = []
+        movies: list[int] = []
         for label, folder in enumerate(folders):
             for number, (rating, text) in sorted(self.reviews[folder].items()):
                 texts.append(text)
                 labels.append(UNLABELLED if folder.endswith("unsup") else label)
                 keys.append(f"{folder}/{number}_{rating}")
-        return TextSplit(texts, np.asarray(labels, dtype=np.int64), keys)
+                movies.append(int(self.movies[folder][number]))
+        return TextSplit(texts, np.asarray(labels, dtype=np.int64), keys, np.asarray(movies))
 
 
 def find_corpus(root: Path) -> Path:
@@ -88,7 +94,7 @@ def stamps(place: Path) -> dict[str, Any]:
     """
     if place.is_file():
         return _stamp(place)
-    return {"files": {name: _stamp(place / name) for name in FOLDERS + URL_LISTS}}
+    return {"files": {name: _stamp(place / name) for name in (*FOLDERS, *URL_LISTS)}}
 
 
 def _stamp(path: Path) -> dict[str, int]:
@@ -113,7 +119,7 @@ def read_files(place: Path) -> ReviewFiles:
     files = ReviewFiles()
     for name, content in _walk(place) if place.is_dir() else read_tar(place, _is_wanted):
         if match := _URL_LIST.search(name):
-            files.movies[match[1][-7:-4]] = parse_movies(content, f"{place}: {match[1]}")
+            files.movies[URL_LISTS[match[1]]] = parse_movies(content, f"{place}: {match[1]}")
         elif match := _REVIEW.search(name):
             folder, number, rating = match[1], int(match[2]), match[3]
             if number in files.reviews[folder]:
@@ -172,5 +178,7 @@ def _read_file(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(MEMBER_LIMIT + 1)
     if len(content) > MEMBER_LIMIT:
-        raise DataError(f"{path} has over {MEMBER_LIMIT:,} bytes, which no review has. {REMEDY}")
+        raise DataError(
+            f"{path} has over {MEMBER_LIMIT:,} bytes, which no file of it has. {REMEDY}"
+        )
     return content

@@ -27,7 +27,7 @@ from rich.progress import (
 from datamodules.console import plain_console
 from datamodules.errors import DataError
 
-MEMBER_LIMIT = 1 << 20
+MEMBER_LIMIT = 4 << 20
 """Largest file in bytes. The longest review has 14 kB, the list of movies 613 kB."""
 TOTAL_LIMIT = 1 << 30
 """Largest decompressed archive in bytes. The official one has less than 0.3 GiB."""

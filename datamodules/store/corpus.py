@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,18 +31,24 @@ class TextSplit:
         texts: N raw texts, exactly as in the source.
         labels: int64[N], class numbers; `UNLABELLED` where the source has none.
         keys: N source names, such as `test/neg/10003_3` or `reviews.csv:17`.
+        groups: int64[N], not negative, what a row is about, such as the number of its movie: rows
+            of one group are not independent. None: each row is a group of its own.
     """
 
     texts: list[str]
     labels: np.ndarray
     keys: list[str]
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if not len(self.texts) == len(self.labels) == len(self.keys):
-            raise ValueError(
-                f"a split has {len(self.texts)} texts, {len(self.labels)} labels, "
-                f"{len(self.keys)} keys; give one label and one key per text"
-            )
+        sizes = {"labels": len(self.labels), "keys": len(self.keys)}
+        if self.groups is not None:
+            sizes["groups"] = len(self.groups)
+        for name, size in sizes.items():
+            if size != len(self.texts):
+                raise ValueError(
+                    f"a split has {len(self.texts)} texts and {size} {name}; give one for each text"
+                )
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -100,7 +107,10 @@ class Corpus:
         """
         with new_folder(folder) as temporary:
             for name, split in self.splits.items():
-                columns = {"text": split.texts, "label": split.labels, "key": split.keys}
+                columns: dict[str, Any] = {"text": split.texts, "label": split.labels}
+                columns["key"] = split.keys
+                if split.groups is not None:
+                    columns["group"] = split.groups
                 pq.write_table(
                     pa.table(columns),
                     temporary / f"{name}.parquet",
@@ -161,6 +171,21 @@ def read_texts(folder: Path, split: str) -> list[str]:
         raise _damaged(folder, str(error)) from error
 
 
+def read_groups(folder: Path, split: str) -> np.ndarray | None:
+    """Group of each row of one split of a cached corpus, int64[N]; None: each row is its own.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        file = folder / f"{split}.parquet"
+        if "group" not in pq.read_schema(file).names:
+            return None
+        return _read_table(file, ["group"])["group"].to_numpy().astype(np.int64)
+    except _UNREADABLE as error:
+        raise _damaged(folder, str(error)) from error
+
+
 def read_split(folder: Path, split: str) -> TextSplit:
     """Texts, labels and keys of one split of a cached corpus.
 
@@ -192,10 +217,12 @@ def _read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
 
 def _read_split(file: Path) -> TextSplit:
     table = _read_table(file)
+    names = table.column_names
     return TextSplit(
         texts=table["text"].to_pylist(),
         labels=table["label"].to_numpy().astype(np.int64),
         keys=table["key"].to_pylist(),
+        groups=table["group"].to_numpy().astype(np.int64) if "group" in names else None,
     )
 
 

@@ -19,6 +19,8 @@ class Predictions:
         ids: int64[N], row numbers in the split's fixed order; each once, not negative.
         labels: int64[N].
         probabilities: float32 or float64 [N, C].
+        groups: int64[N], what each row is about, such as the number of its movie; None where each
+            row is a group of its own, or where it is not known.
 
     Raises:
         ResultsError: Shapes or types that do not fit, a negative or repeated id.
@@ -27,9 +29,14 @@ class Predictions:
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.floating]
+    groups: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         n = self.ids.shape
+        if self.groups is not None and (self.groups.shape != n or self.groups.dtype != np.int64):
+            raise ResultsError(
+                f"groups are {self.groups.dtype}{list(self.groups.shape)}; they must be int64[N]"
+            )
         shapes = (n, self.labels.shape, self.probabilities.shape)
         if len(n) != 1 or self.labels.shape != n or self.probabilities.shape[:1] != n:
             raise ResultsError(
@@ -59,11 +66,12 @@ class Predictions:
     def in_id_order(self) -> "Predictions":
         """Sort the rows by ascending id, the order of both file formats."""
         order = np.argsort(self.ids)
-        return Predictions(self.ids[order], self.labels[order], self.probabilities[order])
+        groups = None if self.groups is None else self.groups[order]
+        return Predictions(self.ids[order], self.labels[order], self.probabilities[order], groups)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write `id, label, prob_0, prob_1, …` as Parquet in id order, atomically.
+    """Write `id, label, group (if known), prob_0, prob_1, …` as Parquet in id order, atomically.
 
     Raises:
         OSError: As raised by the file system.
@@ -73,6 +81,8 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
     rows = predictions.in_id_order()
     columns: dict[str, NDArray] = {"id": rows.ids, "label": rows.labels}
+    if rows.groups is not None:
+        columns["group"] = rows.groups
     for label in range(rows.probabilities.shape[1]):
         columns[f"prob_{label}"] = np.ascontiguousarray(rows.probabilities[:, label])
     buffer = io.BytesIO()
@@ -99,8 +109,9 @@ def read_predictions(path: Path) -> Predictions:
             table = pq.read_table(stream)
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"{path}: not a readable Parquet file ({error}); {remedy}") from error
-    classes = max(2, table.num_columns - 2)
-    expected = ["id", "label", *(f"prob_{label}" for label in range(classes))]
+    first = ["id", "label", *(["group"] if "group" in table.column_names else [])]
+    classes = max(2, table.num_columns - len(first))
+    expected = [*first, *(f"prob_{label}" for label in range(classes))]
     if table.column_names != expected:
         missing = [name for name in expected if name not in table.column_names]
         what = f"column {missing[0]!r} is missing" if missing else "the order differs"
@@ -110,8 +121,10 @@ def read_predictions(path: Path) -> Predictions:
     for name in expected:
         if table[name].null_count:
             raise ResultsError(f"{path}: column {name!r} has empty cells; {remedy}")
-    columns = [table[name].to_numpy() for name in expected]
+    columns = {name: table[name].to_numpy() for name in expected}
+    probabilities = np.stack([columns[name] for name in expected[len(first) :]], axis=1)
     try:
-        return Predictions(columns[0], columns[1], np.stack(columns[2:], axis=1)).in_id_order()
+        rows = columns["id"], columns["label"], probabilities, columns.get("group")
+        return Predictions(*rows).in_id_order()
     except ResultsError as error:
         raise ResultsError(f"{path}: {error}") from None

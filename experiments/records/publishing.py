@@ -11,6 +11,7 @@ from experiments.config.names import check_name
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import Evidence, read_evidence, write_evidence
+from experiments.records.groups import add_groups, groups_file, with_groups
 from experiments.records.metrics import Metrics, evaluate, older_auroc
 from experiments.records.predictions import Predictions, read_predictions
 from experiments.records.row import EvidenceFile, Part, ResultsError, Row
@@ -71,6 +72,8 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     path = results_dir / f"{table}.jsonl"
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
     replaced = [rows[key] for key in fresh if key in rows]
+    for row, parts in fresh.values():
+        add_groups(groups_file(results_dir, table), str(row.corpus_fingerprint), parts)
     _supersede(replaced, table, results_dir)
     taken = {row.evidence.file for key, row in rows.items() if row.evidence and key not in fresh}
     for key, (row, parts) in fresh.items():
@@ -108,6 +111,9 @@ def _supersede(replaced: list[Row], table: str, results_dir: Path) -> None:
             rows.append(row)
     if replaced:
         write_table(path, rows)
+        groups = groups_file(results_dir, table)
+        if groups.is_file():
+            replace_bytes(groups_file(home, table), groups.read_bytes())
 
 
 def read_published_evidence(results_dir: Path, row: Row) -> Evidence:
@@ -132,7 +138,9 @@ def read_published_evidence(results_dir: Path, row: Row) -> Evidence:
             f"{results_dir / row.evidence.file}: has predictions of {sorted(evidence.parts)}, its "
             f"row metrics of {sorted(given)}; publish the run again"
         )
-    return evidence
+    groups = groups_file(results_dir, row.evidence.file.partition("/")[0])
+    parts = with_groups(evidence.parts, groups, row.corpus_fingerprint)
+    return dataclasses.replace(evidence, parts=parts)
 
 
 def verify_published(results_dir: Path) -> list[Row]:

@@ -7,6 +7,7 @@ The schema is in `experiments.records.row`. Layouts:
     runs/<benchmark>/results.jsonl                      all of them, derived by `collect`
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
+    <published>/<table>.groups.npz                      the movies of their reviews
     <published>/test_log.jsonl                          every test evaluation (`records.test_log`)
     <published>/superseded/                             tables of rows that were replaced
 """

@@ -20,10 +20,21 @@ _BATCH_SIZES = (8, 32, 128, 512)
 _SECONDS_A_SIZE, _SECONDS_A_BATCH = 0.5, 2.0
 
 
-def predict(trainer: L.Trainer, model: LitClassifier, loader: TextLoader) -> Predictions:
+def predict(
+    trainer: L.Trainer,
+    model: LitClassifier,
+    loader: TextLoader,
+    groups: np.ndarray | None = None,
+) -> Predictions:
     """Predicts every row of a loader once, each rank a part of every batch. Collective.
 
     The model is given no labels, whatever it overrides.
+
+    Args:
+        trainer: its devices and precision are used.
+        model: the fitted model.
+        loader: of `TextDataModule.loader`.
+        groups: int64, group of each row of the split by id; None: not known.
 
     Returns:
         The predictions of all ranks in id order, on every rank.
@@ -35,7 +46,8 @@ def predict(trainer: L.Trainer, model: LitClassifier, loader: TextLoader) -> Pre
     arrays = [np.concatenate([part.numpy() for part in column]) for column in columns]
     ids, probabilities = map(np.concatenate, zip(*ranks.all_gather(arrays), strict=True))
     labels = dataset.labels[ids]  # aligned by id, not by order
-    predictions = Predictions(ids, labels, probabilities).in_id_order()
+    of_rows = None if groups is None else groups[ids]
+    predictions = Predictions(ids, labels, probabilities, of_rows).in_id_order()
     if not np.array_equal(predictions.ids, dataset.rows):
         raise RuntimeError(f"{len(ids)} predictions do not cover the split's rows once each")
     return predictions

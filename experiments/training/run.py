@@ -188,7 +188,7 @@ def _test_weights(folder: Path, place: Path, row: Row, refit: bool) -> Metrics:
                 f"{folder}: its model has {model.num_classes} classes and its corpus "
                 f"{untrained.num_classes}; they come from different runs: fit it again"
             )
-        predictions = predict(trainer, model, data.loader("test"))
+        predictions = predict(trainer, model, data.loader("test"), data.groups("test"))
     write_predictions(place / TEST_FILE, predictions)
     return metrics_of(place / TEST_FILE)
 
@@ -207,7 +207,8 @@ def _fit_first(
         return saved
     fit = fit_and_choose(resolved, folder, logger, progress)
     cli = resolved.cli
-    predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"))
+    groups = cli.datamodule.groups("train")
+    predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"), groups)
     stop.check("after the validation rows were predicted")
     if ranks.is_rank_zero():
         write_predictions(folder / VAL_FILE, predictions)
@@ -226,7 +227,8 @@ def _save_and_predict(resolved: Resolved, place: Path, test: bool, progress: Pro
         cli.datamodule.encoder.save(place)
     cli.model.save(place)  # collective for a sharded model
     if test:
-        predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("test"))
+        data = cli.datamodule
+        predictions = predict(cli.trainer, cli.model, data.loader("test"), data.groups("test"))
         if ranks.is_rank_zero():
             write_predictions(place / TEST_FILE, predictions)
 

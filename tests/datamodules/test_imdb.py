@@ -17,7 +17,7 @@ from datamodules.errors import DataError
 from datamodules.imdb import IMDB
 from datamodules.reading.aclimdb import find_corpus, parse_movies
 from datamodules.splits import text_key
-from datamodules.store.corpus import UNLABELLED, Corpus
+from datamodules.store.corpus import UNLABELLED, Corpus, read_groups
 from tests.corpora import SmallIMDB
 
 
@@ -70,6 +70,22 @@ def test_validation_is_balanced_and_shares_no_movie(aclimdb: Path, validation: f
     assert not set(movies[corpus.val_rows]) & set(movies[corpus.train_rows])
     rows = np.concatenate([corpus.train_rows, corpus.val_rows])
     assert np.array_equal(np.sort(rows), np.arange(40))
+
+
+def test_groups_are_movies_across_classes(aclimdb: Path, tmp_path: Path) -> None:
+    corpus = read(aclimdb)
+    assert corpus.test and corpus.unlabelled and corpus.train.groups is not None
+    negative, positive = corpus.train.groups.reshape(2, 20)
+    # Two reviews of each class share a movie in the first two thirds, and across the classes.
+    assert negative[:4].tolist() == positive[:4].tolist() == [0, 0, 1, 1]
+    assert len(set(corpus.train.groups.tolist())) == 7 + 2 * 7
+    assert not set(corpus.train.groups) & set(corpus.test.groups)
+    assert corpus.unlabelled.groups is not None  # of the copies that were dropped, none is left
+    assert len(corpus.unlabelled.groups) == len(corpus.unlabelled)
+    corpus.save(tmp_path / "kept")
+    for name, split in corpus.splits.items():
+        assert np.array_equal(read_groups(tmp_path / "kept", name), split.groups)
+        assert np.array_equal(Corpus.load(tmp_path / "kept").splits[name].groups, split.groups)
 
 
 def test_copies_within_train_stay_on_one_side(aclimdb: Path) -> None:
@@ -178,6 +194,12 @@ def test_a_missing_folder_or_list_is_named(aclimdb: Path) -> None:
         file.write("http://www.imdb.com/title/tt0000001/\n")
     with pytest.raises(DataError, match=r"urls_pos\.txt has 21 lines, must have one for each of"):
         read(aclimdb)
+    (aclimdb / "test" / "urls_neg.txt").write_text("http://www.imdb.com/title/tt0000001/\n")
+    (aclimdb / "train" / "urls_pos.txt").write_text(
+        (aclimdb / "train" / "urls_neg.txt").read_text("utf-8"), "utf-8"
+    )
+    with pytest.raises(DataError, match=r"test/urls_neg\.txt has 1 lines, must have one for each"):
+        read(aclimdb)
     (aclimdb / "train" / "urls_pos.txt").unlink()
     with pytest.raises(DataError, match=r"list of movies train/urls_pos\.txt is missing"):
         read(aclimdb)
@@ -205,8 +227,8 @@ def test_bytes_that_are_not_utf8_are_named(aclimdb: Path, tmp_path: Path) -> Non
 
 
 def test_a_review_of_a_mebibyte_is_refused(aclimdb: Path) -> None:
-    (aclimdb / "test" / "pos" / "11_9.txt").write_bytes(b"a" * ((1 << 20) + 1))
-    with pytest.raises(DataError, match=r"11_9\.txt has over 1,048,576 bytes"):
+    (aclimdb / "test" / "pos" / "11_9.txt").write_bytes(b"a" * ((4 << 20) + 1))
+    with pytest.raises(DataError, match=r"11_9\.txt has over 4,194,304 bytes"):
         read(aclimdb)
 
 
@@ -242,6 +264,8 @@ def test_the_official_validation_shares_no_movie_and_no_text_with_train(
     assert (len(train), len(val)) == (22_500, 2_500)
     assert np.bincount(official_corpus.train.labels[val]).tolist() == [1_250, 1_250]
     movies = np.concatenate([official_movies["neg"], official_movies["pos"]])
+    assert np.array_equal(official_corpus.train.groups, movies)
+    assert official_corpus.test and len(np.unique(official_corpus.test.groups)) == 3_581
     assert not set(movies[train]) & set(movies[val])
     texts = official_corpus.train.texts
     train_keys = {text_key(texts[row]) for row in train}

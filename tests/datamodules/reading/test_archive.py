@@ -73,8 +73,8 @@ def test_links_and_devices_are_refused_even_unwanted(tmp_path: Path, kind: bytes
 
 
 def test_a_text_that_is_too_large_is_refused_but_other_files_may_be_large(tmp_path: Path) -> None:
-    path = write_tar(tmp_path / "x.tar.gz", big=make_member("big.feat", size=(1 << 20) + 1))
-    with pytest.raises(DataError, match="big.feat has 1,048,577 bytes.*at most 1,048,576"):
+    path = write_tar(tmp_path / "x.tar.gz", big=make_member("big.feat", size=(4 << 20) + 1))
+    with pytest.raises(DataError, match="big.feat has 4,194,305 bytes.*at most 4,194,304"):
         read_all(path)
     assert dict(read_tar(path, lambda name: name.endswith(".txt"))) == TEXTS
 

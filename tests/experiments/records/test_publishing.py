@@ -4,10 +4,12 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import experiments
 from experiments.config.registry import ConfigError
+from experiments.records.groups import groups_file
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import write_predictions
 from experiments.records.publishing import (
@@ -17,7 +19,14 @@ from experiments.records.publishing import (
     verify_published,
 )
 from experiments.records.row import ResultsError
-from experiments.records.run_files import read_row, read_rows, tables_in, write_row
+from experiments.records.run_files import (
+    TEST_FILE,
+    read_row,
+    read_rows,
+    read_table,
+    tables_in,
+    write_row,
+)
 from tests.rows import make_predictions, make_row, make_run
 
 PUBLISHED = Path(experiments.__path__[0]) / "results"
@@ -29,6 +38,7 @@ def test_publish_computes_metrics_from_what_it_stores(tmp_path: Path) -> None:
     rows = publish(runs, "imdb", home)
     assert read_rows(home) == rows == verify_published(home)
     assert sorted(str(path.relative_to(home)) for path in home.rglob("*.*")) == [
+        "imdb.groups.npz",
         "imdb.jsonl",
         "imdb/cnn-seed-0.npz",
         "imdb/cnn-seed-1.npz",
@@ -84,6 +94,36 @@ def test_both_fits_of_a_run_are_published(tmp_path: Path) -> None:
     assert row.test and row.test_refit and row.test != row.test_refit
     evidence = read_published_evidence(tmp_path / "published", row)
     assert evidence.parts.keys() == {"val", "test", "test_refit"}
+
+
+def test_groups_are_published_once_for_all_rows(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    runs = [make_run(tmp_path / "runs", seed, data=seed, protocol="refit") for seed in (0, 1)]
+    rows = publish(runs, "imdb", home)
+    file = groups_file(home, "imdb")
+    before = file.stat().st_mtime_ns
+    for row in rows:
+        for found in read_published_evidence(home, row).parts.values():
+            assert found.groups is not None and (found.groups == found.ids // 3).all()
+    publish(runs, "imdb", home)
+    assert file.stat().st_mtime_ns == before
+    # A run whose rows have other groups is of another corpus, whatever its fingerprint says.
+    other = make_run(tmp_path / "other", 2)
+    test = make_predictions()
+    write_predictions(
+        other / TEST_FILE, dataclasses.replace(test, groups=np.asarray(test.ids // 3 + 1))
+    )
+    with pytest.raises(ResultsError, match="row 0 of .*_test has group 0, the run says 1"):
+        publish([other], "imdb", home)
+    file.unlink()
+    assert read_published_evidence(home, rows[0]).parts["test"].groups is None
+
+
+def test_every_published_review_has_its_movie() -> None:
+    for row in read_table(PUBLISHED / "imdb.jsonl"):
+        for part, found in read_published_evidence(PUBLISHED, row).parts.items():
+            assert found.groups is not None
+            assert len(np.unique(found.groups)) == 3_581 or part == "val"
 
 
 def test_no_machine_path_is_published(tmp_path: Path) -> None:
