@@ -108,7 +108,7 @@ def differences(
     pairs = list(combinations(range(len(names)), 2))
     if not pairs:
         return []
-    found = compare_all(models, pool(models))
+    found = compare_pairs(models, group_parts(models), pool(models))
     half = t_quantile(level, found.freedoms) * found.errors
     alone = [len(correct[name]) == 1 and name not in deterministic for name in names]
     untested = np.array([alone[one] or alone[two] for one, two in pairs])
@@ -133,11 +133,31 @@ def differences(
     ]
 
 
-def compare_all(models: Sequence[Totals], shared: Pool = NO_POOL) -> Gaps:
-    """Test all pairs of models that answered the same rows.
+def group_parts(models: Sequence[Totals]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variance over groups of the difference of each pair, and its degrees of freedom.
 
     Args:
         models: At least two, with the same groups.
+    """
+    first, second = np.triu_indices(len(models), 1)
+    deviations = np.stack([model.deviations for model in models])
+    rest = np.array([model.rest for model in models])
+    groups, rows = deviations.shape[1], models[0].rows
+    squares, fourths = (part[first, second] for part in _powers_of_differences(deviations))
+    variance = groups / (groups - 1) * squares / rows**2 - rest[first] - rest[second]
+    return np.maximum(variance, 0.0), group_freedom(squares, fourths, groups)
+
+
+def compare_pairs(
+    models: Sequence[Totals],
+    by_groups: tuple[NDArray[np.float64], NDArray[np.float64]],
+    shared: Pool = NO_POOL,
+) -> Gaps:
+    """Test all pairs of models.
+
+    Args:
+        models: At least two, with the same groups.
+        by_groups: From `group_parts`.
         shared: Variance over seeds that they share.
     """
     from scipy import special
@@ -145,28 +165,15 @@ def compare_all(models: Sequence[Totals], shared: Pool = NO_POOL) -> Gaps:
     first, second = np.triu_indices(len(models), 1)
     means = np.array([model.mean for model in models])
     seeds, freedoms = np.array([seed_variance(model, shared) for model in models]).T
-    rest = np.array([model.rest for model in models])
-    deviations = np.stack([model.deviations for model in models])
-    groups, rows = deviations.shape[1], models[0].rows
-
     gaps = means[first] - means[second]
-    squares, fourths = _powers_of_differences(deviations)
-    squares, fourths = squares[first, second], fourths[first, second]
-    by_groups = groups / (groups - 1) * squares / rows**2 - rest[first] - rest[second]
-    by_groups = np.maximum(by_groups, 0.0)
+    groups, groups_freedom = by_groups
     by_seeds = seeds[first] + seeds[second]
     below = (seeds**2 / freedoms)[first] + (seeds**2 / freedoms)[second]
-    positive = below > 0
-    welch = np.where(positive, by_seeds**2 / np.where(positive, below, 1.0), np.inf)
-    welch = np.minimum(welch, shared.total)
-    parts = by_seeds / welch + by_groups / group_freedom(squares, fourths, groups)
-    positive = parts > 0
-    freedom = np.where(positive, (by_seeds + by_groups) / np.where(positive, parts, 1.0), np.inf)
-    errors = np.sqrt(by_seeds + by_groups)
+    welch = np.minimum(_divide(by_seeds**2, below), shared.total)
+    freedom = _divide(by_seeds + groups, by_seeds / welch + groups / groups_freedom)
+    errors = np.sqrt(by_seeds + groups)
     # Without variance two models agree in every group, or certainly differ.
-    known = errors > 1e-12
-    certain = np.where(np.abs(gaps) > 1e-12, np.inf, 0.0)
-    statistics = np.where(known, np.abs(gaps) / np.where(known, errors, 1.0), certain)
+    statistics = np.where(np.abs(gaps) > 1e-12, _divide(np.abs(gaps), errors), 0.0)
     p = 2 * special.stdtr(np.minimum(freedom, 1e9), -np.minimum(statistics, 1e9))
     return Gaps(gaps, errors, freedom, p)
 
@@ -182,6 +189,13 @@ def holm_correction(p: NDArray[np.floating]) -> NDArray[np.floating]:
     corrected = np.empty(len(p))
     corrected[order] = np.minimum(raised, 1.0)
     return corrected
+
+
+def _divide(
+    above: NDArray[np.float64], below: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Divide; infinite where the divisor is 0."""
+    return np.divide(above, below, out=np.full_like(above, np.inf), where=below > 0)
 
 
 def _powers_of_differences(

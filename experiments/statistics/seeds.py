@@ -6,11 +6,20 @@ empirical Bayes methods for assessing differential expression in microarray expe
 true variances are taken for draws from a scaled inverse chi-square distribution with d0 degrees of
 freedom about s0². Each model then has
 
-    variance = (d0 · s0² + d · s²) / (d0 + d)        with d0 + d degrees of freedom,
+    variance = max(s², (d0 · s0² + d · s²) / (d0 + d))      with d0 + d degrees of freedom,
 
-where s² is its own sample variance with d = S - 1. s0² and d0 follow from the mean and the variance
-of log s² over the models. If these spread no more than chance would spread them, d0 is infinite and
-all models have the pooled variance; if they spread widely, d0 is small and each keeps its own.
+where s² is its own sample variance with d = S - 1. d0 follows from the variance of log s² over the
+models: if these spread no more than chance would spread them, it is infinite and a model has at
+least the pooled variance; if they spread widely, it is small and each keeps its own. Two things are
+more careful than in Smyth, since a table is no microarray: a few of its models may vary far more
+than the others.
+
+- s0² is the pooled variance (the mean of s² weighted by d). His follows from the mean of log s² and
+  is smaller.
+- The help never makes a variance smaller than s².
+
+Without them up to 15% of tables of 28 equal models show a difference where the standard deviations
+are unequal (`simulation` has such tables).
 """
 
 from __future__ import annotations
@@ -66,9 +75,7 @@ def pool(models: Iterable[Totals]) -> Pool:
     excess = float(logs.var(ddof=1) - polygamma(1, freedoms / 2).mean())
     if excess <= 0:
         return Pool(pooled, np.inf, total)
-    freedom = 2 * _inverse_trigamma(excess)
-    log_variance = logs.mean() + digamma(freedom / 2) - np.log(freedom / 2)
-    return Pool(float(np.exp(log_variance)), freedom, total)
+    return Pool(pooled, 2 * _inverse_trigamma(excess), total)
 
 
 def run_variance(model: Totals, shared: Pool = NO_POOL) -> tuple[float, float]:
@@ -82,12 +89,10 @@ def run_variance(model: Totals, shared: Pool = NO_POOL) -> tuple[float, float]:
     freedom = len(model.accuracies) - 1
     variance = float(model.accuracies.var(ddof=1))
     if np.isinf(shared.freedom):
-        return shared.variance, shared.total
+        return max(variance, shared.variance), shared.total
     both = shared.freedom + freedom
-    return (
-        (shared.freedom * shared.variance + freedom * variance) / both,
-        min(both, shared.total),
-    )
+    moderated = (shared.freedom * shared.variance + freedom * variance) / both
+    return max(variance, moderated), min(both, shared.total)
 
 
 def seed_variance(model: Totals, shared: Pool = NO_POOL) -> tuple[float, float]:
