@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import read_rows
 from experiments.statistics.pairwise_tests import Difference, differences, holm_correction
-from experiments.statistics.reading import read_run_predictions
+from experiments.statistics.reading import groups_of, read_run_predictions
 from experiments.statistics.table import check_same_reviews
 
 Key = tuple[str, str, str | None]
@@ -93,7 +93,7 @@ class Comparison:
                 f"{100 * change.first:.2f}",
                 f"{100 * change.second:.2f}",
                 f"{100 * d.difference:+.2f} \\[{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
-                f"{d.p_holm:.3g}",
+                "–" if d.reviews_only else f"{d.p_holm:.3g}",
                 "worse" if change.worse else "better" if change.better else "",
             )
         console.print(table)
@@ -102,14 +102,19 @@ class Comparison:
             for text in dict.fromkeys(text for c in self.changes for text in c.settings)
         ]
         if any(change.difference.reviews_only for change in self.changes):
-            lines.append("One seed: the interval does not cover the variation over seeds.")
+            lines.append(
+                "One seed: the interval does not cover the variation over seeds, so no difference "
+                "is claimed."
+            )
         if any(change.split == "val" for change in self.changes):
             lines.append("Runs that were not tested are compared on validation rows.")
         for line in lines + self.missing:
             console.print(line, soft_wrap=True)
 
 
-def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
+def compare(
+    first: Path, second: Path, level: float = 0.95, deterministic: Collection[str] = ()
+) -> Comparison:
     """Compare the experiments of B with those of A on the seeds that both have.
 
     Experiments match if name, protocol and excluded reviews are the same. Two folders of one
@@ -119,6 +124,7 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
         first: A: a benchmark folder, a run folder, a published folder or table.
         second: B.
         level: Confidence of intervals and tests.
+        deterministic: Experiments for which another seed would change nothing.
 
     Raises:
         ResultsError: No experiment or no seed is in both, runs were evaluated on different reviews
@@ -161,11 +167,13 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
                 f"{name}: no seed is in both; A has {_list(one[a])}, B has {_list(two[b])}; run "
                 "the missing ones with --seeds"
             )
-        changes.append(_change(a, b, [(one[a][s], two[b][s]) for s in both], first, second, level))
-    corrected = holm_correction(np.array([change.difference.p for change in changes]))
-    changes = [
-        _with_correction(change, p, level) for change, p in zip(changes, corrected, strict=True)
-    ]
+        rows = [(one[a][s], two[b][s]) for s in both]
+        fixed = {side for side, key in (("A", a), ("B", b)) if key[0] in deterministic}
+        changes.append(_change(a, b, rows, (first, second), level, fixed))
+    tested = [at for at, change in enumerate(changes) if not change.difference.reviews_only]
+    corrected = holm_correction(np.array([changes[at].difference.p for at in tested]))
+    for at, p in zip(tested, corrected, strict=True):
+        changes[at] = _with_correction(changes[at], p, level)
     return Comparison(sorted(changes, key=lambda change: -change.first), missing)
 
 
@@ -190,13 +198,18 @@ def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
 
 
 def _change(
-    a: Key, b: Key, rows: list[tuple[Row, Row]], first: Path, second: Path, level: float
+    a: Key,
+    b: Key,
+    rows: list[tuple[Row, Row]],
+    folders: tuple[Path, Path],
+    level: float,
+    deterministic: Collection[str],
 ) -> Change:
     tested = all(one.test and two.test for one, two in rows)
     right: dict[str, list[np.ndarray]] = {"B": [], "A": []}
     runs: list[tuple[Row, Predictions]] = []
     for pair in rows:
-        for side, row, folder in zip("AB", pair, (first, second), strict=True):
+        for side, row, folder in zip("AB", pair, folders, strict=True):
             predictions = read_run_predictions(row, folder)
             part = predictions.test if tested else predictions.val
             assert part is not None
@@ -206,7 +219,8 @@ def _change(
     check_same_reviews(runs, split)
     seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}
-    [difference] = differences(correct, level, {"A": seeds, "B": seeds})
+    groups = groups_of(runs[0][1])
+    [difference] = differences(correct, level, {"A": seeds, "B": seeds}, groups, deterministic)
     return Change(
         experiment=a[0] if a[0] == b[0] else f"{a[0]} → {b[0]}",
         protocol=a[1] if a[1] == b[1] else f"{a[1]} → {b[1]}",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics, evaluate
 from experiments.records.predictions import Predictions, read_predictions
@@ -64,6 +65,11 @@ def rows_fingerprint(predictions: Predictions) -> str:
     rows = predictions.in_id_order()
     content = rows.ids.astype("<i8").tobytes() + rows.labels.astype("<i8").tobytes()
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def groups_of(predictions: Predictions) -> NDArray[np.int64] | None:
+    """Groups of the rows, int64[N]; None if each row is alone."""
+    return None
 
 
 def _read(file: Path, row: Row, metrics: Metrics | None) -> Predictions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,9 +21,17 @@ from experiments.statistics.calibration import (
     scores,
 )
 from experiments.statistics.groups import group_letters
-from experiments.statistics.intervals import Interval, accuracy_interval
+from experiments.statistics.intervals import Interval, interval
 from experiments.statistics.pairwise_tests import Difference, differences
-from experiments.statistics.reading import RunPredictions, read_run_predictions, rows_fingerprint
+from experiments.statistics.ranks import Rank, rank_models
+from experiments.statistics.reading import (
+    RunPredictions,
+    groups_of,
+    read_run_predictions,
+    rows_fingerprint,
+)
+from experiments.statistics.seeds import pool
+from experiments.statistics.totals import count
 
 
 @dataclass(frozen=True)
@@ -54,13 +62,17 @@ class Analysis:
         fingerprint: Hash of the ids and labels, which all rows share.
         ids: int64[N], ascending.
         labels: int64[N].
+        groups: int64[N], the movie of each review; None if each row is alone.
         order: The experiments, the most accurate first.
         seeds: Seeds by experiment, ascending, one for each row of its arrays.
         correct: bool[S, N] by experiment.
         probabilities: float[S, N, C] by experiment.
         intervals: Interval of the accuracy by experiment.
         differences: All pairs, in `order`.
+        untested: Experiments that draw and have one seed. What another seed would give is not
+            known, so they have no letters and no rank, and differ from none.
         letters: Letters by experiment; two share one if and only if they do not differ.
+        ranks: Rank and chance of being first by experiment.
         calibration: Calibration by experiment; empty if `split` is `val`, on which the
             temperature would be fitted.
         left_out: `experiment, seed n: reason` for ok rows that are not analysed.
@@ -70,18 +82,26 @@ class Analysis:
     fingerprint: str
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None
     order: list[str]
     seeds: dict[str, tuple[int, ...]]
     correct: dict[str, NDArray[np.bool_]]
     probabilities: dict[str, NDArray[np.floating]]
     intervals: dict[str, Interval]
     differences: list[Difference]
+    untested: tuple[str, ...]
     letters: dict[str, str]
+    ranks: dict[str, Rank]
     calibration: dict[str, Calibration]
     left_out: tuple[str, ...]
 
 
-def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis | None:
+def analyse(
+    rows: Iterable[Row],
+    folder: Path,
+    level: float = 0.95,
+    deterministic: Collection[str] = (),
+) -> Analysis | None:
     """Compute the statistics of comparable rows.
 
     Args:
@@ -89,6 +109,7 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
             skipped ones are ignored.
         folder: Source of the rows: a benchmark, a run, a published folder or a .jsonl file.
         level: Confidence of intervals and tests.
+        deterministic: Experiments for which another seed would change nothing.
 
     Returns:
         The statistics; None if no row is ok.
@@ -128,21 +149,31 @@ def analyse(rows: Iterable[Row], folder: Path, level: float = 0.95) -> Analysis 
     order = sorted(right, key=lambda name: (-right[name].mean(), name))
     right = {name: right[name] for name in order}
     seeds = {name: tuple(row.seed for row, _ in by_name[name]) for name in order}
-    pairs = differences(right, level, seeds)
+    groups = groups_of(first)
+    totals = {name: count(right[name], groups) for name in order}
+    shared = pool(totals.values())
+    pairs = differences(right, level, seeds, groups, deterministic)
+    tested = [name for name in order if len(seeds[name]) > 1 or name in deterministic]
     return Analysis(
         split=split,
         fingerprint=rows_fingerprint(first),
         ids=first.ids,
         labels=first.labels,
+        groups=groups,
         order=order,
         seeds=seeds,
         correct=right,
         probabilities={name: probabilities[name] for name in order},
-        intervals={name: accuracy_interval(right[name], level) for name in order},
+        intervals={
+            name: interval(totals[name], level, shared, draws=name not in deterministic)
+            for name in order
+        },
         differences=pairs,
+        untested=tuple(name for name in order if name not in tested),
         letters=group_letters(
-            order, {frozenset((p.first, p.second)) for p in pairs if not p.different}
+            tested, {frozenset((p.first, p.second)) for p in pairs if not p.different}
         ),
+        ranks=rank_models({name: totals[name] for name in tested}, level),
         calibration={
             name: _calibration([run for _, run in by_name[name]])
             for name in order

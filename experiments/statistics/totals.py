@@ -70,13 +70,13 @@ def count(correct: NDArray[np.bool_], groups: NDArray[np.integer] | None = None)
 
 
 def from_totals(
-    totals: NDArray[np.floating], sizes: NDArray[np.floating], alone: float = 0.0
+    totals: NDArray[np.float64], sizes: NDArray[np.float64], alone: float = 0.0
 ) -> Totals:
     """Summarise right answers that are counted already.
 
     Args:
-        totals: float[S, G], right answers by run and group.
-        sizes: float[G], rows of each group.
+        totals: float64[S, G], right answers by run and group.
+        sizes: float64[G], rows of each group.
         alone: As in `Totals`; needed for intervals alone.
     """
     seeds, groups = totals.shape
