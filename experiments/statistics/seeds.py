@@ -62,16 +62,16 @@ def pool(models: Iterable[Totals]) -> Pool:
     """
     from scipy.special import digamma, polygamma
 
-    drawing = [one.accuracies for one in models if not one.fixed]
+    drawing = [one for one in models if not one.fixed]
     if len(drawing) < FEWEST:
         return NO_POOL
-    variances = np.array([accuracies.var(ddof=1) for accuracies in drawing])
-    freedoms = np.array([len(accuracies) - 1 for accuracies in drawing])
+    variances = np.array([one.accuracies.var(ddof=1) for one in drawing])
+    freedoms = np.array([len(one.accuracies) - 1 for one in drawing])
     total = float(freedoms.sum())
     pooled = float((freedoms * variances).sum() / total)
-    # Accuracies are counts over rows: a few runs may agree by chance, and log 0 says nothing.
-    raised = np.maximum(variances, 1e-3 * pooled)
-    logs = np.log(raised) - digamma(freedoms / 2) + np.log(freedoms / 2)
+    # Accuracies are counts over rows, so a few runs may agree by chance; log 0 would be infinite.
+    rounding = np.array([1 / (12 * one.rows**2) for one in drawing])
+    logs = np.log(np.maximum(variances, rounding)) - digamma(freedoms / 2) + np.log(freedoms / 2)
     excess = float(logs.var(ddof=1) - polygamma(1, freedoms / 2).mean())
     if excess <= 0:
         return Pool(pooled, np.inf, total)

@@ -124,6 +124,15 @@ def ranking(
 
 def report(draws: int) -> Iterator[str]:
     """Run all cases; lines of Markdown."""
+    yield from coverage_table(draws)
+    yield ""
+    yield from difference_table(draws)
+    yield ""
+    yield from rank_table(max(draws // 20, 1))  # ranks take long, and there are 28 a draw
+
+
+def coverage_table(draws: int) -> Iterator[str]:
+    """Coverage of the interval of one model alone."""
     generator = np.random.default_rng(0)
     low, high = COVERED
     yield from _grid(
@@ -141,7 +150,11 @@ def report(draws: int) -> Iterator[str]:
             for effect in EFFECTS
         ),
     )
-    yield ""
+
+
+def difference_table(draws: int) -> Iterator[str]:
+    """Tables of `MODELS` equal models, and two unequal ones among them."""
+    generator = np.random.default_rng(0)
     heads = (f"shows a difference (≤ {MOST_WRONG:.0%})", f"tells two apart (≥ {LEAST_FOUND:.0%})")
     yield from _grid(
         ("seeds", "sd over seeds", "design effect", *heads, "coverage"),
@@ -152,7 +165,7 @@ def report(draws: int) -> Iterator[str]:
                 f"{effect:g}",
                 _bar(wrong, 0, MOST_WRONG),
                 _bar(found, LEAST_FOUND, 1) if name == FOUND_AT else "",
-                _bar(covered, low, high),
+                _bar(covered, *COVERED),
             )
             for seeds in (3, 5)
             for effect in EFFECTS
@@ -160,14 +173,18 @@ def report(draws: int) -> Iterator[str]:
             for name, (wrong, covered) in tables.items()
         ),
     )
-    yield ""
+
+
+def rank_table(draws: int) -> Iterator[str]:
+    """Ranks of `MODELS` unequal models, and the chance of the leading one of being first."""
+    generator = np.random.default_rng(0)
     yield from _grid(
         ("seeds", "design effect", "true rank held", "leader's chance", "leader is the best"),
         (
             (str(seeds), f"{effect:g}", *(f"{value:.1%}" for value in found))
             for seeds in (3, 5)
             for effect in EFFECTS
-            for found in [ranking(seeds, effect, max(draws // 20, 1), generator)]
+            for found in [ranking(seeds, effect, draws, generator)]
         ),
     )
 
