@@ -92,13 +92,12 @@ def interval(
     seeds, seeds_freedom = seed_variance(totals, shared)
     by_group = group_variance(totals)
     clustered = max(by_group - totals.rest, 0.0)
-    alone = max(totals.alone - totals.rest, 0.0)
     errors = min(mean, 1 - mean) * rows
-    clustered = (errors * clustered + rows / groups * alone) / (errors + 1)
+    clustered = (errors * clustered + rows / groups * totals.alone) / (errors + 1)
     variance = seeds + clustered
-    # Without a variance: no error, or one in each group of equal size.
+    # Without a variance there is no error, or nothing else.
     effective = mean * (1 - mean) / variance if variance > 0 else float(groups)
-    freedom = degrees_of_freedom(seeds, seeds_freedom, clustered, groups - 1)
+    freedom = min(degrees_of_freedom(seeds, seeds_freedom, clustered, groups - 1), groups - 1)
     low, high = wilson(mean, effective, float(t_quantile(level, freedom)))
     several = len(totals.accuracies) > 1
     return Interval(

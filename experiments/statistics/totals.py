@@ -25,8 +25,7 @@ class Totals:
             the mean accuracy lets expect; they sum to 0.
         rest: Variance of the mean accuracy that comes from runs and groups together: how
             differently the runs answer in the same group. 0 for one run, which cannot tell it.
-        alone: Variance of the mean accuracy over rows if each row were a group of its own; `rest`
-            is part of it.
+        alone: Variance of the mean accuracy over rows if each row were a group of its own.
     """
 
     right: NDArray[np.float64]

@@ -9,7 +9,8 @@ from experiments.statistics.totals import Totals, count
 
 
 def model(*accuracies: float, rest: float = 1e-6) -> Totals:
-    return Totals(np.empty((0, 0)), np.array(accuracies), np.ones(9), np.zeros(9), rest, 0.0)
+    sizes = np.full(5, 5000.0)
+    return Totals(np.empty((0, 5)), np.array(accuracies), sizes, np.zeros(5), rest, 0.0)
 
 
 def drawn(sds: np.ndarray, seeds: int = 3, seed: int = 0) -> list[Totals]:
@@ -52,7 +53,7 @@ def test_many_models_tell_whether_they_vary_alike() -> None:
     apart = pool(drawn(np.geomspace(0.0005, 0.02, 2000)))
     assert apart.freedom < 3
     # Draws from the distribution that is assumed, with 6 degrees of freedom.
-    chi = np.random.default_rng(1).chisquare(6, 4000)
+    chi = np.random.default_rng(1).chisquare(6, 40_000)
     assert pool(drawn(0.002 * np.sqrt(6 / chi))).freedom == pytest.approx(6, rel=0.2)
 
 
