@@ -158,4 +158,3 @@ def t_quantile(level: float, freedom: float | NDArray[np.floating]) -> NDArray[n
 
     quantile: NDArray[np.float64] = -special.stdtrit(np.minimum(freedom, 1e9), (1 - level) / 2)
     return quantile
-

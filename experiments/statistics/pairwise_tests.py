@@ -191,9 +191,7 @@ def holm_correction(p: NDArray[np.floating]) -> NDArray[np.floating]:
     return corrected
 
 
-def _divide(
-    above: NDArray[np.float64], below: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
     """Divide; infinite where the divisor is 0."""
     return np.divide(above, below, out=np.full_like(above, np.inf), where=below > 0)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from experiments.statistics.seeds import pool, seed_variance
 from experiments.statistics.totals import Totals
 
-DRAWS = 10_000
-_BATCH = 1000
+DRAWS = 4000
+_AT_ONCE = 4_000_000  # numbers of groups drawn, some 100 MB
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,9 @@ def draw_accuracies(
     by_seeds = np.sqrt(np.maximum(np.array([part[0] for part in parts]) - rest, 0.0))
     freedoms = np.minimum([part[1] for part in parts], 1e9)
     result = np.empty((draws, len(models)))
-    for start in range(0, draws, _BATCH):
-        number = min(_BATCH, draws - start)
+    batch = max(_AT_ONCE // groups, 1)
+    for start in range(0, draws, batch):
+        number = min(batch, draws - start)
         picked = generator.integers(0, groups, (number, groups), dtype=np.int32)
         picked += np.arange(number, dtype=np.int32)[:, None] * groups
         weights = np.bincount(picked.ravel(), minlength=number * groups)
@@ -93,8 +94,6 @@ def _ranks(accuracies: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[
     """Rank by row, int64[D, M], and how often each column is first, a tie counted in parts."""
     rounded = np.round(accuracies, 12)  # equal models are equal up to rounding
     ordered = np.sort(rounded, axis=1)
-    ranks = np.stack(
-        [1 + (ordered > column[:, None]).sum(axis=1) for column in rounded.T], axis=1
-    )
+    ranks = np.stack([1 + (ordered > column[:, None]).sum(axis=1) for column in rounded.T], axis=1)
     best = ranks == 1
     return ranks, (best / best.sum(axis=1, keepdims=True)).mean(axis=0)

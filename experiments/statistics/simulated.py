@@ -105,9 +105,7 @@ class Answers:
     accuracy: float
     effect: float
 
-    def draw(
-        self, generator: np.random.Generator, models: int, seeds: int
-    ) -> NDArray[np.float32]:
+    def draw(self, generator: np.random.Generator, models: int, seeds: int) -> NDArray[np.float32]:
         """Draw float32[models, seeds, MOVIES], right answers minus their expected number."""
         sizes = movie_sizes()
         alike = (self.effect - 1) / (float((sizes**2).sum()) / REVIEWS - 1)

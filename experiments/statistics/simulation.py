@@ -53,7 +53,12 @@ Cells = tuple[str, ...]
 
 
 def coverage(
-    accuracy: float, seeds: int, sd: float, effect: float, draws: int, generator: np.random.Generator
+    accuracy: float,
+    seeds: int,
+    sd: float,
+    effect: float,
+    draws: int,
+    generator: np.random.Generator,
 ) -> float:
     """Share of intervals that hold the true accuracy; review by review, of one model alone."""
     share = movie_share(effect, accuracy)
