@@ -100,10 +100,9 @@ _RENAMED = {
         statistics.calibration.scaled statistics.calibration.apply_temperature
         statistics.calibration.temperature statistics.calibration.fit_temperature
         statistics.groups.letters statistics.groups.group_letters
-        statistics.intervals.check statistics.intervals.check_correct
+        statistics.intervals.check statistics.totals.check_correct
         statistics.intervals.quantile statistics.intervals.t_quantile
-        statistics.intervals.rest_variance statistics.intervals.residual_variance
-        statistics.intervals.seeds_part statistics.intervals.seed_variance
+        statistics.intervals.seeds_part statistics.seeds.seed_variance
         statistics.pairs.holm statistics.pairwise_tests.holm_correction
         statistics.reading.predictions_of statistics.reading.read_run_predictions
         statistics.subsets.Part statistics.subsets.SubsetAccuracy

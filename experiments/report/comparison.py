@@ -96,9 +96,11 @@ def pairs(table: Table) -> Figure | None:
         row, column = place[one.first], place[one.second]
         signs = ((row, column, 1, one.low, one.high), (column, row, -1, -one.high, -one.low))
         for here, there, sign, low, high in signs:
+            test = f"p = {_p(one.p_holm)}, Holm-corrected"
             words[here][there] = (
                 f"<b>{names[here]}</b> − {names[there]}: {100 * sign * one.difference:+.2f} points "
-                f"[{100 * low:+.2f}, {100 * high:+.2f}]<br>p = {_p(one.p_holm)}, Holm-corrected"
+                f"[{100 * low:+.2f}, {100 * high:+.2f}]<br>"
+                f"{'not tested: one seed' if one.reviews_only else test}"
             )
             if one.different:
                 values[here][there] = round(100 * sign * one.difference, 3)

@@ -82,7 +82,17 @@ def explain_intervals(table: Table) -> str:
     if any(one.reviews_only for one in known):
         text += " (\\*: one seed, reviews only)"
     text += ". Experiments that share a letter do not differ significantly (5%, Holm)."
-    return text
+    return text + explain_untested(table)
+
+
+def explain_untested(table: Table) -> str:
+    """Say why some experiments have no letter; empty if all have one."""
+    if not (table.analysis and table.analysis.untested):
+        return ""
+    return (
+        " An experiment without a letter has one seed: what another would give is not known, so it "
+        "is not tested."
+    )
 
 
 def interval_text(interval: Interval | None) -> str:

@@ -94,7 +94,7 @@ class Comparison:
                 f"{100 * change.first:.2f}",
                 f"{100 * change.second:.2f}",
                 f"{100 * d.difference:+.2f} \\[{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
-                f"{d.p_holm:.3g}",
+                "–" if d.reviews_only else f"{d.p_holm:.3g}",
                 "worse" if change.worse else "better" if change.better else "",
             )
         console.print(table)
@@ -103,7 +103,10 @@ class Comparison:
             for text in dict.fromkeys(text for c in self.changes for text in c.settings)
         ]
         if any(change.difference.reviews_only for change in self.changes):
-            lines.append("One seed: the interval does not cover the variation over seeds.")
+            lines.append(
+                "One seed: the interval does not cover the variation over seeds, so no difference "
+                "is claimed."
+            )
         if any(change.part == "val" for change in self.changes):
             lines.append("Runs that were not tested are compared on validation rows.")
         for line in lines + self.missing:
@@ -165,11 +168,11 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
             )
         rows = [(one[a][s], two[b][s]) for s in both]
         for parts in _common_parts(rows):
-            changes.append(_change((a, b), rows, parts, first, second, level))
-    corrected = holm_correction(np.array([change.difference.p for change in changes]))
-    changes = [
-        _with_correction(change, p, level) for change, p in zip(changes, corrected, strict=True)
-    ]
+            changes.append(_change((a, b), rows, parts, (first, second), level))
+    tested = [at for at, change in enumerate(changes) if not change.difference.reviews_only]
+    corrected = holm_correction(np.array([changes[at].difference.p for at in tested]))
+    for at, p in zip(tested, corrected, strict=True):
+        changes[at] = _with_correction(changes[at], p, level)
     return Comparison(sorted(changes, key=lambda change: -change.first), missing)
 
 
@@ -208,21 +211,22 @@ def _change(
     keys: tuple[Key, Key],
     rows: list[tuple[Row, Row]],
     parts: tuple[Part, Part],
-    first: Path,
-    second: Path,
+    folders: tuple[Path, Path],
     level: float,
 ) -> Change:
     right: dict[str, list[np.ndarray]] = {"B": [], "A": []}
     runs: list[tuple[Row, Predictions]] = []
     for pair in rows:
-        for side, row, folder, part in zip("AB", pair, (first, second), parts, strict=True):
+        for side, row, folder, part in zip("AB", pair, folders, parts, strict=True):
             predictions = read_run_predictions(row, folder)[part]
             runs.append((row, predictions))
             right[side].append(predictions.probabilities.argmax(axis=1) == predictions.labels)
     check_same_reviews(runs, parts[0])
     seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}
-    [difference] = differences(correct, level, {"A": seeds, "B": seeds})
+    groups = runs[0][1].groups
+    deterministic = [s for s, row in zip("AB", rows[0], strict=True) if row.deterministic]
+    [difference] = differences(correct, level, {"A": seeds, "B": seeds}, groups, deterministic)
     return Change(
         experiment=" → ".join(dict.fromkeys(name for name, _ in keys)),
         protocol=" → ".join(dict.fromkeys(_PROTOCOLS[part] for part in parts)),

@@ -1,22 +1,30 @@
-"""Confidence interval of an accuracy over seeds and reviews.
+"""Confidence interval of an accuracy over seeds and groups of rows.
 
-Whether a run classifies a review correctly depends on the review (some are hard for every run) and
-on the seed. Both are random samples, which a repetition of the experiment would draw again:
+Whether a run classifies a review correctly depends on the movie, on the review (some are hard for
+every run) and on the seed. Movies and seeds are random samples, which a repetition of the
+experiment would draw again. For the right answers of run s in group g, which has n[g] rows:
 
-    correct[s, n] = accuracy + seed[s] + review[n] + rest[s, n]
+    right[s, g] = n[g] · (accuracy + seed[s]) + group[g] + rest[s, g]
 
-The mean over S seeds and N reviews therefore has the variance
+The mean over S seeds and all N rows, a ratio of two sums over groups, has the variance
 
-    var(seed) / S + var(review) / N + var(rest) / (S·N)
+    var(seed) / S + G · var(group) / N² + G · var(rest) / (S·N²)
 
 (two crossed random factors; Searle, Casella and McCulloch, Variance Components, 1992, chapter 4).
 The sample variance of the S accuracies, over S, estimates the first and the third term together:
-the seed variance. The review variance is then the second term alone. The variance over reviews of
-their mean over seeds, divided by N, which a bootstrap of the reviews would give, includes the third
-term again; it is subtracted, so that it is not counted twice.
+the seed variance. The sum over groups of the squared deviations of their means over seeds, times
+G / (G - 1) over N² (`totals.group_variance`), estimates the second and the third together. The
+third is estimated alone, from how the runs differ within a group, and subtracted once, so that it
+is not counted twice. Each row alone is the special case G = N.
 
 The closed form is used instead of a bootstrap: for a mean both give the same variance, the
 bootstrap with sampling noise.
+
+The interval is Wilson's (1927) with this variance: N is replaced by the number of independent
+answers that would have it, p · (1 - p) / variance, and z by t. Far from 0 and 1 it is almost
+mean ± t · sqrt(variance); near them it is not symmetric and stays inside. Few errors say little
+about how they cluster, so one further error is counted whose group is wrong as a whole: of no error
+at all in G groups the interval is that of G answers.
 """
 
 from __future__ import annotations
@@ -26,19 +34,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.statistics.seeds import NO_POOL, Pool, seed_variance
+from experiments.statistics.totals import Totals, count, group_variance
+
 
 @dataclass(frozen=True)
 class Interval:
     """Mean accuracy with its confidence interval.
 
     Attributes:
-        mean: Mean over seeds and reviews, in 0..1.
+        mean: Mean over seeds and rows, in 0..1.
         low: Lower end, at least 0.
         high: Upper end, at most 1.
         sd: Sample standard deviation of the accuracies of the seeds; None for one seed.
         seeds: Number of seeds.
-        reviews_only: Whether the interval leaves out the variation over seeds, because there is
-            only one seed.
+        design_effect: Variance over groups divided by what it would be if each row were alone; 1
+            if they are, and where there is no error (or nothing but errors) to tell it.
+        reviews_only: Whether the interval leaves out the variation over seeds: the model draws, and
+            there is only one seed.
     """
 
     mean: float
@@ -46,101 +59,102 @@ class Interval:
     high: float
     sd: float | None
     seeds: int
+    design_effect: float
     reviews_only: bool
 
 
-def accuracy_interval(correct: NDArray[np.bool_], level: float = 0.95) -> Interval:
-    """Mean accuracy over seeds with its interval.
-
-    mean ± t(df) · sqrt(seed variance + review variance), as described at the top of this file; for
-    one seed mean ± z · sqrt(variance over reviews / N).
+def accuracy_interval(
+    correct: NDArray[np.bool_],
+    level: float = 0.95,
+    groups: NDArray[np.integer] | None = None,
+    *,
+    draws: bool = True,
+) -> Interval:
+    """Mean accuracy over seeds with its interval, as described at the top of this file.
 
     Args:
         correct: bool[S, N].
         level: Confidence, in 0..1.
+        groups: int[N], group of each row; None if each row is alone.
+        draws: Whether another seed would give another result; only said in `reviews_only`.
 
     Raises:
-        ValueError: `correct` is not of two dimensions with at least 1 seed and 2 reviews.
+        ValueError: As raised by `totals.count`.
     """
-    check_correct(correct)
-    accuracies = correct.mean(axis=1)
-    seeds, _ = seed_variance(accuracies)
-    by_review = correct.mean(axis=0)
-    reviews = max(by_review.var(ddof=1) - residual_variance(correct), 0.0) / correct.shape[1]
-    freedom = degrees_of_freedom(seeds, len(accuracies) - 1, reviews)
-    half = float(t_quantile(level, freedom) * np.sqrt(seeds + reviews))
-    mean = float(accuracies.mean())
-    several = len(accuracies) > 1
+    return interval(count(correct, groups), level, draws=draws)
+
+
+def interval(
+    totals: Totals, level: float = 0.95, shared: Pool = NO_POOL, *, draws: bool = True
+) -> Interval:
+    """Interval of counted answers; the variance over seeds may be shared with other models."""
+    mean, rows, groups = totals.mean, totals.rows, len(totals.sizes)
+    seeds, seeds_freedom = seed_variance(totals, shared)
+    by_group = group_variance(totals)
+    clustered = max(by_group - totals.rest, 0.0)
+    errors = min(mean, 1 - mean) * rows
+    clustered = (errors * clustered + rows / groups * totals.alone) / (errors + 1)
+    variance = seeds + clustered
+    # Without a variance there is no error, or nothing else.
+    effective = mean * (1 - mean) / variance if variance > 0 else float(groups)
+    freedom = min(degrees_of_freedom(seeds, seeds_freedom, clustered, groups - 1), groups - 1)
+    low, high = wilson(mean, effective, float(t_quantile(level, freedom)))
+    several = len(totals.accuracies) > 1
     return Interval(
         mean=mean,
-        low=max(mean - half, 0.0),
-        high=min(mean + half, 1.0),
-        sd=float(accuracies.std(ddof=1)) if several else None,
-        seeds=len(accuracies),
-        reviews_only=not several,
+        low=low,
+        high=high,
+        sd=float(totals.accuracies.std(ddof=1)) if several else None,
+        seeds=len(totals.accuracies),
+        design_effect=by_group / totals.alone if totals.alone > 0 else 1.0,
+        reviews_only=draws and not several,
     )
 
 
-def seed_variance(accuracies: NDArray[np.floating]) -> tuple[float, int]:
-    """Seed variance of a mean, sd²/S, and its degrees of freedom; 0 and 0 for one seed."""
-    count = len(accuracies)
-    return (float(accuracies.var(ddof=1)) / count, count - 1) if count > 1 else (0.0, 0)
-
-
-def residual_variance(correct: NDArray[np.bool_]) -> float:
-    """Residual variance of a review's mean over seeds, var(rest) / S.
-
-    From the two-way analysis of variance without replication: the variance over seeds within a
-    review, minus the variance of the accuracies of the seeds. 0 for one seed, where it cannot be
-    separated from the effect of the review.
+def wilson(mean: float, effective: float, quantile: float) -> tuple[float, float]:
+    """Wilson's interval (1927) of a share among `effective` answers.
 
     Args:
-        correct: bool[S, N].
+        mean: Share, in 0..1.
+        effective: Number of independent answers, not necessarily whole.
+        quantile: Of the standard normal distribution or of Student's t.
     """
-    seeds, reviews = correct.shape
-    if seeds == 1:
-        return 0.0
-    share = correct.mean(axis=0)
-    within = float((share * (1 - share)).mean()) * seeds / (seeds - 1)  # 0/1: var = p (1 - p)
-    rest = (within - float(correct.mean(axis=1).var(ddof=1))) * reviews / (reviews - 1)
-    return max(rest, 0.0) / seeds
+    weight = quantile**2 / effective
+    middle = (mean + weight / 2) / (1 + weight)
+    half = np.sqrt(mean * (1 - mean) * weight + weight**2 / 4) / (1 + weight)
+    # An end that is exactly 0 or 1 is not left to rounding.
+    low = 0.0 if mean == 0 else float(max(middle - half, 0.0))
+    high = 1.0 if mean == 1 else float(min(middle + half, 1.0))
+    return low, high
 
 
-def degrees_of_freedom(seeds: float, seeds_freedom: float, reviews: float) -> float:
-    """Degrees of freedom of the sum of a seed variance and a review variance.
+def degrees_of_freedom(
+    seeds: float, seeds_freedom: float, groups: float, groups_freedom: float = np.inf
+) -> float:
+    """Degrees of freedom of the sum of a seed variance and a group variance.
 
-    Satterthwaite (1946) gives seeds_freedom / share², with share = seeds / (seeds + reviews), since
-    the review variance, from thousands of reviews, is almost exactly known. It treats share as
-    known, too, but three seeds say little about it, and if they happen to agree, both the variance
-    and t are too small: in simulations with 3 seeds, 95% intervals cover 92%, and Holm's tests of 8
-    equal models find a difference in 9% of tables. seeds_freedom / share equals Satterthwaite's
-    number at both ends (share 0 and share 1) and is more conservative between them: coverage is 94
-    to 97%, and a difference is found in at most 5% of tables
-    (tests/experiments/statistics/test_simulation.py).
+    Satterthwaite (1946) divides the squared share of each part by its degrees of freedom. He treats
+    the shares as known, too, but three seeds say little about theirs, and if they happen to agree,
+    both the variance and t are too small: in simulations with 3 seeds, 95% intervals cover 92%. The
+    shares are therefore not squared, which is the same where one part is alone and more
+    conservative between.
 
     Args:
         seeds: Seed variance of the mean, at least 0.
-        seeds_freedom: Its degrees of freedom, at least 1 unless `seeds` is 0.
-        reviews: Review variance of the mean, at least 0.
+        seeds_freedom: Its degrees of freedom, at least 1.
+        groups: Group variance of the mean, at least 0.
+        groups_freedom: Its degrees of freedom, at least 1.
 
     Returns:
-        At least `seeds_freedom`; infinite if `seeds` is 0.
+        At least the smaller of the two; infinite if there is no variance.
     """
-    return seeds_freedom * (seeds + reviews) / seeds if seeds > 0 else np.inf
+    below = seeds / seeds_freedom + groups / groups_freedom
+    return (seeds + groups) / below if below > 0 else np.inf
 
 
-def t_quantile(level: float, freedom: float) -> float:
-    """Student's t with `level` of the distribution between -t and t."""
-    from scipy import stats  # here, since importing it takes a second
+def t_quantile(level: float, freedom: float | NDArray[np.floating]) -> NDArray[np.float64]:
+    """Student's t with `level` of the distribution between -t and t, for each of `freedom`."""
+    from scipy import special  # here, since importing it takes a while
 
-    return float(stats.t.ppf((1 + level) / 2, freedom))
-
-
-def check_correct(correct: NDArray[np.bool_]) -> None:
-    """Raise a ValueError unless `correct` is bool[S, N] with S ≥ 1 and N ≥ 2."""
-    fits = correct.ndim == 2 and correct.shape[0] >= 1 and correct.shape[1] >= 2
-    if not fits or correct.dtype != np.bool_:
-        raise ValueError(
-            f"correct is {correct.dtype}{list(correct.shape)}; it must be bool[seeds, reviews] "
-            "with at least 1 seed and 2 reviews"
-        )
+    quantile: NDArray[np.float64] = -special.stdtrit(np.minimum(freedom, 1e9), (1 - level) / 2)
+    return quantile

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.intervals import (
-    check_correct,
-    degrees_of_freedom,
-    residual_variance,
-    seed_variance,
-)
+from experiments.statistics.intervals import t_quantile
+from experiments.statistics.seeds import NO_POOL, Pool, pool, seed_variance
+from experiments.statistics.sign_flip import sign_flip
+from experiments.statistics.totals import Totals, count, group_freedom
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,13 @@ class Difference:
         low: Lower end of the interval for this pair alone.
         high: Upper end.
         p: Two-sided p-value of no difference, for this pair alone.
-        p_holm: The same, corrected for the number of pairs (Holm 1979).
-        mcnemar: Mid-p McNemar test of the two runs of the lowest seed that both have; None if they
+        p_holm: The same, corrected for the number of pairs that are tested (Holm 1979); 1 if this
+            one is not.
+        sign_flip: Sign-flip test of the two runs of the lowest seed that both have; None if they
             share no seed.
         different: Whether `p_holm` is at most 1 - level.
-        reviews_only: Whether one of the two has a single seed, so that its variation over seeds is
-            left out.
+        reviews_only: Whether one of the two draws and has a single seed. The variation over seeds
+            is then left out of the interval and of p, and the pair is not tested.
     """
 
     first: str
@@ -43,29 +42,50 @@ class Difference:
     high: float
     p: float
     p_holm: float
-    mcnemar: float | None
+    sign_flip: float | None
     different: bool
     reviews_only: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """Tests of all pairs of models, in the order of `itertools.combinations`.
+
+    Attributes:
+        gaps: Mean accuracy of the first minus that of the second.
+        errors: Standard errors.
+        freedoms: Degrees of freedom.
+        p: Two-sided p-values, not corrected.
+    """
+
+    gaps: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    freedoms: NDArray[np.float64]
+    p: NDArray[np.float64]
 
 
 def differences(
     correct: Mapping[str, NDArray[np.bool_]],
     level: float = 0.95,
     seeds: Mapping[str, Sequence[int]] | None = None,
+    groups: NDArray[np.integer] | None = None,
+    deterministic: Collection[str] = (),
 ) -> list[Difference]:
     """Compare every pair of experiments.
 
-    The variance of a difference has the two parts of `intervals`: sd²/S of the accuracies of each
-    experiment (their seeds are independent), and the variance over reviews of the difference of
-    mean correctness, minus the residual variance, divided by N. Both classified the same reviews,
-    so the difficulty of a review cancels. t and its degrees of freedom are as in `intervals`; those
-    of the two seed variances together are Welch's.
+    The variance of a difference has the two parts of `intervals`: that over the seeds of each
+    experiment (they are independent), and that over groups of the difference of mean correctness,
+    minus the rests. Both classified the same rows, so the difficulty of a row cancels. The variance
+    over seeds is shared by all experiments (`seeds.pool`). t and its degrees of freedom are as in
+    `intervals`; those of the two seed variances together are Welch's.
 
     Args:
-        correct: bool[S, N] by experiment; S may differ, the N reviews are the same.
+        correct: bool[S, N] by experiment; S may differ, the N rows are the same.
         level: Confidence of the intervals; 1 - level is the chance that the tests find any
             difference among equal experiments.
         seeds: Seed of each row by experiment; 0, 1, … if None.
+        groups: int[N], group of each row; None if each row is alone.
+        deterministic: Experiments for which another seed would change nothing: they need one run.
 
     Returns:
         All pairs in the order of the experiments; empty for fewer than two.
@@ -73,14 +93,11 @@ def differences(
     Raises:
         ValueError: Arrays are not bool[S, N] with the same N, or seeds do not fit them.
     """
-    from scipy import stats
-
     names = list(correct)
-    for name in names:
-        check_correct(correct[name])
-    if len({array.shape[1] for array in correct.values()}) > 1:
-        sizes = {name: array.shape[1] for name, array in correct.items()}
-        raise ValueError(f"the numbers of reviews differ: {sizes}; compare on the same reviews")
+    if len({array.shape[-1] for array in correct.values()}) > 1:
+        sizes = {name: array.shape[-1] for name, array in correct.items()}
+        raise ValueError(f"the numbers of rows differ: {sizes}; compare on the same rows")
+    models = [count(array, groups) for array in correct.values()]
     numbers = {name: list(seeds[name] if seeds else range(len(correct[name]))) for name in names}
     for name in names:
         if len(numbers[name]) != len(correct[name]):
@@ -91,48 +108,74 @@ def differences(
     pairs = list(combinations(range(len(names)), 2))
     if not pairs:
         return []
-
-    arrays = list(correct.values())
-    means = np.array([array.mean() for array in arrays])
-    parts = [seed_variance(array.mean(axis=1)) for array in arrays]
-    rest = np.array([residual_variance(array) for array in arrays])
-    reviews = arrays[0].shape[1]
-    covariance = np.cov(np.array([array.mean(axis=0) for array in arrays]))
-    tests = []
-    for one, two in pairs:
-        gap = means[one] - means[two]
-        spread = covariance[one, one] + covariance[two, two] - 2 * covariance[one, two]
-        by_reviews = max(float(spread - rest[one] - rest[two]), 0.0) / reviews
-        by_seeds = parts[one][0] + parts[two][0]
-        freedom = degrees_of_freedom(by_seeds, _welch(parts[one], parts[two]), by_reviews)
-        error = float(np.sqrt(by_seeds + by_reviews))
-        # Without variance two experiments agree on every review, or certainly differ.
-        statistic = abs(gap) / error if error else (np.inf if abs(gap) > 1e-12 else 0.0)
-        tests.append((gap, error, freedom, statistic))
-    gaps, errors, freedoms, statistics = np.array(tests).T
-    half = stats.t.ppf((1 + level) / 2, freedoms) * errors
-    p = 2 * stats.t.sf(statistics, freedoms)
-    p_holm = holm_correction(p)
-    sides = [
-        _single_runs(arrays[one], arrays[two], numbers[names[one]], numbers[names[two]])
-        for one, two in pairs
-    ]
-    mid_p = _mid_p(np.array([side or (0, 0) for side in sides]))
+    found = compare_pairs(models, group_parts(models), pool(models))
+    half = t_quantile(level, found.freedoms) * found.errors
+    alone = [len(correct[name]) == 1 and name not in deterministic for name in names]
+    untested = np.array([alone[one] or alone[two] for one, two in pairs])
+    p_holm = np.ones(len(pairs))
+    p_holm[~untested] = holm_correction(found.p[~untested])
     return [
         Difference(
             first=names[one],
             second=names[two],
-            difference=float(gaps[row]),
-            low=float(gaps[row] - half[row]),
-            high=float(gaps[row] + half[row]),
-            p=float(p[row]),
+            difference=float(found.gaps[row]),
+            low=float(found.gaps[row] - half[row]),
+            high=float(found.gaps[row] + half[row]),
+            p=float(found.p[row]),
             p_holm=float(p_holm[row]),
-            mcnemar=float(mid_p[row]) if sides[row] is not None else None,
+            sign_flip=_single_runs(
+                models[one], models[two], numbers[names[one]], numbers[names[two]]
+            ),
             different=bool(p_holm[row] <= 1 - level + 1e-12),  # 1 - 0.95 is not quite 0.05
-            reviews_only=min(len(arrays[one]), len(arrays[two])) == 1,
+            reviews_only=bool(untested[row]),
         )
         for row, (one, two) in enumerate(pairs)
     ]
+
+
+def group_parts(models: Sequence[Totals]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variance over groups of the difference of each pair, and its degrees of freedom.
+
+    Args:
+        models: At least two, with the same groups.
+    """
+    first, second = np.triu_indices(len(models), 1)
+    deviations = np.stack([model.deviations for model in models])
+    rest = np.array([model.rest for model in models])
+    groups, rows = deviations.shape[1], models[0].rows
+    squares, fourths = (part[first, second] for part in _powers_of_differences(deviations))
+    variance = groups / (groups - 1) * squares / rows**2 - rest[first] - rest[second]
+    return np.maximum(variance, 0.0), group_freedom(squares, fourths, groups)
+
+
+def compare_pairs(
+    models: Sequence[Totals],
+    by_groups: tuple[NDArray[np.float64], NDArray[np.float64]],
+    shared: Pool = NO_POOL,
+) -> Gaps:
+    """Test all pairs of models.
+
+    Args:
+        models: At least two, with the same groups.
+        by_groups: From `group_parts`.
+        shared: Variance over seeds that they share.
+    """
+    from scipy import special
+
+    first, second = np.triu_indices(len(models), 1)
+    means = np.array([model.mean for model in models])
+    seeds, freedoms = np.array([seed_variance(model, shared) for model in models]).T
+    gaps = means[first] - means[second]
+    groups, groups_freedom = by_groups
+    by_seeds = seeds[first] + seeds[second]
+    below = (seeds**2 / freedoms)[first] + (seeds**2 / freedoms)[second]
+    welch = np.minimum(_divide(by_seeds**2, below), shared.total)
+    freedom = _divide(by_seeds + groups, by_seeds / welch + groups / groups_freedom)
+    errors = np.sqrt(by_seeds + groups)
+    # Without variance two models agree in every group, or certainly differ.
+    statistics = np.where(np.abs(gaps) > 1e-12, _divide(np.abs(gaps), errors), 0.0)
+    p = 2 * special.stdtr(np.minimum(freedom, 1e9), -np.minimum(statistics, 1e9))
+    return Gaps(gaps, errors, freedom, p)
 
 
 def holm_correction(p: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -148,47 +191,31 @@ def holm_correction(p: NDArray[np.floating]) -> NDArray[np.floating]:
     return corrected
 
 
-def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """Mid-p McNemar test of two runs (Fagerland, Lydersen and Laake 2013).
-
-    A review that only one of two equally good runs classifies correctly is as likely to be that
-    of the first as that of the second. p is twice the binomial probability of a count at most the
-    smaller one, minus the probability of exactly that count; 1 if the runs never differ.
-
-    Args:
-        first: bool[N].
-        second: bool[N].
-    """
-    return float(_mid_p(np.array([_sides(first, second)]))[0])
+def _divide(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide; infinite where the divisor is 0."""
+    return np.divide(above, below, out=np.full_like(above, np.inf), where=below > 0)
 
 
-def _sides(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int]:
-    """Count the reviews that only the first run gets right, and those that only the second does."""
-    both = int((first & second).sum())
-    return int(first.sum()) - both, int(second.sum()) - both
-
-
-def _mid_p(sides: NDArray[np.integer]) -> NDArray[np.floating]:
-    """Mid-p of each row of int64[P, 2]; together, because each call of scipy is slow."""
-    from scipy import stats
-
-    smaller, total = sides.min(axis=1), sides.sum(axis=1)
-    twice = 2 * stats.binom.cdf(smaller, total, 0.5)
-    p: NDArray[np.floating] = np.minimum(twice - stats.binom.pmf(smaller, total, 0.5), 1.0)
-    return p
+def _powers_of_differences(
+    deviations: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Sums over groups of (x - y)² and (x - y)⁴ for all pairs of rows, from products of powers."""
+    x2 = deviations**2
+    x3 = x2 * deviations
+    one, two = x2.sum(axis=1), (x2**2).sum(axis=1)
+    third = x3 @ deviations.T
+    squares = one[:, None] + one - 2 * deviations @ deviations.T
+    fourths = two[:, None] + two - 4 * (third + third.T) + 6 * x2 @ x2.T
+    tiny = 1e-13 * (one[:, None] + one)  # of two equal rows rounding leaves a little
+    return np.where(squares > tiny, squares, 0.0), np.maximum(fourths, 0.0)
 
 
 def _single_runs(
-    first: NDArray[np.bool_], second: NDArray[np.bool_], seeds: list[int], others: list[int]
-) -> tuple[int, int] | None:
-    """`_sides` of the runs of the lowest seed that both have; None if there is none."""
+    first: Totals, second: Totals, seeds: list[int], others: list[int]
+) -> float | None:
+    """Sign-flip test of the runs of the lowest seed that both have; None if there is none."""
     both = set(seeds) & set(others)
     if not both:
         return None
-    return _sides(first[seeds.index(min(both))], second[others.index(min(both))])
-
-
-def _welch(*parts: tuple[float, int]) -> float:
-    """Degrees of freedom of the sum of two seed variances (Welch 1947)."""
-    below = sum(part**2 / freedom for part, freedom in parts if freedom)
-    return sum(part for part, _ in parts) ** 2 / below if below > 0 else np.inf
+    one, two = seeds.index(min(both)), others.index(min(both))
+    return sign_flip(first.right[one] - second.right[two])

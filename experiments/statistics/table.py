@@ -20,9 +20,12 @@ from experiments.statistics.calibration import (
     scores,
 )
 from experiments.statistics.groups import group_letters
-from experiments.statistics.intervals import Interval, accuracy_interval
+from experiments.statistics.intervals import Interval, interval
 from experiments.statistics.pairwise_tests import Difference, differences
+from experiments.statistics.ranks import Rank, rank_models
 from experiments.statistics.reading import read_run_predictions, rows_fingerprint
+from experiments.statistics.seeds import pool
+from experiments.statistics.totals import count
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,17 @@ class Analysis:
         fingerprint: Hash of the ids and labels, which all rows share.
         ids: int64[N], ascending.
         labels: int64[N].
+        groups: int64[N], the movie of each review; None if each row is alone.
         order: The experiments, the most accurate first.
         seeds: Seeds by experiment, ascending, one for each row of its arrays.
         correct: bool[S, N] by experiment.
         probabilities: float[S, N, C] by experiment.
         intervals: Interval of the accuracy by experiment.
         differences: All pairs, in `order`.
+        untested: Experiments that draw and have one seed. What another seed would give is not
+            known, so they have no letters and no rank, and differ from none.
         letters: Letters by experiment; two share one if and only if they do not differ.
+        ranks: Rank and chance of being first by experiment.
         calibration: Calibration by experiment, of part `test` alone: temperatures are fitted on
             validation rows, of which the second fit of `refit` has none.
         left_out: `experiment, seed n: reason` for ok rows that are not analysed.
@@ -69,13 +76,16 @@ class Analysis:
     fingerprint: str
     ids: NDArray[np.int64]
     labels: NDArray[np.int64]
+    groups: NDArray[np.int64] | None
     order: list[str]
     seeds: dict[str, tuple[int, ...]]
     correct: dict[str, NDArray[np.bool_]]
     probabilities: dict[str, NDArray[np.floating]]
     intervals: dict[str, Interval]
     differences: list[Difference]
+    untested: tuple[str, ...]
     letters: dict[str, str]
+    ranks: dict[str, Rank]
     calibration: dict[str, Calibration]
     left_out: tuple[str, ...]
 
@@ -109,7 +119,9 @@ def analyse(
     done = sorted((r for r in rows if r.status == "ok"), key=lambda r: (r.experiment, r.seed))
     part = part or analysed_part(done)
     left_out = tuple(
-        f"{row.experiment}, seed {row.seed}: not tested" for row in done if not row.parts[part]
+        f"{row.experiment}, seed {row.seed}: not tested"
+        for row in done
+        if part != "val" and not row.tested
     )
     included = [row for row in done if row.parts[part]]
     if not included:
@@ -135,21 +147,32 @@ def analyse(
     order = sorted(right, key=lambda name: (-right[name].mean(), name))
     right = {name: right[name] for name in order}
     seeds = {name: tuple(row.seed for row, _ in by_name[name]) for name in order}
-    pairs = differences(right, level, seeds)
+    groups = first.groups
+    deterministic = {row.experiment for row, _ in runs if row.deterministic}
+    totals = {name: count(right[name], groups) for name in order}
+    shared = pool(totals.values())
+    pairs = differences(right, level, seeds, groups, deterministic)
+    tested = [name for name in order if len(seeds[name]) > 1 or name in deterministic]
     return Analysis(
         part=part,
         fingerprint=rows_fingerprint(first),
         ids=first.ids,
         labels=first.labels,
+        groups=groups,
         order=order,
         seeds=seeds,
         correct=right,
         probabilities={name: probabilities[name] for name in order},
-        intervals={name: accuracy_interval(right[name], level) for name in order},
+        intervals={
+            name: interval(totals[name], level, shared, draws=name not in deterministic)
+            for name in order
+        },
         differences=pairs,
+        untested=tuple(name for name in order if name not in tested),
         letters=group_letters(
-            order, {frozenset((p.first, p.second)) for p in pairs if not p.different}
+            tested, {frozenset((p.first, p.second)) for p in pairs if not p.different}
         ),
+        ranks=rank_models({name: totals[name] for name in tested}, level),
         calibration={
             name: _calibration([run for _, run in by_name[name]])
             for name in order

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from experiments.config.registry import Registry
 from experiments.report.columns import ACCURACY
-from experiments.report.markdown import escape
+from experiments.report.markdown import escape, explain_untested
 from experiments.report.tables import Line, Table
 from experiments.report.terminal import compact
 from experiments.statistics.intervals import Interval
@@ -106,6 +106,7 @@ def _how(table: Table, name: str) -> str:
         sentences.append(
             f"In brackets the 95% interval over {interval_scope(intervals)}. Experiments that "
             "share a letter do not differ significantly (5%, Holm-corrected over all pairs)."
+            f"{explain_untested(table)}"
         )
     if tested := dict(table.facts).get("Tested"):
         sentences.append(f"Tested: {escape(tested)}.")

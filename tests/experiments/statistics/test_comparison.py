@@ -62,6 +62,18 @@ def test_two_runs_of_other_names(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "cnn → gru" in shown and "One seed" in shown
 
 
+def test_one_seed_is_worse_if_no_other_seed_would_differ(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    for name in ("cnn", "nb"):
+        made_run(a, name, 0.9, deterministic=name == "nb")
+        made_run(b, name, 0.6, deterministic=name == "nb")
+    fixed = compare(a, b).changes
+    assert {change.experiment: change.worse for change in fixed} == {"cnn": False, "nb": True}
+    # The experiment that is not tested does not count for the correction.
+    nb = next(change for change in fixed if change.experiment == "nb")
+    assert nb.difference.p_holm == nb.difference.p
+
+
 def test_runs_without_test_figures_are_compared_on_validation(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import experiments
 from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.publishing import publish
 from experiments.records.row import SCHEMA, ResultsError
-from experiments.records.run_files import read_row, read_rows, read_table, write_row
+from experiments.records.run_files import checksums, read_row, read_rows, read_table, write_row
 from experiments.statistics.reading import read_run_predictions
 from experiments.statistics.table import Analysis, analyse
 from tests.experiments.statistics.made import LABELS, made_run
@@ -46,6 +46,10 @@ def test_all_statistics_of_a_benchmark(tmp_path: Path) -> None:
     assert interval.sd == pytest.approx(np.std(accuracies, ddof=1))
     assert analysis.intervals["bag"].reviews_only and analysis.intervals["bag"].sd is None
     assert len(analysis.differences) == 3
+    # What another seed of bag would give is not known.
+    assert analysis.untested == ("bag",) and set(analysis.letters) == {"cnn", "lstm"}
+    assert {name: one.rank for name, one in analysis.ranks.items()} == {"cnn": 1, "lstm": 2}
+    assert analysis.ranks["cnn"].first > 0.99
     assert not set(analysis.letters["cnn"]) & set(analysis.letters["lstm"])
     calibration = analysis.calibration["cnn"]
     assert len(calibration.temperatures) == 3
@@ -53,6 +57,37 @@ def test_all_statistics_of_a_benchmark(tmp_path: Path) -> None:
     losses = [r.test.log_loss for r in read_rows(tmp_path) if r.test and r.experiment == "cnn"]
     assert calibration.before.log_loss == pytest.approx(np.mean(losses), rel=1e-6)
     assert sum(one.n for one in calibration.diagram_after) == 3000
+
+
+def test_a_deterministic_experiment_is_tested_after_one_run(tmp_path: Path) -> None:
+    for seed in (2, 0, 1):
+        made_run(tmp_path, "cnn", 0.9, seed)
+    made_run(tmp_path, "bag", 0.8, 0, deterministic=True)
+    analysis = analyse(read_rows(tmp_path), tmp_path)
+    assert analysis is not None and analysis.untested == ()
+    assert analysis.letters == {"cnn": "a", "bag": "b"}
+    assert not analysis.intervals["bag"].reviews_only and analysis.intervals["bag"].sd is None
+    assert analysis.differences[0].different
+
+
+def test_reviews_of_a_movie_count_together(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        made_run(tmp_path, "cnn", 0.9, seed)
+        made_run(tmp_path, "lstm", 0.88, seed)
+    alone = analysed(tmp_path)
+    assert alone.groups is None and alone.intervals["cnn"].design_effect == pytest.approx(1)
+    # Reviews that both get wrong are of the same movies.
+    wrong = np.cumsum(~alone.correct["cnn"][0]) // 8
+    for file in tmp_path.rglob("predictions.parquet"):
+        write_predictions(file, dataclasses.replace(read_predictions(file), groups=wrong))
+        row = read_row(file.parent)
+        write_row(file.parent, dataclasses.replace(row, checksums=checksums(file.parent)))
+    both = analysed(tmp_path)
+    assert np.array_equal(both.groups, wrong)
+    for name, interval in both.intervals.items():
+        assert interval.design_effect != pytest.approx(1)
+        assert (interval.low, interval.mean) != (alone.intervals[name].low, interval.mean)
+    assert both.differences[0].sign_flip != alone.differences[0].sign_flip
 
 
 def test_published_rows_give_what_their_runs_gave(tmp_path: Path) -> None:
@@ -70,11 +105,11 @@ def test_published_rows_give_what_their_runs_gave(tmp_path: Path) -> None:
     assert analysed(folders[0]).order == ["cnn"]
 
 
-@pytest.mark.parametrize("table", ["imdb"])
-def test_the_published_table_has_statistics(table: str) -> None:
+@pytest.mark.parametrize("name", ["imdb"])
+def test_the_published_table_has_statistics(name: str) -> None:
     rows = [
         row
-        for row in read_table(PUBLISHED / f"{table}.jsonl")
+        for row in read_table(PUBLISHED / f"{name}.jsonl")
         if row.test_refit and row.excluded is None
     ]
     analysis = analyse(rows, PUBLISHED, part="test_refit")
@@ -84,7 +119,8 @@ def test_the_published_table_has_statistics(table: str) -> None:
         if analysis.seeds[row.experiment] == (row.seed,):
             mean = analysis.intervals[row.experiment].mean
             assert mean == pytest.approx(row.test_refit.accuracy)
-    assert analysis.letters[analysis.order[0]].startswith("a")
+    assert {*analysis.letters, *analysis.untested} == {*analysis.order}
+    assert analysis.ranks.keys() == analysis.letters.keys()
 
 
 def test_validation_alone_and_rows_not_tested(tmp_path: Path) -> None:
