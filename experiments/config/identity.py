@@ -26,6 +26,7 @@ _PLACES = {
 
 NEUTRAL: dict[str, dict[str, Any]] = {
     "data": {"exclude": None, "train_limit": None, "train_window": None, "vectors": None},
+    "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
         "compile": False,
         "optimizer": "adamw",
