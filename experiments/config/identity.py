@@ -25,7 +25,14 @@ _PLACES = {
 }
 
 NEUTRAL: dict[str, dict[str, Any]] = {
-    "data": {"exclude": None, "train_limit": None, "train_window": None, "vectors": None},
+    "data": {
+        "exclude": None,
+        "fold": None,
+        "train_limit": None,
+        "train_window": None,
+        "vectors": None,
+    },
+    "run": {"folds": None},
     "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
         "compile": False,

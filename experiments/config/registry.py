@@ -193,6 +193,9 @@ class RunSettings:
         protocol: `holdout` trains on 90% of train and chooses on the rest; `refit` does the same,
             then trains anew on all of train for as many epochs as were chosen, and tests and keeps
             the new weights. Validation metrics are those of the first fit.
+        folds: number of folds of cross-validation within the train split: each row of it is
+            predicted by a model that learnt from the other folds, and `protocol` does not count.
+            Nothing is tested, and no model is kept. None: validation as the corpus has it.
         monitor: metric on the validation rows by which the best epoch is chosen
             (`experiments.config.directions`).
         mode: `min` if a lower metric is better, else `max`; None: as the metric demands.
@@ -210,6 +213,7 @@ class RunSettings:
     def __init__(
         self,
         protocol: Literal["holdout", "refit"] = "holdout",
+        folds: int | None = None,
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] | None = None,
         patience: int = 3,

@@ -12,6 +12,8 @@ from experiments.config.names import check_part
 from experiments.records.metrics import Metrics
 
 SCHEMA = 2
+FOLDS = "folds"
+"""Protocol of a run that was cross-validated."""
 READABLE = (1, SCHEMA)
 LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
 LATER |= {"excluded", "train_rows", "checksums", "trainable_parameters", "vectors_seconds"}
@@ -52,7 +54,9 @@ class Row:
         corpus: Name of the corpus.
         corpus_fingerprint: Content hash of the corpus; None only if the run ended before reading.
         protocol: `holdout` or `refit`; under `refit`, epochs, history and `val` are those of the
-            fit that chose, and `test`, latency, throughput and size those of the second.
+            fit that chose, and `test`, latency, throughput and size those of the second. `folds` is
+            cross-validation within train: `val` is that of all its rows, `history` the mean over
+            the folds, and there are no test metrics and no model.
         profile: Sizes and time limits that the run used, for example `quick`.
         seed: Seed of the run.
         status: `ok`, `failed` or `skipped`.
@@ -175,6 +179,11 @@ class Row:
             raise ResultsError(
                 f"{name}: status is {self.status!r} and metrics are given; only an ok row has any"
             )
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether the run fitted the folds of the train split, and left predictions alone."""
+        return self.protocol == FOLDS
 
     @property
     def settings_hash(self) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 from datamodules.upgrade.translate import current_config
 from experiments.config.names import NAME, check_part
-from experiments.config.registry import read_yaml, say_once
+from experiments.config.registry import ConfigError, read_yaml, say_once
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
@@ -144,6 +144,19 @@ def checksums(folder: Path) -> dict[str, str]:
     """SHA-256 of each file in a run folder that a figure or a prediction comes from, by name."""
     files = (folder / name for name in (*MODEL_FILES, TEST_FILE, VAL_FILE))
     return {file.name: checksum(file) for file in files if file.is_file()}
+
+
+def check_has_model(folder: Path, row: Row) -> None:
+    """Refuse a cross-validated run, which has no model.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if row.cross_validated:
+        raise ConfigError(
+            f"{folder}: its models were validated on {row.tuning.get('chosen_on')} and not kept, "
+            "so that there is none to predict with; fit the experiment without --run.folds"
+        )
 
 
 def check_files(folder: Path, row: Row) -> None:

@@ -8,6 +8,7 @@ from experiments.records.test_log import Entry, describe_counts
 
 PROTOCOLS = {
     "holdout": "trained on the train part, every choice made on validation",
+    "folds": "each row of train predicted by a model that learnt from the other folds",
     "refit": "every choice made on validation, then trained once more on all of train",
 }
 

@@ -122,7 +122,7 @@ def build_row(
         started=min(started, *(fit.clock.started for fit in fits)),
         ended=now(),
         config_hash=config_hash(config),
-        wandb_run=_wandb_id(folder),
+        wandb_run=wandb_run.id_of(folder),
         notes=[*meta["notes"], *notes],
         history=list(history),
         excluded=data.exclude,
@@ -213,8 +213,3 @@ def metrics_of(file: Path) -> Metrics:
     """Metrics of a predictions file."""
     predictions = read_predictions(file)
     return evaluate(predictions.labels, predictions.probabilities)
-
-
-def _wandb_id(folder: Path) -> str | None:
-    file = folder / wandb_run.ID_FILE
-    return file.read_text(encoding="utf-8") if file.is_file() else None

@@ -24,6 +24,7 @@ from experiments.records.run_files import (
     TEST_FILE,
     VAL_FILE,
     check_files,
+    check_has_model,
     checksums,
     read_row,
     write_row,
@@ -31,6 +32,7 @@ from experiments.records.run_files import (
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
+from experiments.training.cross_validation import execute_folds
 from experiments.training.devices import devices_of
 from experiments.training.fitting import (
     BEST_FILE,
@@ -43,6 +45,7 @@ from experiments.training.fitting import (
     refit,
     save_selection,
 )
+from experiments.training.folds import is_interrupted
 from experiments.training.measure import predict
 from experiments.training.outcome import build_row, metrics_of, step_costs, write_metrics
 from experiments.training.resource_errors import explain_resource_errors
@@ -84,7 +87,9 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         replace_bytes(folder / CONFIG_FILE, content.encode())
     progress("reading the corpus", 0.0)
     code = git_state()  # at the start, since the checkout may change during the run
-    resumed = any((folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE))
+    if resolved.run.folds is not None:
+        return execute_folds(spec, resolved, started, code, progress, stop)
+    resumed = is_interrupted(folder)
     _, data = build_and_setup(resolved)
     stop.check("before the first step")
     tags = [data.store.meta["corpus"], spec.profile]
@@ -145,6 +150,7 @@ def test_run(folder: Path) -> Row:
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
     if row.test is not None and not test_log.is_missing(row, folder):
         return row
+    check_has_model(folder, row)
     check_files(folder, row)
     resolved = Resolved.of_run(folder)
     if resolved.run.protocol == "refit":

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.directions import check_direction
+from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.records.plan import PlannedRun
 
@@ -50,4 +51,9 @@ class RunSpec:
         """
         resolved = Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)
         check_direction(resolved.run)
+        if self.test and resolved.run.folds is not None:
+            raise ConfigError(
+                f"run.folds is {resolved.run.folds}: cross-validation leaves no model to test; use "
+                "`lit-sentiment fit` without --test, or leave out --run.folds"
+            )
         return resolved

@@ -40,6 +40,7 @@ class Sweep:
     """Hyper-parameter search of one experiment; the `RunObserver` of its trials' runs.
 
     Test rows are never used: trials follow the protocol `holdout` and predict validation only.
+    With `run.folds` a trial is judged by its out-of-fold predictions, and pruned by its first fold.
 
     Args:
         spec: run of the experiment; each trial is a run with other settings, in a subfolder.
@@ -197,8 +198,12 @@ class Sweep:
 
 
 def _value(row: Row, monitor: str, mode: str) -> float:
-    """Metric of a trial: the best over the epochs, or that of a model without epochs."""
-    values = [v for epoch in row.history if (v := epoch.get(monitor)) is not None]
+    """Metric of a trial: the best over the epochs, or that of its predictions.
+
+    A model without epochs has predictions alone; those of a cross-validated one are out of fold.
+    """
+    epochs = [] if row.cross_validated else row.history
+    values = [v for epoch in epochs if (v := epoch.get(monitor)) is not None]
     if values:
         return min(values) if mode == "min" else max(values)
     return float(getattr(row.val, monitor.partition("/")[2]))
