@@ -15,7 +15,6 @@ _PLACES = {
     "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
     "data": ("root", "robustness", "cache_dir", "train", "validation", "test", "unlabelled"),
     "run": (
-        "tuning_trials",
         "wandb_project",
         "wandb_entity",
         "wandb_mode",
@@ -23,6 +22,9 @@ _PLACES = {
         "checkpoint_minutes",
     ),
 }
+
+# How often and on what rows a setting is measured.
+_REPETITION = {"data": ("split_seed", "split_by", "fold"), "run": ("protocol", "folds")}
 
 NEUTRAL: dict[str, dict[str, Any]] = {
     "data": {
@@ -73,6 +75,20 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     return canonical
 
 
+def setting_hash(config: Mapping[str, Any]) -> str:
+    """16 hex digits over what was tried: equal for all seeds, splits and protocols of a setting.
+
+    Looks at a test split and trials on validation are counted by it.
+    """
+    canonical = comparable(config)
+    for part, names in _REPETITION.items():
+        section = canonical.get(part) or {}
+        for name in names:
+            section.get("init_args", section).pop(name, None)
+    canonical.pop("seed_everything", None)
+    return _digest(canonical)
+
+
 def _drop_neutral(values: dict[str, Any], neutral: Mapping[str, Any]) -> None:
     for name, value in neutral.items():
         if name in values and values[name] == value:
@@ -92,5 +108,9 @@ def _drop_neutral_of_classes(values: Any) -> None:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """16 hex digits over the canonical config."""
-    content = json.dumps(comparable(config), sort_keys=True, default=str)
+    return _digest(comparable(config))
+
+
+def _digest(canonical: Mapping[str, Any]) -> str:
+    content = json.dumps(canonical, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]

@@ -203,7 +203,6 @@ class RunSettings:
         precision: `auto` is bf16 where the card has it in hardware, fp16 on older cards, fp32
             elsewhere; or any of Lightning's names.
         checkpoint_minutes: how often a resumable checkpoint is written within an epoch.
-        tuning_trials: settings tried on validation before these were chosen.
         wandb_project: W&B project; None is `$WANDB_PROJECT`, else `lit-sentiment`.
         wandb_entity: W&B entity; None is the account's own.
         wandb_mode: `auto` is offline unless an API key is set up.
@@ -219,7 +218,6 @@ class RunSettings:
         patience: int = 3,
         precision: str = "auto",
         checkpoint_minutes: float = 10.0,
-        tuning_trials: int = 1,
         wandb_project: str | None = None,
         wandb_entity: str | None = None,
         wandb_mode: Literal["auto", "online", "offline", "disabled"] = "auto",

@@ -6,7 +6,7 @@ The schema is in `experiments.records.row`. Layouts:
     runs/<benchmark>/results.jsonl                      all of them, derived by `collect`
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
-    <published>/test_log.jsonl                          every test evaluation (`records.test_log`)
+    <published>/test_log.jsonl, tuning_log.jsonl        evaluations and trials (`records.logs`)
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from typing import Any
 from datamodules.upgrade.translate import current_config
 from experiments.config.names import NAME, check_part
 from experiments.config.registry import ConfigError, read_yaml, say_once
-from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
+from experiments.records.logs import LOG_FILES
 from experiments.records.row import ResultsError, Row, row_from_dict, row_to_dict
 
 CONFIG_FILE = "config.yaml"
@@ -130,8 +130,8 @@ def _readable(files: list[Path]) -> list[Row]:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """Tables of rows in a folder, without the log of test evaluations beside them."""
-    return sorted(path for path in folder.glob("*.jsonl") if path.name != test_log.LOG_FILE)
+    """Tables of rows in a folder, without the logs beside them."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.name not in LOG_FILES)
 
 
 def checksum(file: Path) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from experiments.records.counts import Counts
 from experiments.records.metrics import Metrics
 from experiments.records.row import Row
-from experiments.records.test_log import Entry
 from experiments.report.facts import facts, warnings
 from experiments.statistics.intervals import Interval
 from experiments.statistics.table import Analysis
@@ -182,13 +182,13 @@ class Table:
 
 
 def build_tables(
-    rows: list[Row], log: list[Entry] | None = None, analyse: Analyse | None = None
+    rows: list[Row], counted: Counts | None = None, analyse: Analyse | None = None
 ) -> list[Table]:
     """Split rows into comparable groups and build the table of each.
 
     Args:
         rows: Rows of any corpora, protocols and profiles.
-        log: The log of test evaluations, if there is one.
+        counted: Looks and trials of the experiments, if they are known.
         analyse: Function that analyses finished rows and names those whose figures are unverified;
             without it there are no intervals.
 
@@ -203,7 +203,7 @@ def build_tables(
             key = next((known for known in groups if known[:3] == key[:3]), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
-    return [_table(group, log or [], analyse) for _, group in ordered]
+    return [_table(group, counted or {}, analyse) for _, group in ordered]
 
 
 def statistic(values: list[float | None]) -> Statistic | None:
@@ -222,7 +222,7 @@ def order_families(families: Iterable[str]) -> list[str]:
     return [name for name in FAMILIES if name in known] + rest
 
 
-def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
+def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
     done = [row for row in rows if row.status == "ok"]
     analysis, left_out, unverified = analyse(done) if analyse else (None, [], frozenset())
     known = [c for c in FURTHER if any(c.value(row) is not None for row in done)]
@@ -242,7 +242,7 @@ def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
         fingerprint=first.corpus_fingerprint,
         protocol=first.protocol,
         profile=first.profile,
-        facts=tuple(facts(rows, log)),
+        facts=tuple(facts(rows, counted)),
         notes=(*warnings(rows), *left_out),
         columns=columns,
         lines=tuple(lines),

@@ -8,6 +8,7 @@ from experiments.machine.environment import hardware, now, peak_memory_bytes, ve
 from experiments.machine.load import Load
 from experiments.records.row import FOLDS, Row
 from experiments.records.run_files import VAL_FILE, checksums, write_row
+from experiments.records.tuning_log import record_trial, tuning_of
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
 from experiments.training.devices import devices_of
@@ -61,6 +62,8 @@ def execute_folds(
         energy = None if resumed else meter.joules()
         row = _row(spec, resolved, done, tokens, energy, others_busy, started, code)
         wandb_run.summarise(logger, row, write_metrics(folder, row, step_costs(done.fits)))
+        if resolved.cli.datamodule.official_test:
+            record_trial(row, folder, spec.trial_of)
         write_row(folder, row)
         remove_folds(folder)
         exit_code = 0
@@ -112,7 +115,7 @@ def _row(
         peak_memory_bytes=peak_memory_bytes(),
         energy_joules=energy,
         precision=fits[-1].precision,
-        tuning={"chosen_on": f"{len(fits)} folds of train"},
+        tuning=tuning_of(spec.trial_of or spec.experiment, resolved.config, last.official_test),
         git_commit=code[0],
         git_dirty=code[1],
         versions=versions(),

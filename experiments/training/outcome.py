@@ -18,6 +18,7 @@ from experiments.records.metrics import Metrics, evaluate
 from experiments.records.predictions import Predictions, read_predictions, write_predictions
 from experiments.records.row import Row, row_to_dict
 from experiments.records.run_files import TEST_FILE, VAL_FILE, checksums
+from experiments.records.tuning_log import tuning_of
 from experiments.training import ranks, wandb_run
 from experiments.training.devices import devices_of
 from experiments.training.fitting import Fit
@@ -114,7 +115,7 @@ def build_row(
         energy_joules=energy,
         checkpoint_bytes=sum(file.stat().st_size for file in files),
         precision=fits[-1].precision,
-        tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
+        tuning=tuning_of(spec.trial_of or spec.experiment, config, data.official_test),
         git_commit=code[0],
         git_dirty=code[1],
         versions=versions(),

@@ -15,7 +15,7 @@ from experiments.config.resolved import Resolved
 from experiments.machine.energy import EnergyMeter
 from experiments.machine.environment import git_state, now
 from experiments.machine.load import Load
-from experiments.records import test_log
+from experiments.records import test_log, tuning_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.row import Row
@@ -121,6 +121,8 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         measures = predictions, tokens, energy, others_busy
         row = build_row(spec, resolved, fits, *measures, config, started, code)
         test_log.record_evaluation(row, folder, row.ended, code)
+        if data.official_test:
+            tuning_log.record_trial(row, folder, spec.trial_of)
         final = write_metrics(folder, row, step_costs(fits))
         wandb_run.summarise(logger, row, final)
         if resolved.run.wandb_texts:

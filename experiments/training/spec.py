@@ -26,6 +26,7 @@ class RunSpec:
         overrides: settings as command-line arguments, such as `--model.dropout=0.3`.
         config_folders: folders given with `--configs`.
         test: predict the test rows too.
+        trial_of: experiment of the sweep that the run is a trial of; None: it is no trial.
     """
 
     experiment: str
@@ -37,6 +38,7 @@ class RunSpec:
     overrides: tuple[str, ...] = ()
     config_folders: tuple[str, ...] = ()
     test: bool = True
+    trial_of: str | None = None
 
     @property
     def planned(self) -> PlannedRun:

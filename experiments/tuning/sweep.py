@@ -20,6 +20,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE, read_row, write_row
+from experiments.records.tuning_log import record_trial
 from experiments.training.outcome import failed_row
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import Space, to_arguments
@@ -74,6 +75,7 @@ class Sweep:
         self.study = open_study(self.journal, spec.experiment, self.mode, pruner)
         self.space = check_identity(self.study, resolved, space, pruner, self.journal)
         check_corpus(self.study, resolved.corpus_fingerprint(), self.journal)
+        self.official = resolved.cli.datamodule.official_test
         self.numbers: dict[Path, int] = {}
 
     def run(self) -> Path | None:
@@ -92,7 +94,7 @@ class Sweep:
             return None
         best = self.study.best_trial
         ended = sum(trial.state in _ENDED for trial in trials)
-        tuned: dict[str, Any] = {"run": {"tuning_trials": ended}}
+        tuned: dict[str, Any] = {}
         names = current_settings(best.params, self.spec.resolve())
         for name, value in zip(names, best.params.values(), strict=True):
             part, _, rest = name.partition(".")
@@ -161,7 +163,12 @@ class Sweep:
         words = (*self.spec.overrides, *to_arguments(values), "--run.protocol=holdout")
         name = f"{self.spec.experiment}-trial-{number}"
         return dataclasses.replace(
-            self.spec, experiment=name, folder=folder, settings=settings, overrides=words
+            self.spec,
+            experiment=name,
+            folder=folder,
+            settings=settings,
+            overrides=words,
+            trial_of=self.spec.experiment,
         )
 
     # Methods of RunObserver
@@ -190,6 +197,8 @@ class Sweep:
             self.study.tell(number, value)
             result = f"{self.monitor} {value:.4f}"
         else:
+            if self.official:  # an ok run has logged itself
+                record_trial(row, spec.folder, spec.trial_of)
             pruned = row.status == "skipped"
             self.study.tell(number, state=TrialState.PRUNED if pruned else TrialState.FAIL)
             result = str(row.reason)
