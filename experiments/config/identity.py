@@ -23,6 +23,9 @@ _PLACES = {
     ),
 }
 
+PRUNER = "experiments.tuning.study.PruningCallback"
+"""Callback of a sweep's trials, which is no part of what they try."""
+
 # How often and on what rows a setting is measured.
 _REPETITION = {"data": ("split_seed", "split_by", "fold"), "run": ("protocol", "folds")}
 
@@ -86,6 +89,9 @@ def setting_hash(config: Mapping[str, Any]) -> str:
         for name in names:
             section.get("init_args", section).pop(name, None)
     canonical.pop("seed_everything", None)
+    trainer = canonical.get("trainer") or {}
+    callbacks = [c for c in trainer.get("callbacks") or [] if c.get("class_path") != PRUNER]
+    trainer["callbacks"] = callbacks or None
     return _digest(canonical)
 
 

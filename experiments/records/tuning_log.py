@@ -105,16 +105,22 @@ def count_trials(
 ) -> int:
     """Count the settings of an experiment that were tried.
 
+    Trials of another experiment that has tried one of these settings count too: the best settings
+    of a sweep become an experiment of another name.
+
     Args:
         entries: Of the log.
         experiment: Its name.
         settings: Hashes of further settings, in the log or not.
     """
-    own = [entry for entry in entries if entry.experiment == experiment]
-    before = [entry for entry in own if isinstance(entry, Before)]
+    entries, own = list(entries), set(settings)
+    for entry in entries:
+        own |= _settings(entry) if entry.experiment == experiment else set()
+    names = {experiment, *(entry.experiment for entry in entries if own & _settings(entry))}
+    before = [e for e in entries if isinstance(e, Before) and e.experiment in names]
+    tried = {e.setting for e in entries if isinstance(e, Trial) and e.experiment in names}
     known = {setting for entry in before for setting in entry.settings}
-    tried = {entry.setting for entry in own if isinstance(entry, Trial)}
-    return sum(entry.trials for entry in before) + len((tried | set(settings)) - known)
+    return sum(entry.trials for entry in before) + len((tried | own) - known)
 
 
 def tuning_of(experiment: str, config: dict[str, Any], official: bool) -> dict[str, Any]:
@@ -134,6 +140,10 @@ def chosen_on(config: dict[str, Any]) -> str:
     """Name the rows on which a run with these settings was measured."""
     folds = (config.get("run") or {}).get("folds")
     return "validation" if folds is None else f"{folds} folds of train"
+
+
+def _settings(entry: Trial | Before) -> set[str]:
+    return {entry.setting} if isinstance(entry, Trial) else set(entry.settings)
 
 
 def _entry(values: dict[str, Any]) -> Trial | Before:

@@ -13,6 +13,7 @@ import yaml
 from optuna.trial import TrialState
 from rich.console import Console
 
+from experiments.config.identity import PRUNER
 from experiments.config.registry import ConfigError, merge
 from experiments.launch.local import LocalLauncher
 from experiments.machine.environment import now
@@ -145,7 +146,7 @@ class Sweep:
         self.study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         values = suggest(load_trial(self.study, number), self.space)
         callback = {
-            "class_path": "experiments.tuning.study.PruningCallback",
+            "class_path": PRUNER,
             "init_args": {
                 "journal": str(self.journal.resolve()),
                 "study": self.spec.experiment,

@@ -127,6 +127,7 @@ def test_trials_are_the_distinct_settings_and_those_before_the_log() -> None:
     more = [before, trial(), trial(setting="b"), trial(setting="b", seed=1), trial("bag", "c")]
     assert count_trials(more, "cnn") == 5
     assert count_trials(more, "cnn", ["a", "b"]) == 5 and count_trials(more, "cnn", ["d"]) == 6
+    assert count_trials([*more, trial("cnn_tuned", "b")], "cnn_tuned") == 5  # of a sweep of cnn
     assert count_trials(more, "bag") == 1 and count_trials(more, "lstm") == 0
 
 
@@ -185,6 +186,10 @@ def test_the_trials_of_a_sweep_are_those_of_its_experiment(
     assert pruned == [False, False, True]
     assert count_trials(entries, "tfidf_logreg") == 3
     assert best is not None and "tuning_trials" not in best.read_text()
+    words = ["--profile", "smoke", "--runs", str(tmp_path), "--run.wandb_mode=disabled"]
+    assert main(["fit", "-c", str(best), *words, "--data=tests.toys.OfficialToy"]) == 0
+    row = read_row(tmp_path / "fit" / "tfidf_logreg_tuned" / "seed-0")
+    assert row.tuning["trials"] == 3  # of the sweep
 
 
 def test_the_report_tells_looks_and_trials(tmp_path: Path) -> None:
