@@ -148,6 +148,25 @@ def nested_subset(labels: np.ndarray, rows: np.ndarray, size: int, seed: int = 0
     return np.sort(shuffled[np.argsort(place, kind="stable")[:size]])
 
 
+def limited_rows(
+    labels: np.ndarray, rows: np.ndarray, limit: int | None, classes: int
+) -> np.ndarray:
+    """Training rows within `data.train_limit` (`nested_subset`); all of them where it is None.
+
+    Raises:
+        DataError: no row of some class is left.
+    """
+    if limit is None:
+        return rows
+    subset = nested_subset(labels, rows, limit)
+    if len(np.unique(labels[subset])) < classes:
+        raise DataError(
+            f"data.train_limit is {limit}, which leaves no row of some of the {classes} classes; "
+            "raise it"
+        )
+    return subset
+
+
 def grouped_split(
     labels: np.ndarray,
     groups: np.ndarray,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import lightning as L
 import numpy as np
 
 from datamodules.errors import DataError
-from datamodules.splits import nested_subset
+from datamodules.folds import fold_corpus
+from datamodules.splits import limited_rows
 from datamodules.store.batching import TextBatch, TextLoader, TokenDataset, make_loader
 from datamodules.store.cache import default_cache_dir, digest, locked
 from datamodules.store.corpus import Corpus, read_fingerprint, read_groups, read_texts
@@ -18,7 +19,7 @@ from datamodules.store.encoder import Encoder
 from datamodules.store.ragged import concat_ragged, drop_token
 from datamodules.store.token_store import FORMAT, TokenStore
 from datamodules.store.train_view import TrainView
-from datamodules.store.truncation import TokenTruncation, Truncation
+from datamodules.store.truncation import TokenTruncation, Truncation, check_truncation
 from datamodules.store.windows import random_windows
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 from datamodules.vectors.base import Vectors, WordVectors
@@ -49,6 +50,8 @@ class TextDataModule(L.LightningDataModule, ABC):
             vocabulary and word vectors are those of these rows. The rows of a smaller limit are
             among those of a larger one; validation does not change. None: no limit.
         refit: train on the validation rows too (second fit of protocol `refit`).
+        fold: number of a fold of the train split, from 0, and number of folds: validation is this
+            fold, training the others, and test is left out. None: validation as the corpus has it.
         seed: random seed of the order of batches.
         cache_dir: folder of downloads, corpora and token stores. None: `$LIT_SENTIMENT_CACHE`, else
             `lit-sentiment` in the user's cache folder.
@@ -59,8 +62,8 @@ class TextDataModule(L.LightningDataModule, ABC):
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
     task: ClassVar[str | None] = None
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
-    exclude: str | None = None
-    """Name of a set of reviews excluded from training and validation; part of the result row."""
+    split_seed: int = 0  # random seed of the draw of validation rows and of folds
+    exclude: str | None = None  # name of reviews excluded from training and validation
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         eval_batch_size: int = 128,
         train_limit: int | None = None,
         refit: bool = False,
+        fold: tuple[int, int] | None = None,
         seed: int = 0,
         cache_dir: str | None = None,
     ) -> None:
@@ -93,10 +97,9 @@ class TextDataModule(L.LightningDataModule, ABC):
         for name, (value, least) in rules.items():
             if value is not None and value < least:
                 raise DataError(f"data.{name} is {value}; it must be at least {least}")
-        if truncation not in get_args(Truncation):
-            raise DataError(
-                f"data.truncation is {truncation!r}; choose one of {get_args(Truncation)}"
-            )
+        check_truncation(truncation)
+        if fold is not None and not (fold[1] >= 2 and 0 <= fold[0] < fold[1]):
+            raise DataError(f"data.fold is {list(fold)}; it must be such as [0, 5], [1, 5], …")
         self.tokenizer, self.vectors = tokenizer or WordTokenizer(), vectors
         if not self.tokenizer.fits_vocabulary and (vocab_size is not None or min_frequency > 1):
             raise DataError(
@@ -107,7 +110,7 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation, self.train_window = max_length, truncation, train_window
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
-        self.train_limit, self.refit, self.seed = train_limit, refit, seed
+        self.train_limit, self.refit, self.fold, self.seed = train_limit, refit, fold, seed
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
         self._store: TokenStore | None = None
         self._encoder: Encoder | None = None
@@ -146,9 +149,10 @@ class TextDataModule(L.LightningDataModule, ABC):
             with locked(store):
                 if not store.exists():
                     corpus = corpus or Corpus.load(folder)
-                    fit_rows = self._training_rows(
-                        corpus.train.labels, corpus.train_rows, corpus.val_rows
-                    )
+                    if self.fold is not None:
+                        corpus = fold_corpus(corpus, self.fold, self.split_seed)
+                    labels, val_rows = corpus.train.labels, corpus.val_rows
+                    fit_rows = self._training_rows(labels, corpus.train_rows, val_rows)
                     TokenStore.write(store, corpus, self.tokenizer, fit_rows)
 
     def setup(self, stage: str | None = None) -> None:
@@ -225,8 +229,8 @@ class TextDataModule(L.LightningDataModule, ABC):
             # Words outside the vocabulary are left out, as gensim leaves out rare ones.
             unlabelled = drop_token(store.tokens("unlabelled"), self.tokenizer.unk_id)
             texts = concat_ragged(texts, unlabelled)
-        source = {"store": self._store_folder().name, "part": part}
-        vocabulary, cache = self.tokenizer.vocabulary(), self.cache_dir / "vectors"
+        source, cache = {"store": self._store_folder().name, "part": part}, self.cache_dir / "vectors"
+        vocabulary = self.tokenizer.vocabulary()
         return self.vectors.load_or_learn(cache, source, texts, vocabulary, self.seed)
 
     def texts(self, split: str) -> list[str]:
@@ -269,21 +273,13 @@ class TextDataModule(L.LightningDataModule, ABC):
         # Another name in this key would tokenise every cached corpus anew.
         key = {"corpus": self.fingerprint, "tokenizer": self.tokenizer.settings(), "format": FORMAT}
         key["learnt_from"] = "train and val" if self.refit else "train"
-        if self.train_limit is not None:
-            key["train_limit"] = self.train_limit
+        later = {"train_limit": self.train_limit, "fold": self.fold}
+        key |= {name: value for name, value in later.items() if value is not None}
         return self.cache_dir / "stores" / digest(key)
 
     def _training_rows(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
         rows = np.union1d(train, val) if self.refit else train
-        if self.train_limit is None:
-            return rows
-        subset = nested_subset(labels, rows, self.train_limit)
-        if len(np.unique(labels[subset])) < self.num_classes:
-            raise DataError(
-                f"data.train_limit is {self.train_limit}, which leaves no row of some of the "
-                f"{self.num_classes} classes; raise it"
-            )
-        return subset
+        return limited_rows(labels, rows, self.train_limit, self.num_classes)
 
     def _loader(
         self, split: str, rows: np.ndarray, batch_size: int, shuffle: bool = False

@@ -81,9 +81,11 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
         patch.delenv(name, raising=False)
     patch.setenv("WANDB_MODE", "offline")
     trust_folder(REPOSITORY / "tests")  # runs on a toy corpus are not those of a stranger
-    from experiments.records import test_log  # the one of the repository is not for tests
+    from experiments.records import test_log, tuning_log
 
-    patch.setattr(test_log, "LOG", tmp_path_factory.mktemp("log") / "test_log.jsonl")
+    logs = tmp_path_factory.mktemp("log")  # those of the repository are not for tests
+    for module in (test_log, tuning_log):
+        patch.setattr(module, "LOG", logs / module.LOG.name)
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
@@ -16,6 +16,16 @@ Truncation = Literal["head", "tail", "head+tail"]
 # head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do: 128 + 382 of 512,
 # [CLS] and [SEP] beside them.
 _HEAD_SHARE = 4
+
+
+def check_truncation(truncation: str) -> None:
+    """Refuses a name that is none of `Truncation`.
+
+    Raises:
+        DataError: it is none.
+    """
+    if truncation not in get_args(Truncation):
+        raise DataError(f"data.truncation is {truncation!r}; choose one of {get_args(Truncation)}")
 
 
 class TokenTruncation(NamedTuple):

@@ -121,6 +121,9 @@ _POOLED = "hidden_size pooling dropout word_dropout embedding_dropout"
 _SIZES = f"embedding_dim {_POOLED}"
 _RECURRENT = f"{_SIZES} num_layers layer_dropout recurrent_dropout weight_drop"
 
+DROPPED: dict[str, tuple[str, ...]] = {"run": ("tuning_trials",)}
+"""Settings outside of classes that there are no more, by the part of the config."""
+
 KERAS: dict[str, tuple[str, dict[str, str], frozenset[str]]] = {
     f"lit_models.{old}": (f"lit_models.keras.{new}", renamed, frozenset(ignored.split()))
     for old, new, renamed, ignored in (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from datamodules.upgrade.names import (
     DATA_SETTINGS,
+    DROPPED,
     KERAS,
     MODEL_SETTINGS,
     MODULES,
@@ -89,6 +90,10 @@ def current_config(config: Mapping[str, Any], say: Say = _nothing) -> dict[str, 
     """
     translated: dict[str, Any] = {}
     for name, value in config.items():
+        if name in DROPPED and isinstance(value, Mapping) and "class_path" not in config:
+            for old in set(value) & set(DROPPED[name]):
+                say(f"{name}.{old} is no setting today, and is left out")
+            value = {n: v for n, v in value.items() if n not in DROPPED[name]}
         if name != "init_args" or "class_path" not in config:
             translated[name] = _current_value("", name, value, say)
         else:
@@ -116,7 +121,7 @@ def current_words(
     """
     paths = {part: current_path(_class_path(config, part)) for part in ("model", "data")}
     translated: list[str] = []
-    for word in words:
+    for word in _without_dropped(words, say):
         part, after_option = "", bool(translated) and translated[-1] in ("--model", "--data")
         option, equals, value = ("", "", word) if after_option else word.partition("=")
         if after_option:
@@ -144,6 +149,19 @@ def current_words(
             word = new_option + equals + new_value
         translated.append(word)
     return translated
+
+
+def _without_dropped(words: Iterable[str], say: Say) -> Iterator[str]:
+    dropped = {f"--{part}.{name}" for part, names in DROPPED.items() for name in names}
+    rest = iter(words)
+    for word in rest:
+        option, equals, _ = word.partition("=")
+        if option not in dropped:
+            yield word
+            continue
+        say(f"{option} is no setting today, and is left out")
+        if not equals:
+            next(rest, None)  # its value
 
 
 def _current_text(value: str, say: Say) -> str:

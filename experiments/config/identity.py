@@ -15,7 +15,6 @@ _PLACES = {
     "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
     "data": ("root", "robustness", "cache_dir", "train", "validation", "test", "unlabelled"),
     "run": (
-        "tuning_trials",
         "wandb_project",
         "wandb_entity",
         "wandb_mode",
@@ -24,8 +23,22 @@ _PLACES = {
     ),
 }
 
+PRUNER = "experiments.tuning.study.PruningCallback"
+"""Callback of a sweep's trials, which is no part of what they try."""
+
+# How often and on what rows a setting is measured.
+_REPETITION = {"data": ("split_seed", "split_by", "fold"), "run": ("protocol", "folds")}
+
 NEUTRAL: dict[str, dict[str, Any]] = {
-    "data": {"exclude": None, "train_limit": None, "train_window": None, "vectors": None},
+    "data": {
+        "exclude": None,
+        "fold": None,
+        "train_limit": None,
+        "train_window": None,
+        "vectors": None,
+    },
+    "run": {"folds": None},
+    "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
         "compile": False,
         "optimizer": "adamw",
@@ -65,6 +78,23 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     return canonical
 
 
+def setting_hash(config: Mapping[str, Any]) -> str:
+    """16 hex digits over what was tried: equal for all seeds, splits and protocols of a setting.
+
+    Looks at a test split and trials on validation are counted by it.
+    """
+    canonical = comparable(config)
+    for part, names in _REPETITION.items():
+        section = canonical.get(part) or {}
+        for name in names:
+            section.get("init_args", section).pop(name, None)
+    canonical.pop("seed_everything", None)
+    trainer = canonical.get("trainer") or {}
+    callbacks = [c for c in trainer.get("callbacks") or [] if c.get("class_path") != PRUNER]
+    trainer["callbacks"] = callbacks or None
+    return _digest(canonical)
+
+
 def _drop_neutral(values: dict[str, Any], neutral: Mapping[str, Any]) -> None:
     for name, value in neutral.items():
         if name in values and values[name] == value:
@@ -84,7 +114,11 @@ def _drop_neutral_of_classes(values: Any) -> None:
 
 def config_hash(config: Mapping[str, Any]) -> str:
     """16 hex digits over the canonical config."""
-    content = json.dumps(comparable(config), sort_keys=True, default=str)
+    return _digest(comparable(config))
+
+
+def _digest(canonical: Mapping[str, Any]) -> str:
+    content = json.dumps(canonical, sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

@@ -193,6 +193,9 @@ class RunSettings:
         protocol: `holdout` trains on 90% of train and chooses on the rest; `refit` does the same,
             then trains anew on all of train for as many epochs as were chosen, and tests and keeps
             the new weights. Validation metrics are those of the first fit.
+        folds: number of folds of cross-validation within the train split: each row of it is
+            predicted by a model that learnt from the other folds, and `protocol` does not count.
+            Nothing is tested, and no model is kept. None: validation as the corpus has it.
         monitor: metric on the validation rows by which the best epoch is chosen
             (`experiments.config.directions`).
         mode: `min` if a lower metric is better, else `max`; None: as the metric demands.
@@ -200,7 +203,6 @@ class RunSettings:
         precision: `auto` is bf16 where the card has it in hardware, fp16 on older cards, fp32
             elsewhere; or any of Lightning's names.
         checkpoint_minutes: how often a resumable checkpoint is written within an epoch.
-        tuning_trials: settings tried on validation before these were chosen.
         wandb_project: W&B project; None is `$WANDB_PROJECT`, else `lit-sentiment`.
         wandb_entity: W&B entity; None is the account's own.
         wandb_mode: `auto` is offline unless an API key is set up.
@@ -210,12 +212,12 @@ class RunSettings:
     def __init__(
         self,
         protocol: Literal["holdout", "refit"] = "holdout",
+        folds: int | None = None,
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] | None = None,
         patience: int = 3,
         precision: str = "auto",
         checkpoint_minutes: float = 10.0,
-        tuning_trials: int = 1,
         wandb_project: str | None = None,
         wandb_entity: str | None = None,
         wandb_mode: Literal["auto", "online", "offline", "disabled"] = "auto",

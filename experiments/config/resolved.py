@@ -140,6 +140,7 @@ class Resolved:
                 self.run: Any = self.cli.config["run"]
                 if self.run.mode is None:
                     self.run.mode = direction_of(self.run.monitor)
+                _check_folds(self.run)
                 text = self.cli.parser.dump(self.cli.config, skip_none=False)
         except ArgumentError as error:
             raise explain(error, settings, _known_keys()) from error
@@ -170,8 +171,21 @@ class Resolved:
 
     def refitted(self) -> Resolved:
         """The second fit of `refit`: the same settings, validation rows among those of train."""
+        return self._with_data(refit=True)
+
+    def fold(self, number: int) -> Resolved:
+        """The fit that is validated on one of `run.folds` folds, counted from 0."""
+        return self._with_data(fold=[number, self.run.folds])
+
+    def fits(self) -> list[Resolved]:
+        """The settings of each fit of the run, in order."""
+        if self.run.folds is not None:
+            return [self.fold(number) for number in range(self.run.folds)]
+        return [self, self.refitted()] if self.run.protocol == "refit" else [self]
+
+    def _with_data(self, **arguments: Any) -> Resolved:
         data = self.config["data"]
-        again = {**data, "init_args": {**(data.get("init_args") or {}), "refit": True}}
+        again = {**data, "init_args": {**(data.get("init_args") or {}), **arguments}}
         return Resolved({**self.config, "data": again}, check=self.check)
 
     def corpus_fingerprint(self) -> str:
@@ -197,6 +211,14 @@ class Resolved:
             Untrusted: a class that is not one of a trusted place (`datamodules.trusted`).
         """
         return cls(evaluation_settings(folder), check=check_trusted)
+
+
+def _check_folds(run: Any) -> None:
+    if run.folds is None:
+        return
+    if run.folds < 2:
+        raise ConfigError(f"run.folds is {run.folds}; it must be at least 2, or null")
+    run.protocol = "holdout"  # nothing is refitted, so that one run has one hash
 
 
 @contextmanager

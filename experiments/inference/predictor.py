@@ -16,6 +16,7 @@ from experiments.records.run_files import (
     ROW_FILE,
     Weights,
     check_files,
+    check_has_model,
     read_config,
     read_row,
     weights_folder,
@@ -29,13 +30,14 @@ def read_finished(folder: Path) -> Row:
     """Read the row of a finished run, and check its files.
 
     Raises:
-        ConfigError: The folder is not one.
+        ConfigError: The folder is not one, or has no model (`check_has_model`).
         ResultsError: One of its files is missing or was changed.
     """
     if not (folder / ROW_FILE).is_file():
         raise ConfigError(f"{folder}: not a finished run (it has no {ROW_FILE}); fit it first")
     if (row := read_row(folder)).status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
+    check_has_model(folder, row)
     check_files(folder, row)
     return row
 

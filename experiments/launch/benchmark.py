@@ -131,6 +131,7 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
         resolved = spec.resolve()
         key = repr(resolved.config["data"].get("init_args", {}).get("tokenizer"))
         key += repr(resolved.config["data"]["class_path"]) + repr(resolved.run.protocol)
+        key += repr(resolved.run.folds)
         key += repr(resolved.config["data"].get("init_args", {}).get("train_limit"))
         if key in done:
             continue
@@ -146,9 +147,10 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
                 "trained on; leave it out and set --run.protocol refit"
             )
         with console.status("reading and tokenising the corpus (once)"):
-            data.prepare_data()
-            if resolved.run.protocol == "refit":
-                resolved.refitted().build()[1].prepare_data()
+            for fit in resolved.fits():
+                fit.build()[1].prepare_data()
+        if resolved.run.folds is not None:
+            continue
         data.setup()
         if spec.test and "test" not in data.store.splits:
             raise DataError(

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import EARLIER, ROW_FILE, read_row
-from experiments.training.checkpointing import RESUME_FILE
-from experiments.training.fitting import SELECTION_FILE
+from experiments.training.folds import is_interrupted
 
 
 def set_aside(folder: Path) -> Path:
@@ -58,7 +57,7 @@ def take_back(folder: Path, fits: Callable[[Row], bool]) -> bool:
     newest = max(rows, key=lambda place: rows[place].ended)
     if (folder / ROW_FILE).exists():
         set_aside(folder)
-    elif any((folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE)):
+    elif is_interrupted(folder):
         print(
             f"note: {newest} has the wanted settings; it is not taken back, since {folder} holds "
             "an interrupted run",

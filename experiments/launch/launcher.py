@@ -17,6 +17,7 @@ from experiments.records.atomic import remove_leftovers
 from experiments.records.row import ResultsError
 from experiments.records.run_files import ROW_FILE, read_row, write_row
 from experiments.training.callbacks import ProgressFn
+from experiments.training.folds import is_interrupted
 from experiments.training.outcome import failed_row
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
@@ -120,7 +121,8 @@ def clear_run_folder(spec: RunSpec) -> None:
         place = set_aside(spec.folder)
         what = "finished run" if status == "ok" else "run with a damaged row"
         print(f"note: the {what} in {spec.folder} is now {place}", file=sys.stderr)
-    elif any(spec.folder.glob("resume*.ckpt")):  # of this format, or of an older one that is kept
+    # A checkpoint may be of an older format, which is kept.
+    elif any(spec.folder.glob("resume*.ckpt")) or is_interrupted(spec.folder):
         file.unlink()
     else:
         shutil.rmtree(spec.folder)

@@ -12,6 +12,7 @@ from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import Evidence, read_evidence, write_evidence
 from experiments.records.groups import add_groups, groups_file, with_groups
+from experiments.records.logs import LOG_FILES
 from experiments.records.metrics import Metrics, evaluate, older_auroc
 from experiments.records.predictions import Predictions, read_predictions
 from experiments.records.row import EvidenceFile, Part, ResultsError, Row
@@ -55,8 +56,8 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         OSError: As raised by the file system.
     """
     check_name(table, "table")
-    if f"{table}.jsonl" == test_log.LOG_FILE:
-        raise ResultsError(f"table is {table!r}, the log of evaluations; choose another")
+    if f"{table}.jsonl" in LOG_FILES:
+        raise ResultsError(f"table is {table!r}, the name of a log; choose another")
     fresh: dict[tuple, tuple[Row, dict[Part, Predictions]]] = {}
     for folder in map(Path, run_folders):
         row = read_row(folder)

@@ -13,6 +13,8 @@ SCHEMA = 3
 
 Part = Literal["val", "test", "test_refit"]
 """Part of a run's predictions: validation, test, and test by the weights of the second fit."""
+FOLDS: Literal["folds"] = "folds"
+"""Protocol of a run that was cross-validated."""
 
 
 class ResultsError(Exception):
@@ -46,7 +48,8 @@ class Row:
         corpus_fingerprint: Content hash of the corpus; None only if the run ended before reading.
         protocol: `holdout`: one fit, on the train part; `refit`: a second one, on all of train,
             too. Epochs, history and `val` are those of the first, latency, throughput and size
-            those of the last.
+            those of the last. `folds`: cross-validation within train; `val` is that of all its
+            rows, `history` the mean over the folds, and there are no test metrics and no model.
         profile: Sizes and time limits that the run used, for example `quick`.
         seed: Seed of the run.
         status: `ok`, `failed` or `skipped`.
@@ -115,7 +118,7 @@ class Row:
     architecture: str
     corpus: str
     corpus_fingerprint: str | None
-    protocol: Literal["holdout", "refit"]
+    protocol: Literal["holdout", "refit", "folds"]
     profile: str
     seed: int
     status: Literal["ok", "failed", "skipped"] = "ok"
@@ -202,6 +205,11 @@ class Row:
     def tested(self) -> bool:
         """Whether the run was evaluated on test."""
         return self.test is not None or self.test_refit is not None
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether the run fitted the folds of the train split, and left predictions alone."""
+        return self.protocol == FOLDS
 
     @property
     def settings_hash(self) -> str:

@@ -8,8 +8,8 @@ The schema is in `experiments.records.row`. Layouts:
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
     <published>/<table>.groups.npz                      the movies of their reviews
-    <published>/test_log.jsonl                          every test evaluation (`records.test_log`)
     <published>/superseded/                             tables of rows that were replaced
+    <published>/test_log.jsonl, tuning_log.jsonl        evaluations and trials (`records.logs`)
 """
 
 import dataclasses
@@ -21,9 +21,9 @@ from typing import Any, Literal
 
 from datamodules.upgrade.translate import current_config
 from experiments.config.names import NAME, check_part
-from experiments.config.registry import read_yaml, say_once
-from experiments.records import test_log
+from experiments.config.registry import ConfigError, read_yaml, say_once
 from experiments.records.atomic import replace_bytes
+from experiments.records.logs import LOG_FILES
 from experiments.records.row import Part, ResultsError, Row
 from experiments.records.row_schema import row_from_dict, row_to_dict
 
@@ -136,8 +136,8 @@ def _readable(files: list[Path]) -> list[Row]:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """Tables of rows in a folder, without the log of test evaluations beside them."""
-    return sorted(path for path in folder.glob("*.jsonl") if path.name != test_log.LOG_FILE)
+    """Tables of rows in a folder, without the logs beside them."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.name not in LOG_FILES)
 
 
 def weights_folder(folder: Path, row: Row, weights: Weights | None = None) -> Path:
@@ -185,6 +185,19 @@ def checksums(folder: Path) -> dict[str, str]:
     of_fit = (*MODEL_FILES, TEST_FILE)
     names = [VAL_FILE, *of_fit, *(f"{REFIT}/{name}" for name in of_fit)]
     return {name: checksum(folder / name) for name in names if (folder / name).is_file()}
+
+
+def check_has_model(folder: Path, row: Row) -> None:
+    """Refuse a cross-validated run, which has no model.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if row.cross_validated:
+        raise ConfigError(
+            f"{folder}: its models were validated on {row.tuning.get('chosen_on')} and not kept, "
+            "so that there is none to predict with; fit the experiment without --run.folds"
+        )
 
 
 def check_files(folder: Path, row: Row) -> None:

@@ -7,25 +7,16 @@ the code, so that a reader can count how often each configuration was tested.
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import sys
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from datamodules.trusted import import_trusted
-from datamodules.upgrade.translate import current_config
-from experiments.config.registry import ConfigError, read_yaml
+from experiments.config.identity import setting_hash
+from experiments.records import logs
 from experiments.records.metrics import Metrics
 from experiments.records.row import ResultsError, Row
 
-LOG_FILE = "test_log.jsonl"
-LOG = Path(__file__).parents[1] / "results" / LOG_FILE
-_CHECKOUT = (Path(__file__).parents[2] / "pyproject.toml").is_file()
-_noted = False
+LOG = logs.RESULTS / logs.TEST_LOG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +29,8 @@ class Entry:
         git_commit: Commit of the code that evaluated.
         git_dirty: Whether that code had uncommitted changes.
         run: Last three parts of the path of the run folder.
+        setting: Hash of the setting, equal for all its seeds and splits
+            (`config.identity.setting_hash`); None in older entries whose settings are not known.
     """
 
     time: str
@@ -55,6 +48,7 @@ class Entry:
     log_loss: float
     n: int
     run: str
+    setting: str | None = None
 
 
 def record_evaluation(
@@ -70,26 +64,14 @@ def record_evaluation(
         time: ISO 8601 time of the evaluation.
         code: Commit and whether it had uncommitted changes (`environment.git_state`).
     """
-    if not row.tested or not is_official(folder):
+    if not row.tested or not logs.is_official(folder):
         return
     values = {field.name: getattr(row, field.name, None) for field in dataclasses.fields(Entry)}
     values |= {"time": time, "git_commit": code[0], "git_dirty": code[1]}
-    values["run"] = "/".join(folder.resolve().parts[-3:])
-    lines = ""
+    values |= {"run": logs.run_of(folder), "setting": setting_hash(row.config)}
     for protocol, metrics in _tested(row).items():
         scores = {name: getattr(metrics, name) for name in ("accuracy", "log_loss", "n")}
-        lines += json.dumps(values | scores | {"protocol": protocol}) + "\n"
-    try:
-        if not _CHECKOUT:
-            raise OSError("this is an installed copy; the log is kept in a source checkout")
-        # A single append, so that lines of several processes never mix.
-        file = os.open(LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(file, lines.encode())
-        finally:
-            os.close(file)
-    except OSError as error:
-        _note_once(f"the test evaluation of {folder} is not in the log of evaluations ({error})")
+        logs.append(LOG, values | scores | {"protocol": protocol}, "test evaluations")
 
 
 def read(log: Path | None = None) -> list[Entry]:
@@ -98,17 +80,7 @@ def read(log: Path | None = None) -> list[Entry]:
     Raises:
         ResultsError: A line is not an entry.
     """
-    path = log or LOG
-    entries = []
-    for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
-        try:
-            entries.append(Entry(**json.loads(line)))
-        except (ValueError, TypeError) as error:
-            raise ResultsError(
-                f"{path}:{number}: not an entry of the log of evaluations ({error}); restore the "
-                "file from version control"
-            ) from error
-    return entries
+    return logs.read_entries(log or LOG, lambda values: Entry(**values))
 
 
 def is_logged(entries: Iterable[Entry], row: Row) -> bool:
@@ -119,7 +91,8 @@ def is_logged(entries: Iterable[Entry], row: Row) -> bool:
 
 def is_missing(row: Row, folder: Path) -> bool:
     """Check whether the log of this checkout lacks an official test accuracy of a row."""
-    return _CHECKOUT and row.tested and is_official(folder) and not is_logged(read(), row)
+    official = logs.CHECKOUT and row.tested and logs.is_official(folder)
+    return official and not is_logged(read(), row)
 
 
 def check_logged(row: Row, folder: Path) -> None:
@@ -128,7 +101,7 @@ def check_logged(row: Row, folder: Path) -> None:
     Raises:
         ResultsError: The test accuracy is not in the log.
     """
-    if is_official(folder) and not is_logged(read(), row):
+    if logs.is_official(folder) and not is_logged(read(), row):
         raise ResultsError(
             f"{folder}: its test accuracy "
             f"({', '.join(str(m.accuracy) for m in _tested(row).values())}) is not in {LOG}; run "
@@ -137,37 +110,14 @@ def check_logged(row: Row, folder: Path) -> None:
         )
 
 
-def describe_counts(rows: list[Row], entries: list[Entry]) -> str:
-    """Describe how often the configurations of rows were tested; empty without a log."""
-    if not entries:
-        return ""
-    counts = Counter(map(_key, entries))
-    often = [(row, counts[_key(row)]) for row in rows if row.tested]
-    parts = [
-        f"{row.experiment}, seed {row.seed}: " + (f"{count} times" if count else "not logged")
-        for row, count in often
-        if count != 1
-    ]
-    rest = "each configuration and seed" if not parts else "every other configuration and seed"
-    return "; ".join([*parts, *([f"{rest} once"] if len(parts) < len(often) else [])])
+def count_looks(entries: Iterable[Entry], experiment: str) -> int:
+    """Count the looks of an experiment at official test splits, whatever the settings of its rows.
 
-
-def is_official(folder: Path) -> bool:
-    """Check whether the datamodule of a run declares an official test split.
-
-    Raises:
-        ResultsError: The run has no readable config, or its datamodule cannot be imported.
-        Untrusted: Its datamodule is not one of a trusted place.
+    A look is a setting that was evaluated, all its seeds together. A run of protocol `refit`
+    evaluates two sets of weights, one under each protocol: each of them is a look.
     """
-    try:
-        config = current_config(read_yaml(folder / "config.yaml"))
-        data: Any = import_trusted(config["data"]["class_path"])
-        return bool(data.official_test)
-    except (ConfigError, KeyError, TypeError, ImportError, AttributeError) as error:
-        raise ResultsError(
-            f"{folder / 'config.yaml'}: does not name a usable datamodule ({error}); fit the run "
-            "again, or give the folder of its datamodule with --configs DIR"
-        ) from error
+    own = (entry for entry in entries if entry.experiment == experiment)
+    return len({(entry.protocol, entry.setting or entry.config_hash) for entry in own})
 
 
 def _tested(row: Row) -> dict[str, Metrics]:
@@ -178,10 +128,3 @@ def _tested(row: Row) -> dict[str, Metrics]:
 
 def _key(one: Entry | Row) -> tuple:
     return (one.config_hash, one.corpus_fingerprint, one.seed)
-
-
-def _note_once(message: str) -> None:
-    global _noted
-    if not _noted:
-        print(f"note: {message}", file=sys.stderr)
-    _noted = True

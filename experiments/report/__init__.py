@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from datamodules.console import plain_console
-from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.costs import add_costs
+from experiments.records.counts import counts
 from experiments.records.plan import read_plan
 from experiments.records.run_files import ROW_FILE, read_rows
 from experiments.report.evidence import analyse_rows
@@ -95,8 +95,8 @@ def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
         and not any(folder.glob(f"*/*/{ROW_FILE}"))
     )
     rows = [] if begun else read_rows(folder)
-    log = test_log.read(home / test_log.LOG_FILE)  # beside published tables
+    counted = counts(rows, home)  # by the logs beside published tables
     tables = build_tables(
-        add_costs(rows, home), log, lambda done, part: analyse_rows(done, folder, part)
+        add_costs(rows, home), counted, lambda done, part: analyse_rows(done, folder, part)
     )
     return tables, missing_runs(folder, rows)

@@ -4,27 +4,29 @@ import re
 from collections.abc import Iterable
 
 from experiments.config.track import TRACKS
+from experiments.records.counts import Counts, describe
 from experiments.records.row import Part, Row
-from experiments.records.test_log import Entry, describe_counts
 
 PROTOCOLS = {
     "holdout": "trained on the train part, every choice made on validation",
+    "folds": "each row of train predicted by a model that learnt from the other folds",
     "refit": "every choice made on validation, then trained once more on all of train",
 }
 
 _BUSY = 0.1  # share of the cores that other processes may use before a table says so
 
 
-def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
+def facts(rows: list[Row], counted: Counts) -> list[tuple[str, str]]:
     """Collect the facts about the rows of a table, as name and text.
 
     Args:
         rows: Rows of the same corpus and profile.
-        log: The log of test evaluations; may be empty.
+        counted: Looks and trials of experiments; may be empty.
 
     Returns:
         Pairs in reading order; unknown facts are left out.
     """
+    own = {row.experiment: counted[row.experiment] for row in rows if row.experiment in counted}
     fingerprints = _distinct(row.corpus_fingerprint for row in rows)
     corpus = rows[0].corpus
     if fingerprints:
@@ -43,7 +45,8 @@ def facts(rows: list[Row], log: list[Entry]) -> list[tuple[str, str]]:
         ("Learnt from", "; ".join(tracks)),
         ("Profile", rows[0].profile),
         ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
-        ("Tested", describe_counts(rows, log)),
+        ("Tested", describe({name: looks for name, (looks, _) in own.items()}, "look")),
+        ("Tried on validation", describe({n: trials for n, (_, trials) in own.items()}, "trial")),
         ("Machine", "; ".join(_distinct(map(describe_machine, rows)))),
         ("Precision", ", ".join(_distinct(row.precision for row in rows))),
         ("Versions", _versions(rows)),

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from experiments.config.identity import differing_settings
+from experiments.records.counts import Counts
 from experiments.records.row import Part, ResultsError, Row
-from experiments.records.test_log import Entry
 from experiments.report.columns import (
     ACCURACY,
     COLUMNS,
@@ -113,13 +113,13 @@ class Table:
 
 
 def build_tables(
-    rows: list[Row], log: list[Entry] | None = None, analyse: Analyse | None = None
+    rows: list[Row], counted: Counts | None = None, analyse: Analyse | None = None
 ) -> list[Table]:
     """Split rows into comparable groups and build the table of each.
 
     Args:
         rows: Rows of any corpora and profiles.
-        log: The log of test evaluations, if there is one.
+        counted: Looks and trials of the experiments, if they are known.
         analyse: Function that analyses a part of the predictions of finished rows and names those
             whose figures are unverified; without it there are no intervals.
 
@@ -137,7 +137,7 @@ def build_tables(
             key = next((known for known in groups if known[:2] == key[:2]), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
-    return [_table(group, log or [], analyse) for _, group in ordered]
+    return [_table(group, counted or {}, analyse) for _, group in ordered]
 
 
 def order_families(families: Iterable[str]) -> list[str]:
@@ -147,7 +147,7 @@ def order_families(families: Iterable[str]) -> list[str]:
     return [name for name in FAMILIES if name in known] + rest
 
 
-def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
+def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
     done = [row for row in rows if row.status == "ok"]
     check_equal_settings(done)
     analyses, left_out, unverified = dict[str, Analysis](), list[str](), frozenset[Key]()
@@ -178,7 +178,7 @@ def _table(rows: list[Row], log: list[Entry], analyse: Analyse | None) -> Table:
         fingerprint=first.corpus_fingerprint,
         task=first.task,
         profile=first.profile,
-        facts=tuple(facts(rows, log)),
+        facts=tuple(facts(rows, counted)),
         notes=(*warnings(rows), *left_out),
         columns=columns,
         lines=tuple(lines),

@@ -12,7 +12,6 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
-from datamodules.store.encoder import ENCODER_FILE
 from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
@@ -101,15 +100,33 @@ def fit_and_choose(
         save_weights_only=True,
         enable_version_counter=False,
     )
-    patience = EarlyStopping(run.monitor, patience=run.patience, mode=run.mode, check_finite=True)
-    clock, precision = _fit(resolved, folder, [patience, best], logger, progress)
-    _check_finite(clock, run.monitor, best)
+    clock, precision = _fit(resolved, folder, [_patience(run), best], logger, progress)
+    _check_finite(clock, run.monitor)
+    if clock.history and not best.best_model_path:
+        raise ConfigError(f"run.monitor {run.monitor!r} was never logged; name a validation metric")
     best_epoch = None
     if best.best_model_path:
         state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
         resolved.cli.trainer.strategy.load_model_state_dict(state)
         best_epoch = int(state["epoch"])
     return _result(clock, best_epoch, precision, model)
+
+
+def fit_epochs(
+    resolved: Resolved,
+    folder: Path,
+    record: Callback,
+    progress: ProgressFn = lambda description, fraction: None,
+) -> Fit:
+    """Fits `resolved.cli.model` and chooses no epoch: `record` sees the weights of each.
+
+    Raises:
+        As `fit_and_choose`.
+    """
+    run, model = resolved.run, resolved.cli.model
+    clock, precision = _fit(resolved, folder, [record, _patience(run)], None, progress)
+    _check_finite(clock, run.monitor)
+    return _result(clock, None, precision, model)
 
 
 def refit(
@@ -150,7 +167,7 @@ def _result(
 
 
 def save_selection(folder: Path, identity: str, fit: Fit) -> None:
-    """Writes the result of the first of two fits, so that a resumed run does not repeat it."""
+    """Writes the result of one of several fits, so that a resumed run does not repeat it."""
     content = {name: getattr(fit, name) for name in _OF_FIT}
     content |= {"identity": identity, "clock": fit.clock.state_dict()}
     if ranks.is_rank_zero():
@@ -160,7 +177,7 @@ def save_selection(folder: Path, identity: str, fit: Fit) -> None:
 def load_selection(folder: Path, identity: str) -> Fit | None:
     """Reads what `save_selection` of this version wrote for this run; None if nothing did."""
     file = folder / SELECTION_FILE
-    if not file.exists() or not (folder / ENCODER_FILE).exists():  # older ones kept no weights
+    if not file.exists():
         return None
     content = json.loads(file.read_bytes())
     if content["identity"] != identity or not content.keys() >= set(_OF_FIT):
@@ -223,7 +240,11 @@ def _check_validation(kind: type[LitClassifier]) -> None:
         )
 
 
-def _check_finite(clock: TrainingTimer, monitor: str, best: ModelCheckpoint) -> None:
+def _patience(run: Any) -> EarlyStopping:
+    return EarlyStopping(run.monitor, patience=run.patience, mode=run.mode, check_finite=True)
+
+
+def _check_finite(clock: TrainingTimer, monitor: str) -> None:
     for epoch in clock.history:
         value = epoch.get(monitor, 0.0)
         if value is None or not math.isfinite(value):
@@ -237,5 +258,3 @@ def _check_finite(clock: TrainingTimer, monitor: str, best: ModelCheckpoint) -> 
                 f"{monitor} is {value} in epoch {epoch['epoch']:.0f} (counted from 0); lower "
                 "--model.learning_rate or set --model.gradient_clip_norm"
             )
-    if clock.history and not best.best_model_path:
-        raise ConfigError(f"run.monitor {monitor!r} was never logged; name a validation metric")

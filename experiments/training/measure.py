@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -13,7 +14,7 @@ from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
 from experiments.training import ranks
-from lit_models.base.classifier import LitClassifier
+from lit_models.base.classifier import LitClassifier, Prediction
 
 _LATENCY_TEXTS, _LATENCY_WARMUP = 200, 20
 _BATCH_SIZES = (8, 32, 128, 512)
@@ -42,6 +43,19 @@ def predict(
     dataset: TokenDataset = loader.dataset  # type: ignore[assignment]
     unlabelled = TextLoader(dataset.unlabelled(), sampler=loader.sampler)
     batches: Any = trainer.predict(model, dataloaders=unlabelled)
+    return gather(batches, dataset, groups)
+
+
+def gather(
+    batches: Sequence[Prediction], dataset: TokenDataset, groups: np.ndarray | None
+) -> Predictions:
+    """Gathers the predictions of all ranks in id order, on every rank. Collective.
+
+    Args:
+        batches: predictions of this rank.
+        dataset: the rows that all ranks together have predicted once each.
+        groups: as for `predict`.
+    """
     columns = zip(*batches, strict=True)
     arrays = [np.concatenate([part.numpy() for part in column]) for column in columns]
     ids, probabilities = map(np.concatenate, zip(*ranks.all_gather(arrays), strict=True))

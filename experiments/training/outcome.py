@@ -20,6 +20,7 @@ from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
 from experiments.records.row_schema import row_to_dict
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, checksums
+from experiments.records.tuning_log import tuning_of
 from experiments.training import ranks, wandb_run
 from experiments.training.devices import devices_of
 from experiments.training.fitting import Fit
@@ -112,7 +113,7 @@ def build_row(
         energy_joules=energy,
         checkpoint_bytes=sum(file.stat().st_size for file in files),
         precision=fits[-1].precision,
-        tuning={"trials": resolved.run.tuning_trials, "chosen_on": "validation"},
+        tuning=tuning_of(spec.trial_of or spec.experiment, config, data.official_test),
         git_commit=code[0],
         git_dirty=code[1],
         versions=versions(),
@@ -120,7 +121,7 @@ def build_row(
         started=min(started, *(fit.clock.started for fit in fits)),
         ended=now(),
         config_hash=config_hash(config),
-        wandb_run=_wandb_id(folder),
+        wandb_run=wandb_run.id_of(folder),
         notes=[*meta["notes"], *notes],
         history=list(history),
         excluded=data.exclude,
@@ -214,8 +215,3 @@ def metrics_of(file: Path) -> Metrics:
     """Metrics of a predictions file."""
     predictions = read_predictions(file)
     return evaluate(predictions.labels, predictions.probabilities)
-
-
-def _wandb_id(folder: Path) -> str | None:
-    file = folder / wandb_run.ID_FILE
-    return file.read_text(encoding="utf-8") if file.is_file() else None

@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 from datamodules.errors import DataError
+from datamodules.store.encoder import ENCODER_FILE
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.machine.energy import EnergyMeter
 from experiments.machine.environment import git_state, now
 from experiments.machine.load import Load
-from experiments.records import test_log
+from experiments.records import test_log, tuning_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import Metrics
 from experiments.records.predictions import read_predictions, write_predictions
@@ -26,6 +27,7 @@ from experiments.records.run_files import (
     TEST_FILE,
     VAL_FILE,
     check_files,
+    check_has_model,
     checksums,
     read_row,
     weights_folder,
@@ -34,6 +36,7 @@ from experiments.records.run_files import (
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
+from experiments.training.cross_validation import execute_folds
 from experiments.training.devices import devices_of
 from experiments.training.fitting import (
     BEST_FILE,
@@ -46,6 +49,7 @@ from experiments.training.fitting import (
     refit,
     save_selection,
 )
+from experiments.training.folds import is_interrupted
 from experiments.training.measure import predict
 from experiments.training.outcome import build_row, metrics_of, step_costs, write_metrics
 from experiments.training.resource_errors import explain_resource_errors
@@ -87,7 +91,9 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         replace_bytes(folder / CONFIG_FILE, content.encode())
     progress("reading the corpus", 0.0)
     code = git_state()  # at the start, since the checkout may change during the run
-    resumed = any((folder / name).exists() for name in (RESUME_FILE, SELECTION_FILE))
+    if resolved.run.folds is not None:
+        return execute_folds(spec, resolved, started, code, progress, stop)
+    resumed = is_interrupted(folder)
     _, data = build_and_setup(resolved)
     stop.check("before the first step")
     tags = [data.store.meta["corpus"], spec.profile]
@@ -116,6 +122,8 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         measures = tokens, energy, others_busy
         row = build_row(spec, resolved, fits, *measures, config, started, code)
         test_log.record_evaluation(row, folder, row.ended, code)
+        if data.official_test:
+            tuning_log.record_trial(row, folder, spec.trial_of)
         final = write_metrics(folder, row, step_costs(fits))
         wandb_run.summarise(logger, row, final)
         if resolved.run.wandb_texts:
@@ -145,6 +153,7 @@ def test_run(folder: Path) -> Row:
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
     if row.tested and not test_log.is_missing(row, folder):
         return row
+    check_has_model(folder, row)
     check_files(folder, row)
     places: dict[Part, Path] = {"test": folder} if row.protocol == "holdout" else {}
     if row.protocol == "refit":
@@ -198,9 +207,9 @@ def _fit_first(
 ) -> Fit:
     """Fits, chooses the epoch and predicts, unless an earlier start has done so."""
     folder, identity = spec.folder, identity_of(resolved)
-    saved = None
-    if (folder / TEST_FILE).exists() or not spec.test:
-        saved = load_selection(folder, identity)
+    needed = [ENCODER_FILE, *([TEST_FILE] if spec.test else [])]  # older versions left neither
+    there = all((folder / name).exists() for name in needed)
+    saved = load_selection(folder, identity) if there else None
     if (saved := ranks.broadcast(saved)) is not None:
         if not ranks.is_rank_zero():
             saved.clock.tokens = 0  # rank 0 holds the sum over all ranks

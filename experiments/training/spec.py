@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.directions import check_direction
+from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.records.plan import PlannedRun
 
@@ -25,6 +26,7 @@ class RunSpec:
         overrides: settings as command-line arguments, such as `--model.dropout=0.3`.
         config_folders: folders given with `--configs`.
         test: predict the test rows too.
+        trial_of: experiment of the sweep that the run is a trial of; None: it is no trial.
     """
 
     experiment: str
@@ -36,6 +38,7 @@ class RunSpec:
     overrides: tuple[str, ...] = ()
     config_folders: tuple[str, ...] = ()
     test: bool = True
+    trial_of: str | None = None
 
     @property
     def planned(self) -> PlannedRun:
@@ -50,4 +53,9 @@ class RunSpec:
         """
         resolved = Resolved({**self.settings, "seed_everything": self.seed}, self.overrides)
         check_direction(resolved.run)
+        if self.test and resolved.run.folds is not None:
+            raise ConfigError(
+                f"run.folds is {resolved.run.folds}: cross-validation leaves no model to test; use "
+                "`lit-sentiment fit` without --test, or leave out --run.folds"
+            )
         return resolved

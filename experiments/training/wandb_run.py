@@ -207,6 +207,12 @@ def refit_logger(logger: SafeLogger | None, folder: Path) -> SafeLogger | None:
     return RefitLogger(logger.experiment, folder, prefix="refit")
 
 
+def id_of(folder: Path) -> str | None:
+    """Id of the W&B run of a run folder; None if it has none."""
+    file = folder / ID_FILE
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 def finish(logger: WandbLogger | None, exit_code: int) -> None:
     """Closes the W&B run. A failure in here does not fail a finished run."""
     if logger is None:

@@ -13,6 +13,7 @@ import yaml
 from optuna.trial import TrialState
 from rich.console import Console
 
+from experiments.config.identity import PRUNER
 from experiments.config.registry import ConfigError, merge
 from experiments.launch.launcher import errors_printed
 from experiments.launch.local import LocalLauncher
@@ -20,6 +21,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE, read_row
+from experiments.records.tuning_log import record_trial
 from experiments.training.spec import RunSpec
 from experiments.tuning.search_space import Space, to_arguments
 from experiments.tuning.study import (
@@ -39,6 +41,7 @@ class Sweep:
     """Hyper-parameter search of one experiment; the `RunObserver` of its trials' runs.
 
     Test rows are never used: trials follow the protocol `holdout` and predict validation only.
+    With `run.folds` a trial is judged by its out-of-fold predictions, and pruned by its first fold.
 
     Args:
         spec: run of the experiment; each trial is a run with other settings, in a subfolder.
@@ -72,6 +75,7 @@ class Sweep:
         self.study = open_study(self.journal, spec.experiment, self.mode, pruner)
         self.space = check_identity(self.study, resolved, space, pruner, self.journal)
         check_corpus(self.study, resolved.corpus_fingerprint(), self.journal)
+        self.official = resolved.cli.datamodule.official_test
         self.numbers: dict[Path, int] = {}
 
     def run(self) -> Path | None:
@@ -90,7 +94,7 @@ class Sweep:
             return None
         best = self.study.best_trial
         ended = sum(trial.state in _ENDED for trial in trials)
-        tuned: dict[str, Any] = {"run": {"tuning_trials": ended}}
+        tuned: dict[str, Any] = {}
         names = current_settings(best.params, self.spec.resolve())
         for name, value in zip(names, best.params.values(), strict=True):
             part, _, rest = name.partition(".")
@@ -141,7 +145,7 @@ class Sweep:
         self.study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         values = suggest(load_trial(self.study, number), self.space)
         callback = {
-            "class_path": "experiments.tuning.study.PruningCallback",
+            "class_path": PRUNER,
             "init_args": {
                 "journal": str(self.journal.resolve()),
                 "study": self.spec.experiment,
@@ -159,7 +163,12 @@ class Sweep:
         words = (*self.spec.overrides, *to_arguments(values), "--run.protocol=holdout")
         name = f"{self.spec.experiment}-trial-{number}"
         return dataclasses.replace(
-            self.spec, experiment=name, folder=folder, settings=settings, overrides=words
+            self.spec,
+            experiment=name,
+            folder=folder,
+            settings=settings,
+            overrides=words,
+            trial_of=self.spec.experiment,
         )
 
     # Methods of RunObserver
@@ -188,6 +197,8 @@ class Sweep:
             self.study.tell(number, value, skip_if_finished=True)
             result = f"{self.monitor} {value:.4f}"
         else:
+            if self.official:  # an ok run has logged itself
+                record_trial(row, spec.folder, spec.trial_of)
             pruned = row.status == "skipped"
             state = TrialState.PRUNED if pruned else TrialState.FAIL
             self.study.tell(number, state=state, skip_if_finished=True)
@@ -198,8 +209,12 @@ class Sweep:
 
 
 def _value(row: Row, monitor: str, mode: str) -> float:
-    """Metric of a trial: the best over the epochs, or that of a model without epochs."""
-    values = [v for epoch in row.history if (v := epoch.get(monitor)) is not None]
+    """Metric of a trial: the best over the epochs, or that of its predictions.
+
+    A model without epochs has predictions alone; those of a cross-validated one are out of fold.
+    """
+    epochs = [] if row.cross_validated else row.history
+    values = [v for epoch in epochs if (v := epoch.get(monitor)) is not None]
     if values:
         return min(values) if mode == "min" else max(values)
     return float(getattr(row.val, monitor.partition("/")[2]))

@@ -68,6 +68,7 @@ def test_validation_is_balanced_and_shares_no_movie(aclimdb: Path, validation: f
     each = round(20 * validation)
     assert np.bincount(corpus.train.labels[corpus.val_rows]).tolist() == [each, each]
     assert not set(movies[corpus.val_rows]) & set(movies[corpus.train_rows])
+    assert corpus.train.groups is not None and np.array_equal(corpus.train.groups, movies)
     rows = np.concatenate([corpus.train_rows, corpus.val_rows])
     assert np.array_equal(np.sort(rows), np.arange(40))
 
@@ -86,6 +87,17 @@ def test_groups_are_movies_across_classes(aclimdb: Path, tmp_path: Path) -> None
     for name, split in corpus.splits.items():
         assert np.array_equal(read_groups(tmp_path / "kept", name), split.groups)
         assert np.array_equal(Corpus.load(tmp_path / "kept").splits[name].groups, split.groups)
+
+
+def test_single_reviews_are_drawn_on_request_alone(aclimdb: Path) -> None:
+    movies = read(aclimdb).train.groups
+    assert movies is not None
+    corpus = read(aclimdb, split_by="row", validation_fraction=0.4)
+    assert set(movies[corpus.val_rows]) & set(movies[corpus.train_rows])
+    plain, drawn = SmallIMDB(root=str(aclimdb)), SmallIMDB(root=str(aclimdb), split_by="row")
+    assert drawn.source() == plain.source() | {"split_by": "row"}
+    with pytest.raises(DataError, match="data.split_by is 'title'; choose one of"):
+        SmallIMDB(root=str(aclimdb), split_by="title")
 
 
 def test_copies_within_train_stay_on_one_side(aclimdb: Path) -> None:

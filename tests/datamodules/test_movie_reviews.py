@@ -69,6 +69,9 @@ def test_splits_are_exact_balanced_and_share_no_movie_and_no_text(
     for name, (keys, _, labels) in parts.items():
         assert np.bincount(labels).tolist() == [expected[f"{name}_size"] // 2] * 2
         assert labels.tolist() == ["/pos/" in key for key in keys]
+    for split in (corpus.train, corpus.test):
+        assert split is not None and split.groups is not None
+        assert split.groups.tolist() == [titles_by_key[key] for key in split.keys]
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
         movies = [{titles_by_key[key] for key in parts[part][0]} for part in (one, other)]
         assert not movies[0] & movies[1]

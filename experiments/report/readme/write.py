@@ -5,8 +5,8 @@ from pathlib import Path
 
 from experiments.config.registry import Registry
 from experiments.inference.robustness import read_published_results
-from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
+from experiments.records.counts import counts
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows, tables_in
 from experiments.report.evidence import analyse_rows
@@ -114,5 +114,7 @@ def _read(folder: Path, name: str) -> list[Table]:
     if path not in tables_in(folder):
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
-    log = test_log.read(folder / test_log.LOG_FILE)
-    return build_tables(read_rows(path), log, lambda done, part: analyse_rows(done, path, part))
+    rows = read_rows(path)
+    return build_tables(
+        rows, counts(rows, folder), lambda done, part: analyse_rows(done, path, part)
+    )

@@ -26,7 +26,10 @@ def make_corpus() -> Corpus:
     return Corpus(
         "made",
         ("neg", "pos"),
-        make_split("bad film", "good\r\nfilm", "", "映画 <br /> 👍"),
+        replace(
+            make_split("bad film", "good\r\nfilm", "", "映画 <br /> 👍"),
+            groups=np.array([7, 7, 1, 2]),
+        ),
         np.array([0, 1, 3]),
         np.array([2]),
         make_split("a test", "another"),
@@ -44,6 +47,8 @@ def assert_same(one: Corpus, other: Corpus) -> None:
         assert split.keys == other.splits[name].keys
         assert split.labels.dtype == other.splits[name].labels.dtype == np.int64
         assert np.array_equal(split.labels, other.splits[name].labels)
+        groups = split.groups, other.splits[name].groups
+        assert groups == (None, None) if groups[0] is None else np.array_equal(*groups)
     assert np.array_equal(one.train_rows, other.train_rows)
     assert np.array_equal(one.val_rows, other.val_rows)
 
@@ -169,3 +174,5 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_a_split_needs_a_label_and_a_key_for_every_text() -> None:
     with pytest.raises(ValueError, match="2 texts and 1 labels; give one for each text"):
         TextSplit(["a", "b"], np.array([0]), ["x", "y"])
+    with pytest.raises(ValueError, match="2 texts and 1 groups; give one group per text"):
+        TextSplit(["a", "b"], np.array([0, 1]), ["x", "y"], np.array([0]))

@@ -13,12 +13,19 @@ from datamodules.files import TextFiles
 from datamodules.imdb import IMDB
 from datamodules.movie_reviews import MovieReviews
 from experiments.cli.main import main
-from experiments.records import test_log
+from experiments.config import registry
+from experiments.config.identity import setting_hash
+from experiments.records import logs, test_log
 from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
-from experiments.records.run_files import read_row, read_rows, write_row
-from experiments.records.test_log import Entry, describe_counts, is_logged, read, record_evaluation
-from experiments.report import report
+from experiments.records.run_files import read_row, read_rows
+from experiments.records.test_log import (
+    Entry,
+    count_looks,
+    is_logged,
+    read,
+    record_evaluation,
+)
 from tests.experiments.records.test_run_files import PUBLISHED
 from tests.rows import make_row, make_run
 
@@ -30,7 +37,7 @@ TIME = "2026-04-01T00:00:00+00:00"
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Log in the temporary folder."""
     monkeypatch.setattr(test_log, "LOG", tmp_path / "test_log.jsonl")
-    monkeypatch.setattr(test_log, "_noted", False)
+    monkeypatch.setattr(registry, "_said", set())
     return tmp_path / "test_log.jsonl"
 
 
@@ -85,6 +92,7 @@ def test_fit_and_test_log_each_evaluation_once(log: Path, tmp_path: Path) -> Non
         "log_loss": row.test.log_loss,
         "n": row.test.n,
         "run": "fit/tfidf_logreg/seed-0",
+        "setting": setting_hash(row.config),
     }
     refit = {name: getattr(row.test_refit, name) for name in ("accuracy", "log_loss", "n")}
     assert second == first | {"protocol": "refit"} | refit
@@ -130,9 +138,10 @@ def test_a_log_out_of_reach_is_told_once_and_fails_nothing(
     monkeypatch.setattr(test_log, "LOG", tmp_path / "none" / "test_log.jsonl")
     for _ in range(2):
         record_evaluation(read_row(run), run, TIME, CODE)
-    assert capsys.readouterr().err.count("is not in the log of evaluations") == 1
+    said = capsys.readouterr().err
+    assert said.count("note: test evaluations are not added to test_log.jsonl") == 1
     monkeypatch.setattr(test_log, "LOG", log)
-    monkeypatch.setattr(test_log, "_CHECKOUT", False)
+    monkeypatch.setattr(logs, "CHECKOUT", False)
     record_evaluation(read_row(run), run, TIME, CODE)
     assert not log.exists()
 
@@ -157,29 +166,27 @@ def test_an_unlogged_test_figure_is_not_published(log: Path, tmp_path: Path) -> 
     record_evaluation(row, run, TIME, CODE)
     publish([run], "imdb", home)
     assert publish([make_run(tmp_path, 5)], "own", home)  # no official test split
-    with pytest.raises(ResultsError, match="'test_log', the log"):
+    with pytest.raises(ResultsError, match="'test_log', the name of a log"):
         publish([run], "test_log", home)
     (run / "config.yaml").unlink()
     with pytest.raises(ResultsError, match="does not name a usable datamodule"):
         publish([run], "imdb", home)
 
 
-def test_the_report_says_how_often_each_was_tested(tmp_path: Path) -> None:
-    rows = [make_row(), make_row(experiment="bag", seed=1), make_row(test=None, seed=9)]
-    once, other = entry(), entry(seed=1)
-    assert describe_counts(rows, []) == ""
-    assert describe_counts(rows, [once, other]) == "each configuration and seed once"
-    one_missing = "bag, seed 1: not logged; every other configuration and seed once"
-    assert describe_counts(rows, [once]) == one_missing
-    assert describe_counts(rows[:1], [once, once]) == "cnn, seed 0: 2 times"
-
-    write_row(tmp_path / "cnn" / "seed-0", make_row())
-    (tmp_path / "test_log.jsonl").write_text(json.dumps(dataclasses.asdict(once)) + "\n")
-    files = report(tmp_path)
-    assert "- Tested: each configuration and seed once\n" in files.markdown.read_text()
+def test_a_look_is_a_setting_under_a_protocol_whatever_its_seeds() -> None:
+    seeds = [entry(seed=seed, config_hash=f"{seed}" * 16, setting="a" * 16) for seed in range(3)]
+    again = entry(setting="a" * 16, accuracy=0.9)
+    assert count_looks([*seeds, again], "cnn") == 1
+    assert count_looks([*seeds, entry(setting="b" * 16)], "cnn") == 2
+    assert count_looks([*seeds, entry(setting="a" * 16, protocol="refit")], "cnn") == 2
+    older = [entry(setting=None, config_hash=name * 16) for name in "cdc"]
+    assert count_looks([*seeds, *older, entry(experiment="bag")], "cnn") == 3
+    assert count_looks(seeds, "bag") == 0
 
 
 def test_every_published_official_figure_is_in_the_committed_log() -> None:
     rows = [row for row in read_rows(PUBLISHED) if row.corpus == "imdb"]
     entries = read(PUBLISHED / "test_log.jsonl")
     assert rows and all(is_logged(entries, row) for row in rows)
+    settings = {(entry.config_hash, entry.setting) for entry in entries}
+    assert all((row.config_hash, setting_hash(row.config)) in settings for row in rows)

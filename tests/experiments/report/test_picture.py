@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from experiments.config.registry import Registry
-from experiments.records import test_log
+from experiments.records.counts import counts
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows
 from experiments.report.evidence import analyse_rows
@@ -90,8 +90,8 @@ def crowd(seed: int, rows: int = 60) -> list[Candidate]:
 def published() -> list[Table]:
     """The tables of this repository."""
     path = REPOSITORY / "experiments" / "results" / "imdb.jsonl"
-    log = test_log.read(path.parent / test_log.LOG_FILE)
-    return build_tables(read_rows(path), log, lambda done, part: analyse_rows(done, path, part))
+    rows, log = read_rows(path), counts(read_rows(path), path.parent)
+    return build_tables(rows, log, lambda done, part: analyse_rows(done, path, part))
 
 
 def parsed(svg: str) -> ElementTree.Element:
