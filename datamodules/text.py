@@ -229,8 +229,8 @@ class TextDataModule(L.LightningDataModule, ABC):
             # Words outside the vocabulary are left out, as gensim leaves out rare ones.
             unlabelled = drop_token(store.tokens("unlabelled"), self.tokenizer.unk_id)
             texts = concat_ragged(texts, unlabelled)
-        source, cache = {"store": self._store_folder().name, "part": part}, self.cache_dir / "vectors"
-        vocabulary = self.tokenizer.vocabulary()
+        source = {"store": self._store_folder().name, "part": part}
+        vocabulary, cache = self.tokenizer.vocabulary(), self.cache_dir / "vectors"
         return self.vectors.load_or_learn(cache, source, texts, vocabulary, self.seed)
 
     def texts(self, split: str) -> list[str]:

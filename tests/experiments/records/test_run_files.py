@@ -196,7 +196,7 @@ def test_strict_reading_names_file_and_field(tmp_path: Path, edit: Any, message:
         ),
         *(("corpus_fingerprint", value, "16 hex digits") for value in ("<b>", "F" * 16)),
         ("config_hash", None, "must be str"),
-        ("protocol", "holdout ", r"must be typing.Literal\['holdout', 'refit'\]"),
+        ("protocol", "holdout ", r"must be typing.Literal\['holdout', 'refit', 'folds'\]"),
         ("profile", "../full", "one part of a path"),
     ],
 )

@@ -16,6 +16,7 @@ from experiments.config import registry
 from experiments.config.identity import config_hash, setting_hash
 from experiments.config.registry import CONFIGS, Registry, RunSettings, layered, read_profile
 from experiments.launch.benchmark import expand
+from experiments.launch.launcher import record_death
 from experiments.launch.local import LocalLauncher
 from experiments.records import logs, tuning_log
 from experiments.records.counts import counts, describe
@@ -176,6 +177,7 @@ def test_the_trials_of_a_sweep_are_those_of_its_experiment(
                     one.folder.mkdir()
                     execute(one)
                     outcome = "done"
+                record_death(one, outcome, "2026-03-01T10:00:00+00:00")
                 observer.ended(one, outcome, 0.0)
             return True
 
