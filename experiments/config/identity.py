@@ -28,6 +28,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "data": {"exclude": None, "train_limit": None, "train_window": None, "vectors": None},
     "model": {
         "compile": False,
+        "last_words": 0,
         "optimizer": "adamw",
         "vectors_frozen_epochs": 0,
         "vectors_lr_scale": 0.2,

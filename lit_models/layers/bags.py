@@ -80,6 +80,19 @@ def _sorted(values: Tensor) -> Tensor:
     return values.sort(dim=1).values
 
 
+def last_tokens(tokens: Tensor, lengths: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """int64[B, `count`] last tokens of each row, and their number int64[B]; the rest is padding.
+
+    Args:
+        tokens: int64[B, T].
+        lengths: int64[B].
+        count: number of tokens; shorter rows are whole.
+    """
+    columns = torch.arange(min(count, tokens.shape[1]), device=tokens.device)
+    positions = (lengths - count).clamp(min=0)[:, None] + columns
+    return tokens.gather(1, positions.clamp(max=tokens.shape[1] - 1)), lengths.clamp(max=count)
+
+
 def row_ngrams(
     tokens: Tensor, lengths: Tensor, orders: int, base: int | Tensor, modulus: int | None = None
 ) -> list[tuple[Tensor, Tensor]]:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
-from lit_models.base.ngrams import check_orders
-from lit_models.layers.bags import Items, distinct, row_ngrams
+from lit_models.base.ngrams import OF_END, check_orders
+from lit_models.layers.bags import Items, distinct, last_tokens, row_ngrams
 
 _LAST = torch.iinfo(torch.int64).max
 _ROWS_AT_ONCE = 256
@@ -27,26 +27,32 @@ class NgramVocabulary(nn.Module):
         size: F, largest number of n-grams.
         min_df: n-grams in fewer train texts are left out.
         dropout: probability of dropping an n-gram of a text in training.
+        last_words: number of words at the end of a text whose n-grams are counted apart too, under
+            their key + `OF_END`; 0 for none.
 
     Attributes:
         keys: int64[F], ascending; the largest int64 at free positions.
         base: int64[], number of token ids plus one.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or `last_words` below 0.
     """
 
     keys: Tensor
     base: Tensor
 
-    def __init__(self, orders: int, size: int, min_df: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, orders: int, size: int, min_df: int, dropout: float = 0.0, last_words: int = 0
+    ) -> None:
         super().__init__()
         if min(orders, size, min_df) < 1:
             raise ValueError(
                 f"ngrams {orders}, max_features {size} and min_df {min_df} must each be at least 1"
             )
+        if last_words < 0:
+            raise ValueError(f"model.last_words is {last_words}; it must be at least 0")
         self.orders, self.size, self.min_df = orders, size, min_df
-        self.dropout = dropout
+        self.dropout, self.last_words = dropout, last_words
         self.register_buffer("keys", torch.full((size,), _LAST))
         self.register_buffer("base", torch.tensor(1))
 
@@ -93,7 +99,12 @@ class NgramVocabulary(nn.Module):
         return items._replace(values=number).where(known)
 
     def _keys_in(self, tokens: Tensor, lengths: Tensor) -> Items:
-        keys, masks = zip(*row_ngrams(tokens, lengths, self.orders, self.base), strict=True)
+        ngrams = row_ngrams(tokens, lengths, self.orders, self.base)
+        if self.last_words:
+            ends = last_tokens(tokens, lengths, self.last_words)
+            of_ends = row_ngrams(*ends, self.orders, self.base)
+            ngrams += [(keys + OF_END, mask) for keys, mask in of_ends]
+        keys, masks = zip(*ngrams, strict=True)
         return distinct(torch.cat(keys, dim=1), torch.cat(masks, dim=1))
 
     def _distinct(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
