@@ -36,6 +36,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
         "weight_averaging_decay": 0.999,
         "weight_averaging_start": 1,
     },
+    "lit_models.fasttext.FastText": {"nb_smoothing": None},
     "lit_models.tfidf_logreg.TfidfLogReg": {
         "char_ngrams": 0,
         "char_weight": 0.3,

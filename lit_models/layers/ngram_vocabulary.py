@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.ngrams import OF_END, check_orders
-from lit_models.layers.bags import Items, distinct, last_tokens, row_ngrams
+from lit_models.layers.bags import Items, distinct, last_tokens, padded_chunks, row_ngrams
 
 _LAST = torch.iinfo(torch.int64).max
-_ROWS_AT_ONCE = 256
 
 
 class NgramVocabulary(nn.Module):
@@ -110,14 +109,8 @@ class NgramVocabulary(nn.Module):
     def _distinct(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """int64 row and int64 key of each distinct n-gram of each row."""
         rows, keys = [], []
-        order = np.argsort(tokens.lengths, kind="stable")  # little padding in a chunk
-        for start in range(0, len(order), _ROWS_AT_ONCE):
-            chunk = order[start : start + _ROWS_AT_ONCE]
-            lengths = torch.from_numpy(tokens.lengths[chunk])
-            column = np.arange(int(lengths.max()))[None, :]
-            index = tokens.offsets[chunk][:, None] + column
-            padded = tokens.values[index.clip(max=len(tokens.values) - 1)].astype(np.int64)
-            items = self._keys_in(torch.from_numpy(padded), lengths)
+        for chunk, padded, lengths in padded_chunks(tokens):
+            items = self._keys_in(padded, lengths)
             rows.append(chunk[items.rows.numpy()])
             keys.append(items.values.numpy())
         return np.concatenate(rows), np.concatenate(keys)
