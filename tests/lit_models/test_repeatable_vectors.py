@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,8 @@ from datamodules.vectors.word2vec import Word2Vec
 from lit_models.doc2vec_logreg import Doc2VecLogReg
 from lit_models.glove import GloVe
 from tests.batches import make_view
-from tests.experiments.conftest import REPOSITORY
 
+REPOSITORY = Path(__file__).parents[2]
 WORDS = [f"word{token}" for token in range(400)]
 
 
