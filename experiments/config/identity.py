@@ -41,6 +41,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
         "char_ngrams": 0,
         "char_weight": 0.3,
         "max_features": None,
+        "word_ngrams": 0,
     },
     "datamodules.vectors.word2vec.Word2Vec": {"text": "train"},
 }
