@@ -25,10 +25,10 @@ class FastTextNet(nn.Module):
     Args: see `FastText`; `sparse` gives the embedding sparse gradients.
 
     Attributes:
-        scales: float[R] scale of each embedding row, under `nb_smoothing` alone.
+        ratios: float[R] weight of each embedding row in the mean, under `nb_smoothing` alone.
     """
 
-    scales: Tensor
+    ratios: Tensor
 
     def __init__(
         self,
@@ -58,20 +58,20 @@ class FastTextNet(nn.Module):
         self.ngram_dropout, self.distinct = ngram_dropout, distinct
         self.nb_smoothing = nb_smoothing
         if nb_smoothing is not None:
-            self.register_buffer("scales", torch.ones(rows))
+            self.register_buffer("ratios", torch.ones(rows))
 
     def learn(self, view: TrainView) -> None:
-        """Learn the scales from the train side; without `nb_smoothing` there are none."""
+        """Learn the weights of the mean from the train side; without `nb_smoothing` all are 1."""
         if self.nb_smoothing is None:
             return
-        documents = np.zeros((view.num_classes, len(self.scales)), dtype=np.int64)
+        documents = np.zeros((view.num_classes, len(self.ratios)), dtype=np.int64)
         for chunk, tokens, lengths in padded_chunks(view.tokens):
             items = distinct(*self.rows_of(tokens, lengths))
             labels = torch.from_numpy(view.labels[chunk]).index_select(0, items.rows)
             for label, counts in enumerate(documents):
                 counts += np.bincount(items.values[labels == label], minlength=len(counts))
         ratios = log_count_ratios(documents, self.nb_smoothing)  # [C, R]
-        self.scales.copy_(torch.from_numpy(np.abs(ratios).max(axis=0)))
+        self.ratios.copy_(torch.from_numpy(np.abs(ratios).max(axis=0)))
 
     def rows_of(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """int64[B, W] embedding rows of all words and n-grams, and their mask bool[B, W]."""
@@ -87,8 +87,10 @@ class FastTextNet(nn.Module):
             items = items.dropped(self.ngram_dropout)
         weights = None
         if self.nb_smoothing is not None:
-            sizes = torch.bincount(items.rows, minlength=len(lengths))  # [B]
-            weights = self.scales.index_select(0, items.values) / sizes.index_select(0, items.rows)
+            weights = self.ratios.index_select(0, items.values)  # [N]
+            totals = weights.new_zeros(len(lengths)).index_add_(0, items.rows, weights)  # [B]
+            # A text without any ratio has the mean 0.
+            weights = weights / totals.clamp(min=1e-9).index_select(0, items.rows)
         mean = self.embedding(items.values, items.starts(len(lengths)), weights)  # [B, E]
         logits: Tensor = self.output(mean)
         return logits
@@ -101,9 +103,9 @@ class FastText(LitClassifier):
     own row; n-grams of two words and more share `buckets` rows: row(t_1 … t_n) = V + h_n mod
     buckets, with h_1 = t_1 + 1 and h_i = (h_{i-1} · 1540483477 + t_i + 1) mod (2^31 - 1).
 
-    With `nb_smoothing` each vector is scaled by the naive-Bayes ratio of its row, as the features
-    of Wang & Manning 2012 are: z = W · mean_g s[row(g)] E[row(g)] + b with s = max_c |r_c|, r as in
-    `NBLogReg`. Rows that tell no class from another, or are in no train text, then have no effect.
+    With `nb_smoothing` the mean is weighted by naive-Bayes ratios, as the features of Wang &
+    Manning 2012 are: z = W · Σ_g s[row(g)] E[row(g)] / Σ_g s[row(g)] + b with s = max_c |r_c|, r as
+    in `NBLogReg`. Rows that tell no class from another, or are in no train text, have no effect.
 
     At the default size 16,480,034 parameters: 1,030,000 × 16 embeddings, 16 × 2 + 2 output.
 
@@ -116,7 +118,7 @@ class FastText(LitClassifier):
         distinct: count each word and n-gram of a text once.
         initial_range: vectors begin uniformly between plus and minus this. Smaller than the paper's
             1 / E, so that n-grams never seen in training have little effect.
-        nb_smoothing: α of the ratios that scale the vectors; None does not scale.
+        nb_smoothing: α of the ratios that weight the mean; None does not weight.
         **kwargs: of `LitClassifier`.
     """
 
@@ -151,5 +153,5 @@ class FastText(LitClassifier):
         )
 
     def prepare(self, view: TrainView) -> None:
-        """Learn the scales of the vectors."""
+        """Learn the weights of the mean."""
         self.net.learn(view)

@@ -47,7 +47,7 @@ def test_logits_are_the_linear_map_of_the_mean(orders: int, distinct: bool) -> N
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("repeated", [True, False])
-def test_vectors_are_scaled_by_naive_bayes_ratios(classes: int, repeated: bool) -> None:
+def test_the_mean_is_weighted_by_naive_bayes_ratios(classes: int, repeated: bool) -> None:
     torch.manual_seed(0)
     settings = {"num_classes": classes, "distinct": not repeated, "nb_smoothing": 0.5}
     model = FastText(vocab_size=VOCAB, embedding_dim=4, ngrams=2, buckets=BUCKETS, **settings)
@@ -67,7 +67,8 @@ def test_vectors_are_scaled_by_naive_bayes_ratios(classes: int, repeated: bool) 
     batch = make_batch(others, width=23, pad=6)
     for row, logits in zip(others, net(batch.tokens, batch.lengths), strict=True):
         rows = rows_by_loop(row, 2) if repeated else sorted(set(rows_by_loop(row, 2)))
-        mean = (scales[rows, None] * net.embedding.weight[rows]).mean(dim=0)
+        weights = scales[rows, None] / scales[rows].sum().clamp(min=1e-9)
+        mean = (weights * net.embedding.weight[rows]).sum(dim=0)
         assert torch.allclose(logits, net.output(mean), atol=1e-6)
 
 
