@@ -93,6 +93,10 @@ class TfidfLogReg(NgramEstimator):
             blocks.insert(0, self.words.count(tokens))
         return self._weighted(blocks)
 
+    def _parts(self) -> list[CharacterCounter | WordCounter]:
+        """Counter of the second block, if there is one."""
+        return [part for part in (self.characters, self.words) if part is not None]
+
     def _weighted(self, blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
         """float[N, F] weights of the words, then of the characters."""
         pairs = zip(self.weights, blocks, strict=True)
@@ -104,17 +108,17 @@ class TfidfLogReg(NgramEstimator):
 
     def arrays(self) -> dict[str, np.ndarray]:
         counters = super().arrays()
-        for part in filter(None, (self.characters, self.words)):
+        for part in self._parts():
             counters |= part.arrays()
         names = zip(_IDF_NAMES, self.weights, strict=False)
         return counters | {name: weight.idf_ for name, weight in names}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         super().load_arrays(arrays)
-        for part in filter(None, (self.characters, self.words)):
+        for part in self._parts():
             part.load_arrays(arrays)
         self.weights = []
-        for name in _IDF_NAMES[: 2 if self.characters or self.words else 1]:
+        for name in _IDF_NAMES[: 1 + len(self._parts())]:
             self.weights.append(TfidfTransformer(sublinear_tf=True))
             self.weights[-1].idf_ = arrays[name]
 
