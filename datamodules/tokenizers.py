@@ -1,8 +1,12 @@
-"""Tokenizer, the base of all tokenizers, and WordTokenizer."""
+"""Tokenizer, the base of all tokenizers, WordTokenizer and CharacterTokenizer."""
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -177,6 +181,78 @@ class WordTokenizer(Tokenizer):
                 f"{file}: not a tokenizer file ({error}); make the run or store anew"
             ) from error
         self._hf.encode_special_tokens = True  # not part of the file
+
+
+class CharacterTokenizer(Tokenizer):
+    """Characters of every script, punctuation and spaces included.
+
+    `<br />` and any run of white space are one space. Id 0 is `<pad>`, 1 is `<unk>`; characters
+    follow by falling frequency in the training rows, equally frequent ones by code point.
+
+    Args:
+        lowercase: fold case.
+    """
+
+    pad_id = 0
+    unk_id = 1
+    _SPACE = re.compile(r"(?:<br\s*/?>|\s)+")
+
+    def __init__(self, lowercase: bool = True) -> None:
+        self.lowercase = lowercase
+        self._use("")
+
+    def _use(self, characters: str) -> None:
+        self._characters = characters
+        self._ids = np.full(sys.maxunicode + 1, self.unk_id, dtype=np.int32)  # by code point
+        self._ids[_code_points(characters)] = np.arange(2, len(characters) + 2)
+
+    def settings(self) -> dict[str, Any]:
+        return {"class": "CharacterTokenizer", "lowercase": self.lowercase, "version": 1}
+
+    def fit(self, texts: Iterable[str], count: int) -> None:
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(self._prepared(text))
+        self._use("".join(sorted(counts, key=lambda character: (-counts[character], character))))
+
+    def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        for text in texts:
+            ids = self._ids[_code_points(self._prepared(text))]
+            yield ids if len(ids) else np.array([self.unk_id], dtype=np.int32)
+
+    def _prepared(self, text: str) -> str:
+        text = self._SPACE.sub(" ", text).strip()
+        return text.lower() if self.lowercase else text
+
+    def vocabulary(self) -> list[str]:
+        return ["<pad>", "<unk>", *self._characters]
+
+    def sentence_ends(self) -> tuple[int, ...]:
+        return tuple(self._characters.index(c) + 2 for c in ".!?" if c in self._characters)
+
+    def save(self, file: Path) -> None:
+        content = {"lowercase": self.lowercase, "characters": self._characters}
+        file.write_text(json.dumps(content), encoding="utf-8")
+
+    def load(self, file: Path) -> None:
+        if not file.is_file():
+            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            lowercase, characters = content["lowercase"], content["characters"]
+            if type(lowercase) is not bool or len(set(characters)) < len(characters):
+                raise ValueError("its characters are not distinct, or its case is unknown")
+            self._use(characters)
+            self.lowercase = lowercase
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{file}: not a tokenizer file ({error}); make the run or store anew"
+            ) from error
+
+
+def _code_points(text: str) -> np.ndarray:
+    """uint32[T]."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 def _keras_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from datamodules.store.ragged import Ragged, concat_ragged, drop_token
 from datamodules.store.train_view import TrainView
 from datamodules.vectors.base import Text
+from datamodules.vectors.gensim_base import not_repeatable
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.paragraph_vectors import ParagraphVectors
 
@@ -34,7 +35,8 @@ class Doc2VecLogReg(LitEstimator):
         min_count: rarer words are left out.
         sample: threshold share above which frequent words are randomly downsampled; 0 for none.
         epochs: passes over the texts, also when a vector is inferred.
-        workers: threads; more than one is faster and not reproducible.
+        workers: threads; with more than one, learning is faster and never gives the same twice,
+            which the rows of the results say.
         text: learn from the train texts alone, or from the unlabelled texts too.
         infer_train: fit the regression to inferred vectors of the train texts, as other texts have
             them, in place of those learnt with the word vectors.
@@ -76,7 +78,7 @@ class Doc2VecLogReg(LitEstimator):
         for name, value in (sizes | {"epochs": epochs, "workers": workers}).items():
             if value < 1:
                 raise ValueError(f"model.{name} is {value}; it must be at least 1")
-        self.text, self.infer_train = text, infer_train
+        self.text, self.infer_train, self.workers = text, infer_train, workers
         self.C, self.max_iter = C, max_iter
         # Drawn from NumPy's generator, which the run's seed has set.
         seed = int(np.random.randint(2**31))
@@ -93,10 +95,13 @@ class Doc2VecLogReg(LitEstimator):
         )
 
     def learn_features(self, view: TrainView) -> np.ndarray:
-        texts, rows = view.tokens, len(view.tokens)
+        texts, rows, remarks = view.tokens, len(view.tokens), []
         if self.text == "train+unlabelled" and view.unlabelled is not None:
             texts = concat_ragged(texts, view.unlabelled)
-            self.notes = ("paragraph vectors learnt from train and unlabelled texts",)
+            remarks.append("paragraph vectors learnt from train and unlabelled texts")
+        if remark := not_repeatable("paragraph vectors", self.workers):
+            remarks.append(remark)
+        self.notes = tuple(remarks)
         # Words outside the vocabulary are left out like those below min_count.
         texts = drop_token(texts, view.unk_id)
         vectors = [part.fit(texts)[:rows] for part in self.parts.values()]

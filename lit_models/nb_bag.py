@@ -34,11 +34,12 @@ class NBBagNet(nn.Module):
         smoothing: float,
         initial_weight: float,
         ngram_dropout: float,
+        last_words: int = 0,
         sparse: bool = False,
     ) -> None:
         super().__init__()
         outputs = 1 if num_classes == 2 else num_classes
-        self.vocabulary = NgramVocabulary(ngrams, max_features, min_df, ngram_dropout)
+        self.vocabulary = NgramVocabulary(ngrams, max_features, min_df, ngram_dropout, last_words)
         self.register_buffer("ratios", torch.zeros(max_features, outputs))
         self.weights = nn.Embedding(max_features, outputs, sparse=sparse)
         nn.init.constant_(self.weights.weight, initial_weight)
@@ -79,6 +80,8 @@ class NBBag(LitClassifier):
         smoothing: α.
         initial_weight: of every n-gram.
         ngram_dropout: share of a text's n-grams left out in training.
+        last_words: number of words at the end of a text whose n-grams are features of their own
+            too, with ratios of their own, since reviews conclude at the end; 0 for none.
         **kwargs: of `LitClassifier`.
     """
 
@@ -94,6 +97,7 @@ class NBBag(LitClassifier):
         smoothing: float = 1.0,
         initial_weight: float = 1.0,
         ngram_dropout: float = 0.0,
+        last_words: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -105,6 +109,7 @@ class NBBag(LitClassifier):
             smoothing=smoothing,
             initial_weight=initial_weight,
             ngram_dropout=ngram_dropout,
+            last_words=last_words,
             sparse=self.sparse,
         )
 

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
-from lit_models.base.characters import CharacterCounter
+from lit_models.base.characters import CharacterCounter, WordCounter
 from lit_models.base.fitted_values import fitted_values
 from lit_models.base.ngram_estimator import NgramEstimator
 
@@ -29,12 +29,17 @@ class TfidfLogReg(NgramEstimator):
     to length 1; characters, scaled to length `char_weight`). They do not cross word boundaries, so
     inflections and misspellings of a word share them. Words outside the vocabulary have none.
 
+    Over a store of characters (`CharacterTokenizer`) the n-grams are those of the text itself,
+    spaces, punctuation and unknown words included. `word_ngrams` then adds the block of words,
+    which the characters make; that of the characters has length `char_weight` again.
+
     Args:
-        ngrams: longest n-gram of words.
+        ngrams: longest n-gram of tokens.
         min_df: n-grams in fewer train texts are left out.
-        max_features: most n-grams of words, the most frequent of the train side; None keeps all.
-        char_ngrams: longest n-gram of characters; 0 for none.
+        max_features: most n-grams of tokens, the most frequent of the train side; None keeps all.
+        char_ngrams: longest n-gram of the characters of words; 0 for none.
         char_weight: length of the block of characters.
+        word_ngrams: longest n-gram of the words that tokens of characters make; 0 for none.
         C: inverse strength of the penalty; larger fits closer.
         max_iter: iterations of L-BFGS at most.
         **kwargs: of `LitClassifier`.
@@ -50,26 +55,35 @@ class TfidfLogReg(NgramEstimator):
         max_features: int | None = None,
         char_ngrams: int = 0,
         char_weight: float = 0.3,
+        word_ngrams: int = 0,
         C: float = 10.0,
         max_iter: int = 200,
         **kwargs: Any,
     ) -> None:
         super().__init__(ngrams=ngrams, min_df=min_df, max_features=max_features, **kwargs)
-        if char_ngrams < 0:
-            raise ValueError(f"model.char_ngrams is {char_ngrams}; it must be at least 0")
+        for name, longest in {"char_ngrams": char_ngrams, "word_ngrams": word_ngrams}.items():
+            if longest < 0:
+                raise ValueError(f"model.{name} is {longest}; it must be at least 0")
+        if char_ngrams and word_ngrams:
+            raise ValueError(
+                f"model.char_ngrams is {char_ngrams} and model.word_ngrams is {word_ngrams}; "
+                "tokens are either words or characters, so set one of them to 0"
+            )
         self.char_weight = char_weight
         self.C, self.max_iter = C, max_iter
         self.weights: list[TfidfTransformer] = []
         self.characters = CharacterCounter(char_ngrams, min_df) if char_ngrams else None
+        self.words = WordCounter(word_ngrams, min_df) if word_ngrams else None
 
     def make_estimator(self) -> BaseEstimator:
         return LogisticRegression(C=self.C, max_iter=self.max_iter)
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
-        blocks = [super().learn_features(view)]
+        blocks, specials = [super().learn_features(view)], {view.pad_id, view.unk_id}
         if self.characters is not None:
-            specials = {view.pad_id, view.unk_id}
             blocks.append(self.characters.fit(view.tokens, view.vocabulary, specials))
+        if self.words is not None:
+            blocks.insert(0, self.words.fit(view.tokens, view.vocabulary, specials))
         self.weights = [TfidfTransformer(sublinear_tf=True).fit(block) for block in blocks]
         return self._weighted(blocks)
 
@@ -77,7 +91,13 @@ class TfidfLogReg(NgramEstimator):
         blocks = [super().features(tokens)]
         if self.characters is not None:
             blocks.append(self.characters.count(tokens))
+        if self.words is not None:
+            blocks.insert(0, self.words.count(tokens))
         return self._weighted(blocks)
+
+    def _parts(self) -> list[CharacterCounter | WordCounter]:
+        """Counter of the second block, if there is one."""
+        return [part for part in (self.characters, self.words) if part is not None]
 
     def _weighted(self, blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
         """float[N, F] weights of the words, then of the characters."""
@@ -89,16 +109,18 @@ class TfidfLogReg(NgramEstimator):
         return sp.hstack(weighted, format="csr")
 
     def arrays(self) -> dict[str, np.ndarray]:
-        counters = super().arrays() | (self.characters.arrays() if self.characters else {})
+        counters = super().arrays()
+        for part in self._parts():
+            counters |= part.arrays()
         names = zip(_IDF_NAMES, self.weights, strict=False)
         return counters | {name: weight.idf_ for name, weight in names}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         super().load_arrays(arrays)
-        if self.characters is not None:
-            self.characters.load_arrays(arrays)
+        for part in self._parts():
+            part.load_arrays(arrays)
         self.weights = []
-        for name in _IDF_NAMES[: 2 if self.characters else 1]:
+        for name in _IDF_NAMES[: 1 + len(self._parts())]:
             self.weights.append(TfidfTransformer(sublinear_tf=True))
             self.weights[-1].idf_ = arrays[name]
 

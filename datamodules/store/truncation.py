@@ -110,6 +110,9 @@ class TokenTruncation(NamedTuple):
 
     def ragged(self, tokens: Ragged, rows: np.ndarray) -> Ragged:
         """The same rows without padding."""
+        if self.max_length is None and np.array_equal(rows, np.arange(len(tokens))):
+            # Nothing to select: saves the index of every token, many times the tokens' memory.
+            return Ragged(self._capped(np.array(tokens.values)), tokens.offsets)
         starts = tokens.offsets[rows]
         full_lengths = tokens.offsets[rows + 1] - starts
         lengths = self.lengths(full_lengths)
@@ -119,9 +122,13 @@ class TokenTruncation(NamedTuple):
         skipped = (full_lengths - lengths)[row]
         positions = np.where(columns < self._head(lengths)[row], columns, columns + skipped)
         values = tokens.values[starts[row] + positions]
+        return Ragged(self._capped(values), offsets)
+
+    def _capped(self, values: np.ndarray) -> np.ndarray:
+        """int32 token ids, those above the cap replaced."""
         if self.vocab_size is not None:
             values = np.where(values >= self.vocab_size, self.unk_id, values)
-        return Ragged(values.astype(np.int32, copy=False), offsets)
+        return values.astype(np.int32, copy=False)
 
     def _head(self, lengths: np.ndarray) -> np.ndarray:
         """Number of tokens taken from the start of each row; the others come from its end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from datamodules.vectors.base import Text, TokenRows, Vectors, too_rare
@@ -10,7 +11,8 @@ from datamodules.vectors.base import Text, TokenRows, Vectors, too_rare
 class GensimVectors(Vectors):
     """Word vectors trained by gensim on the training rows.
 
-    With one worker, the same texts, settings and seed give the same vectors on one machine.
+    With one worker, the same texts, settings and seed give the same vectors on one machine. With
+    more, the rows of the results say that they are not repeatable.
 
     Args:
         dim: d, width of a vector.
@@ -48,6 +50,10 @@ class GensimVectors(Vectors):
         self.window, self.negative, self.min_count = window, negative, min_count
         self.sample, self.epochs, self.workers = sample, epochs, workers
 
+    def note(self, splits: Collection[str]) -> str | None:
+        remarks = (super().note(splits), not_repeatable("word vectors", self.workers))
+        return "; ".join(remark for remark in remarks if remark) or None
+
     def _train(self, model_class: Any, rows: TokenRows, seed: int, **options: Any) -> Any:
         """Trained gensim model.
 
@@ -76,6 +82,11 @@ class GensimVectors(Vectors):
             raise too_rare(self.min_count, len(rows.texts))
         model.train(rows, total_examples=model.corpus_count, epochs=self.epochs)
         return model
+
+
+def not_repeatable(vectors: str, workers: int) -> str | None:
+    """Remark for readers of results that several workers learnt these vectors; None for one."""
+    return f"{vectors} not repeatable: learnt by {workers} workers" if workers > 1 else None
 
 
 def check_sizes(**sizes: int) -> None:

@@ -41,6 +41,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
         "compile": False,
+        "last_words": 0,
         "optimizer": "adamw",
         "vectors_frozen_epochs": 0,
         "vectors_lr_scale": 0.2,
@@ -48,10 +49,12 @@ NEUTRAL: dict[str, dict[str, Any]] = {
         "weight_averaging_decay": 0.999,
         "weight_averaging_start": 1,
     },
+    "lit_models.fasttext.FastText": {"nb_smoothing": None},
     "lit_models.tfidf_logreg.TfidfLogReg": {
         "char_ngrams": 0,
         "char_weight": 0.3,
         "max_features": None,
+        "word_ngrams": 0,
     },
     "datamodules.vectors.word2vec.Word2Vec": {"text": "train"},
 }

@@ -1,4 +1,4 @@
-"""Character n-grams of texts, counted from word ids without the text itself."""
+"""Character n-grams counted from word ids, and word n-grams counted from character ids."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import scipy.sparse as sp
 
 from datamodules.store.ragged import Ragged
 from lit_models.base.ngrams import NgramCounter
+
+_SPACE, _LETTER, _MARK = range(3)
+_MULTIPLIER = 6_364_136_223_846_793_005  # Knuth's, odd: no character is lost in 64 bits
 
 
 class CharacterCounter:
@@ -83,6 +86,95 @@ class CharacterCounter:
         self.of_words = sp.csr_matrix(
             (data.astype(np.float32), indices, indptr), shape=tuple(shape.tolist())
         )
+
+
+class WordCounter:
+    """Count n-grams of the words that rows of characters make.
+
+    A word is a run of letters, digits, apostrophes and characters outside the vocabulary; any other
+    character is a word of its own, and spaces are none. A word's number is the position of its
+    64-bit hash among those of the train words.
+
+    Args:
+        orders: length of the longest n-gram; all of 1 … orders are counted.
+        min_df: n-grams in fewer train rows are left out.
+
+    Attributes:
+        kinds: uint8[V] of each character: `_SPACE`, `_LETTER` or `_MARK`.
+        hashes: uint64[W], ascending.
+        counter: of n-grams of word numbers.
+    """
+
+    kinds: np.ndarray
+    hashes: np.ndarray
+    counter: NgramCounter
+
+    def __init__(self, orders: int, min_df: int) -> None:
+        self.orders, self.min_df = orders, min_df
+
+    def fit(self, tokens: Ragged, vocabulary: Sequence[str], specials: set[int]) -> sp.csr_matrix:
+        """Learn the words, and the n-grams that occur in enough rows.
+
+        Args:
+            tokens: N train rows of characters.
+            vocabulary: characters by token id.
+            specials: token ids of special tokens, which are part of the word around them.
+
+        Returns:
+            float64[N, G] counts.
+
+        Raises:
+            ValueError: no n-gram is left, or the n-grams do not fit into 63 bits.
+        """
+        kinds = [_LETTER if n in specials else _kind(c) for n, c in enumerate(vocabulary)]
+        self.kinds = np.array(kinds, dtype=np.uint8)
+        self.hashes = np.unique(self._hashes(tokens)[0])
+        self.counter = NgramCounter(self.orders, self.min_df, len(self.hashes) + 2)
+        return self.counter.fit(self._words(tokens))
+
+    def count(self, tokens: Ragged) -> sp.csr_matrix:
+        """float64[N, G] counts of the learnt n-grams."""
+        return self.counter.count(self._words(tokens))
+
+    def _words(self, tokens: Ragged) -> Ragged:
+        """Rows of word numbers; that of an unknown word is W."""
+        hashes, offsets = self._hashes(tokens)
+        numbers = np.searchsorted(self.hashes, hashes)
+        known = self.hashes[numbers.clip(max=len(self.hashes) - 1)] == hashes
+        return Ragged(np.where(known, numbers, len(self.hashes)).astype(np.int32), offsets)
+
+    def _hashes(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """uint64 hash of each word, Σ (t_i + 1) · m^i modulo 2^64, and int64[N + 1] offsets."""
+        kinds = self.kinds[tokens.values]
+        goes_on = np.zeros(len(kinds), dtype=bool)
+        goes_on[1:] = (kinds[1:] == _LETTER) & (kinds[:-1] == _LETTER)
+        goes_on[tokens.offsets[:-1]] = False
+        starts = np.flatnonzero((kinds != _SPACE) & ~goes_on)
+        visible = np.flatnonzero(kinds != _SPACE)
+        ends = np.searchsorted(visible, starts)  # of the word before each
+        lengths = np.diff(ends, append=len(visible))
+        places = np.arange(len(visible)) - np.repeat(ends, lengths)
+        powers = np.full(lengths.max(initial=1), _MULTIPLIER, dtype=np.uint64).cumprod()
+        terms = (tokens.values[visible].astype(np.uint64) + np.uint64(1)) * powers[places]
+        sums = np.add.reduceat(terms, ends) if len(ends) else terms
+        return sums, np.searchsorted(starts, tokens.offsets)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Arrays from which `load_arrays` restores the counter."""
+        keys = self.counter.keys
+        return {"word_kinds": self.kinds, "word_hashes": self.hashes, "word_keys": keys}
+
+    def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        """Restore the counter from `arrays`."""
+        self.kinds, self.hashes = arrays["word_kinds"], arrays["word_hashes"]
+        self.counter = NgramCounter(self.orders, self.min_df, len(self.hashes) + 2)
+        self.counter.keys = arrays["word_keys"]
+
+
+def _kind(character: str) -> int:
+    if character.isspace():
+        return _SPACE
+    return _LETTER if character.isalnum() or character in "'’" else _MARK
 
 
 def word_counts(tokens: Ragged, vocab_size: int) -> sp.csr_matrix:

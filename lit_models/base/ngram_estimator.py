@@ -20,10 +20,12 @@ class NgramEstimator(LitEstimator):
         ngrams: longest n-gram.
         min_df: n-grams in fewer train texts are left out.
         max_features: most n-grams, the most frequent of the train side; None keeps all.
+        last_words: number of words at the end of a text whose n-grams are features of their own
+            too, since reviews conclude at the end; 0 for none.
         **kwargs: arguments of `LitClassifier`.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or `last_words` below 0.
     """
 
     family: ClassVar[str] = "n-grams"
@@ -34,6 +36,7 @@ class NgramEstimator(LitEstimator):
         ngrams: int = 1,
         min_df: int = 2,
         max_features: int | None = None,
+        last_words: int = 0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -41,7 +44,10 @@ class NgramEstimator(LitEstimator):
         for name, value in sizes.items():
             if value is not None and value < 1:
                 raise ValueError(f"model.{name} is {value}; it must be at least 1")
+        if last_words < 0:
+            raise ValueError(f"model.last_words is {last_words}; it must be at least 0")
         self.ngrams, self.min_df, self.max_features = ngrams, min_df, max_features
+        self.last_words = last_words
         self._counter: NgramCounter | None = None
 
     @property
@@ -51,7 +57,7 @@ class NgramEstimator(LitEstimator):
         return self._counter
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
-        self._counter = NgramCounter(self.ngrams, self.min_df, len(view.vocabulary) + 1)
+        self._counter = self._new_counter(len(view.vocabulary) + 1)
         return self._counter.fit(view.tokens, self.max_features)
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:
@@ -61,5 +67,8 @@ class NgramEstimator(LitEstimator):
         return {"ngram_keys": self.counter.keys, "base": np.array([self.counter.base])}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        self._counter = NgramCounter(self.ngrams, self.min_df, int(arrays["base"][0]))
+        self._counter = self._new_counter(int(arrays["base"][0]))
         self._counter.keys = arrays["ngram_keys"]
+
+    def _new_counter(self, base: int) -> NgramCounter:
+        return NgramCounter(self.ngrams, self.min_df, base, self.last_words)

@@ -9,6 +9,9 @@ import scipy.sparse as sp
 
 from datamodules.store.ragged import Ragged
 
+OF_END = -(2**63)
+"""Added to the key of an n-gram of a text's last words, which is another than in the whole text."""
+
 
 def ngram_keys(tokens: Any, orders: int, base: Any, modulus: int | None = None) -> list[Any]:
     """Key of the n-gram that begins at each position, for each order 1 … `orders`.
@@ -47,6 +50,14 @@ def check_orders(orders: int, base: int) -> None:
         )
 
 
+def last_tokens(tokens: Ragged, count: int) -> Ragged:
+    """The last `count` tokens of each row; shorter rows are whole."""
+    lengths = np.minimum(tokens.lengths, count)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    skipped = np.repeat(tokens.offsets[1:] - offsets[1:], lengths)
+    return Ragged(tokens.values[np.arange(offsets[-1]) + skipped], offsets)
+
+
 def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
     """float64[C, F] r_c = ln((p_c / ‖p_c‖₁) / (q_c / ‖q_c‖₁)), zero for n-grams of no text.
 
@@ -65,28 +76,27 @@ def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
 class NgramCounter:
     """Count the n-grams of token rows as scikit-learn's `CountVectorizer` does.
 
-    The vocabulary is one sorted int64 array of keys (`ngram_keys`).
+    The vocabulary is one sorted int64 array of keys (`ngram_keys`). n-grams of the last words are
+    counted a second time, in columns of their own before the others, under their key + `OF_END`.
 
     Args:
         orders: length of the longest n-gram; all of 1 … orders are counted.
         min_df: n-grams in fewer train rows are left out.
         base: number of token ids, plus one.
+        last_words: number of words at the end of a row that are counted a second time.
 
     Raises:
         ValueError: the n-grams do not fit into 63 bits.
     """
 
-    def __init__(self, orders: int, min_df: int, base: int) -> None:
+    def __init__(self, orders: int, min_df: int, base: int, last_words: int = 0) -> None:
         check_orders(orders, base)
         self.orders, self.min_df, self.base = orders, min_df, base
+        self.last_words = last_words
         self.keys = np.zeros(0, dtype=np.int64)
 
     def fit(self, tokens: Ragged, most: int | None = None) -> sp.csr_matrix:
         """Learn the n-grams that occur in enough rows.
-
-        For each order one sort of integers brings equal n-grams together. An n-gram occurs in no
-        more rows than the (n-1)-grams at its start and end, so each order considers only the
-        positions where both of these were frequent enough.
 
         Args:
             tokens: N train rows.
@@ -98,6 +108,29 @@ class NgramCounter:
 
         Raises:
             ValueError: no n-gram is left.
+        """
+        self.keys, matrix = self._fit(tokens)
+        if self.last_words:
+            keys, ends = self._fit(last_tokens(tokens, self.last_words))
+            self.keys = np.concatenate([keys + OF_END, self.keys])
+            matrix = sp.hstack([ends, matrix], format="csr")
+        if not len(self.keys):
+            raise ValueError(
+                f"min_df {self.min_df} leaves no n-gram of the {len(tokens)} texts; lower it"
+            )
+        if most is None or most >= len(self.keys):
+            return matrix
+        totals = np.asarray(matrix.sum(axis=0)).ravel()
+        columns = np.sort(np.argsort(-totals, kind="stable")[:most])
+        self.keys = self.keys[columns]
+        return matrix[:, columns]
+
+    def _fit(self, tokens: Ragged) -> tuple[np.ndarray, sp.csr_matrix]:
+        """int64[F] keys, ascending, and float64[N, F] counts.
+
+        For each order one sort of integers brings equal n-grams together. An n-gram occurs in no
+        more rows than the (n-1)-grams at its start and end, so each order considers only the
+        positions where both of these were frequent enough.
         """
         digits = tokens.values.astype(np.int64) + 1
         row_of = np.repeat(np.arange(len(tokens), dtype=np.int32), tokens.lengths)
@@ -116,21 +149,29 @@ class NgramCounter:
             prefix, last = np.divmod(learnt.codes, self.base)
             keys.append(keys[-1][prefix] * self.base + last)
             counts.append(learnt.counts)
-        self.keys = np.concatenate(keys[1:])
-        if not len(self.keys):
-            raise ValueError(
-                f"min_df {self.min_df} leaves no n-gram of the {len(tokens)} texts; lower it"
-            )
-        matrix = sp.hstack(counts, format="csr")
-        if most is None or most >= len(self.keys):
-            return matrix
-        totals = np.asarray(matrix.sum(axis=0)).ravel()
-        columns = np.sort(np.argsort(-totals, kind="stable")[:most])
-        self.keys = self.keys[columns]
-        return matrix[:, columns]
+        return np.concatenate(keys[1:]), sp.hstack(counts, format="csr")
 
     def count(self, tokens: Ragged) -> sp.csr_matrix:
         """float64[N, F] counts of the learnt n-grams; others are ignored."""
+        rows, all_keys = self._ngrams(tokens)
+        if self.last_words:
+            end_rows, end_keys = self._ngrams(last_tokens(tokens, self.last_words))
+            rows = np.concatenate([end_rows, rows])
+            all_keys = np.concatenate([end_keys + OF_END, all_keys])
+        ascending = np.argsort(all_keys)  # ordered searches stay in the processor's cache
+        all_keys = all_keys[ascending]
+        column = np.searchsorted(self.keys, all_keys)
+        column[column == len(self.keys)] = 0
+        known = self.keys[column] == all_keys
+        entries = rows[ascending][known], column[known]
+        ones = np.ones(len(entries[0]), dtype=np.float64)
+        # The constructor adds up repeated entries.
+        matrix = sp.csr_matrix((ones, entries), shape=(len(tokens), len(self.keys)))
+        matrix.sort_indices()
+        return matrix
+
+    def _ngrams(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """int64 row and int64 key of each n-gram."""
         row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
         rows, keys = [], []
         keys_by_order = ngram_keys(tokens.values.astype(np.int64), self.orders, self.base)
@@ -138,18 +179,7 @@ class NgramCounter:
             inside = row_of[: len(starting)] == row_of[order:]  # no n-gram spans two rows
             rows.append(row_of[: len(starting)][inside])
             keys.append(starting[inside])
-        all_keys = np.concatenate(keys)
-        ascending = np.argsort(all_keys)  # ordered searches stay in the processor's cache
-        all_keys = all_keys[ascending]
-        column = np.searchsorted(self.keys, all_keys)
-        column[column == len(self.keys)] = 0
-        known = self.keys[column] == all_keys
-        entries = np.concatenate(rows)[ascending][known], column[known]
-        ones = np.ones(len(entries[0]), dtype=np.float64)
-        # The constructor adds up repeated entries.
-        matrix = sp.csr_matrix((ones, entries), shape=(len(tokens), len(self.keys)))
-        matrix.sort_indices()
-        return matrix
+        return np.concatenate(rows), np.concatenate(keys)
 
 
 class _Learnt(NamedTuple):

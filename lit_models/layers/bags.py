@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from datamodules.store.ragged import Ragged
 from lit_models.base.ngrams import ngram_keys
 from lit_models.layers.masking import mask_of
 
 _LAST = torch.iinfo(torch.int64).max
+_ROWS_AT_ONCE = 256
 
 
 class Items(NamedTuple):
@@ -78,6 +81,30 @@ def _sorted(values: Tensor) -> Tensor:
         # torch.sort also returns indices, and takes ten times as long as np.sort.
         return torch.from_numpy(np.sort(values.numpy(), axis=1))
     return values.sort(dim=1).values
+
+
+def padded_chunks(tokens: Ragged) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
+    """All rows, some at a time: their numbers int64[B], int64[B, T] tokens, int64[B] lengths."""
+    order = np.argsort(tokens.lengths, kind="stable")  # little padding in a chunk
+    for start in range(0, len(order), _ROWS_AT_ONCE):
+        chunk = order[start : start + _ROWS_AT_ONCE]
+        lengths = tokens.lengths[chunk]
+        index = tokens.offsets[chunk][:, None] + np.arange(lengths.max())[None, :]
+        padded = tokens.values[index.clip(max=len(tokens.values) - 1)].astype(np.int64)
+        yield chunk, torch.from_numpy(padded), torch.from_numpy(lengths)
+
+
+def last_tokens(tokens: Tensor, lengths: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """int64[B, `count`] last tokens of each row, and their number int64[B]; the rest is padding.
+
+    Args:
+        tokens: int64[B, T].
+        lengths: int64[B].
+        count: number of tokens; shorter rows are whole.
+    """
+    columns = torch.arange(min(count, tokens.shape[1]), device=tokens.device)
+    positions = (lengths - count).clamp(min=0)[:, None] + columns
+    return tokens.gather(1, positions.clamp(max=tokens.shape[1] - 1)), lengths.clamp(max=count)
 
 
 def row_ngrams(

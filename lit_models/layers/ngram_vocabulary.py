@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
-from lit_models.base.ngrams import check_orders
-from lit_models.layers.bags import Items, distinct, row_ngrams
+from lit_models.base.ngrams import OF_END, check_orders
+from lit_models.layers.bags import Items, distinct, last_tokens, padded_chunks, row_ngrams
 
 _LAST = torch.iinfo(torch.int64).max
-_ROWS_AT_ONCE = 256
 
 
 class NgramVocabulary(nn.Module):
@@ -27,26 +26,32 @@ class NgramVocabulary(nn.Module):
         size: F, largest number of n-grams.
         min_df: n-grams in fewer train texts are left out.
         dropout: probability of dropping an n-gram of a text in training.
+        last_words: number of words at the end of a text whose n-grams are counted apart too, under
+            their key + `OF_END`; 0 for none.
 
     Attributes:
         keys: int64[F], ascending; the largest int64 at free positions.
         base: int64[], number of token ids plus one.
 
     Raises:
-        ValueError: a size below 1.
+        ValueError: a size below 1, or `last_words` below 0.
     """
 
     keys: Tensor
     base: Tensor
 
-    def __init__(self, orders: int, size: int, min_df: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, orders: int, size: int, min_df: int, dropout: float = 0.0, last_words: int = 0
+    ) -> None:
         super().__init__()
         if min(orders, size, min_df) < 1:
             raise ValueError(
                 f"ngrams {orders}, max_features {size} and min_df {min_df} must each be at least 1"
             )
+        if last_words < 0:
+            raise ValueError(f"model.last_words is {last_words}; it must be at least 0")
         self.orders, self.size, self.min_df = orders, size, min_df
-        self.dropout = dropout
+        self.dropout, self.last_words = dropout, last_words
         self.register_buffer("keys", torch.full((size,), _LAST))
         self.register_buffer("base", torch.tensor(1))
 
@@ -93,20 +98,19 @@ class NgramVocabulary(nn.Module):
         return items._replace(values=number).where(known)
 
     def _keys_in(self, tokens: Tensor, lengths: Tensor) -> Items:
-        keys, masks = zip(*row_ngrams(tokens, lengths, self.orders, self.base), strict=True)
+        ngrams = row_ngrams(tokens, lengths, self.orders, self.base)
+        if self.last_words:
+            ends = last_tokens(tokens, lengths, self.last_words)
+            of_ends = row_ngrams(*ends, self.orders, self.base)
+            ngrams += [(keys + OF_END, mask) for keys, mask in of_ends]
+        keys, masks = zip(*ngrams, strict=True)
         return distinct(torch.cat(keys, dim=1), torch.cat(masks, dim=1))
 
     def _distinct(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """int64 row and int64 key of each distinct n-gram of each row."""
         rows, keys = [], []
-        order = np.argsort(tokens.lengths, kind="stable")  # little padding in a chunk
-        for start in range(0, len(order), _ROWS_AT_ONCE):
-            chunk = order[start : start + _ROWS_AT_ONCE]
-            lengths = torch.from_numpy(tokens.lengths[chunk])
-            column = np.arange(int(lengths.max()))[None, :]
-            index = tokens.offsets[chunk][:, None] + column
-            padded = tokens.values[index.clip(max=len(tokens.values) - 1)].astype(np.int64)
-            items = self._keys_in(torch.from_numpy(padded), lengths)
+        for chunk, padded, lengths in padded_chunks(tokens):
+            items = self._keys_in(padded, lengths)
             rows.append(chunk[items.rows.numpy()])
             keys.append(items.values.numpy())
         return np.concatenate(rows), np.concatenate(keys)

@@ -1,4 +1,4 @@
-"""WordTokenizer: splitting into words, order of the vocabulary, saved and loaded files."""
+"""Word and character tokenizers: splitting, order of the vocabulary, saved and loaded files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.store.cache import digest
-from datamodules.tokenizers import WordTokenizer
+from datamodules.store.encoder import Encoder
+from datamodules.store.truncation import TokenTruncation
+from datamodules.tokenizers import CharacterTokenizer, WordTokenizer
 
 
 def words(tokens: Sequence[int] | np.ndarray, vocabulary: list[str]) -> list[str]:
@@ -201,3 +203,65 @@ def test_a_full_disk_is_an_os_error() -> None:
     with pytest.raises(OSError) as caught:
         fitted("a film").save(Path("/dev/full"))
     assert caught.value.errno == errno.ENOSPC
+
+
+def characters(text: str, *others: str, lowercase: bool = True) -> list[str]:
+    tokenizer = CharacterTokenizer(lowercase)
+    tokenizer.fit([text, *others], 1 + len(others))
+    return words(next(tokenizer.encode([text])), tokenizer.vocabulary())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Good.<br /><br />Bad", "good. bad"),
+        ("  one<br>\t two\u00a0<br/>\n three ", "one two three"),
+        ("well-made (10/10)!!", "well-made (10/10)!!"),
+        ("ÉCOLE 映画がいい。 👍🏽 e\u0301", "école 映画がいい。 👍🏽 e\u0301"),
+        ("\ud800 <pad>", "\ud800 <pad>"),  # half a surrogate pair; text that looks like padding
+    ],
+)
+def test_characters_of_every_script(text: str, expected: str) -> None:
+    assert characters(text) == list(expected)
+    assert characters("A bA", lowercase=False) == list("A bA")
+
+
+def test_characters_are_ordered_by_frequency_and_unknown_ones_are_unk() -> None:
+    tokenizer = CharacterTokenizer()
+    tokenizer.fit(["bab!", "Ac."], 2)
+    assert tokenizer.vocabulary() == ["<pad>", "<unk>", "a", "b", "!", ".", "c"]
+    assert tokenizer.sentence_ends() == (5, 4)
+    rows = [row.tolist() for row in tokenizer.encode(["Cz<br />a", "", " <br />"])]
+    assert rows == [[6, 1, 1, 2], [1], [1]]
+
+
+def test_an_encoder_of_characters_is_read_back(tmp_path: Path) -> None:
+    tokenizer = CharacterTokenizer(lowercase=False)
+    tokenizer.fit(["Ein Film, 映画 \ud800"], 1)
+    truncation = TokenTruncation.for_tokenizer(tokenizer, None, 8, "head")
+    encoder = Encoder(tokenizer, truncation, ("negative", "positive"))
+    encoder.save(tmp_path)
+    loaded = Encoder.load(tmp_path)
+    assert loaded.tokenizer.vocabulary() == tokenizer.vocabulary()
+    texts = ["Film e film", "", "映画映画映画映画映画"]
+    assert loaded.encode(texts).tokens.tolist() == encoder.encode(texts).tokens.tolist()
+    assert loaded.tokenizer.settings() == tokenizer.settings()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"lowercase": 1, "characters": "a"}',
+        '{"lowercase": true, "characters": "aa"}',
+    ],
+)
+def test_a_damaged_file_of_characters_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "tokenizer.json"
+    with pytest.raises(DataError, match=r"tokenizer.json: no such file; .* make it anew"):
+        CharacterTokenizer().load(file)
+    file.write_text(content)
+    with pytest.raises(DataError, match=r"tokenizer.json: not a tokenizer file .* make the run"):
+        CharacterTokenizer().load(file)

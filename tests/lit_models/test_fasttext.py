@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lit_models.fasttext import FastText, FastTextNet
-from tests.batches import make_batch, random_rows
+from tests.batches import make_batch, make_view, random_rows
 
 VOCAB, BUCKETS = 20, 50
 ROWS = [[3], [4, 4], [5, 6, 5, 6], *random_rows([7, 19], VOCAB)]
@@ -43,6 +43,38 @@ def test_logits_are_the_linear_map_of_the_mean(orders: int, distinct: bool) -> N
         rows = sorted(set(rows)) if distinct else rows
         mean = net.embedding.weight[torch.tensor(rows)].mean(dim=0)
         assert torch.allclose(logits, net.output(mean), atol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("repeated", [True, False])
+def test_the_mean_is_weighted_by_naive_bayes_ratios(classes: int, repeated: bool) -> None:
+    torch.manual_seed(0)
+    settings = {"num_classes": classes, "distinct": not repeated, "nb_smoothing": 0.5}
+    model = FastText(vocab_size=VOCAB, embedding_dim=4, ngrams=2, buckets=BUCKETS, **settings)
+    net = model.double().eval().net
+    labels = [number % classes for number in range(len(ROWS))]
+    model.prepare(make_view(ROWS, labels, VOCAB))
+    documents = torch.zeros(classes, VOCAB + BUCKETS).double()
+    for row, label in zip(ROWS, labels, strict=True):
+        documents[label, list(set(rows_by_loop(row, 2)))] += 1
+    seen, scales = documents.sum(dim=0) > 0, torch.zeros(VOCAB + BUCKETS).double()
+    for label in range(classes):
+        p = torch.where(seen, documents[label] + 0.5, 0)
+        q = torch.where(seen, documents.sum(dim=0) - documents[label] + 0.5, 0)
+        ratios = ((p / p.sum()) / (q / q.sum())).log()
+        scales[seen] = torch.maximum(scales, ratios.abs())[seen]
+    others = [*ROWS, [19, 18, 17, 16]]
+    batch = make_batch(others, width=23, pad=6)
+    for row, logits in zip(others, net(batch.tokens, batch.lengths), strict=True):
+        rows = rows_by_loop(row, 2) if repeated else sorted(set(rows_by_loop(row, 2)))
+        weights = scales[rows, None] / scales[rows].sum().clamp(min=1e-9)
+        mean = (weights * net.embedding.weight[rows]).sum(dim=0)
+        assert torch.allclose(logits, net.output(mean), atol=1e-6)
+
+
+def test_a_smoothing_that_gives_no_finite_ratio_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"model.nb_smoothing is 0.0; it must be above 0"):
+        FastText(nb_smoothing=0.0)
 
 
 def test_buckets_are_used_evenly() -> None:

@@ -10,7 +10,8 @@ import torch
 from sklearn.naive_bayes import MultinomialNB
 
 from lit_models.base.ngrams import log_count_ratios
-from lit_models.nb_bag import NBBagNet
+from lit_models.nb_bag import NBBag, NBBagNet
+from lit_models.nb_logreg import NBLogReg
 from tests.batches import make_batch, make_view, random_rows
 
 
@@ -51,6 +52,20 @@ def test_ratios_are_the_difference_of_two_naive_bayes_models(classes: int) -> No
         model = MultinomialNB(alpha=1.0).fit(texts, labels == label)
         expected = model.feature_log_prob_[1] - model.feature_log_prob_[0]
         assert np.allclose(found[label], expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("last_words", [1, 7])
+def test_it_has_the_ratios_of_nb_logreg(classes: int, last_words: int) -> None:
+    rows, labels = random_rows([5, 9, 14, 20, 8, 11], 9, seed=3), [n % classes for n in range(6)]
+    settings = {"num_classes": classes, "ngrams": 2, "min_df": 1, "last_words": last_words}
+    view = make_view(rows, labels, 12)
+    logreg, bag = NBLogReg(**settings), NBBag(**settings, max_features=500)
+    logreg.prepare(view)
+    bag.prepare(view)
+    known = len(logreg.counter.keys)
+    assert bag.net.vocabulary.keys[:known].tolist() == logreg.counter.keys.tolist()
+    assert np.allclose(bag.net.ratios[:known].T, logreg.ratios)
 
 
 @pytest.mark.parametrize("classes", [2, 3])

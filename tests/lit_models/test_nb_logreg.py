@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,23 @@ def test_a_smoothing_that_gives_no_finite_ratio_is_refused() -> None:
 def test_sizes_below_one_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=rf"model.{name} is 0; it must be at least 1"):
         NBLogReg(**{name: 0})
+
+
+def test_ngrams_of_the_last_words_have_ratios_of_their_own(tmp_path: Path) -> None:
+    # Class 0: "2 3" and "3"; class 1: "3 2". Texts that have 2 or 3, plus 1: class 0: 2, 3 of 5;
+    # class 1: 2, 2 of 4. Texts that end with 2 or 3, plus 1: class 0: 1, 3; class 1: 2, 1. The
+    # features of both share one sum: 9 and 7.
+    model = fitted([[2, 3], [3], [3, 2]], [0, 0, 1], ngrams=1, normalized=False, last_words=1)
+    ends = [log((2 / 7) / (1 / 9)), log((1 / 7) / (3 / 9))]
+    whole = [log((2 / 7) / (2 / 9)), log((2 / 7) / (3 / 9))]
+    found = model.features(ragged([[2, 3, 4, 2], [2, 9], [3]])).toarray()
+    expected = [[ends[0], 0, *whole], [0, 0, whole[0], 0], [0, ends[1], 0, whole[1]]]
+    assert np.allclose(found, expected)
+    model.save(tmp_path)
+    loaded = NBLogReg.load(tmp_path)
+    assert np.array_equal(loaded.features(ragged([[2, 3, 4, 2], [2, 9], [3]])).toarray(), found)
+    with pytest.raises(ValueError, match="model.last_words is -1; it must be at least 0"):
+        NBLogReg(last_words=-1)
 
 
 def test_one_device_alone() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -249,6 +250,22 @@ def test_random_rows_equal_the_plain_reference(truncation: Truncation, seed: int
     assert (ragged.values.dtype, ragged.offsets.dtype) == (np.int32, np.int64)
     assert ragged.lengths.tolist() == lengths.tolist()
     assert ragged.values.tolist() == [token for row in expected for token in row]
+
+
+@pytest.mark.parametrize("vocab_size", [None, 5])
+def test_whole_rows_need_no_index_of_every_token(vocab_size: int | None) -> None:
+    """The unlabelled reviews have 65 million characters; eight bytes for each are half a GB."""
+    tokens = make_ragged(np.full(1000, 1000))
+    truncation = TokenTruncation(vocab_size, None, "head", 0, 1)
+    tracemalloc.start()
+    ragged = truncation.ragged(tokens, np.arange(1000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    expected = truncation.ragged(tokens, np.arange(1000)[::-1])  # the other way
+    assert ragged.values.tolist() == expected.values.reshape(1000, 1000)[::-1].flatten().tolist()
+    assert ragged.offsets.tolist() == tokens.offsets.tolist()
+    assert ragged.values is not tokens.values, "the store's own stay as they are"
+    assert peak < 4 * tokens.values.nbytes
 
 
 def test_ragged_takes_no_rows_too() -> None:

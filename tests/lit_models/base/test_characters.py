@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 
+from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
-from lit_models.base.characters import CharacterCounter
+from datamodules.tokenizers import CharacterTokenizer
+from lit_models.base.characters import CharacterCounter, WordCounter
 from lit_models.tfidf_logreg import TfidfLogReg
 from tests.batches import make_view, random_rows
 
@@ -67,3 +71,58 @@ def test_no_ngram_left_is_an_error_with_the_number() -> None:
 def test_a_negative_length_is_refused() -> None:
     with pytest.raises(ValueError, match=r"model.char_ngrams is -1; it must be at least 0"):
         TfidfLogReg(char_ngrams=-1)
+
+
+def characters_of(*lines: str) -> tuple[CharacterTokenizer, Ragged]:
+    tokenizer = CharacterTokenizer()
+    tokenizer.fit(["it's a film! 映画, fi", "naïve10 films"], 2)
+    rows = list(tokenizer.encode(lines))
+    return tokenizer, Ragged(np.concatenate(rows), np.cumsum([0, *map(len, rows)]))
+
+
+LINES = ["It's a film!!", "a film, a", "films  a 映画", "", "!", "'film", "a filmq q naïve10"]
+
+
+def with_unknown(lines: list[str]) -> list[str]:
+    """Lines with one `q` for `<unk>`, which is a part of the word around it, or an empty line."""
+    return [re.sub("[xyz]", "q", line) or "q" for line in lines]
+
+
+@pytest.mark.parametrize("orders", [1, 2, 3])
+@pytest.mark.parametrize("min_df", [1, 2])
+def test_words_made_of_characters_are_those_of_count_vectorizer(orders: int, min_df: int) -> None:
+    others = ["a film", "a fil m", "m film, film a!", "it's, its", "", "x", "a xyz film"]
+    theirs = CountVectorizer(
+        token_pattern=r"[\w'’]+|[^\w\s]", ngram_range=(1, orders), min_df=min_df
+    )
+    expected = [theirs.fit_transform(with_unknown(LINES)).toarray()]
+    expected.append(theirs.transform(with_unknown(others)).toarray())
+    tokenizer, train = characters_of(*LINES)
+    counter = WordCounter(orders, min_df)
+    found = [counter.fit(train, tokenizer.vocabulary(), {0, 1}).toarray()]
+    found.append(counter.count(characters_of(*others)[1]).toarray())
+    ours, reference = np.concatenate(found), np.concatenate(expected)
+    assert np.array_equal(ours[:, np.lexsort(ours)], reference[:, np.lexsort(reference)])
+
+
+def test_a_model_of_characters_has_both_blocks_and_is_read_back(tmp_path: Path) -> None:
+    tokenizer, train = characters_of(*LINES)
+    view = replace(make_view([[2]], [0], 2), tokens=train, vocabulary=tokenizer.vocabulary())
+    view = replace(view, labels=np.arange(7) % 2, num_classes=2)
+    model = TfidfLogReg(ngrams=2, min_df=1, char_weight=0.4, word_ngrams=1)
+    model.prepare(view)
+    features = model.features(train)
+    words = len(model.words.counter.keys)  # type: ignore[union-attr]
+    blocks = features[:, :words], features[:, words:]
+    lengths = [np.sqrt(block.power(2).sum(axis=1)) for block in blocks]
+    assert np.allclose(lengths[0], 1.0) and np.allclose(lengths[1], 0.4)
+    model.save(tmp_path)
+    loaded = TfidfLogReg.load(tmp_path)
+    assert np.array_equal(loaded.features(train).toarray(), features.toarray())
+
+
+def test_words_and_characters_as_tokens_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match="model.word_ngrams is -1; it must be at least 0"):
+        TfidfLogReg(word_ngrams=-1)
+    with pytest.raises(ValueError, match="char_ngrams is 2 and model.word_ngrams is 3; tokens are"):
+        TfidfLogReg(char_ngrams=2, word_ngrams=3)

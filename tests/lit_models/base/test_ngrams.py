@@ -23,6 +23,10 @@ def texts(rows: list[list[int]]) -> list[str]:
     return [" ".join(f"w{token}" for token in row) for row in rows]
 
 
+def cut(rows: list[list[int]], last: int) -> list[list[int]]:
+    return [row[-last:] for row in rows]
+
+
 @pytest.mark.parametrize("orders", [1, 2, 3])
 @pytest.mark.parametrize("min_df", [1, 2, 4])
 @pytest.mark.parametrize("base", [21, 2_000_000])  # of the greater, codes and places need 64 bits
@@ -63,6 +67,19 @@ def test_the_most_frequent_ngrams_stay() -> None:
     assert counter.keys.tolist() == [3, 4, 5, 6]
     assert counts.toarray().tolist() == [[3, 1, 1, 0], [0, 1, 1, 1], [0, 0, 0, 1]]
     assert np.array_equal(counter.count(ragged(rows)).toarray(), counts.toarray())
+
+
+@pytest.mark.parametrize("last_words", [1, 3, 99])
+def test_the_ends_of_rows_are_counted_in_columns_of_their_own(last_words: int) -> None:
+    ours = NgramCounter(2, 2, base=21, last_words=last_words)
+    parts = [(NgramCounter(2, 2, base=21), TRAIN, OTHER)]
+    parts.insert(0, (NgramCounter(2, 2, base=21), *(cut(r, last_words) for r in (TRAIN, OTHER))))
+    expected = [counter.fit(ragged(train)).toarray() for counter, train, _ in parts]
+    assert np.array_equal(ours.fit(ragged(TRAIN)).toarray(), np.hstack(expected))
+    others = [counter.count(ragged(other)).toarray() for counter, _, other in parts]
+    assert np.array_equal(ours.count(ragged(OTHER)).toarray(), np.hstack(others))
+    assert (np.diff(ours.keys.astype(object)) > 0).all()
+    assert ours.keys[ours.keys > 0].tolist() == parts[1][0].keys.tolist()
 
 
 def test_tfidf_is_that_of_tfidf_vectorizer() -> None:

@@ -31,11 +31,12 @@ def dense(vocabulary: NgramVocabulary, rows: list[list[int]]) -> np.ndarray:
 
 @pytest.mark.parametrize("orders", [1, 2, 3])
 @pytest.mark.parametrize("min_df", [1, 2])
-def test_counts_are_those_of_the_counter(orders: int, min_df: int) -> None:
-    counter = NgramCounter(orders, min_df, VOCAB + 1)
+@pytest.mark.parametrize("last_words", [0, 1, 6, 99])
+def test_counts_are_those_of_the_counter(orders: int, min_df: int, last_words: int) -> None:
+    counter = NgramCounter(orders, min_df, VOCAB + 1, last_words)
     expected = counter.fit(VIEW.tokens).toarray()
     known = len(counter.keys)
-    vocabulary = NgramVocabulary(orders, known + 5, min_df)
+    vocabulary = NgramVocabulary(orders, known + 5, min_df, last_words=last_words)
     documents = vocabulary.learn(VIEW)
     assert vocabulary.keys[:known].tolist() == counter.keys.tolist()
     assert np.array_equal(dense(vocabulary, TRAIN)[:, :known], expected)
@@ -60,6 +61,8 @@ def test_settings_that_cannot_be_are_errors_with_the_number() -> None:
         NgramVocabulary(2, 0, 1)
     with pytest.raises(ValueError, match="min_df 99 leaves no n-gram"):
         NgramVocabulary(1, 10, 99).learn(VIEW)
+    with pytest.raises(ValueError, match="model.last_words is -1; it must be at least 0"):
+        NgramVocabulary(1, 10, 1, last_words=-1)
     with pytest.raises(ValueError, match="20-grams over 15 token ids do not fit"):
         NgramVocabulary(20, 10, 1).learn(VIEW)
 
