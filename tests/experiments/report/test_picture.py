@@ -52,7 +52,7 @@ def candidate(
     )
     line = build_tables([row])[0].lines[0]
     count = None if parameters is None else Statistic(parameters, None, 1)
-    interval = Interval(accuracy, accuracy - 0.0033, accuracy + 0.0033, None, 1, True)
+    interval = Interval(accuracy, accuracy - 0.0033, accuracy + 0.0033, None, 1, 1.0, True)
     values = line.values | {"parameters": count}
     key = {"holdout": "test_accuracy", "refit": "refit_accuracy"}[protocol]
     line = dataclasses.replace(line, values=values, intervals={key: interval})

@@ -72,7 +72,9 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     assert cnn.count("±") == 1 and "| 2.61M | 41 | 1.6 |" in cnn
     accuracy, group = cnn.split(" | ")[3:5]
     assert re.fullmatch(r"\d\d\.\d\d ± \d+\.\d\d \[\d\d\.\d, \d\d\.\d\]", accuracy)
-    assert re.fullmatch(r"[a-c]+", group)
+    assert group == "a"
+    # One seed of a model that draws: no letter, and the reason below the table.
+    assert all(line.split(" | ")[4] == "–" for line in grids[0].splitlines() if "| 0 |" in line)
     assert "| `gone_now` | CNN | 0 |" in grids[0]  # no experiment of this name any more
     words = " ".join(text.split())
     assert "Protocols: holdout: trained on the train part" in words and "; refit: every" in words
@@ -87,6 +89,7 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     }
     assert re.fullmatch(r"\d\d\.\d\d \[\d\d\.\d, \d\d\.\d\]", refit["| `cnn`"])
     assert refit["| `bag`"] == "–"  # no second fit
+    assert "An experiment without a letter has one seed" in words
     assert "sample standard deviation" in words
     assert all(len(line) <= 100 for line in text.splitlines() if not line.startswith("|"))
 
