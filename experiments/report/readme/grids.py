@@ -108,9 +108,9 @@ def _how(table: Table, name: str) -> str:
             "share a letter do not differ significantly (5%, Holm-corrected over all pairs)."
             f"{explain_untested(table)}"
         )
-    for name in ("Tested", "Tried on validation"):
-        if text := dict(table.facts).get(name):
-            sentences.append(f"{name}: {escape(text)}.")
+    for fact in ("Tested", "Tried on validation"):
+        if text := dict(table.facts).get(fact):
+            sentences.append(f"{fact}: {escape(text)}.")
     seeds = sorted({seed for line in table.lines for seed in line.seeds})
     command = f"lit-sentiment benchmark NAME --profile {table.profile}"
     command += "" if table.profile in OFFLINE else " --root DIR"
