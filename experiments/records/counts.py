@@ -26,7 +26,7 @@ def counts(rows: Iterable[Row], folder: Path = logs.RESULTS) -> Counts:
     """
     looks = test_log.read(folder / logs.TEST_LOG)
     trials = tuning_log.read(folder / logs.TUNING_LOG)
-    tested = {row.experiment for row in rows if row.test is not None} if looks else set()
+    tested = {row.experiment for row in rows if row.tested} if looks else set()
     return {name: (count_looks(looks, name), count_trials(trials, name)) for name in sorted(tested)}
 
 
