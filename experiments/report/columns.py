@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from experiments.records.counts import Counts
 from experiments.records.metrics import Metrics
 from experiments.records.row import Part, Row
 
@@ -36,7 +37,7 @@ class Column:
         unit: Unit in the heading; empty for a count.
         value: Value of a row, in `unit`; None if it was not measured.
         decimals: Digits after the decimal point.
-        better: Whether high or low values are better.
+        better: Whether high or low values are better; None: neither.
         spread: Whether to show the spread over seeds.
     """
 
@@ -45,7 +46,7 @@ class Column:
     unit: str
     value: Callable[[Row], float | None]
     decimals: int
-    better: Literal["high", "low"]
+    better: Literal["high", "low"] | None
     spread: bool = True
 
     def text(self, statistic: Statistic | None, seeds: int = 1) -> str:
@@ -108,6 +109,18 @@ FURTHER = (
     ),
     Column("energy", "Energy", "kJ", _field("energy_joules", 1e-3), 1, "low"),
 )
+
+
+def count_columns(counted: Counts) -> tuple[Column, ...]:
+    """Columns of the looks at the test split and of the trials on validation of an experiment."""
+
+    def number(place: int) -> Callable[[Row], float | None]:
+        return lambda row: counted[row.experiment][place] if row.experiment in counted else None
+
+    return (
+        Column("looks", "Looks", "", number(0), 0, None, spread=False),
+        Column("trials", "Trials", "", number(1), 0, None, spread=False),
+    )
 
 
 def statistic(values: list[float | None]) -> Statistic | None:

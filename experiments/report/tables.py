@@ -17,6 +17,7 @@ from experiments.report.columns import (
     QUALITY,
     Column,
     Statistic,
+    count_columns,
     statistic,
 )
 from experiments.report.facts import facts, warnings
@@ -160,9 +161,13 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
         left_out += notes if part == main else []
         if analysis:
             analyses[ACCURACY[part]] = analysis
-    optional = [c for c in (*COLUMNS, *FURTHER) if c.key in OPTIONAL or c in FURTHER]
-    lacking = [c for c in optional if all(c.value(row) is None for row in done)]
-    columns = tuple(column for column in (*COLUMNS, *FURTHER) if column not in lacking)
+    every = (*COLUMNS, *FURTHER, *count_columns(counted))
+    columns = tuple(
+        column
+        for column in every
+        if (column in COLUMNS and column.key not in OPTIONAL)
+        or any(column.value(row) is not None for row in done)
+    )
     names = sorted({row.experiment for row in done})
     lines = [
         _line([row for row in done if row.experiment == name], columns, analyses, unverified)
@@ -255,7 +260,7 @@ def _best(column: Column, lines: list[Line]) -> frozenset[str]:
         for line in lines
         if (value := line.values[column.key]) is not None
     }
-    if len(shown) < 2:
+    if len(shown) < 2 or column.better is None:
         return frozenset()
     top = max(shown.values()) if column.better == "high" else min(shown.values())
     return frozenset(name for name, value in shown.items() if value == top)

@@ -26,6 +26,8 @@ _COLUMNS = (
     ("parameters", "parameters", 0),
     ("training s", "train_seconds", 0),
     ("p50 ms", "latency", 1),
+    ("looks", "looks", 0),
+    ("trials", "trials", 0),
 )
 
 
