@@ -30,7 +30,6 @@ from experiments.statistics.reading import (
     read_run_predictions,
     rows_fingerprint,
 )
-from experiments.statistics.seeds import pool
 from experiments.statistics.totals import count
 
 
@@ -151,7 +150,6 @@ def analyse(
     seeds = {name: tuple(row.seed for row, _ in by_name[name]) for name in order}
     groups = groups_of(first)
     totals = {name: count(right[name], groups) for name in order}
-    shared = pool(totals.values())
     pairs = differences(right, level, seeds, groups, deterministic)
     tested = [name for name in order if len(seeds[name]) > 1 or name in deterministic]
     return Analysis(
@@ -165,8 +163,7 @@ def analyse(
         correct=right,
         probabilities={name: probabilities[name] for name in order},
         intervals={
-            name: interval(totals[name], level, shared, draws=name not in deterministic)
-            for name in order
+            name: interval(totals[name], level, draws=name not in deterministic) for name in order
         },
         differences=pairs,
         untested=tuple(name for name in order if name not in tested),
