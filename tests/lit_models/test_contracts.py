@@ -14,6 +14,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from datamodules.tokenizers import CharacterTokenizer
 from datamodules.vectors.word2vec import Word2Vec
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
@@ -61,7 +62,8 @@ def _built(registry: Registry, experiment: str) -> LitClassifier:
     many = random_rows([20] * 60, VOCAB, seed=1)
     vectors = np.random.default_rng(2).normal(size=(VOCAB, 8)).astype(np.float32)
     given = vectors if isinstance(model, WordVectorEstimator) else None
-    model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB, given))
+    characters = "CharacterTokenizer" in str(settings["data"])
+    model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB, given, characters))
     return model.eval()
 
 
@@ -179,7 +181,11 @@ def test_predicts_the_same_after_saving_and_loading(
     model = build(registry, experiment).train()
     vectors = Word2Vec(8, min_count=1) if isinstance(model, WordVectorEstimator) else None
     data = ToyData(
-        classes=CLASSES, vocab_size=VOCAB, vectors=vectors, cache_dir=str(tmp_path / "cache")
+        classes=CLASSES,
+        tokenizer=CharacterTokenizer() if getattr(model, "word_ngrams", 0) else None,
+        vocab_size=VOCAB,
+        vectors=vectors,
+        cache_dir=str(tmp_path / "cache"),
     )
     trainer = L.Trainer(
         max_epochs=1,
