@@ -180,9 +180,10 @@ def test_predicts_the_same_after_saving_and_loading(
 ) -> None:
     model = build(registry, experiment).train()
     vectors = Word2Vec(8, min_count=1) if isinstance(model, WordVectorEstimator) else None
+    characters = "CharacterTokenizer" in str(registry.settings(experiment)["data"])
     data = ToyData(
         classes=CLASSES,
-        tokenizer=CharacterTokenizer() if getattr(model, "word_ngrams", 0) else None,
+        tokenizer=CharacterTokenizer() if characters else None,
         vocab_size=VOCAB,
         vectors=vectors,
         cache_dir=str(tmp_path / "cache"),
