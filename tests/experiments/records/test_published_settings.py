@@ -15,6 +15,7 @@ from tests.experiments.conftest import REPOSITORY
 ROWS = read_rows(REPOSITORY / "experiments" / "results" / "imdb.jsonl")
 CHANGED = {
     *("nb_logreg", "nb_bag", "fasttext", "tfidf_char_logreg", "cnn", "lstm"),
+    *("gru", "dpcnn"),
     *("cnn_word2vec", "lstm_word2vec"),
     *("centroids_forest", "centroids_logreg", "vector_average_forest", "vector_average_logreg"),
     "doc2vec_logreg",
