@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.cli import benchmark, fit, inference, listing, prepare, report, sweep
+from experiments.cli import benchmark, ensemble, fit, inference, listing, prepare, report, sweep
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parents[1] / "results"
 
@@ -85,6 +85,22 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--launcher", choices=launchers, default="local", help="where runs go (local)")
     sub.add_argument("--cluster", type=Path, help="with slurm: what each job has (YAML)")
     sub.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (1)")
+
+    sub = command("ensemble", ensemble.ensemble, "finished runs combined to one row")
+    sub.add_argument("ensemble", metavar="NAME", help="its name, such as nb_bag+cnn")
+    sub.add_argument(
+        "member",
+        nargs="+",
+        metavar="RUN",
+        help="run folders, folders of an experiment's runs (with --seeds), or published rows as "
+        "TABLE.jsonl:EXPERIMENT[:SEED]",
+    )
+    sub.add_argument("--seeds", type=int, nargs="+", help="an ensemble of each of these seeds")
+    sub.add_argument("--name", default="ensemble", help="folder under --runs (ensemble)")
+    sub.add_argument("--runs", type=Path, default=RUNS, help=f"where it goes ({RUNS}/)")
+    sub.add_argument(
+        "--no-test", action="store_true", help="validation alone, which is no look at test"
+    )
 
     sub = command("sweep", sweep.sweep, "settings tried on validation", epilog=epilog)
     sub.add_argument("experiment", help="its name")

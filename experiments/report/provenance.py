@@ -80,7 +80,12 @@ def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> li
     words += [] if table.profile in OFFLINE else ["--root", "DIR"]
     words += ["--seeds", *seeds] if tested else ["--seed", seeds[0]]
     evidence = rows[0].evidence
-    words += ["--name", evidence.file.partition("/")[0] if evidence else name]
+    home = evidence.file.partition("/")[0] if evidence else name
+    if rows[0].members:
+        runs = [f"runs/{home}/{member}" for member in rows[0].members]
+        words = ["lit-sentiment", "ensemble", line.experiment, *runs]
+        return [shlex.join([*words, "--seeds", *seeds])]
+    words += ["--name", home]
     planned = next((run for run in plan if run.experiment == line.experiment), None)
     variants = sorted(CONFIGS.glob(f"*/{line.experiment}.yaml"))
     if planned and planned.configs:

@@ -27,7 +27,7 @@ from experiments.statistics.table import Analysis, analysed_part
 # In the order of legends and filters; an architecture names its own in its class.
 FAMILIES = (
     *("n-grams", "word vectors", "bags", "recurrent", "convolutional", "attention, capsules"),
-    *("Transformers", "pretrained"),
+    *("Transformers", "pretrained", "ensembles"),
 )
 OTHER = "other"
 Key = tuple[str, int]  # experiment and seed
