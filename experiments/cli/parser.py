@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from experiments.cli import benchmark, ensemble, fit, inference, listing, prepare, report, sweep
+from experiments.config.track import TRACKS
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parents[1] / "results"
 
@@ -166,8 +167,24 @@ def parser() -> argparse.ArgumentParser:
     )
 
     sub = command("publish", report.publish, "keep finished runs with their evidence")
-    sub.add_argument("run", type=Path, nargs="+", help="run folders")
-    sub.add_argument("--table", required=True, help="name of the table")
+    sub.add_argument("run", type=Path, nargs="*", help="run folders")
+    sub.add_argument("--table", help="name of the table (with --predictions: imdb)")
+    sub.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="instead of runs: probabilities of the official test reviews by any model (CSV with "
+        "id,prob_1 or id,prob_0,prob_1); the row is marked as claimed",
+    )
+    sub.add_argument("--name", help="name of the claimed row")
+    sub.add_argument("--paper", metavar="URL", help="address of its paper or repository")
+    sub.add_argument("--seed", type=int, default=0, help="its seed, if there are several (0)")
+    sub.add_argument(
+        "--track",
+        choices=tuple(TRACKS),
+        default="open weights",
+        help="what its model was learnt from, as its authors say (open weights)",
+    )
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("robustness", inference.robustness, "contrast sets, typos, other sentences")

@@ -72,6 +72,9 @@ def run_folder(folder: Path, row: Row) -> Path | None:
 
 def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> list[str]:
     rows = line.rows
+    if rows[0].claimed:
+        words = ["lit-sentiment", "publish", "--predictions", "FILE", "--name", line.experiment]
+        return [shlex.join([*words, "--paper", str(rows[0].paper)])]
     words = ["lit-sentiment"]
     seeds = [str(row.seed) for row in rows]
     tested = any(row.tested for row in rows)

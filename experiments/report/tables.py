@@ -20,7 +20,7 @@ from experiments.report.columns import (
     count_columns,
     statistic,
 )
-from experiments.report.facts import facts, warnings
+from experiments.report.facts import CLAIMED, facts, warnings
 from experiments.statistics.intervals import Interval
 from experiments.statistics.table import Analysis, analysed_part
 
@@ -64,6 +64,11 @@ class Line:
     interval: Interval | None = None
     group: str = ""
     unverified: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name with a mark if the predictions are others'; the table's notes explain it."""
+        return self.experiment + (CLAIMED if self.rows[0].claimed else "")
 
 
 @dataclass(frozen=True)
