@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.cli import benchmark, fit, inference, listing, prepare, report, sweep
+from experiments.cli import benchmark, ensemble, fit, inference, listing, prepare, report, sweep
+from experiments.config.track import TRACKS
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parents[1] / "results"
 
@@ -86,6 +87,22 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--cluster", type=Path, help="with slurm: what each job has (YAML)")
     sub.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (1)")
 
+    sub = command("ensemble", ensemble.ensemble, "finished runs combined to one row")
+    sub.add_argument("ensemble", metavar="NAME", help="its name, such as nb_bag+cnn")
+    sub.add_argument(
+        "member",
+        nargs="+",
+        metavar="RUN",
+        help="run folders, folders of an experiment's runs (with --seeds), or published rows as "
+        "TABLE.jsonl:EXPERIMENT[:SEED]",
+    )
+    sub.add_argument("--seeds", type=int, nargs="+", help="an ensemble of each of these seeds")
+    sub.add_argument("--name", default="ensemble", help="folder under --runs (ensemble)")
+    sub.add_argument("--runs", type=Path, default=RUNS, help=f"where it goes ({RUNS}/)")
+    sub.add_argument(
+        "--no-test", action="store_true", help="validation alone, which is no look at test"
+    )
+
     sub = command("sweep", sweep.sweep, "settings tried on validation", epilog=epilog)
     sub.add_argument("experiment", help="its name")
     settings(sub, "full")
@@ -150,8 +167,24 @@ def parser() -> argparse.ArgumentParser:
     )
 
     sub = command("publish", report.publish, "keep finished runs with their evidence")
-    sub.add_argument("run", type=Path, nargs="+", help="run folders")
-    sub.add_argument("--table", required=True, help="name of the table")
+    sub.add_argument("run", type=Path, nargs="*", help="run folders")
+    sub.add_argument("--table", help="name of the table (with --predictions: imdb)")
+    sub.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="instead of runs: probabilities of the official test reviews by any model (CSV with "
+        "id,prob_1 or id,prob_0,prob_1); the row is marked as claimed",
+    )
+    sub.add_argument("--name", help="name of the claimed row")
+    sub.add_argument("--paper", metavar="URL", help="address of its paper or repository")
+    sub.add_argument("--seed", type=int, default=0, help="its seed, if there are several (0)")
+    sub.add_argument(
+        "--track",
+        choices=tuple(TRACKS),
+        default="open weights",
+        help="what its model was learnt from, as its authors say (open weights)",
+    )
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("robustness", inference.robustness, "contrast sets, typos, other sentences")

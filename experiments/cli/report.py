@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from datamodules.console import plain_console
-from experiments.config.registry import Registry
+from experiments.config.registry import ConfigError, Registry
 
 
 def report(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -73,12 +73,28 @@ def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 
 def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`publish`: copy finished runs with their evidence to the published results."""
+    """`publish`: copy finished runs, or predictions of others, to the published results."""
+    from experiments.records.claims import TABLE, publish_claim
     from experiments.records.publishing import publish as copy
 
-    Registry(options.configs)
-    for row in copy(options.run, options.table, options.results):
-        console.print(f"{options.table}: {row.experiment} seed {row.seed}")
+    if options.predictions:
+        if options.run or not (options.name and options.paper):
+            raise ConfigError(
+                "--predictions takes --name and --paper, and no run folders: a row is either "
+                "claimed or recomputed"
+            )
+        table = options.table or TABLE
+        place = (table, options.results, options.seed, options.track)
+        rows = [publish_claim(options.predictions, options.name, options.paper, *place)]
+    elif options.name or options.paper:
+        raise ConfigError("--name and --paper are those of a claimed row; add --predictions FILE")
+    elif not options.table:
+        raise ConfigError("no table is named; say where the rows go with --table NAME")
+    else:
+        Registry(options.configs)
+        table, rows = options.table, copy(options.run, options.table, options.results)
+    for row in rows:
+        console.print(f"{table}: {row.experiment} seed {row.seed}, {row.origin}")
     return 0
 
 

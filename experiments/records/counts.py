@@ -17,6 +17,8 @@ Counts = dict[str, tuple[int, int]]
 def counts(rows: Iterable[Row], folder: Path = logs.RESULTS) -> Counts:
     """Count the looks (`test_log.count_looks`) and trials of each tested experiment.
 
+    Those behind claimed rows are not known.
+
     Args:
         rows: Rows of tables.
         folder: Published folder with the two logs. Without a log of evaluations nothing is counted.
@@ -26,7 +28,7 @@ def counts(rows: Iterable[Row], folder: Path = logs.RESULTS) -> Counts:
     """
     looks = test_log.read(folder / logs.TEST_LOG)
     trials = tuning_log.read(folder / logs.TUNING_LOG)
-    tested = {row.experiment for row in rows if row.tested} if looks else set()
+    tested = {row.experiment for row in rows if row.tested and not row.claimed} if looks else set()
     return {name: (count_looks(looks, name), count_trials(trials, name)) for name in sorted(tested)}
 
 

@@ -55,9 +55,6 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         ConfigError: A table or an experiment has a name that cannot be that of a file.
         OSError: As raised by the file system.
     """
-    check_name(table, "table")
-    if f"{table}.jsonl" in LOG_FILES:
-        raise ResultsError(f"table is {table!r}, the name of a log; choose another")
     fresh: dict[tuple, tuple[Row, dict[Part, Predictions]]] = {}
     for folder in map(Path, run_folders):
         row = read_row(folder)
@@ -69,9 +66,31 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         fresh[key_of(row)] = (row, _checked_predictions(folder, row))
     if not fresh:
         raise ResultsError("0 runs were given; name at least one finished run folder")
+    return store(fresh.values(), table, results_dir)
 
+
+def store(
+    runs: Iterable[tuple[Row, dict[Part, Predictions]]], table: str, results_dir: Path
+) -> list[Row]:
+    """Write rows and their predictions into a published table, as `publish` does.
+
+    Args:
+        runs: Checked rows, no two with the same key, with the predictions of each.
+        table: Name of the table.
+        results_dir: The published folder.
+
+    Raises:
+        ResultsError: The table has rows of this name and of another origin.
+        ConfigError: The table has a name that cannot be that of a file.
+        OSError: As raised by the file system.
+    """
+    check_name(table, "table")
+    if f"{table}.jsonl" in LOG_FILES:
+        raise ResultsError(f"table is {table!r}, the name of a log; choose another")
+    fresh = {key_of(row): (row, parts) for row, parts in runs}
     path = results_dir / f"{table}.jsonl"
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
+    _check_origins([*rows.values(), *(row for row, _ in fresh.values())], path)
     replaced = [rows[key] for key in fresh if key in rows]
     for row, parts in fresh.values():
         add_groups(groups_file(results_dir, table), str(row.corpus_fingerprint), parts)
@@ -95,6 +114,16 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         if old and old.file not in named:  # kept in `superseded`
             (results_dir / old.file).unlink()
     return [rows[key] for key in fresh]
+
+
+def _check_origins(rows: Iterable[Row], path: Path) -> None:
+    origins: dict[str, str] = {}
+    for row in rows:
+        if origins.setdefault(row.experiment, row.origin) != row.origin:
+            raise ResultsError(
+                f"{path}: {row.experiment!r} would name claimed and recomputed rows, which are not "
+                "averaged; give the claimed ones another --name"
+            )
 
 
 def _supersede(replaced: list[Row], table: str, results_dir: Path) -> None:

@@ -13,8 +13,12 @@ SCHEMA = 3
 
 Part = Literal["val", "test", "test_refit"]
 """Part of a run's predictions: validation, test, and test by the weights of the second fit."""
+Origin = Literal["recomputed", "claimed"]
+"""Source of a row's predictions: a run of this suite, or a file that others published."""
 FOLDS: Literal["folds"] = "folds"
 """Protocol of a run that was cross-validated."""
+ENSEMBLE = "ensemble"
+"""Setting of an ensemble, in the place of a model: `experiment@setting` of each member."""
 
 
 class ResultsError(Exception):
@@ -110,6 +114,10 @@ class Row:
         track: What was learnt from: `labels`, `unlabelled` or `open weights`
             (`experiments.config.track`).
         deterministic: Whether another seed would give the same model.
+        origin: `recomputed`: by a run of this suite. `claimed`: from predictions that others
+            published; nothing but test metrics is known of such a row, and its track is what its
+            authors say.
+        paper: Address of the paper of a claimed row.
         threshold: Least probability of class 1 to predict it; None: the most probable class.
         schema: Version of this list of fields.
     """
@@ -166,13 +174,15 @@ class Row:
     track: Track = "labels"
     deterministic: bool = False
     threshold: float | None = None
+    origin: Origin = "recomputed"
+    paper: str | None = None
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:
         name = f"{self.experiment}, seed {self.seed}"
         if self.status == "ok":
             needed = ("corpus_fingerprint", "val", "parameters", "train_seconds", "epochs")
-            for attribute in (*needed, "precision"):
+            for attribute in ("test",) if self.claimed else (*needed, "precision"):
                 if getattr(self, attribute) is None:
                     raise ResultsError(f"{name}: {attribute} is None; an ok row must have it")
             if self.reason is not None:
@@ -205,6 +215,17 @@ class Row:
     def tested(self) -> bool:
         """Whether the run was evaluated on test."""
         return self.test is not None or self.test_refit is not None
+
+    @property
+    def claimed(self) -> bool:
+        """Whether the predictions were published by others."""
+        return self.origin == "claimed"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Experiments that an ensemble combines; none for a model."""
+        named = self.config.get(ENSEMBLE)
+        return tuple(str(one).partition("@")[0] for one in named) if isinstance(named, list) else ()
 
     @property
     def cross_validated(self) -> bool:

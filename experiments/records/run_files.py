@@ -188,11 +188,16 @@ def checksums(folder: Path) -> dict[str, str]:
 
 
 def check_has_model(folder: Path, row: Row) -> None:
-    """Refuse a cross-validated run, which has no model.
+    """Refuse a cross-validated run and an ensemble, which have no model.
 
     Raises:
         ConfigError: It is one.
     """
+    if row.members:
+        raise ConfigError(
+            f"{folder}: an ensemble has no model; use the runs of its members, "
+            f"{', '.join(row.members)}, and the weights in its {CONFIG_FILE}"
+        )
     if row.cross_validated:
         raise ConfigError(
             f"{folder}: its models were validated on {row.tuning.get('chosen_on')} and not kept, "

@@ -13,6 +13,7 @@ PROTOCOLS = {
     "refit": "every choice made on validation, then trained once more on all of train",
 }
 
+CLAIMED = "†"
 _BUSY = 0.1  # share of the cores that other processes may use before a table says so
 
 
@@ -59,6 +60,14 @@ def facts(rows: list[Row], counted: Counts) -> list[tuple[str, str]]:
 def warnings(rows: list[Row]) -> list[str]:
     """Collect warnings without which the numbers would be misread."""
     notes = _notes(rows)
+    papers = {row.experiment: row.paper for row in rows if row.claimed}
+    if papers:
+        notes.append(
+            f"{CLAIMED} Claimed: measured here on predictions that others published; their model "
+            "was not run, and how often they looked at the test split is not known: "
+            + ", ".join(f"{name} ({paper})" for name, paper in papers.items())
+            + "."
+        )
     if rows[0].profile == "quick":
         notes.append(
             "Profile quick trains on a small part of the corpus: the order of the experiments is "
@@ -114,6 +123,7 @@ def describe_machine(row: Row) -> str:
 
 def _protocols(rows: list[Row]) -> list[str]:
     """Protocols of the figures in rows: those of a second fit come with those of the first."""
+    rows = [row for row in rows if not row.claimed]  # how those were trained is not known
     figures = {"holdout": any(row.test for row in rows)}
     figures["refit"] = any(row.test_refit or row.protocol == "refit" for row in rows)
     figures["holdout"] |= any(row.protocol == "holdout" for row in rows)

@@ -61,7 +61,7 @@ def _grid(table: Table) -> str:
             rule += ["---", "---", "---"]
     lines = [heads, rule]
     for line in table.lines:
-        cells = [line.experiment, line.architecture, ", ".join(map(str, line.seeds))]
+        cells = [line.label, line.architecture, ", ".join(map(str, line.seeds))]
         cells = [escape(cell) for cell in cells]
         for column in table.columns:
             text = column.text(line.values[column.key], len(line.seeds))

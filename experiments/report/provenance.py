@@ -72,6 +72,9 @@ def run_folder(folder: Path, row: Row) -> Path | None:
 
 def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> list[str]:
     rows = line.rows
+    if rows[0].claimed:
+        words = ["lit-sentiment", "publish", "--predictions", "FILE", "--name", line.experiment]
+        return [shlex.join([*words, "--paper", str(rows[0].paper)])]
     words = ["lit-sentiment"]
     seeds = [str(row.seed) for row in rows]
     tested = any(row.tested for row in rows)
@@ -80,7 +83,12 @@ def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> li
     words += [] if table.profile in OFFLINE else ["--root", "DIR"]
     words += ["--seeds", *seeds] if tested else ["--seed", seeds[0]]
     evidence = rows[0].evidence
-    words += ["--name", evidence.file.partition("/")[0] if evidence else name]
+    home = evidence.file.partition("/")[0] if evidence else name
+    if rows[0].members:
+        runs = [f"runs/{home}/{member}" for member in rows[0].members]
+        words = ["lit-sentiment", "ensemble", line.experiment, *runs]
+        return [shlex.join([*words, "--seeds", *seeds])]
+    words += ["--name", home]
     planned = next((run for run in plan if run.experiment == line.experiment), None)
     variants = sorted(CONFIGS.glob(f"*/{line.experiment}.yaml"))
     if planned and planned.configs:

@@ -20,7 +20,7 @@ from experiments.report.columns import (
     count_columns,
     statistic,
 )
-from experiments.report.facts import facts, warnings
+from experiments.report.facts import CLAIMED, facts, warnings
 from experiments.statistics.intervals import Interval
 from experiments.statistics.ranks import Rank
 from experiments.statistics.table import Analysis, analysed_part
@@ -28,7 +28,7 @@ from experiments.statistics.table import Analysis, analysed_part
 # In the order of legends and filters; an architecture names its own in its class.
 FAMILIES = (
     *("n-grams", "word vectors", "bags", "recurrent", "convolutional", "attention, capsules"),
-    *("Transformers", "pretrained"),
+    *("Transformers", "pretrained", "ensembles"),
 )
 OTHER = "other"
 Key = tuple[str, int]  # experiment and seed
@@ -67,6 +67,11 @@ class Line:
     interval: Interval | None = None
     group: str = ""
     unverified: tuple[int, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Name with a mark if the predictions are others'; the table's notes explain it."""
+        return self.experiment + (CLAIMED if self.rows[0].claimed else "")
 
 
 @dataclass(frozen=True)

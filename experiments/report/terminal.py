@@ -61,13 +61,13 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
 def _grid(table: Table) -> Grid:
     columns = [column for column in table.columns if column.key in SHORT]
     grid = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-    longest = max(len(line.experiment) for line in table.lines)
+    longest = max(len(line.label) for line in table.lines)
     grid.add_column("\nExperiment", min_width=min(longest, 18), overflow="fold")
     grid.add_column("\nSeeds", justify="right", no_wrap=True)
     for column in columns:
         grid.add_column(SHORT[column.key], justify="right", no_wrap=True)
     for line in table.lines:
-        cells = [Text(line.experiment), Text(str(len(line.seeds)))]
+        cells = [Text(line.label), Text(str(len(line.seeds)))]
         for column in columns:
             best = line.experiment in table.best[column.key]
             cells.append(Text(_short(column, line), style="bold green" if best else ""))

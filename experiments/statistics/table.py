@@ -67,7 +67,7 @@ class Analysis:
         letters: Letters by experiment; two share one if and only if they do not differ.
         ranks: Rank and chance of being first by experiment.
         calibration: Calibration by experiment, of part `test` alone: temperatures are fitted on
-            validation rows, of which the second fit of `refit` has none.
+            validation rows, of which the second fit of `refit` and claimed rows have none.
         left_out: `experiment, seed n: reason` for ok rows that are not analysed.
     """
 
@@ -173,7 +173,7 @@ def analyse(
         calibration={
             name: _calibration([run for _, run in by_name[name]])
             for name in order
-            if part == "test"
+            if part == "test" and all("val" in run for _, run in by_name[name])
         },
         left_out=left_out,
     )

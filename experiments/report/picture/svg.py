@@ -125,9 +125,11 @@ def _legend(points: Sequence[Point], theme: Theme) -> list[str]:
     parts = []
     for row, entries in enumerate(rows):
         x, y = 14.0, 16.0 + 22 * row
+        letters = sum(len(text) for _, text, _ in entries)
+        gap = min(32.0, (WIDTH - x - letters * _LETTER) / max(len(entries), 1))
         for family, text, colours in entries:
             parts += [symbol(family, x, y, colours), _text(x + 11, y + 4, text, theme.ink)]
-            x += len(text) * _LETTER + 32
+            x += len(text) * _LETTER + gap
     if any(point.high < point.low for point in points):
         parts.append(_line(x, y - 9, x, y + 9, theme.muted))
         parts.append(_text(x + 8, y + 4, "95% interval", theme.ink))

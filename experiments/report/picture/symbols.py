@@ -8,6 +8,7 @@ from experiments.report.tables import FAMILIES, OTHER
 NAMES = (*FAMILIES, OTHER)
 RADIUS = 4.6
 _PLUS = [(0.4, 0.4), (0.4, 1.2), (-0.4, 1.2), (-0.4, 0.4), (-1.2, 0.4), (-1.2, -0.4)]
+_CROSS = [*_PLUS, *((-x, -y) for x, y in _PLUS)]
 # Corners for a radius of 1, y downwards; no corners for a circle.
 _CORNERS: dict[str, list[tuple[float, float]]] = {
     "n-grams": [],
@@ -15,12 +16,13 @@ _CORNERS: dict[str, list[tuple[float, float]]] = {
     "bags": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
     "recurrent": [(0, -1.2), (1.15, 0.8), (-1.15, 0.8)],
     "convolutional": [(0, 1.2), (-1.15, -0.8), (1.15, -0.8)],
-    "attention, capsules": [*_PLUS, *((-x, -y) for x, y in _PLUS)],
+    "attention, capsules": _CROSS,
     "Transformers": [(0.6, -1.05), (1.2, 0), (0.6, 1.05), (-0.6, 1.05), (-1.2, 0), (-0.6, -1.05)],
     "pretrained": [
         (math.sin(at * math.pi / 5) * reach, -math.cos(at * math.pi / 5) * reach)
         for at, reach in enumerate([1.5, 0.65] * 5)
     ],
+    "ensembles": [((x - y) / math.sqrt(2), (x + y) / math.sqrt(2)) for x, y in _CROSS],
     OTHER: [(0, -1.3), (1.1, 0.3), (0, 1.3), (0, 0.3)],
 }
 
@@ -54,14 +56,14 @@ LIGHT = Theme(
     *("#ffffff", "#1f2328", "#59636e", "#e2e6ea"),
     (
         *("#14557d", "#ac5900", "#198375", "#7f1ece"),
-        *("#773819", "#4490ff", "#102121", "#ed45b8", "#7b828a"),
+        *("#773819", "#4490ff", "#102121", "#ed45b8", "#281390", "#7b828a"),
     ),
 )
 DARK = Theme(
     *("#0d1117", "#f0f6fc", "#9198a1", "#262c36"),
     (
         *("#5970ff", "#ff770e", "#0fba8e", "#ae6cbe"),
-        *("#e3c947", "#b0daff", "#edf4df", "#e684e8", "#8b949e"),
+        *("#e3c947", "#b0daff", "#edf4df", "#e684e8", "#ac3c10", "#8b949e"),
     ),
 )
 THEMES = {"light": LIGHT, "dark": DARK}

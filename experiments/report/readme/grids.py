@@ -52,6 +52,11 @@ def describe(line: Line, registry: Registry) -> str:
     return escape((registry.description(line.experiment) or line.architecture).rstrip("."))
 
 
+def name_cell(line: Line) -> str:
+    """Name of an experiment, with its mark outside the code."""
+    return f"`{line.experiment}`" + line.label.removeprefix(line.experiment)
+
+
 def markdown_grid(rows: Sequence[Sequence[str]]) -> str:
     """Write cells as a Markdown table."""
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)
@@ -60,9 +65,10 @@ def markdown_grid(rows: Sequence[Sequence[str]]) -> str:
 def _about(table: Table) -> str:
     facts = dict(table.facts)
     task = f"Task `{table.task}`" if table.task else ""
-    protocol = f"Protocols: {facts['Protocol']}"
+    protocol = f"Protocols: {facts['Protocol']}" if "Protocol" in facts else ""
     corpus = f"Corpus {escape(facts['Corpus'])}: {facts['Evaluated on']}"
-    machine = facts.get("Machine", "") + f"; precision {facts['Precision']}"
+    precision = f"precision {facts['Precision']}" if "Precision" in facts else ""
+    machine = "; ".join(filter(None, (facts.get("Machine"), precision)))
     parts = [task, corpus, escape(protocol), escape(machine), *map(escape, table.notes)]
     return " ".join(part.rstrip(".") + "." for part in parts if part)
 
@@ -74,7 +80,7 @@ def _grid(table: Table, registry: Registry) -> str:
     lines = [heads, ["---", "---", "---", *rules]]
     for line in table.lines:
         seeds = ", ".join(map(str, line.seeds))
-        cells = [f"`{line.experiment}`", describe(line, registry), seeds]
+        cells = [name_cell(line), describe(line, registry), seeds]
         lines.append(cells + [cell(line, key, digits) for _, key, digits in columns])
     return markdown_grid(lines)
 
@@ -118,11 +124,14 @@ def _how(table: Table, name: str) -> str:
     for fact in ("Tested", "Tried on validation"):
         if text := dict(table.facts).get(fact):
             sentences.append(f"{fact}: {escape(text)}.")
-    seeds = sorted({seed for line in table.lines for seed in line.seeds})
+    own = [row for line in table.lines for row in line.rows if not (row.claimed or row.members)]
+    if not own:
+        return " ".join(sentences)
+    seeds = sorted({row.seed for row in own})
     command = f"lit-sentiment benchmark NAME --profile {table.profile}"
     command += "" if table.profile in OFFLINE else " --root DIR"
     command += f" --seeds {' '.join(map(str, seeds))} --name {name}"
-    protocols = sorted({row.protocol for line in table.lines for row in line.rows})
+    protocols = sorted({row.protocol for row in own})
     # The file of an experiment may set another one.
     command += f" --run.protocol {protocols[0] if len(protocols) == 1 else 'PROTOCOL'}"
     return " ".join([*sentences, f"Each row: `{command}`."])

@@ -52,6 +52,8 @@ class Candidate:
 def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
     """List the tested experiments of a published table, by falling test accuracy.
 
+    Claimed rows, which were not run here, are left out.
+
     Args:
         tables: Tables of each profile and corpus.
         name: Name of the published table, for errors.
@@ -64,7 +66,7 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
         for table in tables
         for line in table.lines
         for protocol, key in _KEYS.items()
-        if (value := line.values.get(key))
+        if not line.rows[0].claimed and (value := line.values.get(key))
     ]
     if not candidates:
         raise ResultsError(f"table {name} has no tested row; its picture and top rows need one")
