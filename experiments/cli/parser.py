@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.cli import benchmark, fit, inference, listing, prepare, report, sweep
+from experiments.cli import benchmark, fit, inference, listing, prepare, report, sweep, table
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parents[1] / "results"
 
@@ -86,6 +86,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--cluster", type=Path, help="with slurm: what each job has (YAML)")
     sub.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (1)")
 
+    sub = command("table", table.run_table, "queue of the published table", epilog=epilog)
+    sub.add_argument("place", type=Path, help="folder of the queue's runs and cache")
+    sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (all)")
+    settings(sub, "full")
+    sub.set_defaults(name=None)
+    sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
+
     sub = command("sweep", sweep.sweep, "settings tried on validation", epilog=epilog)
     sub.add_argument("experiment", help="its name")
     settings(sub, "full")
@@ -152,6 +159,10 @@ def parser() -> argparse.ArgumentParser:
     sub = command("publish", report.publish, "keep finished runs with their evidence")
     sub.add_argument("run", type=Path, nargs="+", help="run folders")
     sub.add_argument("--table", required=True, help="name of the table")
+    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
+
+    sub = command("table-publish", table.publish_table, "what the queue's clones have finished")
+    sub.add_argument("place", type=Path, nargs="+", help="folders of `make table`")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("robustness", inference.robustness, "contrast sets, typos, other sentences")
