@@ -148,6 +148,7 @@ def commands(fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch) -> list[l
     return found
 
 
+@pytest.mark.slow
 def test_the_command_makes_every_row_once(
     tmp_path: Path, commands: list[list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
