@@ -15,7 +15,7 @@ from typing import Literal
 
 from experiments.config.registry import Profile, Registry
 from experiments.launch import benchmark
-from experiments.launch.prefetch import fetched_names, sources_of
+from experiments.launch.prefetch import sources_of
 from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE, read_row, read_table
 from experiments.training.spec import RunSpec
@@ -28,16 +28,15 @@ Protocol = Literal["holdout", "refit"]
 PROTOCOLS: tuple[Protocol, ...] = ("refit", "holdout")
 
 
-def protocol_of(seed: int, first: Row | None, fast: float = FAST_SECONDS) -> Protocol | None:
+def protocol_of(seed: int, first: Row | None) -> Protocol | None:
     """Choose the protocol of a run.
 
     Seed 0 is refitted. The other seeds follow its row: they are refitted too where one fit took
-    less than `fast` seconds, vectors included.
+    less than `FAST_SECONDS`, vectors included.
 
     Args:
         seed: Seed of the run.
         first: Row of seed 0, if it has ended.
-        fast: Seconds.
 
     Returns:
         The protocol; None where the run is not made: seed 0 gave no result, or another seed would
@@ -47,7 +46,7 @@ def protocol_of(seed: int, first: Row | None, fast: float = FAST_SECONDS) -> Pro
         return "refit"
     if first is None or first.status != "ok" or first.deterministic:
         return None
-    return "refit" if _fit_seconds(first) < fast else "holdout"
+    return "refit" if _fit_seconds(first) < FAST_SECONDS else "holdout"
 
 
 def _fit_seconds(row: Row) -> float:
@@ -85,7 +84,10 @@ class Queue:
         published: The published table; its complete rows of present settings count as made.
         names: Experiments; empty: all.
         overrides: Settings typed on the command line, for every run.
-        fast: See `protocol_of`.
+
+    Attributes:
+        specs: Seed 0 of each experiment in the table.
+        left_out: Experiments that are not, since their weights are on a hub.
     """
 
     def __init__(
@@ -97,25 +99,24 @@ class Queue:
         published: Path,
         names: Sequence[str] = (),
         overrides: Sequence[str] = (),
-        fast: float = FAST_SECONDS,
     ) -> None:
         self.registry, self.profile, self.runs = registry, profile, runs
-        self.overrides, self.fast = tuple(overrides), fast
+        self.overrides = tuple(overrides)
         self.published = read_table(published) if published.is_file() else []
-        fetched, self.left_out, self.specs = fetched_names(), list[str](), dict[str, RunSpec]()
+        self.left_out, self.specs = list[str](), dict[str, RunSpec]()
         for spec in self._plan(names, SEEDS[0], "refit"):
-            if sources_of(spec.resolve().config) <= fetched:
-                self.specs[spec.experiment] = spec
-            else:
+            if sources_of(spec.resolve().config):
                 self.left_out.append(spec.experiment)
+            else:
+                self.specs[spec.experiment] = spec
 
     def parts(self) -> Iterator[Part]:
         """Parts that have runs to do; take the next when the runs of the last have ended."""
         for seed in SEEDS:
             first = {name: self._first_row(name) for name in self.specs}
-            order = sorted(self.specs, key=self._seconds)
+            order = sorted(self.specs, key=lambda name: self._seconds(name, first[name]))
             for protocol in PROTOCOLS:
-                names = [n for n in order if protocol_of(seed, first[n], self.fast) == protocol]
+                names = [n for n in order if protocol_of(seed, first[n]) == protocol]
                 specs = self._plan(names, seed, protocol) if names else []
                 specs = [spec for spec in specs if self._published_row(spec) is None]
                 plan = benchmark.Plan(TABLE, self.runs / TABLE, specs)
@@ -163,7 +164,7 @@ class Queue:
                 return row
         return None
 
-    def _seconds(self, name: str) -> float:
+    def _seconds(self, name: str, first: Row | None) -> float:
         """Seconds of a fit, by this queue's row or the last published ones; unknown: the most."""
-        rows = [self._first_row(name), *(row for row in self.published if row.experiment == name)]
+        rows = [first, *(row for row in self.published if row.experiment == name)]
         return next((_fit_seconds(row) for row in rows if row and row.status == "ok"), float("inf"))
