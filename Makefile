@@ -39,7 +39,7 @@ table: ## train every published row in a clean clone of COMMIT under TABLE (ROOT
 	  && git -C "$(PLACE)/new" checkout --quiet --detach $(COMMIT_HASH) \
 	  && mv "$(PLACE)/new" "$(PLACE)/clone"; }
 	$(MAKE) -C "$(PLACE)/clone" setup VENV="$(PLACE)/.venv"
-	nice -n 19 "$(PLACE)/.venv/bin/lit-sentiment" table "$(PLACE)" --root "$(ROOT)" $(ARGS)
+	nice -n 19 "$(PLACE)/.venv/bin/lit-sentiment" table "$(PLACE)" $(ARGS) --root "$(ROOT)"
 
 table-publish: $(STAMP) ## copy what the clones in TABLE have finished to experiments/results
 	$(BIN)lit-sentiment table-publish $(dir $(wildcard $(abspath $(TABLE))/*/clone))

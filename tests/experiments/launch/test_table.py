@@ -204,7 +204,7 @@ def test_make_table_works_in_a_clean_clone_of_the_commit(tmp_path: Path) -> None
     done = make("ROOT=/corpus", "ARGS=bag --budget 9m")
     assert done.returncode == 0, done.stderr
     assert "uncommitted changes are not part of the table" in done.stdout
-    assert f"19 table {place} --root /corpus bag --budget 9m" in done.stdout
+    assert f"19 table {place} bag --budget 9m --root /corpus" in done.stdout
     assert (place / "clone" / "pyproject.toml").read_text() != "changed"
     assert make("ROOT=/corpus").returncode == 0
     assert "ROOT is empty" in make().stderr
