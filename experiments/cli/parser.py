@@ -45,10 +45,13 @@ def parser() -> argparse.ArgumentParser:
         "lists all settings of an experiment; its file and its class say what they mean."
     )
 
-    def settings(sub: argparse.ArgumentParser, profile: str) -> None:
+    def corpus(sub: argparse.ArgumentParser, profile: str) -> None:
         sub.set_defaults(overridable=True)
         sub.add_argument("--profile", default=profile, help=f"corpus and sizes ({profile})")
         sub.add_argument("--root", help="the official corpus: its folder, or its archive")
+
+    def settings(sub: argparse.ArgumentParser, profile: str) -> None:
+        corpus(sub, profile)
         sub.add_argument("--runs", type=Path, default=RUNS, help=f"where runs go ({RUNS}/)")
 
     sub = command("fit", fit.fit, "one experiment", epilog=epilog)
@@ -89,8 +92,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("table", table.run_table, "queue of the published table", epilog=epilog)
     sub.add_argument("place", type=Path, help="folder of the queue's runs and cache")
     sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (all)")
-    settings(sub, "full")
-    sub.set_defaults(name=None)
+    corpus(sub, "full")
     sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
 
     sub = command("sweep", sweep.sweep, "settings tried on validation", epilog=epilog)
