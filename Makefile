@@ -1,10 +1,15 @@
 # Every target works on a fresh clone: the environment is made, and refreshed when its files change.
 #   make benchmark PROFILE=full ARGS="--root DIR"     further words for the command
 #   make test VENV=                                   use the active environment as it is
+#   make table ROOT=DIR COMMIT=NAME TABLE=DIR         the published table, in a clone under TABLE
 VENV ?= .venv
 PYTHON ?= python3
 PROFILE ?= quick
 ARGS ?=
+TABLE ?= $(HOME)/table
+COMMIT ?= HEAD
+COMMIT_HASH = $(shell git rev-parse --quiet --verify --short=8 "$(COMMIT)^{commit}")
+PLACE = $(abspath $(TABLE))/$(COMMIT_HASH)
 
 ifeq ($(strip $(VENV)),)
   BIN :=
@@ -15,7 +20,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark test test-slow test-all test-slurm test-faults test-browser lint clean
+.PHONY: help setup benchmark table table-publish test test-slow test-all test-slurm test-faults test-browser lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -24,6 +29,20 @@ setup: $(STAMP) ## make the virtual environment (.venv) with everything in it
 
 benchmark: $(STAMP) ## train and compare (PROFILE=quick, gpu, full or smoke), show the table, write report.html
 	$(BIN)lit-sentiment benchmark --profile $(PROFILE) $(ARGS)
+
+table: ## train every published row in a clean clone of COMMIT under TABLE (ROOT=DIR: the corpus); goes on where it stopped
+	@test -n "$(ROOT)" || { echo "ROOT is empty; name the official corpus: make table ROOT=DIR" >&2; exit 1; }
+	@test -n "$(COMMIT_HASH)" || { echo "COMMIT is $(COMMIT), which is no commit" >&2; exit 1; }
+	@test -z "$$(git status --porcelain)" || echo "note: uncommitted changes are not part of the table"
+	@test -d "$(PLACE)/clone" || { rm -rf "$(PLACE)/new" \
+	  && git clone --quiet --no-checkout . "$(PLACE)/new" \
+	  && git -C "$(PLACE)/new" checkout --quiet --detach $(COMMIT_HASH) \
+	  && mv "$(PLACE)/new" "$(PLACE)/clone"; }
+	$(MAKE) -C "$(PLACE)/clone" setup VENV="$(PLACE)/.venv"
+	nice -n 19 "$(PLACE)/.venv/bin/lit-sentiment" table "$(PLACE)" $(ARGS) --root "$(ROOT)"
+
+table-publish: $(STAMP) ## copy what the clones in TABLE have finished to experiments/results
+	$(BIN)lit-sentiment table-publish $(dir $(wildcard $(abspath $(TABLE))/*/clone))
 
 test: lint ## lint and all fast offline tests
 	$(BIN)python -m pytest -n 2 --dist loadgroup $(ARGS)

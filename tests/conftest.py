@@ -77,7 +77,7 @@ def own_places(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Keeps the user's cache, W&B account and settings out of the tests."""
     patch = pytest.MonkeyPatch()
     patch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    for name in ("WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY"):
+    for name in ("QUIET", "WANDB_API_KEY", "WANDB_PROJECT", "WANDB_ENTITY"):
         patch.delenv(name, raising=False)
     patch.setenv("WANDB_MODE", "offline")
     trust_folder(REPOSITORY / "tests")  # runs on a toy corpus are not those of a stranger

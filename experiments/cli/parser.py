@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from experiments.cli import benchmark, ensemble, fit, inference, listing, prepare, report, sweep
+from experiments.cli import (
+    benchmark,
+    ensemble,
+    fit,
+    inference,
+    listing,
+    prepare,
+    report,
+    sweep,
+    table,
+)
 from experiments.config.track import TRACKS
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parents[1] / "results"
@@ -46,10 +56,13 @@ def parser() -> argparse.ArgumentParser:
         "lists all settings of an experiment; its file and its class say what they mean."
     )
 
-    def settings(sub: argparse.ArgumentParser, profile: str) -> None:
+    def corpus(sub: argparse.ArgumentParser, profile: str) -> None:
         sub.set_defaults(overridable=True)
         sub.add_argument("--profile", default=profile, help=f"corpus and sizes ({profile})")
         sub.add_argument("--root", help="the official corpus: its folder, or its archive")
+
+    def settings(sub: argparse.ArgumentParser, profile: str) -> None:
+        corpus(sub, profile)
         sub.add_argument("--runs", type=Path, default=RUNS, help=f"where runs go ({RUNS}/)")
 
     sub = command("fit", fit.fit, "one experiment", epilog=epilog)
@@ -102,6 +115,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--no-test", action="store_true", help="validation alone, which is no look at test"
     )
+
+    sub = command("table", table.run_table, "queue of the published table", epilog=epilog)
+    sub.add_argument("place", type=Path, help="folder of the queue's runs and cache")
+    sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (all)")
+    corpus(sub, "full")
+    sub.add_argument("--budget", help="stop cleanly within this time, such as 9m")
 
     sub = command("sweep", sweep.sweep, "settings tried on validation", epilog=epilog)
     sub.add_argument("experiment", help="its name")
@@ -185,6 +204,10 @@ def parser() -> argparse.ArgumentParser:
         default="open weights",
         help="what its model was learnt from, as its authors say (open weights)",
     )
+    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
+
+    sub = command("table-publish", table.publish_table, "what the queue's clones have finished")
+    sub.add_argument("place", type=Path, nargs="+", help="folders of `make table`")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("robustness", inference.robustness, "contrast sets, typos, other sentences")

@@ -178,7 +178,7 @@ def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[Run
                 continue
             # Weights that could not be had may be there now; asking costs little.
             again = rerun or row.status == "skipped" or (retry and row.status == "failed")
-            if not again and _is_current(row, spec):
+            if not again and is_current(row, spec):
                 continue
         left.append(spec)
     return left
@@ -195,13 +195,14 @@ def take_back_earlier(specs: Sequence[RunSpec]) -> list[RunSpec]:
         taken = False
         if (spec.folder.parent / EARLIER).is_dir():
             with suppress(Locked), exclusive_lock(spec.folder):  # the launcher says that it is
-                taken = take_back(spec.folder, partial(_is_current, spec=spec))
+                taken = take_back(spec.folder, partial(is_current, spec=spec))
         if not taken:
             left.append(spec)
     return left
 
 
-def _is_current(row: Row, spec: RunSpec) -> bool:
+def is_current(row: Row, spec: RunSpec) -> bool:
+    """Check whether a row is of the settings and the corpus of a run."""
     resolved = spec.resolve()
     if row.settings_hash != resolved.hash:
         return False

@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.config.registry import ConfigError
 
-_LEAST_BUDGET = 60
+LEAST_BUDGET = 60
 _REPORT_SECONDS = 15.0  # left to the report, of a budget of a few minutes
 _AGAIN_SECONDS = 5.0  # after which the end is said again, where a library has swallowed it
 
@@ -31,8 +31,8 @@ def seconds(text: str) -> float:
     if not match:
         raise ConfigError(f"--budget {text!r} is not a time; write 90s, 9m or 1.5h")
     budget = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
-    if budget < _LEAST_BUDGET:
-        raise ConfigError(f"--budget {text} is less than {_LEAST_BUDGET} s, too short for any run")
+    if budget < LEAST_BUDGET:
+        raise ConfigError(f"--budget {text} is less than {LEAST_BUDGET} s, too short for any run")
     return budget
 
 

@@ -31,6 +31,7 @@ from datamodules.console import plain_console
 from experiments.config.registry import Registry
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import versions
+from experiments.machine.quiet import quiet
 from experiments.speed.encoders import configure
 from experiments.speed.record import Origin, write_measurement
 from experiments.training.devices import devices_of, resolve_precision
@@ -155,6 +156,7 @@ def measure_trainer(
     return clock.rate()
 
 
+@quiet()
 def compare(resolved: Resolved, rounds: int, warmup: int) -> list[dict[str, dict[str, float]]]:
     """Measure every side once in each round."""
     from transformers import AutoConfig, AutoModelForSequenceClassification

@@ -26,6 +26,7 @@ from datamodules.errors import Unavailable
 from datamodules.store.batching import TextBatch
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
+from experiments.machine.quiet import quiet
 from experiments.speed.record import Origin, write_measurement
 from experiments.training.callbacks import TrainingTimer
 from experiments.training.flops import count
@@ -85,6 +86,7 @@ def flops_per_token(model: LitClassifier, batch: TextBatch) -> float:
     return count(model, [batch]) / int(batch.lengths.sum())
 
 
+@quiet()
 def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Measurements by experiment, with those of the reference."""
     registry, built = Registry(options.configs), {}

@@ -30,6 +30,7 @@ from experiments.machine import openmp
 from experiments.machine.cores import affinity
 from experiments.machine.environment import versions
 from experiments.machine.load import Load
+from experiments.machine.quiet import quiet
 from experiments.speed.record import Origin, write_measurement
 
 DEFAULT = "default"
@@ -172,9 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.worker:
         serve(sys.stdin, sys.stdout)
         return
-    origin, others = Origin(), load_before()
+    origin = Origin()
     measured = options.spin_counts, options.pairs, options.steps, options.busy, options.threads
-    results = compare(*measured)
+    with quiet():
+        others = load_before()
+        results = compare(*measured)
     show(results, others, plain_console(width=100))
     record = {"results": results, "others_before": others, "versions": versions()}
     write_measurement(record | origin.describe(options.threads), options.out)

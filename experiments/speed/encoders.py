@@ -17,6 +17,7 @@ from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError, Registry, merge
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import peak_memory_bytes, versions
+from experiments.machine.quiet import quiet
 from experiments.speed.record import Origin
 from experiments.training.callbacks import TrainingTimer
 from experiments.training.devices import devices_of, resolve_precision
@@ -112,6 +113,7 @@ def configure(
     return Resolved(merge(settings, here), overrides)
 
 
+@quiet()
 def measure(resolved: Resolved, steps: int) -> dict[str, Any]:
     """Measure some steps of training and of prediction.
 

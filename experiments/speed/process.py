@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.machine.load import Load
+from experiments.machine.quiet import quiet
 
 
+@quiet()
 def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
     """Run a measurement on the CPU.
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from datamodules.console import plain_console
 from experiments.machine.environment import versions
+from experiments.machine.quiet import quiet
 from experiments.speed.record import Origin, write_measurement
 from lit_models.layers import recurrence
 
@@ -34,6 +35,7 @@ def milliseconds(layer: Callable[[], Tensor], inputs: list[Tensor]) -> float:
     return 1000 * (time.perf_counter() - started)
 
 
+@quiet()
 def compare(cell: str, rows: int, steps: int, hidden: int, pairs: int) -> dict[str, Any]:
     """Medians over pairs of durations, after one unmeasured pair."""
     torch.manual_seed(0)

@@ -15,8 +15,10 @@ from datamodules.imdb import IMDB
 from datamodules.store.token_store import TokenStore
 from datamodules.tokenizers import WordTokenizer
 from experiments.machine.environment import hardware, peak_memory_bytes
+from experiments.machine.quiet import quiet
 
 
+@quiet()
 def measure(root: str | None, cache_dir: str) -> dict[str, float]:
     """Measure the seconds of each step, with the numbers of reviews and tokens.
 
