@@ -51,7 +51,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     Raises:
         ResultsError: A run that failed, is not complete, was not tested, whose predictions do not
             give the metrics in its row, or whose evaluation on an official test split was not
-            logged; two runs with the same key.
+            logged; two runs with the same key; rows of a corpus that would have unequal tasks.
         ConfigError: A table or an experiment has a name that cannot be that of a file.
         OSError: As raised by the file system.
     """
@@ -73,6 +73,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     path = results_dir / f"{table}.jsonl"
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
     replaced = [rows[key] for key in fresh if key in rows]
+    _check_tasks(path, [*(rows | {key: row for key, (row, _) in fresh.items()}).values()])
     for row, parts in fresh.values():
         add_groups(groups_file(results_dir, table), str(row.corpus_fingerprint), parts)
     _supersede(replaced, table, results_dir)
@@ -95,6 +96,19 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         if old and old.file not in named:  # kept in `superseded`
             (results_dir / old.file).unlink()
     return [rows[key] for key in fresh]
+
+
+def _check_tasks(path: Path, rows: Iterable[Row]) -> None:
+    """Refuse a table in which rows of a corpus would be of unequal tasks."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        other = first.setdefault(row.corpus, row)
+        if row.task != other.task:
+            raise ResultsError(
+                f"{path}: {other.experiment}, seed {other.seed} is of task {other.task} and "
+                f"{row.experiment}, seed {row.seed} of task {row.task}, whose splits or metrics "
+                "differ; publish rows of another task under another --table"
+            )
 
 
 def _supersede(replaced: list[Row], table: str, results_dir: Path) -> None:

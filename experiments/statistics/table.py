@@ -195,16 +195,21 @@ def analyse_runs(
 
 
 def check_same_reviews(runs: list[tuple[Row, Predictions]], part: Part) -> None:
-    """Refuse runs that were evaluated on different reviews.
+    """Refuse runs that were evaluated for different tasks or on different reviews.
 
     Raises:
-        ResultsError: Reviews, labels or corpora differ; both fingerprints are named.
+        ResultsError: Tasks, reviews, labels or corpora differ; both are named.
     """
     (row, one), *others = runs
     expected = rows_fingerprint(one)
     for other, two in others:
         fingerprint = rows_fingerprint(two)
         pair = f"{row.experiment} (seed {row.seed}) and {other.experiment} (seed {other.seed})"
+        if row.task != other.task:
+            raise ResultsError(
+                f"{pair} were evaluated for the tasks {row.task} and {other.task}, whose splits or "
+                "metrics differ; compare runs of one task"
+            )
         if len(one.ids) != len(two.ids) or expected != fingerprint:
             raise ResultsError(
                 f"{pair} were evaluated on different {part} rows: {len(one.ids):,} with "
