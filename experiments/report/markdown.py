@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
+from experiments.statistics.ranks import Rank
 
 
 def render_markdown(title: str, tables: list[Table], missing: Sequence[MissingRun] = ()) -> str:
@@ -56,8 +57,8 @@ def _grid(table: Table) -> str:
         heads.append(column.title + (f" ({column.unit})" if column.unit else ""))
         rule.append("---:")
         if column.key in table.analyses:
-            heads += ["95% interval", "Group"]
-            rule += ["---", "---"]
+            heads += ["95% interval", "Group", "Rank"]
+            rule += ["---", "---", "---"]
     lines = [heads, rule]
     for line in table.lines:
         cells = [line.experiment, line.architecture, ", ".join(map(str, line.seeds))]
@@ -69,6 +70,7 @@ def _grid(table: Table) -> str:
             if column.key in table.analyses:
                 interval = interval_text(line.intervals.get(column.key))
                 cells += [interval, line.groups.get(column.key) or "–"]
+                cells.append(rank_text(line.ranks.get(column.key)))
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
@@ -101,6 +103,14 @@ def interval_text(interval: Interval | None) -> str:
         return "–"
     star = "\\*" if interval.reviews_only else ""
     return f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]{star}"
+
+
+def rank_text(rank: Rank | None) -> str:
+    """Format a rank with its 95% interval and the chance of being first: `2 [1–4], 20%`."""
+    if rank is None:
+        return "–"
+    ends = f" [{rank.low}–{rank.high}]" if rank.low < rank.high else ""
+    return f"{rank.rank}{ends}, {100 * rank.first:.0f}%"
 
 
 def escape(text: str) -> str:

@@ -22,6 +22,7 @@ from experiments.report.columns import (
 )
 from experiments.report.facts import facts, warnings
 from experiments.statistics.intervals import Interval
+from experiments.statistics.ranks import Rank
 from experiments.statistics.table import Analysis, analysed_part
 
 # In the order of legends and filters; an architecture names its own in its class.
@@ -65,6 +66,7 @@ class Line:
         family: Family of the architecture, for example `recurrent`.
         intervals: 95% interval of each accuracy by column key; none without predictions.
         groups: Group letters by column key; experiments that share one do not differ significantly.
+        ranks: Rank by the same keys; none for an experiment that is not tested.
         interval: Interval of the accuracy that the table is sorted by.
         group: Letters of the same.
         unverified: The seeds whose predictions are missing, or do not give the metrics in the row:
@@ -79,6 +81,7 @@ class Line:
     family: str = OTHER
     intervals: dict[str, Interval] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
+    ranks: dict[str, Rank] = field(default_factory=dict)
     interval: Interval | None = None
     group: str = ""
     unverified: tuple[int, ...] = ()
@@ -234,6 +237,7 @@ def _line(
         family=rows[0].family,
         intervals=intervals,
         groups=groups,
+        ranks={key: a.ranks[name] for key, a in analyses.items() if name in a.ranks},
         interval=intervals.get(main),
         group=groups.get(main, ""),
         unverified=without,

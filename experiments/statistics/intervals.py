@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.seeds import NO_POOL, Pool, seed_variance
+from experiments.statistics.seeds import seed_variance
 from experiments.statistics.totals import Totals, count, group_variance
 
 
@@ -84,12 +84,10 @@ def accuracy_interval(
     return interval(count(correct, groups), level, draws=draws)
 
 
-def interval(
-    totals: Totals, level: float = 0.95, shared: Pool = NO_POOL, *, draws: bool = True
-) -> Interval:
-    """Interval of counted answers; the variance over seeds may be shared with other models."""
+def interval(totals: Totals, level: float = 0.95, *, draws: bool = True) -> Interval:
+    """Interval of counted answers; arguments as of `accuracy_interval`."""
     mean, rows, groups = totals.mean, totals.rows, len(totals.sizes)
-    seeds, seeds_freedom = seed_variance(totals, shared)
+    seeds, seeds_freedom = seed_variance(totals)
     by_group = group_variance(totals)
     clustered = max(by_group - totals.rest, 0.0)
     errors = min(mean, 1 - mean) * rows

@@ -25,7 +25,6 @@ from experiments.statistics.intervals import Interval, interval
 from experiments.statistics.pairwise_tests import Difference, differences
 from experiments.statistics.ranks import Rank, rank_models
 from experiments.statistics.reading import read_run_predictions, rows_fingerprint
-from experiments.statistics.seeds import pool
 from experiments.statistics.totals import count
 
 
@@ -162,7 +161,6 @@ def analyse_runs(
     groups = first.groups
     deterministic = {row.experiment for row, _ in runs if row.deterministic}
     totals = {name: count(right[name], groups) for name in order}
-    shared = pool(totals.values())
     pairs = differences(right, level, seeds, groups, deterministic)
     tested = [name for name in order if len(seeds[name]) > 1 or name in deterministic]
     return Analysis(
@@ -176,8 +174,7 @@ def analyse_runs(
         correct=right,
         probabilities={name: probabilities[name] for name in order},
         intervals={
-            name: interval(totals[name], level, shared, draws=name not in deterministic)
-            for name in order
+            name: interval(totals[name], level, draws=name not in deterministic) for name in order
         },
         differences=pairs,
         untested=tuple(name for name in order if name not in tested),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from experiments.config.registry import Registry
 from experiments.report.columns import ACCURACY
-from experiments.report.markdown import escape, explain_untested
+from experiments.report.markdown import escape, explain_untested, rank_text
 from experiments.report.tables import Line, Table
 from experiments.report.terminal import compact
 from experiments.statistics.intervals import Interval
@@ -13,12 +13,14 @@ from experiments.statistics.intervals import Interval
 WIDTH = 100
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 # Heading, key of `tables.COLUMNS`, digits.
-_GROUP = "group"
+_GROUP, _RANK = "group", "rank"
 _COLUMNS = (
     ("test accuracy %", "test_accuracy", 2),
     (_GROUP, f"{_GROUP} test_accuracy", 0),
+    (_RANK, f"{_RANK} test_accuracy", 0),
     ("refit %", "refit_accuracy", 2),
     (_GROUP, f"{_GROUP} refit_accuracy", 0),
+    (_RANK, f"{_RANK} refit_accuracy", 0),
     ("F1 %", "f1", 2),
     ("log loss", "log_loss", 3),
     ("ECE %", "ece", 1),
@@ -66,9 +68,9 @@ def _about(table: Table) -> str:
 
 
 def _grid(table: Table, registry: Registry) -> str:
-    columns = [one for one in _COLUMNS if _is_shown(table, one[1].removeprefix(f"{_GROUP} "))]
+    columns = [one for one in _COLUMNS if _is_shown(table, one[1])]
     heads = ["experiment", "what", "seeds", *(title for title, _, _ in columns)]
-    rules = ("---" if key.startswith(_GROUP) else "---:" for _, key, _ in columns)
+    rules = ("---" if title in (_GROUP, _RANK) else "---:" for title, _, _ in columns)
     lines = [heads, ["---", "---", "---", *rules]]
     for line in table.lines:
         seeds = ", ".join(map(str, line.seeds))
@@ -78,13 +80,16 @@ def _grid(table: Table, registry: Registry) -> str:
 
 
 def _is_shown(table: Table, key: str) -> bool:
-    return any(line.values.get(key) for line in table.lines)
+    return any(cell(line, key, 0) != "–" for line in table.lines)
 
 
 def cell(line: Line, key: str, digits: int) -> str:
     """Format a value: accuracies with spread and interval, counts in few characters."""
-    if key.startswith(_GROUP):
-        return line.groups.get(key.removeprefix(f"{_GROUP} ")) or "–"
+    what, _, accuracy = key.rpartition(" ")
+    if what == _GROUP:
+        return line.groups.get(accuracy) or "–"
+    if what == _RANK:
+        return rank_text(line.ranks.get(accuracy))
     value = line.values.get(key)
     if value is None:
         return "–"

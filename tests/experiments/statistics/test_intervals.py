@@ -9,10 +9,9 @@ from statsmodels.stats.proportion import proportion_confint
 from experiments.statistics.intervals import (
     accuracy_interval,
     degrees_of_freedom,
-    interval,
     wilson,
 )
-from experiments.statistics.seeds import Pool, seed_variance
+from experiments.statistics.seeds import seed_variance
 from experiments.statistics.totals import count, group_variance
 
 # Two seeds, four reviews. Accuracies .75 and .5; means by review 1, 1, .5, 0.
@@ -160,14 +159,6 @@ def test_no_error_at_all_leaves_room_for_some(seeds: int) -> None:
     correct[:, 5] = True
     none = accuracy_interval(~correct, groups=groups)
     assert (none.low, none.high) == pytest.approx((0, 1 - movie.low))
-
-
-def test_a_shared_variance_takes_the_place_of_the_own_one() -> None:
-    totals = count(runs(3, movies(400)))
-    own = float(totals.accuracies.var(ddof=1))
-    narrow = interval(totals, shared=Pool(own, np.inf, 50))
-    assert narrow.high - narrow.low < interval(totals).high - interval(totals).low
-    assert narrow.sd == pytest.approx(np.sqrt(own))
 
 
 def test_degrees_of_freedom_at_both_ends_are_satterthwaites() -> None:
