@@ -13,13 +13,14 @@ import numpy as np
 
 from tests.recomputation.metrics import metrics
 from tests.recomputation.published import PARTS, Answers, read_answers, read_lines
-from tests.recomputation.statistics import Model, interval, letters, pairs, seed_variances
+from tests.recomputation.statistics import Model, interval, letters, pairs, ranks
 
 Row = dict[str, Any]
 _PART = {"test accuracy %": "test", "refit %": "test_refit", "val accuracy %": "val"}
 _METRIC = {"F1 %": ("f1", 100), "log loss": ("log_loss", 1), "ECE %": ("ece", 100)}
 _MEASURED = {"parameters": "parameters", "training s": "train_seconds", "p50 ms": "latency_ms_p50"}
 _UNITS = {"k": 1e3, "M": 1e6, "G": 1e9}
+_RANK = re.compile(r"(\d+)(?: \[(\d+)–(\d+)\])?, (\d+)%")
 _ACCURACY = re.compile(r"([\d.]+)(?: ± ([\d.]+))?(?: \[([\d.]+), ([\d.]+)\])?")
 
 
@@ -56,19 +57,26 @@ class Table:
                 found[name] = Model(np.stack([run.right for run in runs]), runs[0].movies)
         return found
 
+    def is_tested(self, name: str, model: Model) -> bool:
+        """Whether the model has several runs, or one that no seed changes."""
+        return len(model.runs) > 1 or name in self.steady
+
     def letters(self, part: str) -> dict[str, str]:
         """Group letters of the experiments that are tested."""
         models = self.models(part)
-        tested = [n for n, model in models.items() if len(model.runs) > 1 or n in self.steady]
+        tested = [name for name, model in models.items() if self.is_tested(name, model)]
         found = pairs(models, self.steady)
         differ = {frozenset(key) for key, pair in found.items() if pair.p_holm <= 0.05}
         return letters(tested, differ)
 
     def intervals(self, part: str) -> dict[str, tuple[float, float]]:
         """95% intervals of all accuracies."""
-        models = self.models(part)
-        seeds = seed_variances(models)
-        return {name: interval(model, *seeds[name]) for name, model in models.items()}
+        return {name: interval(model) for name, model in self.models(part).items()}
+
+    def ranks(self, part: str) -> dict[str, tuple[float, ...]]:
+        """Ranks of the experiments that are tested."""
+        models = {n: m for n, m in self.models(part).items() if self.is_tested(n, m)}
+        return ranks(models) if models else {}
 
 
 @cache
@@ -112,7 +120,8 @@ def wrong_cells(page: str, folder: Path, name: str) -> Iterator[str]:
         expected = _Expected(table, folder)
         for line in (line for line in cells if line[0].strip("`") in table.rows):
             for at, (title, cell) in enumerate(zip(heads, line, strict=True)):
-                column = f"group {heads[at - 1]}" if title == "group" else title
+                before = {"group": 1, "rank": 2}.get(title, 0)
+                column = f"{title} {heads[at - before]}" if before else title
                 if problem := expected.difference(line[0].strip("`"), column, cell.strip()):
                     yield f"{line[0]}, {column}: {problem}"
 
@@ -125,6 +134,7 @@ class _Expected:
         self.parts = {main, "test_refit"}  # those with intervals and letters
         self.letters = {part: table.letters(part) for part in self.parts}
         self.intervals = {part: table.intervals(part) for part in self.parts}
+        self.ranks = {part: table.ranks(part) for part in self.parts}
         self.looks, self.trials = _looks(folder), _trials(folder)
 
     def difference(self, name: str, column: str, cell: str) -> str:
@@ -137,6 +147,10 @@ class _Expected:
         if column.startswith("group "):
             part = _PART[column.removeprefix("group ")]
             return _unequal(cell, self.letters[part].get(name, "–"))
+        if column.startswith("rank "):
+            return _other_rank(cell, self.ranks[_PART[column.removeprefix("rank ")]].get(name))
+        if column == "track":
+            return _unequal(cell, " / ".join(dict.fromkeys(row["track"] for row in rows)))
         if column in _PART:
             return self._accuracy(name, _PART[column], cell)
         if column in ("looks", "trials"):
@@ -177,6 +191,16 @@ def _far(cell: str, values: Sequence[float | None]) -> str:
         last = min(last, 10.0 ** (np.floor(np.log10(np.mean(known))) - 2))
     close = abs(float(digits) * unit - np.mean(known)) <= last * (0.5 + 1e-6)
     return "" if close else f"is {cell}, not {np.mean(known)}"
+
+
+def _other_rank(cell: str, expected: tuple[float, ...] | None) -> str:
+    """Say that a rank is another one, or that its interval and chance are not about the same."""
+    if expected is None or not (match := _RANK.fullmatch(cell)):
+        return _unequal(cell, "–") if expected is None else f"is {cell!r}"
+    rank, low, high, chance = match.groups()
+    ends = np.array([float(low or rank), float(high or rank)])
+    close = (abs(ends - expected[1:3]) <= 1).all() and abs(float(chance) / 100 - expected[3]) < 0.05
+    return "" if int(rank) == expected[0] and close else f"is {cell!r}, not {expected}"
 
 
 def _looks(folder: Path) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Intervals, pairs and letters, from docs/statistics.md."""
+"""Intervals, pairs, letters and ranks, from docs/statistics.md."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class Model:
     """An experiment: right answers bool[S, N] of S runs, and the movie of each review."""
 
     def __init__(self, right: NDArray[np.bool_], movies: NDArray[np.int64]) -> None:
-        _, place, sizes = np.unique(movies, return_inverse=True, return_counts=True)
-        self.reviews, self.movies = right.shape[1], len(sizes)
+        _, place, self.sizes = np.unique(movies, return_inverse=True, return_counts=True)
+        self.reviews, self.movies = right.shape[1], len(self.sizes)
         self.right = np.stack([np.bincount(place, run) for run in right])
         self.runs = right.mean(axis=1)
-        by_run = self.right - np.outer(self.runs, sizes)
+        by_run = self.right - np.outer(self.runs, self.sizes)
         self.d = by_run.mean(axis=0)
         self.alone = right.mean(axis=0).var(ddof=1) / self.reviews
         self.rest = 0.0
@@ -51,7 +51,7 @@ class Pair:
 
 
 def seed_variances(models: Mapping[str, Model]) -> dict[str, tuple[float, float]]:
-    """Variance of each mean accuracy over seeds, with its degrees of freedom."""
+    """Variance of each mean accuracy over seeds, with its degrees of freedom, for comparisons."""
     own = {n: (float(m.runs.var(ddof=1)), len(m.runs) - 1.0) for n, m in models.items() if m.varies}
     found = dict.fromkeys(models, (0.0, np.inf))
     s2, d = np.array(list(own.values())).reshape(-1, 2).T
@@ -78,9 +78,12 @@ def seed_variances(models: Mapping[str, Model]) -> dict[str, tuple[float, float]
     return found
 
 
-def interval(model: Model, seeds: float, seeds_freedom: float) -> tuple[float, float]:
+def interval(model: Model) -> tuple[float, float]:
     """95% interval of an accuracy."""
     mean, reviews, movies = model.mean, model.reviews, model.movies
+    seeds, seeds_freedom = 0.0, np.inf
+    if model.varies:
+        seeds, seeds_freedom = model.runs.var(ddof=1) / len(model.runs), len(model.runs) - 1
     by_movie = max(model.factor * (model.d**2).sum() / reviews**2 - model.rest, 0)
     errors = min(mean, 1 - mean) * reviews
     by_movie = (errors * by_movie + reviews / movies * model.alone) / (errors + 1)
@@ -145,6 +148,25 @@ def sign_flip(d: NDArray[np.float64]) -> float:
         chances, largest = np.convolve(chances, swaps), largest + size * number
     sums = np.arange(-largest, largest + 1)
     return float(chances[np.abs(sums) >= abs(d.sum())].sum())
+
+
+def ranks(models: Mapping[str, Model], draws: int = 4000) -> dict[str, tuple[float, ...]]:
+    """Rank, the ends of its 95% interval, and the chance of being first: drawn anew, so roughly."""
+    generator = np.random.default_rng(17)
+    some = next(iter(models.values()))
+    weights = generator.multinomial(some.movies, np.full(some.movies, 1 / some.movies), draws)
+    drawn, seeds = np.empty((draws, len(models))), seed_variances(models)
+    for at, (name, model) in enumerate(models.items()):
+        variance, freedom = seeds[name]
+        noise = generator.standard_t(min(freedom, 1e9), draws)
+        drawn[:, at] = model.mean + weights @ model.d / (weights @ some.sizes)
+        drawn[:, at] += np.sqrt(max(variance - model.rest, 0)) * noise
+    places = stats.rankdata(-drawn.round(12), "min", axis=1)
+    firsts = places == 1
+    chances = (firsts / firsts.sum(axis=1, keepdims=True)).mean(axis=0)
+    low, high = np.quantile(places, (0.025, 0.975), axis=0, method="inverted_cdf")
+    shown = stats.rankdata([-round(model.mean, 12) for model in models.values()], "min")
+    return dict(zip(models, zip(shown, low, high, chances, strict=True), strict=True))
 
 
 def letters(order: Sequence[str], differ: set[frozenset[str]]) -> dict[str, str]:

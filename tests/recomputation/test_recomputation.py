@@ -19,11 +19,10 @@ from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, write_row
 from experiments.report.readme.write import write_readme
 from experiments.statistics.intervals import interval as our_interval
 from experiments.statistics.pairwise_tests import differences
-from experiments.statistics.seeds import pool
 from experiments.statistics.totals import count
 from tests.experiments.conftest import REPOSITORY
 from tests.recomputation.page import read_tables, wrong_cells, wrong_metrics
-from tests.recomputation.statistics import Model, interval, pairs, seed_variances, sign_flip
+from tests.recomputation.statistics import Model, interval, pairs, sign_flip
 from tests.rows import make_row
 
 RESULTS = REPOSITORY / "experiments" / "results"
@@ -116,6 +115,7 @@ def test_a_made_table_of_several_seeds_is_recomputed(made: Path) -> None:
         (r", (\d\d\.)(\d)\] \| ", "high"),
         (r"\| (0\.\d\d)(\d) \|", "log loss"),
         (r"\] \|( )([ab])", "letter"),
+        (r"\| [ab]+ \|( )(\d)", "rank"),
     ],
 )
 def test_a_changed_figure_is_found(made: Path, pattern: str, change: str) -> None:
@@ -136,10 +136,9 @@ def check_unprinted(right: Right, movies: np.ndarray, steady: set[str]) -> None:
     """Compare all digits of intervals, and the p-value of every pair."""
     models = {name: Model(values, movies) for name, values in right.items()}
     totals = {name: count(values, movies) for name, values in right.items()}
-    shared, seeds = pool(totals.values()), seed_variances(models)
     for name in right:
-        ours = our_interval(totals[name], shared=shared)
-        assert (ours.low, ours.high) == pytest.approx(interval(models[name], *seeds[name]))
+        ours = our_interval(totals[name])
+        assert (ours.low, ours.high) == pytest.approx(interval(models[name]))
     found = pairs(models, steady)
     for one in differences(right, groups=movies, deterministic=steady):
         pair = found[one.first, one.second]

@@ -69,12 +69,13 @@ def _about(table: Table) -> str:
 
 def _grid(table: Table, registry: Registry) -> str:
     columns = [one for one in _COLUMNS if _is_shown(table, one[1])]
-    heads = ["experiment", "what", "seeds", *(title for title, _, _ in columns)]
+    heads = ["experiment", "what", "track", "seeds", *(title for title, _, _ in columns)]
     rules = ("---" if title in (_GROUP, _RANK) else "---:" for title, _, _ in columns)
-    lines = [heads, ["---", "---", "---", *rules]]
+    lines = [heads, ["---", "---", "---", "---", *rules]]
     for line in table.lines:
         seeds = ", ".join(map(str, line.seeds))
-        cells = [f"`{line.experiment}`", describe(line, registry), seeds]
+        track = " / ".join(dict.fromkeys(row.track for row in line.rows))
+        cells = [f"`{line.experiment}`", describe(line, registry), track, seeds]
         lines.append(cells + [cell(line, key, digits) for _, key, digits in columns])
     return markdown_grid(lines)
 
