@@ -111,11 +111,12 @@ def _how(table: Table, name: str) -> str:
     if any(len(line.seeds) > 1 for line in table.lines):
         sentences.append("Means over the seeds, ± their sample standard deviation.")
     if intervals := [line.interval for line in table.lines if line.interval]:
-        sentences.append(
-            f"In brackets the 95% interval over {interval_scope(intervals)}. Experiments that "
-            "share a letter do not differ significantly (5%, Holm-corrected over all pairs)."
-            f"{explain_untested(table)}"
-        )
+        sentences.append(f"In brackets the 95% interval over {interval_scope(intervals)}.")
+        if any(line.groups for line in table.lines):
+            sentences.append(
+                "Experiments that share a letter do not differ significantly (5%, Holm-corrected "
+                f"over all pairs).{explain_untested(table)}"
+            )
     for fact in ("Tested", "Tried on validation"):
         if text := dict(table.facts).get(fact):
             sentences.append(f"{fact}: {escape(text)}.")
