@@ -68,9 +68,7 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     assert accuracies == sorted(accuracies, reverse=True) and len(set(accuracies)) == 3
     [cnn] = [line for line in grids[0].splitlines() if "`cnn`" in line]
     what = Registry().description("cnn").rstrip(".")
-    assert (
-        cnn.startswith(f"| `cnn` | {what} | labels | 0, 1, 2 | ") and " ± " in cnn.split(" | ")[4]
-    )
+    assert cnn.startswith(f"| `cnn` | {what} | labels | 0, 1, 2 | ")
     assert cnn.count("±") == 1 and "| 2.61M | 41 | 1.6 |" in cnn
     accuracy, group = cnn.split(" | ")[4:6]
     assert re.fullmatch(r"\d\d\.\d\d ± \d+\.\d\d \[\d\d\.\d, \d\d\.\d\]", accuracy)
