@@ -1,8 +1,9 @@
 """Compact files of the predictions behind published rows.
 
 Probabilities are stored as log-odds against class 0 in 16-bit floats, ids as differences, and all
-parts go into one compressed .npz: about 100 kB for 52,500 predictions. Format 1, which older
-tables have, stored probabilities as counts of 65535ths: confident ones could not be told apart.
+parts go into one compressed .npz: about 100 kB for 52,500 predictions of two classes. Format 1,
+which older tables have, stored probabilities as counts of 65535ths: confident ones could not be
+told apart.
 """
 
 import hashlib

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 ECE_BINS = 15
-# Half a step of the 16-bit probabilities in published rows, so that a confident error costs the
-# same (at most 11.78 nats) in the log loss of a run and in that of its published row.
+# Half a step of the probabilities that older published rows were rounded to (evidence format 1), so
+# that a certain error costs the same, at most 11.78 nats, in rows of all ages.
 LOG_LOSS_FLOOR = 0.5 / 65535
 ROW_SUM_TOLERANCE = 1e-3
 Score = Callable[[NDArray[np.floating], int], NDArray[np.floating]]

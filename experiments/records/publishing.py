@@ -51,7 +51,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
     Raises:
         ResultsError: A run that failed, is not complete, was not tested, whose predictions do not
             give the metrics in its row, or whose evaluation on an official test split was not
-            logged; two runs with the same key.
+            logged; two runs with the same key; rows of a corpus that would have unequal tasks.
         ConfigError: A table or an experiment has a name that cannot be that of a file.
         OSError: As raised by the file system.
     """
@@ -92,6 +92,7 @@ def store(
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
     _check_origins([*rows.values(), *(row for row, _ in fresh.values())], path)
     replaced = [rows[key] for key in fresh if key in rows]
+    _check_tasks(path, [*(rows | {key: row for key, (row, _) in fresh.items()}).values()])
     for row, parts in fresh.values():
         add_groups(groups_file(results_dir, table), str(row.corpus_fingerprint), parts)
     _supersede(replaced, table, results_dir)
@@ -123,6 +124,19 @@ def _check_origins(rows: Iterable[Row], path: Path) -> None:
             raise ResultsError(
                 f"{path}: {row.experiment!r} would name claimed and recomputed rows, which are not "
                 "averaged; give the claimed ones another --name"
+            )
+
+
+def _check_tasks(path: Path, rows: Iterable[Row]) -> None:
+    """Refuse a table in which rows of a corpus would be of unequal tasks."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        other = first.setdefault(row.corpus, row)
+        if row.task != other.task:
+            raise ResultsError(
+                f"{path}: {other.experiment}, seed {other.seed} is of task {other.task} and "
+                f"{row.experiment}, seed {row.seed} of task {row.task}, whose splits or metrics "
+                "differ; publish rows of another task under another --table"
             )
 
 

@@ -84,7 +84,8 @@ class Row:
         energy_joules: What all cards took while the run was fitted; None without NVML.
         checkpoint_bytes: Size of all that prediction needs.
         precision: What was used, for example `32-true`.
-        tuning: `trials` (how many settings were tried) and `chosen_on` (the split).
+        tuning: `trials` (how many settings were tried, counted from the tuning log; typed by hand
+            in older rows) and `chosen_on` (the split).
         git_commit: Commit of the code; None outside a repository.
         git_dirty: Whether the code had uncommitted changes.
         versions: Version of each package that matters.

@@ -57,8 +57,8 @@ def report(
         Paths of both files.
 
     Raises:
-        ResultsError: The folder has neither rows nor started runs, or rows do not fit the schema or
-            their predictions.
+        ResultsError: The folder has neither rows nor started runs, rows do not fit the schema, or
+            runs were evaluated on different reviews.
         DataError: `root` is not a corpus.
         OSError: As raised by the file system.
     """
@@ -97,6 +97,6 @@ def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
     rows = [] if begun else read_rows(folder)
     counted = counts(rows, home)  # by the logs beside published tables
     tables = build_tables(
-        add_costs(rows, home), counted, lambda done, part: analyse_rows(done, folder, part)
+        add_costs(rows, home), counted, lambda done, parts: analyse_rows(done, folder, parts)
     )
     return tables, missing_runs(folder, rows)

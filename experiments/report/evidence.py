@@ -1,43 +1,51 @@
-"""Statistics of the rows of a table whose predictions are available."""
+"""Statistics of the rows of a table whose figures their predictions give."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.records.row import Part, Row
+from experiments.records.predictions import Predictions
+from experiments.records.row import Part, ResultsError, Row
 from experiments.records.run_files import VAL_FILE
 from experiments.report.provenance import run_folder
-from experiments.report.tables import Key
-from experiments.statistics.table import Analysis, analyse
+from experiments.report.tables import Evidence, Key
+from experiments.statistics.reading import read_run_predictions
+from experiments.statistics.table import Analysis, analyse_runs
 
 
-def analyse_rows(
-    rows: list[Row], folder: Path, part: Part
-) -> tuple[Analysis | None, list[str], frozenset[Key]]:
-    """Analyse a part of the predictions of finished rows, with notes on the rows that have none.
+def analyse_rows(rows: list[Row], folder: Path, parts: list[Part]) -> Evidence:
+    """Analyse the predictions of finished rows; rows that they do not bear out are left out.
 
     Args:
         rows: Rows of a table.
         folder: Folder that they were read from.
-        part: The part.
-
-    Returns:
-        The statistics, the notes, and the rows whose figures are unverified.
+        parts: Parts of the predictions, the most important one first.
 
     Raises:
-        ResultsError: Predictions were changed, or are of different reviews.
+        ResultsError: Runs were evaluated on different reviews.
     """
     home = folder.parent if folder.is_file() else folder
-    with_predictions, without = [], []
+    runs = list[tuple[Row, dict[Part, Predictions]]]()
+    missing, wrong = dict[Key, str](), dict[Key, str]()
     for row in rows:
-        run = run_folder(home, row)
-        if row.evidence or (run is not None and (run / VAL_FILE).is_file()):
-            with_predictions.append(row)
-        else:
-            without.append((row.experiment, row.seed))
-    analysis = analyse(with_predictions, folder, part=part)
-    names = "; ".join(f"{experiment}, seed {seed}" for experiment, seed in without)
-    notes = [f"Unverified and not shown, because their predictions are missing: {names}."]
-    if analysis and analysis.left_out:
-        notes += [f"Not in the statistics: {'; '.join(analysis.left_out)}."]
-    return analysis, notes if without else notes[1:], frozenset(without)
+        key, run = (row.experiment, row.seed), run_folder(home, row)
+        if not row.evidence and (run is None or not (run / VAL_FILE).is_file()):
+            missing[key] = f"{row.experiment}, seed {row.seed}"
+            continue
+        try:
+            runs.append((row, read_run_predictions(row, folder)))
+        except ResultsError as error:
+            # The name within the folder alone: the path would reveal the machine.
+            wrong[key] = str(error).replace(f"{home}/", "")
+    analyses = dict[Part, Analysis]()
+    for part in parts:
+        if analysis := analyse_runs(runs, folder, part=part):
+            analyses[part] = analysis
+    notes = list[str]()
+    if missing:
+        names = "; ".join(missing.values())
+        notes.append(f"Unverified and not shown, because their predictions are missing: {names}.")
+    notes += [f"Unverified and not shown: {text}." for text in wrong.values()]
+    if (main := analyses.get(parts[0])) and main.left_out:
+        notes.append(f"Not in the statistics: {'; '.join(main.left_out)}.")
+    return Evidence(analyses, tuple(notes), frozenset(missing | wrong))

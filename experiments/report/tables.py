@@ -32,8 +32,25 @@ FAMILIES = (
 )
 OTHER = "other"
 Key = tuple[str, int]  # experiment and seed
-Analyse = Callable[[list[Row], Part], tuple[Analysis | None, list[str], frozenset[Key]]]
 _PER_SEED = ("seed_everything:", "run.protocol:")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Statistics of the predictions behind rows.
+
+    Attributes:
+        analyses: Statistics of each part that has predictions.
+        notes: Sentences about rows that are not among them.
+        unverified: Rows whose predictions are missing, or do not give the figures in the row.
+    """
+
+    analyses: dict[Part, Analysis] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    unverified: frozenset[Key] = frozenset()
+
+
+Analyse = Callable[[list[Row], list[Part]], Evidence]
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,8 @@ class Line:
         ranks: Rank by the same keys; none for an experiment that is not tested.
         interval: Interval of the accuracy that the table is sorted by.
         group: Letters of the same.
-        unverified: The seeds whose predictions are missing: their metrics are not among `values`.
+        unverified: The seeds whose predictions are missing, or do not give the metrics in the row:
+            these are not among `values`.
     """
 
     experiment: str
@@ -129,7 +147,7 @@ def build_tables(
     Args:
         rows: Rows of any corpora and profiles.
         counted: Looks and trials of the experiments, if they are known.
-        analyse: Function that analyses a part of the predictions of finished rows and names those
+        analyse: Function that analyses parts of the predictions of finished rows and names those
             whose figures are unverified; without it there are no intervals.
 
     Returns:
@@ -159,16 +177,10 @@ def order_families(families: Iterable[str]) -> list[str]:
 def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
     done = [row for row in rows if row.status == "ok"]
     check_equal_settings(done)
-    analyses, left_out, unverified = dict[str, Analysis](), list[str](), frozenset[Key]()
     main = analysed_part(done)
     parts: list[Part] = [main] if main == "test_refit" else [main, "test_refit"]
-    for part in parts:
-        if analyse is None:
-            break
-        analysis, notes, unverified = analyse(done, part)
-        left_out += notes if part == main else []
-        if analysis:
-            analyses[ACCURACY[part]] = analysis
+    evidence = analyse(done, parts) if analyse else Evidence()
+    analyses = {ACCURACY[part]: found for part, found in evidence.analyses.items()}
     every = (*COLUMNS, *FURTHER, *count_columns(counted))
     columns = tuple(
         column
@@ -178,7 +190,9 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
     )
     names = sorted({row.experiment for row in done})
     lines = [
-        _line([row for row in done if row.experiment == name], columns, analyses, unverified)
+        _line(
+            [row for row in done if row.experiment == name], columns, analyses, evidence.unverified
+        )
         for name in names
     ]
     lines.sort(key=_rank)
@@ -192,7 +206,7 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
         task=first.task,
         profile=first.profile,
         facts=tuple(facts(rows, counted)),
-        notes=(*warnings(rows), *left_out),
+        notes=(*warnings(rows), *evidence.notes),
         columns=columns,
         lines=tuple(lines),
         best={column.key: _best(column, lines) for column in columns},

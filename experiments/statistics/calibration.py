@@ -51,7 +51,7 @@ def fit_temperature(labels: NDArray[np.integer], probabilities: NDArray[np.float
 
     Args:
         labels: int[N].
-        probabilities: float[N, C]; clipped from below at 1/131070, as published ones are rounded.
+        probabilities: float[N, C]; clipped from below at 1/131070, as in the log loss.
 
     Returns:
         T in 0.05..20; one of the ends if the optimum is not finite (all rows right, or all wrong).

@@ -186,9 +186,8 @@ def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
             other = seeds[row.seed]
             raise ResultsError(
                 f"{side} ({folder}): {row.experiment}, seed {row.seed} has rows for "
-                f"{other.corpus} ({other.profile}, {other.corpus_fingerprint}) and for "
-                f"{row.corpus} ({row.profile}, {row.corpus_fingerprint}); name a folder or table "
-                "of one corpus and profile"
+                f"{_source(other)} and for {_source(row)}; name a folder or table of one task, "
+                "corpus and profile"
             )
         seeds[row.seed] = row
     if not experiments:
@@ -270,6 +269,10 @@ def _settings(one: Row, two: Row) -> Iterable[str]:
 def _difference(name: str, one: Any, two: Any) -> Iterable[str]:
     if one != two:
         yield f"{name}: {one} → {two}"
+
+
+def _source(row: Row) -> str:
+    return f"{row.task or row.corpus} ({row.profile}, {row.corpus_fingerprint})"
 
 
 def _name(key: Key) -> str:

@@ -202,6 +202,11 @@ def _figures(
         predictions = read_run_predictions(row, source)[analysed_part([row])]
         test_rows = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
         ours, theirs = rows_fingerprint(test_rows), rows_fingerprint(predictions)
+        if row.task != IMDB.task:
+            raise ResultsError(
+                f"{source}: {row.experiment}, seed {row.seed} was evaluated for task {row.task}, "
+                f"this version reads {IMDB.task}; use the version of lit-sentiment that made it"
+            )
         if row.corpus_fingerprint != corpus.fingerprint or ours != theirs:
             raise ResultsError(
                 f"{source}: {row.experiment}, seed {row.seed} was tested on corpus "

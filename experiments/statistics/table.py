@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -115,23 +116,34 @@ def analyse(
         ResultsError: Predictions are missing or changed, two rows have the same experiment and
             seed, or rows were evaluated on different reviews (both fingerprints are named).
     """
-    done = sorted((r for r in rows if r.status == "ok"), key=lambda r: (r.experiment, r.seed))
+    done = [row for row in rows if row.status == "ok"]
     part = part or analysed_part(done)
+    runs = [(r, read_run_predictions(r, folder) if r.parts[part] else {}) for r in done]
+    return analyse_runs(runs, folder, level, part)
+
+
+def analyse_runs(
+    read: Iterable[tuple[Row, dict[Part, Predictions]]],
+    folder: Path,
+    level: float = 0.95,
+    part: Part = "test",
+) -> Analysis | None:
+    """Compute the statistics of comparable rows whose predictions are read; see `analyse`."""
+    runs = sorted(read, key=lambda run: (run[0].experiment, run[0].seed))
     left_out = tuple(
         f"{row.experiment}, seed {row.seed}: not tested"
-        for row in done
+        for row, _ in runs
         if part != "val" and not row.tested
     )
-    included = [row for row in done if row.parts[part]]
-    if not included:
+    runs = [(row, run) for row, run in runs if row.parts[part]]
+    if not runs:
         return None
-    for row, other in zip(included, included[1:], strict=False):
+    for (row, _), (other, _) in pairwise(runs):
         if (row.experiment, row.seed) == (other.experiment, other.seed):
             raise ResultsError(
                 f"{folder}: two rows of {row.experiment}, seed {row.seed}; analyse the rows of one "
                 "corpus and profile at a time"
             )
-    runs = [(row, read_run_predictions(row, Path(folder))) for row in included]
     check_same_reviews([(row, run[part]) for row, run in runs], part)
 
     by_name: dict[str, list[tuple[Row, dict[Part, Predictions]]]] = {}
@@ -180,16 +192,21 @@ def analyse(
 
 
 def check_same_reviews(runs: list[tuple[Row, Predictions]], part: Part) -> None:
-    """Refuse runs that were evaluated on different reviews.
+    """Refuse runs that were evaluated for different tasks or on different reviews.
 
     Raises:
-        ResultsError: Reviews, labels or corpora differ; both fingerprints are named.
+        ResultsError: Tasks, reviews, labels or corpora differ; both are named.
     """
     (row, one), *others = runs
     expected = rows_fingerprint(one)
     for other, two in others:
         fingerprint = rows_fingerprint(two)
         pair = f"{row.experiment} (seed {row.seed}) and {other.experiment} (seed {other.seed})"
+        if row.task != other.task:
+            raise ResultsError(
+                f"{pair} were evaluated for the tasks {row.task} and {other.task}, whose splits or "
+                "metrics differ; compare runs of one task"
+            )
         if len(one.ids) != len(two.ids) or expected != fingerprint:
             raise ResultsError(
                 f"{pair} were evaluated on different {part} rows: {len(one.ids):,} with "

@@ -177,6 +177,11 @@ def _test_weights(folder: Path, place: Path, row: Row, refit: bool) -> Metrics:
     if refit:
         resolved = resolved.refitted()
     untrained, data = build_and_setup(resolved)
+    if type(data).task != row.task:
+        raise DataError(
+            f"{folder} was fitted for task {row.task}, and this version evaluates "
+            f"{type(data).task}, whose splits or metrics differ; fit again"
+        )
     if data.store.meta["fingerprint"] != row.corpus_fingerprint:
         raise DataError(
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "

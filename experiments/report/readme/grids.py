@@ -75,12 +75,13 @@ def _about(table: Table) -> str:
 
 def _grid(table: Table, registry: Registry) -> str:
     columns = [one for one in _COLUMNS if _is_shown(table, one[1])]
-    heads = ["experiment", "what", "seeds", *(title for title, _, _ in columns)]
+    heads = ["experiment", "what", "track", "seeds", *(title for title, _, _ in columns)]
     rules = ("---" if title in (_GROUP, _RANK) else "---:" for title, _, _ in columns)
-    lines = [heads, ["---", "---", "---", *rules]]
+    lines = [heads, ["---", "---", "---", "---", *rules]]
     for line in table.lines:
         seeds = ", ".join(map(str, line.seeds))
-        cells = [name_cell(line), describe(line, registry), seeds]
+        track = " / ".join(dict.fromkeys(row.track for row in line.rows))
+        cells = [name_cell(line), describe(line, registry), track, seeds]
         lines.append(cells + [cell(line, key, digits) for _, key, digits in columns])
     return markdown_grid(lines)
 
@@ -116,11 +117,12 @@ def _how(table: Table, name: str) -> str:
     if any(len(line.seeds) > 1 for line in table.lines):
         sentences.append("Means over the seeds, ± their sample standard deviation.")
     if intervals := [line.interval for line in table.lines if line.interval]:
-        sentences.append(
-            f"In brackets the 95% interval over {interval_scope(intervals)}. Experiments that "
-            "share a letter do not differ significantly (5%, Holm-corrected over all pairs)."
-            f"{explain_untested(table)}"
-        )
+        sentences.append(f"In brackets the 95% interval over {interval_scope(intervals)}.")
+        if any(line.groups for line in table.lines):
+            sentences.append(
+                "Experiments that share a letter do not differ significantly (5%, Holm-corrected "
+                f"over all pairs).{explain_untested(table)}"
+            )
     for fact in ("Tested", "Tried on validation"):
         if text := dict(table.facts).get(fact):
             sentences.append(f"{fact}: {escape(text)}.")

@@ -59,7 +59,7 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
         name: Name of the published table, for errors.
 
     Raises:
-        ResultsError: No row was tested, or the rows have several corpora or profiles.
+        ResultsError: No row was tested, or the rows have several tasks, corpora or profiles.
     """
     candidates = [
         Candidate(protocol, line, value.mean)
@@ -70,11 +70,11 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
     ]
     if not candidates:
         raise ResultsError(f"table {name} has no tested row; its picture and top rows need one")
-    kinds = {(table.corpus, table.fingerprint, table.profile) for table in tables if table.lines}
+    kinds = {(one.task or one.corpus, one.fingerprint, one.profile) for one in tables if one.lines}
     if len(kinds) > 1:
-        seen = ", ".join(sorted(f"{corpus} under {profile}" for corpus, _, profile in kinds))
+        seen = ", ".join(sorted(f"{task} under {profile}" for task, _, profile in kinds))
         raise ResultsError(
-            f"table {name} has {len(kinds)} corpora or profiles ({seen}), which are not "
+            f"table {name} has {len(kinds)} tasks, corpora or profiles ({seen}), which are not "
             "comparable; its picture and top rows need a single one"
         )
     return sorted(candidates, key=lambda one: (-one.accuracy, one.line.experiment, one.protocol))
@@ -111,7 +111,7 @@ def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str)
         link: Link to the full table.
 
     Raises:
-        ResultsError: No row was tested, or the rows have several corpora or profiles.
+        ResultsError: No row was tested, or the rows have several tasks, corpora or profiles.
     """
     candidates = find_candidates(tables, name)
     chosen = select_rows(candidates)

@@ -116,5 +116,5 @@ def _read(folder: Path, name: str) -> list[Table]:
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
     rows = read_rows(path)
     return build_tables(
-        rows, counts(rows, folder), lambda done, part: analyse_rows(done, path, part)
+        rows, counts(rows, folder), lambda done, parts: analyse_rows(done, path, parts)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,9 @@ def test_its_settings_are_those_of_the_experiment_today(row: Row) -> None:
     resolved = Resolved({**settings, "seed_everything": row.seed}, words)
     assert (row.settings_hash != resolved.hash) == (row.experiment in CHANGED)
     assert row.family != "other"
+
+
+def test_the_page_names_the_rows_that_are_to_be_made_anew() -> None:
+    page = (REPOSITORY / "docs" / "results.md").read_text()
+    place = re.search(r"- Settings have changed since the rows of these.*?(?=\n- )", page, re.S)
+    assert set(re.findall("`(.*?)`", place[0] if place else "")) == CHANGED

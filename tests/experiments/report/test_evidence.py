@@ -17,9 +17,11 @@ from rich.console import Console
 from datamodules.store.corpus import Corpus, TextSplit
 from experiments.cli.main import main
 from experiments.records.plan import PlannedRun, add_to_plan, read_plan
+from experiments.records.publishing import publish, verify_published
 from experiments.records.row import ResultsError
-from experiments.records.run_files import read_row, read_rows, write_row
+from experiments.records.run_files import read_row, read_rows, write_row, write_table
 from experiments.report import read_tables, report
+from experiments.report.columns import QUALITY
 from experiments.report.comparison import intervals, pairs
 from experiments.report.missing import missing_runs
 from experiments.report.provenance import find_origin
@@ -27,6 +29,7 @@ from experiments.report.quality import by_length, confusion, errors, reliability
 from experiments.report.reviews import BRIEF, reviews
 from experiments.report.tables import Table
 from experiments.report.texts import find_texts
+from experiments.statistics.comparison import compare
 from tests.rows import make_row, make_run
 from tests.synthetic import make_benchmark
 
@@ -265,13 +268,19 @@ def test_runs_without_predictions_are_left_out_and_named(made: Path, tmp_path: P
         "Unverified and not shown, because their predictions are missing: experiment_02, seed 1."
         in table.notes
     )
-    # What was changed is not left out but refused.
+    # What was changed is left out alike, and named with its file.
     shutil.copy(
         copy / "experiment_01" / "seed-0" / "predictions.parquet",
         copy / "experiment_01" / "seed-1" / "predictions.parquet",
     )
+    [table], _ = read_tables(copy)
+    assert table.analysis and table.analysis.seeds["experiment_01"] == (0,)
+    [note] = [note for note in table.notes if "experiment_01" in note]
+    assert note.startswith(
+        "Unverified and not shown: experiment_01/seed-1/predictions.parquet: its checksum is "
+    )
     with pytest.raises(ResultsError, match=r"experiment_01/seed-1/predictions.parquet: its check"):
-        read_tables(copy)
+        compare(copy, made)
 
 
 def test_figures_that_nothing_bears_out_are_unverified_and_not_shown(
@@ -296,17 +305,53 @@ def test_figures_that_nothing_bears_out_are_unverified_and_not_shown(
         assert "Unverified" in text and "cnn, seed 0" in text
 
 
-@pytest.mark.parametrize("name", ["accuracy", "f1", "auroc", "ece"])
-@pytest.mark.parametrize("part", ["val", "test"])
-def test_figures_that_predictions_do_not_give_are_refused(
+@pytest.mark.parametrize("name", ["accuracy", "f1", "auroc", "log_loss", "ece", "n"])
+@pytest.mark.parametrize("part", ["val", "test", "test_refit"])
+def test_figures_that_predictions_do_not_give_are_unverified_and_not_shown(
     part: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = make_run(tmp_path / "b")
+    """The report has the other rows as usual, and says which file does not bear out which row."""
+    folder = tmp_path / "b"
+    run = make_run(folder, data=3, experiment="gru", protocol="refit")
+    make_run(folder, experiment="cnn", protocol="refit")
     row = read_row(run)
-    better = dataclasses.replace(getattr(row, part), **{name: 0.4321})
+    value: float = 432 if name == "n" else 0.4321
+    better = dataclasses.replace(getattr(row, part), **{name: value})
     write_row(run, dataclasses.replace(row, **{part: better}))
-    assert main(["report", str(tmp_path / "b")]) == 1
-    assert f"predictions.parquet: {name} is 0.4321 and" in capsys.readouterr().err
+    assert main(["report", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    [table], _ = read_tables(folder)
+    lines = {line.experiment: line for line in table.lines}
+    quality = [lines["gru"].values[key] for key in QUALITY]
+    assert quality == [None] * len(QUALITY) and not lines["gru"].intervals
+    assert lines["gru"].unverified == (0,) and lines["gru"].values["train_seconds"]
+    assert all(lines["cnn"].values[key] for key in QUALITY) and lines["cnn"].interval
+    place = "refit/" if part == "test_refit" else "val_" if part == "val" else ""
+    file = f"gru/seed-0/{place}predictions.parquet"
+    for text in (shown, *((folder / f"report.{kind}").read_text() for kind in ("md", "html"))):
+        words = " ".join(text.replace("\\", "").split())
+        assert f"Unverified and not shown: {file}: " in words
+        assert f"{folder}/gru" not in words
+    with pytest.raises(ResultsError, match=file):
+        publish([run], "t", tmp_path / "published")
+    with pytest.raises(ResultsError, match=file):
+        compare(folder, folder)
+
+
+def test_a_published_row_that_its_evidence_does_not_give_is_unverified(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "b", data=at, experiment=name) for at, name in enumerate("ab")]
+    published = tmp_path / "published"
+    publish(runs, "t", published)
+    rows = read_rows(published)
+    assert rows[0].test
+    better = dataclasses.replace(rows[0].test, accuracy=0.9999)
+    write_table(published / "t.jsonl", [dataclasses.replace(rows[0], test=better), rows[1]])
+    [table], _ = read_tables(published)
+    assert {line.experiment: line.unverified for line in table.lines} == {"a": (0,), "b": ()}
+    [note] = [note for note in table.notes if note.startswith("Unverified")]
+    assert note.startswith("Unverified and not shown: t/a-seed-0.npz: test accuracy is 0.9999 and")
+    with pytest.raises(ResultsError, match="test accuracy is 0.9999"):
+        verify_published(published)
 
 
 @pytest.mark.slow

@@ -91,7 +91,7 @@ def published() -> list[Table]:
     """The tables of this repository."""
     path = REPOSITORY / "experiments" / "results" / "imdb.jsonl"
     rows, log = read_rows(path), counts(read_rows(path), path.parent)
-    return build_tables(rows, log, lambda done, part: analyse_rows(done, path, part))
+    return build_tables(rows, log, lambda done, parts: analyse_rows(done, path, parts))
 
 
 def parsed(svg: str) -> ElementTree.Element:

@@ -63,19 +63,19 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
     grids = [block for block in text.split("\n\n") if block.startswith("| experiment")]
     assert len(grids) == 1  # both protocols side by side
     names = [line.split(" | ")[0] for line in grids[0].splitlines()[2:]]
-    accuracies = [float(line.split(" | ")[3].split(" ")[0]) for line in grids[0].splitlines()[2:]]
+    accuracies = [float(line.split(" | ")[4].split(" ")[0]) for line in grids[0].splitlines()[2:]]
     assert sorted(names) == ["| `bag`", "| `cnn`", "| `gone_now`"]
     assert accuracies == sorted(accuracies, reverse=True) and len(set(accuracies)) == 3
     [cnn] = [line for line in grids[0].splitlines() if "`cnn`" in line]
     what = Registry().description("cnn").rstrip(".")
-    assert cnn.startswith(f"| `cnn` | {what} | 0, 1, 2 | ") and " ± " in cnn.split(" | ")[3]
+    assert cnn.startswith(f"| `cnn` | {what} | labels | 0, 1, 2 | ")
     assert cnn.count("±") == 1 and "| 2.61M | 41 | 1.6 |" in cnn
-    accuracy, group = cnn.split(" | ")[3:5]
+    accuracy, group = cnn.split(" | ")[4:6]
     assert re.fullmatch(r"\d\d\.\d\d ± \d+\.\d\d \[\d\d\.\d, \d\d\.\d\]", accuracy)
     assert group == "a"
     # One seed of a model that draws: no letter, and the reason below the table.
-    assert all(line.split(" | ")[4] == "–" for line in grids[0].splitlines() if "| 0 |" in line)
-    assert "| `gone_now` | CNN | 0 |" in grids[0]  # no experiment of this name any more
+    assert all(line.split(" | ")[5] == "–" for line in grids[0].splitlines() if "| 0 |" in line)
+    assert "| `gone_now` | CNN | labels | 0 |" in grids[0]  # no experiment of this name any more
     words = " ".join(text.split())
     assert "Protocols: holdout: trained on the train part" in words and "; refit: every" in words
     command = "lit-sentiment benchmark NAME --profile full --root DIR --seeds"

@@ -20,7 +20,14 @@ from experiments.report.costs import costs, place_names
 from experiments.report.curves import curves
 from experiments.report.markdown import render_markdown
 from experiments.report.pareto import pareto_front
-from experiments.report.tables import FAMILIES, Table, build_tables, order_families, statistic
+from experiments.report.tables import (
+    FAMILIES,
+    Evidence,
+    Table,
+    build_tables,
+    order_families,
+    statistic,
+)
 from experiments.report.terminal import compact, print_tables
 from tests.rows import make_metrics, make_row, make_run
 
@@ -294,7 +301,7 @@ class Page(HTMLParser):
 @pytest.fixture
 def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # The rows have no predictions; their figures are taken for verified.
-    monkeypatch.setattr("experiments.report.analyse_rows", lambda *_: (None, [], frozenset()))
+    monkeypatch.setattr("experiments.report.analyse_rows", lambda *_: Evidence())
     rows = rows_of("cnn", [0.9, 0.8]) + rows_of("bag", [0.88], train_seconds=3.0)
     rows.append(make_row(experiment="fit", test=None))
     rows.append(

@@ -78,7 +78,7 @@ def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyP
     module = SmallIMDB(root=str(root))
     module.prepare_data()
     labels = np.repeat([0, 1], 20)
-    given = {"corpus": "imdb", "corpus_fingerprint": module.fingerprint}
+    given = {"corpus": "imdb", "task": "imdb-v1", "corpus_fingerprint": module.fingerprint}
     made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, **given)
     votes = audit(tmp_path, {"test/neg/0_2": (0, 5, 0, 0), "test/neg/1_2": (0, 0, 5, 0)})
     [file] = subsets.write_subsets(tmp_path / "runs", str(root), votes)
@@ -101,8 +101,11 @@ def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyP
         not in subsets.write_subsets(tmp_path / "runs", str(root), None)[0].read_text()
     )
 
+    made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, **given | {"task": "imdb-v0"})
+    with pytest.raises(ResultsError, match="for task imdb-v0, this version reads imdb-v1; use"):
+        subsets.write_subsets(tmp_path / "runs", str(root), None)
     made_run(
-        tmp_path / "runs", "cnn", 0.9, labels=labels, corpus="imdb", corpus_fingerprint="feed" * 4
+        tmp_path / "runs", "cnn", 0.9, labels=labels, **given | {"corpus_fingerprint": "feed" * 4}
     )
     with pytest.raises(
         ResultsError, match="was tested on corpus feedfeedfeedfeed .*, this corpus is "
