@@ -38,12 +38,13 @@ def make_view(
     labels: Sequence[int],
     vocab_size: int,
     vectors: np.ndarray | None = None,
+    characters: bool = False,
 ) -> TrainView:
-    """Training side of a corpus of these rows."""
+    """Training side of a corpus of these rows, whose tokens are words, or letters and marks."""
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     values = np.concatenate([np.asarray(row, dtype=np.int32) for row in rows])
     return TrainView(
-        vocabulary=[f"w{number}" for number in range(vocab_size)],
+        vocabulary=[("a!"[n % 3 == 0] if characters else f"w{n}") for n in range(vocab_size)],
         tokens=Ragged(values, offsets),
         labels=np.asarray(labels),
         unlabelled=None,

@@ -96,7 +96,8 @@ def _migrated(data: dict[str, Any], source: str) -> dict[str, Any]:
             raise ResultsError(f"{source}: unknown field {later[0]!r} of schema {before}. {REMEDY}")
         data = data | fields
     if before < 3:
-        data["track"] = track_of(data["config"])
+        config = data.get("config")
+        data["track"] = track_of(config if isinstance(config, dict) else {})
         data["task"] = _TASKS.get(str(data.get("corpus")))
         if data.get("protocol") == "refit":  # such a run tested its second fit alone
             data |= {"test": None, "test_refit": data.get("test")}

@@ -14,6 +14,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from datamodules.tokenizers import CharacterTokenizer
 from datamodules.vectors.word2vec import Word2Vec
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
@@ -61,7 +62,8 @@ def _built(registry: Registry, experiment: str) -> LitClassifier:
     many = random_rows([20] * 60, VOCAB, seed=1)
     vectors = np.random.default_rng(2).normal(size=(VOCAB, 8)).astype(np.float32)
     given = vectors if isinstance(model, WordVectorEstimator) else None
-    model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB, given))
+    characters = "CharacterTokenizer" in str(settings["data"])
+    model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB, given, characters))
     return model.eval()
 
 
@@ -178,8 +180,13 @@ def test_predicts_the_same_after_saving_and_loading(
 ) -> None:
     model = build(registry, experiment).train()
     vectors = Word2Vec(8, min_count=1) if isinstance(model, WordVectorEstimator) else None
+    characters = "CharacterTokenizer" in str(registry.settings(experiment)["data"])
     data = ToyData(
-        classes=CLASSES, vocab_size=VOCAB, vectors=vectors, cache_dir=str(tmp_path / "cache")
+        classes=CLASSES,
+        tokenizer=CharacterTokenizer() if characters else None,
+        vocab_size=VOCAB,
+        vectors=vectors,
+        cache_dir=str(tmp_path / "cache"),
     )
     trainer = L.Trainer(
         max_epochs=1,
@@ -193,7 +200,8 @@ def test_predicts_the_same_after_saving_and_loading(
     trainer.fit(model, datamodule=data)
     model.save(tmp_path)
     loaded = type(model).load(tmp_path)
-    batch = make_batch(ROWS)
+    # The toy texts have fewer characters than words.
+    batch = make_batch([[token % 20 for token in row] for row in ROWS] if characters else ROWS)
     assert torch.equal(
         model.eval().predict_step(batch).probabilities, loaded.predict_step(batch).probabilities
     )

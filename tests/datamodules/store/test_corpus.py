@@ -174,5 +174,5 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 def test_a_split_needs_a_label_and_a_key_for_every_text() -> None:
     with pytest.raises(ValueError, match="2 texts and 1 labels; give one for each text"):
         TextSplit(["a", "b"], np.array([0]), ["x", "y"])
-    with pytest.raises(ValueError, match="2 texts and 1 groups; give one group per text"):
+    with pytest.raises(ValueError, match="2 texts and 1 groups; give one for each text"):
         TextSplit(["a", "b"], np.array([0, 1]), ["x", "y"], np.array([0]))

@@ -32,7 +32,7 @@ def test_places_do_not_change_it(word: str) -> None:
     "word",
     [
         *("--model.dropout=0.1", "--data.validation_fraction=0.2", "--trainer.max_epochs=9"),
-        *("--seed_everything=1", "--run.protocol=refit", "--model.weight_averaging=ema"),
+        *("--seed_everything=1", "--run.protocol=refit", "--model.weight_averaging=asgd"),
         *("--data.train_window=9", "--data.vectors.text=train+unlabelled"),
     ],
 )

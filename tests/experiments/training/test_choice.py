@@ -253,18 +253,19 @@ def test_latency_is_at_least_the_sleep_of_the_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", ["holdout", "refit"])
 @pytest.mark.parametrize("test", [True, False])
-def test_each_part_is_predicted_once(
+def test_each_part_is_predicted_once_by_each_weights_that_are_tested(
     test: bool, protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = []
 
-    def watched(trainer: Any, model: LitClassifier, loader: TextLoader) -> Any:
+    def watched(trainer: Any, model: LitClassifier, loader: TextLoader, groups: Any) -> Any:
         parts.append(loader.dataset.rows.tolist())  # type: ignore[attr-defined]
-        return predict(trainer, model, loader)
+        return predict(trainer, model, loader, groups)
 
     monkeypatch.setattr(run, "predict", watched)
     monkeypatch.setattr(outcome, "throughput", lambda *words: (1.0, 1))
     monkeypatch.setattr(outcome, "latency", lambda *words: np.ones(1))
     words = (f"--run.protocol={protocol}",)
     execute(dataclasses.replace(scripted(tmp_path / "run", *words), test=test))
-    assert parts == [list(VALIDATION_ROWS), *([list(range(ROWS // 2))] if test else [])]
+    times = {"holdout": 1, "refit": 2}[protocol] if test else 0
+    assert parts == [list(VALIDATION_ROWS), *[list(range(ROWS // 2))] * times]
