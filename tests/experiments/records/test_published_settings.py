@@ -46,4 +46,5 @@ def test_its_settings_are_those_of_the_experiment_today(row: Row) -> None:
 def test_the_page_names_the_rows_that_are_to_be_made_anew() -> None:
     page = (REPOSITORY / "docs" / "results.md").read_text()
     place = re.search(r"- Settings have changed since the rows of these.*?(?=\n- )", page, re.S)
-    assert set(re.findall("`(.*?)`", place[0] if place else "")) == CHANGED
+    named = set(re.findall("`(.*?)`", place[0] if place else ""))
+    assert named == CHANGED, "name them under `What to be careful about` in docs/results.md"
