@@ -44,6 +44,7 @@ def test_type_checkers_see_the_same_names() -> None:
     assert imported == lit_models._MODULE_OF
 
 
+@pytest.mark.slow
 def test_an_architecture_needs_no_other_import() -> None:
     code = (
         "from lit_models import LitClassifier, Recurrent, WordEmbedding, masked_max\n"

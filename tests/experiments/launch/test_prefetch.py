@@ -29,6 +29,7 @@ def closed_port() -> int:
         return port
 
 
+@pytest.mark.slow
 def test_weights_are_fetched_once_and_runs_need_no_hub(tmp_path: Path) -> None:
     places = {"LIT_SENTIMENT_CACHE": str(tmp_path / "cache"), "HF_HOME": str(tmp_path / "hf")}
     port = closed_port()  # where the hub is to be reached, for a while

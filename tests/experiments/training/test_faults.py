@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from experiments.records.atomic import remove_leftovers
 from experiments.records.run_files import read_row
@@ -17,6 +18,7 @@ from tests.experiments.conftest import REPOSITORY, TOY, Command
 from tests.experiments.launch.test_local import SLEEPY
 
 
+@pytest.mark.slow
 def test_a_wandb_process_that_is_killed_costs_no_row(tmp_path: Path) -> None:
     (tmp_path / "sleepy.py").write_text(SLEEPY)
     (tmp_path / "sleepy_a.yaml").write_text("# Sleepy.\nmodel: {class_path: sleepy.Sleepy}\n")

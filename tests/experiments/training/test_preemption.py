@@ -228,6 +228,7 @@ def joined(files: list[Path]) -> dict[tuple[str, int], float]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_the_tracked_segments_of_a_cut_run_join_into_the_uncut_history(
     number: int, tmp_path: Path

@@ -76,6 +76,7 @@ def two_processes(
     return json.loads((folder / "results.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sparse", "dense", "sum", "again"])
 def test_two_processes_compute_what_one_does(
     name: str, two_processes: dict[str, Any], tmp_path: Path
@@ -105,6 +106,7 @@ def test_the_last_batch_is_one_that_two_processes_cannot_halve(tmp_path: Path) -
     assert len(sizes) == STEPS and sizes[0] == 3  # otherwise the weighted mean is not tested
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_rank_stops_all_at_one_step_and_the_run_resumes_bit_for_bit(
     two_processes: dict[str, Any],
 ) -> None:
@@ -204,6 +206,7 @@ def test_what_one_process_cannot_start_is_refused(
         pass
 
 
+@pytest.mark.slow
 def test_an_estimator_on_several_processes_is_refused(two_processes: dict[str, Any]) -> None:
     expected = "TfidfLogReg fits on one process, not 2; run it with --trainer.devices 1"
     assert two_processes["estimator"] == expected
