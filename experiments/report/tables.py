@@ -134,6 +134,16 @@ class Table:
         return next((key for key in ACCURACY.values() if key in self.analyses), None)
 
     @property
+    def intervals(self) -> list[Interval]:
+        """Intervals of all accuracies."""
+        return [interval for line in self.lines for interval in line.intervals.values()]
+
+    @property
+    def untested(self) -> bool:
+        """Whether an accuracy has no letter, because it is of one seed of a model that draws."""
+        return any(analysis.untested for analysis in self.analyses.values())
+
+    @property
     def title(self) -> str:
         """Name of the table: task or corpus, and profile."""
         return f"{self.task or self.corpus}, profile {self.profile}"
