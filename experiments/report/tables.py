@@ -94,13 +94,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Comparable experiments: the same corpus fingerprint, task and profile.
+    """Comparable experiments: the same corpus fingerprint, task, profile and kind of rows.
 
     Attributes:
         corpus: Name of the corpus.
         fingerprint: Fingerprint of the corpus; None if every run ended before reading it.
         task: Name and version of the evaluation; None for a user's own corpus.
         profile: For example `quick`.
+        variant: What else sets the rows apart, such as `without robustness` or `cross-validated`.
         facts: Name and text of facts about the whole table: corpus, machine, versions, …
         notes: Warnings: on the corpus, the profile, different machines.
         columns: The measured columns.
@@ -115,6 +116,7 @@ class Table:
     fingerprint: str | None
     task: str | None
     profile: str
+    variant: str
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     columns: tuple[Column, ...]
@@ -145,8 +147,9 @@ class Table:
 
     @property
     def title(self) -> str:
-        """Name of the table: task or corpus, and profile."""
-        return f"{self.task or self.corpus}, profile {self.profile}"
+        """Name of the table: task or corpus, profile and variant."""
+        variant = f", {self.variant}" if self.variant else ""
+        return f"{self.task or self.corpus}, profile {self.profile}{variant}"
 
 
 def build_tables(
@@ -161,7 +164,7 @@ def build_tables(
             whose figures are unverified; without it there are no intervals.
 
     Returns:
-        A table for each (corpus fingerprint, task, profile). A run that ended before reading the
+        A table for each (corpus fingerprint, task, profile, variant). A run that ended before reading the
         corpus is in the first table of its corpus name and profile.
 
     Raises:
@@ -169,12 +172,18 @@ def build_tables(
     """
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.corpus_fingerprint is None):
-        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task)
+        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task, _variant(row))
         if row.corpus_fingerprint is None:
             key = next((known for known in groups if known[:2] == key[:2]), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
     return [_table(group, counted or {}, analyse) for _, group in ordered]
+
+
+def _variant(row: Row) -> str:
+    """Name what was learnt from or validated on other rows than a plain run."""
+    names = [f"without {row.excluded}"] if row.excluded else []
+    return ", ".join([*names, "cross-validated"] if row.cross_validated else names)
 
 
 def order_families(families: Iterable[str]) -> list[str]:
@@ -215,6 +224,7 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
         fingerprint=first.corpus_fingerprint,
         task=first.task,
         profile=first.profile,
+        variant=_variant(first),
         facts=tuple(facts(rows, counted)),
         notes=(*warnings(rows), *evidence.notes),
         columns=columns,

@@ -74,9 +74,9 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
     ]
     if not candidates:
         raise ResultsError(f"table {name} has no tested row; its picture and top rows need one")
-    kinds = {(one.task or one.corpus, one.fingerprint, one.profile) for one in tables if one.lines}
+    kinds = {(table.title, table.fingerprint) for table in tables if table.lines}
     if len(kinds) > 1:
-        seen = ", ".join(sorted(f"{task} under {profile}" for task, _, profile in kinds))
+        seen = "; ".join(sorted(title for title, _ in kinds))
         raise ResultsError(
             f"table {name} has {len(kinds)} tasks, corpora or profiles ({seen}), which are not "
             "comparable; its picture and top rows need a single one"

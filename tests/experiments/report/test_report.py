@@ -105,14 +105,21 @@ def test_what_may_not_be_compared_stands_apart() -> None:
         make_row(experiment="c", profile="full"),
         make_row(experiment="d", corpus_fingerprint="f" * 16),
         make_row(experiment="e"),
+        make_row(experiment="a", excluded="robustness"),
+        make_row(experiment="g", protocol="folds", test=None),
         make_row(experiment="f", status="failed", reason="crash", corpus_fingerprint=None),
     ]
     groups = {
         frozenset(line.experiment for line in table.lines): len(table.without_result)
         for table in build_tables(rows)
     }
+    assert {table.variant for table in build_tables(rows)} == {
+        *("", "without robustness", "cross-validated")
+    }
     assert groups == {
         frozenset("ae"): 1,
+        frozenset("a"): 0,
+        frozenset("g"): 0,
         frozenset("b"): 0,
         frozenset("c"): 0,
         frozenset("d"): 0,
