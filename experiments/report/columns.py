@@ -83,9 +83,7 @@ COLUMNS = (
     Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
     Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
     Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
-    Column(
-        "refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"
-    ),
+    Column("refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"),
     Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
     Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
     Column("train_seconds", "Training", "s", _field("train_seconds"), 1, "low"),

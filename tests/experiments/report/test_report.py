@@ -178,6 +178,21 @@ def test_terminal_table_fits_100_columns() -> None:
     assert "glove, seed 0: skipped: no vectors" in text
 
 
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_terminal_leaves_out_columns_and_cuts_none(width: int) -> None:
+    rows = [
+        make_row(experiment=name, seed=seed, protocol="refit", test_refit=make_metrics(accuracy=a))
+        for name in ("hierarchical_attention", "nb_bag")
+        for seed, a in enumerate((0.90, 0.89))
+    ]
+    console = Console(width=width, file=io.StringIO())
+    print_tables(console, build_tables(rows))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text and "nb_bag " in text
+    assert "89.50 ± 0.71" in text and "88.12 ± 0.00" in text
+    assert max(map(len, text.splitlines())) <= width
+
+
 def test_terminal_shows_runs_that_all_failed() -> None:
     assert "cnn, seed 0: failed: crash" in printed([make_row(status="failed", reason="crash")])
 
