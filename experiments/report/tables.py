@@ -20,7 +20,7 @@ from experiments.report.columns import (
     count_columns,
     statistic,
 )
-from experiments.report.facts import CLAIMED, facts, warnings
+from experiments.report.facts import CLAIMED, describe_variant, facts, warnings
 from experiments.statistics.intervals import Interval
 from experiments.statistics.ranks import Rank
 from experiments.statistics.table import Analysis, analysed_part
@@ -108,8 +108,7 @@ class Table:
         lines: Lines by falling test accuracy; those without one at the end, by validation accuracy.
         best: Experiments with the best shown value by column key; empty for a single experiment.
         without_result: Failed and skipped runs.
-        analyses: Statistics of the predictions by the column of their accuracy; none if
-            predictions are not available.
+        analyses: Statistics of the predictions that there are, by the column of their accuracy.
     """
 
     corpus: str
@@ -138,7 +137,7 @@ class Table:
     @property
     def intervals(self) -> list[Interval]:
         """Intervals of all accuracies."""
-        return [interval for line in self.lines for interval in line.intervals.values()]
+        return [one for line in self.lines for one in line.intervals.values()]
 
     @property
     def untested(self) -> bool:
@@ -148,8 +147,8 @@ class Table:
     @property
     def title(self) -> str:
         """Name of the table: task or corpus, profile and variant."""
-        variant = f", {self.variant}" if self.variant else ""
-        return f"{self.task or self.corpus}, profile {self.profile}{variant}"
+        parts = (self.task or self.corpus, f"profile {self.profile}", self.variant)
+        return ", ".join(part for part in parts if part)
 
 
 def build_tables(
@@ -160,30 +159,22 @@ def build_tables(
     Args:
         rows: Rows of any corpora and profiles.
         counted: Looks and trials of the experiments, if they are known.
-        analyse: Function that analyses parts of the predictions of finished rows and names those
-            whose figures are unverified; without it there are no intervals.
+        analyse: Analyses the predictions of finished rows; without it there are no intervals.
 
     Returns:
-        A table for each (corpus fingerprint, task, profile, variant). A run that ended before reading the
-        corpus is in the first table of its corpus name and profile.
+        A table for each (corpus, task, profile, variant). Runs without a corpus are in the first.
 
     Raises:
         ResultsError: The seeds of an experiment have unequal settings.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.corpus_fingerprint is None):
-        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task, _variant(row))
+        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task, describe_variant(row))
         if row.corpus_fingerprint is None:
             key = next((known for known in groups if known[:2] == key[:2]), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
     return [_table(group, counted or {}, analyse) for _, group in ordered]
-
-
-def _variant(row: Row) -> str:
-    """Name what was learnt from or validated on other rows than a plain run."""
-    names = [f"without {row.excluded}"] if row.excluded else []
-    return ", ".join([*names, "cross-validated"] if row.cross_validated else names)
 
 
 def order_families(families: Iterable[str]) -> list[str]:
@@ -224,7 +215,7 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
         fingerprint=first.corpus_fingerprint,
         task=first.task,
         profile=first.profile,
-        variant=_variant(first),
+        variant=describe_variant(first),
         facts=tuple(facts(rows, counted)),
         notes=(*warnings(rows), *evidence.notes),
         columns=columns,
