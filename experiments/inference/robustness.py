@@ -100,6 +100,8 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     name = f"{row.experiment}, seed {row.seed}"
     if row.status != "ok":
         raise UnsuitableRun(f"{name} {row.status}: {row.reason}")
+    if row.cross_validated:
+        raise UnsuitableRun(f"{name} was cross-validated, and its models were not kept")
     data = Resolved.of_run(folder).build()[1]
     if not isinstance(data, IMDB) or row.excluded != "robustness":
         raise UnsuitableRun(

@@ -68,6 +68,13 @@ def write_evidence(path: Path, parts: Mapping[Part, Predictions]) -> Evidence:
     Raises:
         OSError: As raised by the file system.
     """
+    evidence, content = encode(parts)
+    replace_bytes(path, content)
+    return evidence
+
+
+def encode(parts: Mapping[Part, Predictions]) -> tuple[Evidence, bytes]:
+    """Predictions of all parts as they will be read back, and the content of their file."""
     arrays: dict[str, NDArray] = {"format": np.array(FORMAT)}
     for part, predictions in parts.items():
         rows = predictions.in_id_order()
@@ -79,8 +86,7 @@ def write_evidence(path: Path, parts: Mapping[Part, Predictions]) -> Evidence:
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    replace_bytes(path, buffer.getvalue())
-    return evidence
+    return evidence, buffer.getvalue()
 
 
 def read_evidence(path: Path, checksum: str | None = None) -> Evidence:

@@ -10,7 +10,7 @@ from typing import Any
 from experiments.config.names import check_name
 from experiments.records import test_log
 from experiments.records.atomic import replace_bytes
-from experiments.records.evidence import Evidence, read_evidence, write_evidence
+from experiments.records.evidence import Evidence, encode, read_evidence, write_evidence
 from experiments.records.groups import add_groups, groups_file, with_groups
 from experiments.records.logs import LOG_FILES
 from experiments.records.metrics import Metrics, evaluate, older_auroc
@@ -91,24 +91,29 @@ def store(
     path = results_dir / f"{table}.jsonl"
     rows = {key_of(row): row for row in (read_table(path) if path.is_file() else [])}
     _check_origins([*rows.values(), *(row for row, _ in fresh.values())], path)
-    replaced = [rows[key] for key in fresh if key in rows]
     _check_tasks(path, [*(rows | {key: row for key, (row, _) in fresh.items()}).values()])
     for row, parts in fresh.values():
         add_groups(groups_file(results_dir, table), str(row.corpus_fingerprint), parts)
-    _supersede(replaced, table, results_dir)
+    published, files = dict[tuple, Row](), dict[str, dict[Part, Predictions]]()
     taken = {row.evidence.file for key, row in rows.items() if row.evidence and key not in fresh}
     for key, (row, parts) in fresh.items():
         name = f"{table}/{row.experiment}-seed-{row.seed}.npz"
         if name in taken:  # the same experiment under another corpus or profile
             extra = re.sub(r"[^\w.+-]", "_", f"{row.profile}-{row.corpus}")
             name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
-        evidence = write_evidence(results_dir / name, parts)
+        evidence, _ = encode(parts)
+        files[name] = parts
         clean = row_from_dict(strip_paths(row_to_dict(row)), path.name)
-        rows[key] = dataclasses.replace(
+        published[key] = dataclasses.replace(
             clean.with_parts({part: _evaluate(found) for part, found in evidence.parts.items()}),
             evidence=EvidenceFile(name, evidence.checksum),
             checksums={},  # of the files in the run folder, which stay there
         )
+    replaced = [rows[key] for key in fresh if key in rows and rows[key] != published[key]]
+    _supersede(replaced, table, results_dir)
+    for name, parts in files.items():
+        write_evidence(results_dir / name, parts)
+    rows |= published
     write_table(path, rows.values())
     named = {row.evidence.file for row in rows.values() if row.evidence}
     for old in (row.evidence for row in replaced):

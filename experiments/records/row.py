@@ -111,7 +111,7 @@ class Row:
         family: Family of the architecture, for example `recurrent`.
         task: Name and version of the evaluation, for example `imdb-v1`: same splits, same
             metrics. Rows of different tasks are never compared. None for a user's own corpus.
-        problem: Kind of problem (`experiments.records.problems`), which decides the metrics.
+        problem: Kind of problem, which decides the metrics.
         track: What was learnt from: `labels`, `unlabelled` or `open weights`
             (`experiments.config.track`).
         deterministic: Whether another seed would give the same model.
@@ -171,7 +171,7 @@ class Row:
     config: dict[str, Any] = field(default_factory=dict)
     family: str = "other"
     task: str | None = None
-    problem: str = "classification"
+    problem: Literal["classification"] = "classification"
     track: Track = "labels"
     deterministic: bool = False
     threshold: float | None = None
@@ -181,6 +181,10 @@ class Row:
 
     def __post_init__(self) -> None:
         name = f"{self.experiment}, seed {self.seed}"
+        if self.test_refit is not None and self.protocol != "refit":
+            raise ResultsError(
+                f"{name}: test_refit is given under protocol {self.protocol}; only refit has it"
+            )
         if self.status == "ok":
             needed = ("corpus_fingerprint", "val", "parameters", "train_seconds", "epochs")
             for attribute in ("test",) if self.claimed else (*needed, "precision"):

@@ -77,7 +77,7 @@ def row_from_dict(data: Any, source: str) -> Row:
     try:
         row = _build(Row, data, "")
         assert isinstance(row, Row)
-        for name in ("experiment", "profile", "task", "problem"):
+        for name in ("experiment", "profile", "task"):
             if (value := getattr(row, name)) is not None:
                 check_part(value, f"field {name!r}")
         for name, lengths in DIGITS.items():

@@ -151,7 +151,7 @@ def weights_folder(folder: Path, row: Row, weights: Weights | None = None) -> Pa
     Raises:
         ResultsError: The run has no such weights.
     """
-    both = (folder / REFIT).is_dir()
+    both = row.protocol == "refit" and (folder / REFIT).is_dir()
     available: list[Weights] = ["holdout", "refit"] if both else [_only_fit(row)]
     wanted = weights or available[-1]
     if wanted not in available:

@@ -83,6 +83,7 @@ COLUMNS = (
     Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
     Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
     Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
+    Column("refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"),
     Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
     Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
     Column("train_seconds", "Training", "s", _field("train_seconds"), 1, "low"),
@@ -98,9 +99,11 @@ ACCURACY: dict[Part, str] = {
     "val": "val_accuracy",
 }
 """Column of the accuracy of each part of the predictions."""
-QUALITY = {*ACCURACY.values(), "f1", "auroc", "log_loss", "ece"}
+LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
+"""Column of the log loss of each part of the test predictions."""
+QUALITY = {*ACCURACY.values(), *LOG_LOSS.values(), "f1", "auroc", "ece"}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
-OPTIONAL = {"refit_accuracy"}  # shown if a row has them, like the following
+OPTIONAL = {"refit_accuracy", "refit_log_loss"}  # shown if a row has them, like the following
 FURTHER = (
     Column("vectors_seconds", "Word vectors", "s", _field("vectors_seconds"), 1, "low"),
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),

@@ -108,6 +108,12 @@ def _notes(rows: list[Row]) -> list[str]:
     return _distinct(common) + about
 
 
+def describe_variant(row: Row) -> str:
+    """Name what was learnt from or validated on other rows than a plain run."""
+    names = [f"without {row.excluded}"] if row.excluded else []
+    return ", ".join([*names, "cross-validated"] if row.cross_validated else names)
+
+
 def describe_machine(row: Row) -> str:
     """Describe the machine of a run in one line; empty if it is not known."""
     hardware = row.hardware

@@ -77,11 +77,10 @@ def _grid(table: Table) -> str:
 
 def explain_intervals(table: Table) -> str:
     """Explain intervals and letters, for the text below a table."""
-    known = [line.interval for line in table.lines if line.interval]
-    if not known:
+    if not table.intervals:
         return ""
     text = " The interval holds the accuracy with 95% confidence, over reviews and seeds"
-    if any(one.reviews_only for one in known):
+    if any(one.reviews_only for one in table.intervals):
         text += " (\\*: one seed, reviews only)"
     text += ". Experiments that share a letter do not differ significantly (5%, Holm)."
     return text + explain_untested(table)
@@ -89,7 +88,7 @@ def explain_intervals(table: Table) -> str:
 
 def explain_untested(table: Table) -> str:
     """Say why some experiments have no letter; empty if all have one."""
-    if not (table.analysis and table.analysis.untested):
+    if not table.untested:
         return ""
     return (
         " An experiment without a letter has one seed: what another would give is not known, so it "

@@ -20,7 +20,7 @@ from experiments.report.columns import (
     count_columns,
     statistic,
 )
-from experiments.report.facts import CLAIMED, facts, warnings
+from experiments.report.facts import CLAIMED, describe_variant, facts, warnings
 from experiments.statistics.intervals import Interval
 from experiments.statistics.ranks import Rank
 from experiments.statistics.table import Analysis, analysed_part
@@ -94,27 +94,28 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Comparable experiments: the same corpus fingerprint, task and profile.
+    """Comparable experiments: the same corpus fingerprint, task, profile and kind of rows.
 
     Attributes:
         corpus: Name of the corpus.
         fingerprint: Fingerprint of the corpus; None if every run ended before reading it.
         task: Name and version of the evaluation; None for a user's own corpus.
         profile: For example `quick`.
+        variant: What else sets the rows apart, such as `without robustness` or `cross-validated`.
         facts: Name and text of facts about the whole table: corpus, machine, versions, …
         notes: Warnings: on the corpus, the profile, different machines.
         columns: The measured columns.
         lines: Lines by falling test accuracy; those without one at the end, by validation accuracy.
         best: Experiments with the best shown value by column key; empty for a single experiment.
         without_result: Failed and skipped runs.
-        analyses: Statistics of the predictions by the column of their accuracy; none if
-            predictions are not available.
+        analyses: Statistics of the predictions that there are, by the column of their accuracy.
     """
 
     corpus: str
     fingerprint: str | None
     task: str | None
     profile: str
+    variant: str
     facts: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     columns: tuple[Column, ...]
@@ -134,9 +135,20 @@ class Table:
         return next((key for key in ACCURACY.values() if key in self.analyses), None)
 
     @property
+    def intervals(self) -> list[Interval]:
+        """Intervals of all accuracies."""
+        return [one for line in self.lines for one in line.intervals.values()]
+
+    @property
+    def untested(self) -> bool:
+        """Whether an accuracy has no letter, because it is of one seed of a model that draws."""
+        return any(analysis.untested for analysis in self.analyses.values())
+
+    @property
     def title(self) -> str:
-        """Name of the table: task or corpus, and profile."""
-        return f"{self.task or self.corpus}, profile {self.profile}"
+        """Name of the table: task or corpus, profile and variant."""
+        parts = (self.task or self.corpus, f"profile {self.profile}", self.variant)
+        return ", ".join(part for part in parts if part)
 
 
 def build_tables(
@@ -147,19 +159,17 @@ def build_tables(
     Args:
         rows: Rows of any corpora and profiles.
         counted: Looks and trials of the experiments, if they are known.
-        analyse: Function that analyses parts of the predictions of finished rows and names those
-            whose figures are unverified; without it there are no intervals.
+        analyse: Analyses the predictions of finished rows; without it there are no intervals.
 
     Returns:
-        A table for each (corpus fingerprint, task, profile). A run that ended before reading the
-        corpus is in the first table of its corpus name and profile.
+        A table for each (corpus, task, profile, variant). Runs without a corpus are in the first.
 
     Raises:
         ResultsError: The seeds of an experiment have unequal settings.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.corpus_fingerprint is None):
-        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task)
+        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task, describe_variant(row))
         if row.corpus_fingerprint is None:
             key = next((known for known in groups if known[:2] == key[:2]), key)
         groups.setdefault(key, []).append(row)
@@ -205,6 +215,7 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
         fingerprint=first.corpus_fingerprint,
         task=first.task,
         profile=first.profile,
+        variant=describe_variant(first),
         facts=tuple(facts(rows, counted)),
         notes=(*warnings(rows), *evidence.notes),
         columns=columns,

@@ -1,13 +1,14 @@
-"""The report in the terminal, at most 100 columns wide."""
+"""The report in the terminal, at most 100 columns wide, without the columns that do not fit."""
 
 from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
-from experiments.report.columns import Column
+from experiments.report.columns import ACCURACY, Column
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Line, Table
 
@@ -25,6 +26,12 @@ SHORT = {
     "latency": "p50\nms",
     "size": "Size\nMiB",
 }
+LEAST = (
+    *("size", "latency", "ece", "f1", "parameters", "train_seconds", "log_loss"),
+    *("val_accuracy", "refit_accuracy", "test_accuracy"),
+)
+"""Columns that are left out where the terminal is too narrow, in this order."""
+_NAME = 18  # characters of a name beside which it is worth showing a further column
 WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")
 
 
@@ -44,7 +51,7 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
             if name in facts:
                 console.print(Text(f"{name}: {facts[name]}", style="dim"))
         if table.lines:
-            console.print(_grid(table))
+            console.print(_fitting_grid(console, table))
         for row in table.without_result:
             text = Text(f"{row.experiment}, seed {row.seed}: ")
             text.append(row.status, style="red" if row.status == "failed" else "yellow")
@@ -58,11 +65,28 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
         console.print(Text(f"{run.experiment}, seed {run.seed}: {run.state}"))
 
 
-def _grid(table: Table) -> Grid:
-    columns = [column for column in table.columns if column.key in SHORT]
+def _fitting_grid(console: Console, table: Table) -> Grid:
+    """Grid with as many columns as fit; rich would cut off names and digits."""
+    longest = max(len(line.label) for line in table.lines)
+    endless = console.options.update(max_width=10_000)
+    main = next(
+        (k for k in ACCURACY.values() if any(line.values.get(k) for line in table.lines)), ""
+    )
+    least = [key for key in LEAST if key != main]
+    grid = _grid(table, ())
+    for number in range(1, len(least) + 1):
+        width = Measurement.get(console, endless, grid).maximum
+        if width - max(0, longest - _NAME) <= console.width:
+            break
+        grid = _grid(table, least[:number])
+    return grid
+
+
+def _grid(table: Table, without: Sequence[str]) -> Grid:
+    columns = [one for one in table.columns if one.key in SHORT and one.key not in without]
     grid = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     longest = max(len(line.label) for line in table.lines)
-    grid.add_column("\nExperiment", min_width=min(longest, 18), overflow="fold")
+    grid.add_column("\nExperiment", min_width=min(longest, _NAME), overflow="fold")
     grid.add_column("\nSeeds", justify="right", no_wrap=True)
     for column in columns:
         grid.add_column(SHORT[column.key], justify="right", no_wrap=True)

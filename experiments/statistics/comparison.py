@@ -20,7 +20,7 @@ from experiments.records.row import Part, ResultsError, Row
 from experiments.records.run_files import read_rows
 from experiments.statistics.pairwise_tests import Difference, differences, holm_correction
 from experiments.statistics.reading import read_run_predictions
-from experiments.statistics.table import analysed_part, check_same_reviews
+from experiments.statistics.table import check_same_reviews, known_groups
 
 Key = tuple[str, str | None]  # experiment, and the reviews kept out of training
 _PROTOCOLS: dict[Part, str] = {"test": "holdout", "test_refit": "refit", "val": "holdout"}
@@ -93,7 +93,7 @@ class Comparison:
                 str(len(change.seeds)),
                 f"{100 * change.first:.2f}",
                 f"{100 * change.second:.2f}",
-                f"{100 * d.difference:+.2f} \\[{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
+                f"{100 * d.difference:+.2f} [{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
                 "–" if d.reviews_only else f"{d.p_holm:.3g}",
                 "worse" if change.worse else "better" if change.better else "",
             )
@@ -168,7 +168,13 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
             )
         rows = [(one[a][s], two[b][s]) for s in both]
         for parts in _common_parts(rows):
-            changes.append(_change((a, b), rows, parts, (first, second), level))
+            having = _having(rows, parts)
+            changes.append(_change((a, b), having, parts, (first, second), level))
+            if seeds := set(both) - {one.seed for one, _ in having}:
+                missing.append(
+                    f"seed {_list(seeds)} of {name} is not compared under {_protocol(parts)}: not "
+                    "both have its predictions"
+                )
     tested = [at for at, change in enumerate(changes) if not change.difference.reviews_only]
     corrected = holm_correction(np.array([changes[at].difference.p for at in tested]))
     for at, p in zip(tested, corrected, strict=True):
@@ -197,13 +203,21 @@ def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
 
 def _common_parts(rows: list[tuple[Row, Row]]) -> list[tuple[Part, Part]]:
     """Parts of A and of B to compare: those of test that both have, else the one that each has."""
-    tested: tuple[Part, ...] = ("test", "test_refit")
-    common = [p for p in tested if all(one.parts[p] and two.parts[p] for one, two in rows)]
-    if common:
-        return [(part, part) for part in common]
-    if all(one.tested and two.tested for one, two in rows):  # A has one, B the other
-        return [(analysed_part(one for one, _ in rows), analysed_part(two for _, two in rows))]
+    same: list[tuple[Part, Part]] = [("test", "test"), ("test_refit", "test_refit")]
+    crossed: list[tuple[Part, Part]] = [("test", "test_refit"), ("test_refit", "test")]
+    for choice in (same, crossed):
+        if found := [parts for parts in choice if _having(rows, parts)]:
+            return found
     return [("val", "val")]
+
+
+def _having(rows: list[tuple[Row, Row]], parts: tuple[Part, Part]) -> list[tuple[Row, Row]]:
+    """Pairs of rows that have these parts of A and of B."""
+    return [(one, two) for one, two in rows if one.parts[parts[0]] and two.parts[parts[1]]]
+
+
+def _protocol(parts: tuple[Part, Part]) -> str:
+    return " → ".join(dict.fromkeys(_PROTOCOLS[part] for part in parts))
 
 
 def _change(
@@ -223,12 +237,12 @@ def _change(
     check_same_reviews(runs, parts[0])
     seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}
-    groups = runs[0][1].groups
+    groups = known_groups(predictions for _, predictions in runs)
     deterministic = [s for s, row in zip("AB", rows[0], strict=True) if row.deterministic]
     [difference] = differences(correct, level, {"A": seeds, "B": seeds}, groups, deterministic)
     return Change(
         experiment=" → ".join(dict.fromkeys(name for name, _ in keys)),
-        protocol=" → ".join(dict.fromkeys(_PROTOCOLS[part] for part in parts)),
+        protocol=_protocol(parts),
         excluded=keys[0][1],
         part=parts[0],
         seeds=seeds,

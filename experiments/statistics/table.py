@@ -158,7 +158,7 @@ def analyse_runs(
     order = sorted(right, key=lambda name: (-right[name].mean(), name))
     right = {name: right[name] for name in order}
     seeds = {name: tuple(row.seed for row, _ in by_name[name]) for name in order}
-    groups = first.groups
+    groups = known_groups(run[part] for _, run in runs)
     deterministic = {row.experiment for row, _ in runs if row.deterministic}
     totals = {name: count(right[name], groups) for name in order}
     pairs = differences(right, level, seeds, groups, deterministic)
@@ -218,6 +218,11 @@ def check_same_reviews(runs: list[tuple[Row, Predictions]], part: Part) -> None:
                 f"{pair} read different corpora, with fingerprints {row.corpus_fingerprint} and "
                 f"{other.corpus_fingerprint}; compare runs of one corpus"
             )
+
+
+def known_groups(runs: Iterable[Predictions]) -> NDArray[np.int64] | None:
+    """Groups of the reviews that runs share; older runs do not know them."""
+    return next((one.groups for one in runs if one.groups is not None), None)
 
 
 def _calibration(runs: list[dict[Part, Predictions]]) -> Calibration:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -213,12 +214,17 @@ def _fit_first(
     """Fits, chooses the epoch and predicts, unless an earlier start has done so."""
     folder, identity = spec.folder, identity_of(resolved)
     needed = [ENCODER_FILE, *([TEST_FILE] if spec.test else [])]  # older versions left neither
-    there = all((folder / name).exists() for name in needed)
+    first = ranks.is_rank_zero()
+    there = first and all((folder / name).exists() for name in needed)
     saved = load_selection(folder, identity) if there else None
     if (saved := ranks.broadcast(saved)) is not None:
-        if not ranks.is_rank_zero():
+        if not first:
             saved.clock.tokens = 0  # rank 0 holds the sum over all ranks
         return saved
+    if first:  # what an interrupted run of other settings left would pass for that of this one
+        for name in (SELECTION_FILE, TEST_FILE):
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / REFIT, ignore_errors=True)
     fit = fit_and_choose(resolved, folder, logger, progress)
     cli = resolved.cli
     groups = cli.datamodule.groups("train")

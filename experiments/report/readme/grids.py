@@ -103,12 +103,13 @@ def cell(line: Line, key: str, digits: int) -> str:
     if key == "parameters":
         return compact(value.mean)
     text = f"{value.mean:,.{digits}f}"
+    some = f" ({value.n} of {len(line.seeds)} seeds)" if value.n < len(line.seeds) else ""
     if key not in ACCURACY.values() or key == ACCURACY["val"]:
-        return text
+        return text + some
     text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"
     if interval := line.intervals.get(key):  # one digit: half its width is some tenths of a point
         text += f" [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    return text
+    return text + some
 
 
 def _how(table: Table, name: str) -> str:
@@ -116,8 +117,8 @@ def _how(table: Table, name: str) -> str:
     sentences = []
     if any(len(line.seeds) > 1 for line in table.lines):
         sentences.append("Means over the seeds, ± their sample standard deviation.")
-    if intervals := [line.interval for line in table.lines if line.interval]:
-        sentences.append(f"In brackets the 95% interval over {interval_scope(intervals)}.")
+    if table.intervals:
+        sentences.append(f"In brackets the 95% interval over {interval_scope(table.intervals)}.")
         if any(line.groups for line in table.lines):
             sentences.append(
                 "Experiments that share a letter do not differ significantly (5%, Holm-corrected "

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from experiments.config.registry import Registry
-from experiments.records.row import ResultsError
-from experiments.report.columns import ACCURACY
+from experiments.records.row import Part, ResultsError
+from experiments.report.columns import ACCURACY, LOG_LOSS
 from experiments.report.facts import PROTOCOLS
 from experiments.report.readme.grids import cell, describe, interval_scope, markdown_grid, wrap
 from experiments.report.tables import Line, Table
@@ -13,11 +13,10 @@ from experiments.statistics.intervals import Interval
 
 ROWS = 10
 WITHIN = 2.0  # points of test accuracy below the best: close enough to be compared by cost
-_KEYS = {"holdout": ACCURACY["test"], "refit": ACCURACY["test_refit"]}
+_PARTS: dict[str, Part] = {"holdout": "test", "refit": "test_refit"}
 _CHEAP = ("parameters", "train_seconds", "latency")
 # Heading, key of `tables.COLUMNS`, digits.
 _COLUMNS = (
-    ("log loss", "log_loss", 3),
     ("parameters", "parameters", 0),
     ("training s", "train_seconds", 0),
     ("p50 ms", "latency", 1),
@@ -41,7 +40,12 @@ class Candidate:
     @property
     def key(self) -> str:
         """Column of its accuracy."""
-        return _KEYS[self.protocol]
+        return ACCURACY[_PARTS[self.protocol]]
+
+    @property
+    def log_loss_key(self) -> str:
+        """Column of its log loss."""
+        return LOG_LOSS[_PARTS[self.protocol]]
 
     @property
     def interval(self) -> Interval | None:
@@ -65,14 +69,14 @@ def find_candidates(tables: Sequence[Table], name: str) -> list[Candidate]:
         Candidate(protocol, line, value.mean)
         for table in tables
         for line in table.lines
-        for protocol, key in _KEYS.items()
-        if not line.rows[0].claimed and (value := line.values.get(key))
+        for protocol, part in _PARTS.items()
+        if not line.rows[0].claimed and (value := line.values.get(ACCURACY[part]))
     ]
     if not candidates:
         raise ResultsError(f"table {name} has no tested row; its picture and top rows need one")
-    kinds = {(one.task or one.corpus, one.fingerprint, one.profile) for one in tables if one.lines}
+    kinds = {(table.title, table.fingerprint) for table in tables if table.lines}
     if len(kinds) > 1:
-        seen = ", ".join(sorted(f"{task} under {profile}" for task, _, profile in kinds))
+        seen = "; ".join(sorted(title for title, _ in kinds))
         raise ResultsError(
             f"table {name} has {len(kinds)} tasks, corpora or profiles ({seen}), which are not "
             "comparable; its picture and top rows need a single one"
@@ -115,12 +119,12 @@ def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str)
     """
     candidates = find_candidates(tables, name)
     chosen = select_rows(candidates)
-    heads = ["experiment", "what it is", "protocol", "test accuracy %"]
+    heads = ["experiment", "what it is", "protocol", "test accuracy %", "log loss"]
     heads += [title for title, _, _ in _COLUMNS]
-    lines = [heads, ["---", "---", "---", "---:", *("---:" for _ in _COLUMNS)]]
+    lines = [heads, ["---", "---", "---", "---:", "---:", *("---:" for _ in _COLUMNS)]]
     for one in chosen:
         cells = [f"`{one.line.experiment}`", describe(one.line, registry), one.protocol]
-        cells.append(cell(one.line, one.key, 2))
+        cells += [cell(one.line, one.key, 2), cell(one.line, one.log_loss_key, 3)]
         lines.append(cells + [cell(one.line, key, digits) for _, key, digits in _COLUMNS])
     return "\n\n".join(
         [markdown_grid(lines), wrap(_rule(candidates, chosen)), wrap(_units(chosen)), _link(link)]

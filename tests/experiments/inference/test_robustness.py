@@ -18,6 +18,8 @@ from experiments.inference.predictor import Predictor
 from experiments.inference.robustness import (
     FILE,
     RobustnessResult,
+    UnsuitableRun,
+    evaluate_run,
     read_published_results,
     read_result,
 )
@@ -27,6 +29,7 @@ from experiments.records.run_files import read_row, write_row
 from experiments.report.readme.write import write_readme
 from experiments.report.robustness import markdown_table
 from tests.corpora import make_robustness, review, revise
+from tests.rows import make_row
 
 RESULTS = Path(experiments.__path__[0]) / "results"
 TEXT = "A wonderful film, <br /><br />and it's well-made: 10/10! " * 20
@@ -48,6 +51,12 @@ def test_typos_hit_their_share_of_the_letters_and_small_rates_hit_a_part_of_larg
     assert hits == pytest.approx(50_000 * 0.05 / 4, rel=0.15) and letters > 0
     assert add_typos("42 !?", 1, 0) == "42 !?"
     assert add_typos("E", 1, 0) in ("", "EE", "W", "R", "E")
+
+
+def test_a_cross_validated_run_is_unsuitable(tmp_path: Path) -> None:
+    row = make_row(protocol="folds", test=None, excluded="robustness")
+    with pytest.raises(UnsuitableRun, match="was cross-validated, and its models were not kept"):
+        evaluate_run(tmp_path, row)
 
 
 def test_removal_leaves_words() -> None:

@@ -89,6 +89,15 @@ def test_a_replaced_row_is_kept_with_its_evidence(tmp_path: Path) -> None:
         assert before.evidence.checksum == row.evidence.checksum
 
 
+def test_a_run_that_is_published_again_replaces_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "published"
+    runs = [make_run(tmp_path / "runs", seed, data=seed, protocol="refit") for seed in (0, 1)]
+    rows = publish(runs, "imdb", home)
+    files = {file: file.read_bytes() for file in home.rglob("*") if file.is_file()}
+    assert publish(runs, "imdb", home) == rows
+    assert {file: file.read_bytes() for file in home.rglob("*") if file.is_file()} == files
+
+
 def test_both_fits_of_a_run_are_published(tmp_path: Path) -> None:
     [row] = publish([make_run(tmp_path / "one", protocol="refit")], "imdb", tmp_path / "published")
     assert row.test and row.test_refit and row.test != row.test_refit

@@ -144,6 +144,7 @@ def test_what_could_not_be_read_is_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"test_refit": make_metrics()}, "test_refit is given under protocol holdout"),
         ({"reason": "why"}, "cnn, seed 0: reason is 'why'"),
         ({"val": None}, "cnn, seed 0: val is None; an ok row must have it"),
         ({"parameters": None}, "parameters is None"),

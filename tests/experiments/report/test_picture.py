@@ -338,7 +338,7 @@ def test_what_does_not_compare_or_is_not_there_is_refused(render) -> None:
     with pytest.raises(ResultsError, match="table t has no tested row"):
         render(build_tables([make_row(status="failed", reason="why")]), "t", "docs/")
     mixed = build_tables([make_row(), make_row(profile="full")])
-    with pytest.raises(ResultsError, match=r"2 tasks, corpora or profiles \(.* full, .* quick\)"):
+    with pytest.raises(ResultsError, match=r"2 tasks, corpora or profiles \(.* full; .* quick\)"):
         render(mixed, "t", "docs/")
 
 

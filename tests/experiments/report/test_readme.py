@@ -87,11 +87,50 @@ def test_the_table_says_what_each_is_and_how_it_spreads_over_seeds(published: Pa
         row.split(" | ")[0]: row.split(" | ")[heads.index("refit %")]
         for row in grids[0].splitlines()
     }
-    assert re.fullmatch(r"\d\d\.\d\d \[\d\d\.\d, \d\d\.\d\]", refit["| `cnn`"])
+    once = r"\d\d\.\d\d \[\d\d\.\d, \d\d\.\d\] \(1 of 3 seeds\)"
+    assert re.fullmatch(once, refit["| `cnn`"])
     assert refit["| `bag`"] == "–"  # no second fit
     assert "An experiment without a letter has one seed" in words
     assert "sample standard deviation" in words
     assert all(len(line) <= 100 for line in text.splitlines() if not line.startswith("|"))
+
+
+def test_a_refit_of_one_seed_is_explained_where_all_others_have_several(tmp_path: Path) -> None:
+    runs = [
+        make_run(
+            tmp_path / "runs",
+            seed,
+            data=number + seed,
+            experiment=name,
+            profile="full",
+            protocol="holdout" if seed else "refit",
+        )
+        for number, name in enumerate(("bag", "cnn"))
+        for seed in range(3)
+    ]
+    publish(runs, "imdb", tmp_path / "published")
+    words = " ".join(write(tmp_path / "published", f"{OPEN}{CLOSE}").split())
+    assert "over reviews and seeds, over reviews alone for a single seed." in words
+    assert "An experiment without a letter has one seed" in words
+    assert main(["report", str(tmp_path / "published")]) == 0
+    for file in ("report.md", "report.html"):
+        words = " ".join((tmp_path / "published" / file).read_text().split())
+        assert "*: one seed, " in words and "An experiment without a letter has one seed" in words
+
+
+def test_the_log_loss_of_a_top_row_is_that_of_its_protocol(tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path / "runs", data=data, experiment=name, protocol="refit")
+        for data, name in enumerate(("bag", "cnn", "gru", "lstm", "rnn"))
+    ]
+    rows = {row.experiment: row for row in publish(runs, "imdb", tmp_path / "published")}
+    lines = write(tmp_path / "published", f"{OPEN_TOP}{CLOSE_TOP}").splitlines()
+    cells = [line.split(" | ") for line in lines if line.startswith("| `")]
+    assert {line[2] for line in cells} == {"holdout", "refit"}, "the test would show little"
+    for name, _, protocol, _, loss, *_ in cells:
+        row = rows[name.strip("|` ")]
+        metrics = row.test if protocol == "holdout" else row.test_refit
+        assert metrics and loss == f"{metrics.log_loss:.3f}"
 
 
 def test_the_rest_stays_byte_for_byte_and_a_second_time_changes_nothing(published: Path) -> None:

@@ -105,14 +105,21 @@ def test_what_may_not_be_compared_stands_apart() -> None:
         make_row(experiment="c", profile="full"),
         make_row(experiment="d", corpus_fingerprint="f" * 16),
         make_row(experiment="e"),
+        make_row(experiment="a", excluded="robustness"),
+        make_row(experiment="g", protocol="folds", test=None),
         make_row(experiment="f", status="failed", reason="crash", corpus_fingerprint=None),
     ]
     groups = {
         frozenset(line.experiment for line in table.lines): len(table.without_result)
         for table in build_tables(rows)
     }
+    assert {table.variant for table in build_tables(rows)} == {
+        *("", "without robustness", "cross-validated")
+    }
     assert groups == {
         frozenset("ae"): 1,
+        frozenset("a"): 0,
+        frozenset("g"): 0,
         frozenset("b"): 0,
         frozenset("c"): 0,
         frozenset("d"): 0,
@@ -169,6 +176,21 @@ def test_terminal_table_fits_100_columns() -> None:
     assert "12346" in text
     assert "bert, seed 0: failed: out of memory x" in text
     assert "glove, seed 0: skipped: no vectors" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_terminal_leaves_out_columns_and_cuts_none(width: int) -> None:
+    rows = [
+        make_row(experiment=name, seed=seed, protocol="refit", test_refit=make_metrics(accuracy=a))
+        for name in ("hierarchical_attention", "nb_bag")
+        for seed, a in enumerate((0.90, 0.89))
+    ]
+    console = Console(width=width, file=io.StringIO())
+    print_tables(console, build_tables(rows))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text and "nb_bag " in text
+    assert "89.50 ± 0.71" in text and "88.12 ± 0.00" in text
+    assert max(map(len, text.splitlines())) <= width
 
 
 def test_terminal_shows_runs_that_all_failed() -> None:

@@ -1,14 +1,18 @@
 """`compare`: figures, exit codes, and what cannot be compared."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 
 from experiments.cli.main import main
+from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.row import ResultsError
+from experiments.records.run_files import read_row, write_row
 from experiments.statistics.comparison import compare
 from tests.experiments.statistics.made import LABELS, made_run
+from tests.rows import make_run
 
 
 def test_what_got_worse_what_changed_and_what_is_missing(
@@ -72,6 +76,37 @@ def test_one_seed_is_worse_if_no_other_seed_would_differ(tmp_path: Path) -> None
     # The experiment that is not tested does not count for the correction.
     nb = next(change for change in fixed if change.experiment == "nb")
     assert nb.difference.p_holm == nb.difference.p
+
+
+def test_seeds_tested_under_unequal_protocols_are_compared_where_both_were(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    older = make_run(a, 0, data=0, protocol="refit")
+    write_row(older, dataclasses.replace(read_row(older), test=None))  # it has the second fit alone
+    for seed in (1, 2):
+        make_run(a, seed, data=seed)
+    for seed in (0, 1, 2):
+        make_run(b, seed, data=seed + 5, protocol="refit")
+    comparison = compare(a, b)
+    seeds = {change.protocol: change.seeds for change in comparison.changes}
+    assert seeds == {"holdout": (1, 2), "refit": (0,)}
+    assert main(["compare", str(a), str(b)]) in (0, 1)
+    shown = capsys.readouterr().out
+    assert "seed 0 of cnn is not compared under holdout: not both have its predictions" in shown
+    assert "seed 1, 2 of cnn is not compared under refit" in shown
+    assert "\\" not in shown
+
+
+@pytest.mark.parametrize("older", ["a", "b"])
+def test_movies_are_heeded_if_one_side_knows_them(older: str, tmp_path: Path) -> None:
+    for side, data in (("a", 1), ("b", 2)):
+        for seed in (0, 1):
+            make_run(tmp_path / side, seed, data=data + 3 * seed)
+    [expected] = compare(tmp_path / "a", tmp_path / "b").changes
+    for file in (tmp_path / older).rglob("*.parquet"):
+        write_predictions(file, dataclasses.replace(read_predictions(file), groups=None))
+    assert compare(tmp_path / "a", tmp_path / "b").changes == [expected]
 
 
 def test_runs_without_test_figures_are_compared_on_validation(

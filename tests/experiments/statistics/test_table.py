@@ -11,10 +11,18 @@ import experiments
 from experiments.records.predictions import read_predictions, write_predictions
 from experiments.records.publishing import publish
 from experiments.records.row import SCHEMA, ResultsError
-from experiments.records.run_files import checksums, read_row, read_rows, read_table, write_row
+from experiments.records.run_files import (
+    TEST_FILE,
+    checksums,
+    read_row,
+    read_rows,
+    read_table,
+    write_row,
+)
 from experiments.statistics.reading import read_run_predictions
 from experiments.statistics.table import Analysis, analyse
 from tests.experiments.statistics.made import LABELS, made_run
+from tests.rows import make_run
 
 PUBLISHED = Path(experiments.__path__[0]) / "results"
 
@@ -23,6 +31,19 @@ def analysed(folder: Path) -> Analysis:
     analysis = analyse(read_rows(folder), folder)
     assert analysis is not None
     return analysis
+
+
+def test_movies_are_heeded_if_any_run_knows_them(tmp_path: Path) -> None:
+    runs = [
+        make_run(tmp_path, seed, data=number + seed, experiment=name)
+        for number, name in enumerate(("bag", "cnn"))
+        for seed in (0, 1)
+    ]
+    expected = analysed(tmp_path)
+    file = runs[0] / TEST_FILE  # of an older version
+    write_predictions(file, dataclasses.replace(read_predictions(file), groups=None))
+    analysis = analysed(tmp_path)
+    assert analysis.groups is not None and analysis.intervals == expected.intervals
 
 
 def test_all_statistics_of_a_benchmark(tmp_path: Path) -> None:

@@ -264,6 +264,40 @@ def test_what_was_chosen_under_other_settings_is_not_taken(tmp_path: Path) -> No
     assert seen.row.epochs == 1 and len(seen.fits) == 2
 
 
+def stop_at(number: int, spec: RunSpec) -> None:
+    """Ends a run, as SIGKILL would, once it has written a model and its predictions."""
+    save, count = run._save_and_predict, iter(range(1, 10))
+
+    def saved(*words: Any) -> None:
+        save(*words)
+        if next(count) == number:
+            raise Stopped
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(run, "_save_and_predict", saved)
+        execute(spec)
+
+
+def test_nothing_of_an_interrupted_refit_is_taken_for_that_of_another_run(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path / "run")
+    stop_at(2, spec)
+    assert (spec.folder / REFIT).is_dir()
+    holdout = watch(spec_of(spec.folder, "holdout", test=False))
+    assert not list(spec.folder.rglob(TEST_FILE)) and not (spec.folder / REFIT).exists()
+    assert not any(name.startswith(REFIT) for name in holdout.row.checksums)
+    with pytest.raises(ResultsError, match="not the refit ones"):
+        Predictor(spec.folder, weights="refit")
+
+
+def test_a_choice_is_not_taken_once_another_run_has_begun(refit: Seen, tmp_path: Path) -> None:
+    spec, other = spec_of(tmp_path / "run"), spec_of(tmp_path / "run")
+    stop_at(2, spec)
+    other.settings["model"] = {"class_path": "lit_models.bag.Bag"}
+    stop_at(1, other)  # its model is now in the folder, and the first run's choice was
+    seen = watch(spec)
+    assert len(seen.fits) == 2 and without_times(seen.row) == without_times(refit.row)
+
+
 def test_the_second_fits_metrics_stand_apart_in_the_tracked_run(
     lit: Command, tmp_path: Path
 ) -> None:
