@@ -14,7 +14,7 @@ from experiments.report.comparison import intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
 from experiments.report.figure import Figure
-from experiments.report.markdown import rank_text
+from experiments.report.markdown import explain_ranks, rank_text
 from experiments.report.missing import MissingRun
 from experiments.report.provenance import Origin, find_origin
 from experiments.report.quality import Panel, by_length, confusion, errors, reliability
@@ -132,7 +132,7 @@ def render_html(page: Page) -> str:
     sections = [
         _section(page, table, texts) for table, texts in zip(page.tables, page.texts, strict=True)
     ]
-    environment.globals["rank_text"] = rank_text
+    environment.globals |= {"rank_text": rank_text, "explain_ranks": explain_ranks}
     template = environment.get_template("report.html.j2")
     return template.render(page=page, sections=sections, plotly=get_plotlyjs())
 

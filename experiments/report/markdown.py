@@ -83,7 +83,17 @@ def explain_intervals(table: Table) -> str:
     if any(one.reviews_only for one in table.intervals):
         text += " (\\*: one seed, reviews only)"
     text += ". Experiments that share a letter do not differ significantly (5%, Holm)."
-    return text + explain_untested(table)
+    return text + explain_ranks(table) + explain_untested(table)
+
+
+def explain_ranks(table: Table) -> str:
+    """Explain ranks; empty without any."""
+    if not any(line.ranks for line in table.lines):
+        return ""
+    return (
+        " Rank: the place among the experiments with letters, its 95% interval, and the chance of "
+        "being first."
+    )
 
 
 def explain_untested(table: Table) -> str:

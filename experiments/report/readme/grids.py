@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from experiments.config.registry import Registry
 from experiments.report.columns import ACCURACY
-from experiments.report.markdown import escape, explain_untested, rank_text
+from experiments.report.markdown import escape, explain_ranks, explain_untested, rank_text
 from experiments.report.tables import Line, Table
 from experiments.report.terminal import compact
 from experiments.statistics.intervals import Interval
@@ -122,7 +122,7 @@ def _how(table: Table, name: str) -> str:
         if any(line.groups for line in table.lines):
             sentences.append(
                 "Experiments that share a letter do not differ significantly (5%, Holm-corrected "
-                f"over all pairs).{explain_untested(table)}"
+                f"over all pairs).{explain_ranks(table)}{explain_untested(table)}"
             )
     for fact in ("Tested", "Tried on validation"):
         if text := dict(table.facts).get(fact):
