@@ -88,7 +88,7 @@ def publish(options: argparse.Namespace, rest: list[str], console: Console) -> i
         rows = [publish_claim(options.predictions, options.name, options.paper, *place)]
     elif options.name or options.paper:
         raise ConfigError("--name and --paper are those of a claimed row; add --predictions FILE")
-    elif not options.table:
+    elif options.table is None:
         raise ConfigError("no table is named; say where the rows go with --table NAME")
     else:
         Registry(options.configs)

@@ -34,12 +34,14 @@ TAKES_RUN: dict[str, list[str]] = {
     "publish": ["RUN", "--table", "t", "--results", "OUT"],
     "submit": ["RUN", "--out", "OUT/submission.csv"],
     "subsets": ["BENCHMARK"],
+    "ensemble": ["new", "RUN", "BENCHMARK", "--runs", "ROOT"],
     "cost": ["TABLE"],
     "benchmark": ["NAME", "--runs", "ROOT", "--name", "b", "CORPUS"],
     "fit": ["-c", "NAME", "--runs", "ROOT", "--name", "b", "CORPUS"],
     "sweep": ["NAME", "--runs", "ROOT", "--name", "b", "--trials", "1", "CORPUS"],
 }
-TAKES_NONE = {"prepare", "pretrain", "speed", "list"}
+# `table-publish` reads runs as `publish` does.
+TAKES_NONE = {"prepare", "pretrain", "speed", "list", "table", "table-publish"}
 # Python files that write a marker when they are imported, each where an import may find it.
 MODULES = ("stranger", "installed_stranger")
 MARKER = "import os, pathlib\npathlib.Path(os.environ['MARKER']).touch()\n"

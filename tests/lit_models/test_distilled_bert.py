@@ -68,6 +68,7 @@ def test_what_cannot_be_is_refused() -> None:
         DistilledBERT(config=tiny("bert"), distillation=1.5)
 
 
+@pytest.mark.slow
 def test_a_teacher_teaches_from_pairs_to_predictions(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

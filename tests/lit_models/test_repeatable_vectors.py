@@ -58,6 +58,7 @@ def of_a_process(hash_seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_learn_the_same_vectors() -> None:
     first, second = of_a_process("1"), of_a_process("2")
     assert first == second

@@ -92,6 +92,8 @@ def test_a_command_that_must_end_is_let_go(tmp_path: Path, lock: Path) -> None:
 def test_a_signal_ends_the_command_halted_or_not(
     tmp_path: Path, lock: Path, number: int, halted: bool
 ) -> None:
+    # SIGINT is ignored when the tests run in the background, and the command leaves it so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.getsignal(number)
 
     def interrupt(words: str = "") -> None:

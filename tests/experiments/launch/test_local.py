@@ -141,6 +141,7 @@ def test_ctrl_c_stops_every_run_and_the_same_command_goes_on(
     assert [len(read_row(folder).history) for folder in folders] == [6, 6]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_lost_costs_no_other_row(
     at_once: list[str], fork_server: ForkServer, lit: Command, tmp_path: Path
 ) -> None:

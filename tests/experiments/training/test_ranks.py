@@ -123,6 +123,7 @@ def one_process(lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 # Two further interpreters, which ranks are launched in, cost 14 seconds: forks stand for them.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", ["started", "forked", pytest.param("launched", marks=pytest.mark.slow)]
 )
