@@ -19,3 +19,11 @@ def finished(lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = lit("benchmark", "bag", "tfidf_logreg", "--name", "b", "--runs", runs, *TOY)
     assert done.returncode == 0, done.stdout + done.stderr
     return runs / "b"
+
+
+@pytest.fixture
+def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that a stranger's code writes."""
+    monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
+    monkeypatch.setenv("BROWSER", "true")  # `antigravity` opens one
+    return tmp_path / "marker"

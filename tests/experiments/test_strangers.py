@@ -19,7 +19,6 @@ from safetensors.numpy import load_file, save_file
 
 from experiments.cli.main import main
 from experiments.cli.parser import parser
-from lit_models.layers.pretrained import resolve_config
 from tests.warm import REPOSITORY
 
 OLD = REPOSITORY / "tests" / "old_runs"
@@ -176,14 +175,6 @@ CASES += [
 ]
 
 
-@pytest.fixture
-def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file that a stranger's code writes."""
-    monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
-    monkeypatch.setenv("BROWSER", "true")  # `antigravity` opens one
-    return tmp_path / "marker"
-
-
 def planted(tmp_path: Path, finished: Path, place: str, path: str) -> Path:
     """A copy of a finished run, with Python files beside its own, one of which they name."""
     run = tmp_path / "b" / finished.parent.name / "seed-0"
@@ -297,25 +288,3 @@ def test_the_current_folder_is_not_where_modules_come_from(
     )
     assert done.returncode == 1 and "stranger.Thing: its module is not found" in done.stderr
     assert not marker.exists()
-
-
-def test_a_config_of_transformers_names_no_code() -> None:
-    code = {"auto_map": {"AutoModel": "stranger.Thing"}, "attn_implementation": "a/kernel"}
-    resolved = resolve_config(None, {"model_type": "bert", **code})
-    assert not {"auto_map", "attn_implementation", "_attn_implementation"} & resolved.keys()
-
-
-def test_what_the_user_types_is_found_in_the_current_folder(
-    tmp_path: Path,
-    marker: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    (tmp_path / "own_corpus.py").write_text(
-        MARKER + "from tests.toys import ToyData\nclass Own(ToyData): pass\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    with pytest.raises(SystemExit):
-        main(["fit", "-c", "bag", "--data=own_corpus.Own", "--print_config"])
-    assert "class_path: own_corpus.Own" in capsys.readouterr().out and marker.exists()

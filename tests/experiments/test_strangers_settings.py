@@ -14,6 +14,7 @@ import pytest
 from datamodules import trusted
 from datamodules.trusted import Untrusted, check_trusted, trust_folder
 from experiments.cli.main import main
+from lit_models.layers.pretrained import resolve_config
 from tests.experiments.test_strangers import MARKER, NETWORK, OLD, in_config, planted
 
 DDP = "lightning.pytorch.strategies.DDPStrategy"
@@ -104,3 +105,25 @@ def test_a_model_that_is_no_class_is_an_error_in_a_line(
     in_config("model", value=lambda _: model)(run, "")
     assert main(["predict", str(run), "a text"]) == 1
     assert str(model) in capsys.readouterr().err
+
+
+def test_a_config_of_transformers_names_no_code() -> None:
+    code = {"auto_map": {"AutoModel": "stranger.Thing"}, "attn_implementation": "a/kernel"}
+    resolved = resolve_config(None, {"model_type": "bert", **code})
+    assert not {"auto_map", "attn_implementation", "_attn_implementation"} & resolved.keys()
+
+
+def test_what_the_user_types_is_found_in_the_current_folder(
+    tmp_path: Path,
+    marker: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "own_corpus.py").write_text(
+        MARKER + "from tests.toys import ToyData\nclass Own(ToyData): pass\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(SystemExit):
+        main(["fit", "-c", "bag", "--data=own_corpus.Own", "--print_config"])
+    assert "class_path: own_corpus.Own" in capsys.readouterr().out and marker.exists()
