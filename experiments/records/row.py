@@ -218,12 +218,12 @@ class Row:
 
     @property
     def tested(self) -> bool:
-        """Whether the run was evaluated on test."""
+        """True if the run was evaluated on test."""
         return self.test is not None or self.test_refit is not None
 
     @property
     def claimed(self) -> bool:
-        """Whether the predictions were published by others."""
+        """True if others published the predictions."""
         return self.origin == "claimed"
 
     @property
@@ -234,7 +234,7 @@ class Row:
 
     @property
     def cross_validated(self) -> bool:
-        """Whether the run fitted the folds of the train split, and left predictions alone."""
+        """True if the run was cross-validated within train: it left predictions, but no model."""
         return self.protocol == FOLDS
 
     @property

@@ -141,7 +141,7 @@ class Table:
 
     @property
     def untested(self) -> bool:
-        """Whether an accuracy has no letter, because it is of one seed of a model that draws."""
+        """True if an accuracy has no letter, because it is of one seed of a model that draws."""
         return any(analysis.untested for analysis in self.analyses.values())
 
     @property

@@ -1,4 +1,4 @@
-"""What all statistics of a model are computed from: its right answers, counted by group.
+"""Right answers of a model, counted by group: all its statistics are computed from them.
 
 Rows of a group (the reviews of a movie) resemble each other, groups are independent. Every
 statistic therefore treats a group as one draw and needs of its rows only how many there are and how
@@ -47,7 +47,7 @@ class Totals:
 
     @property
     def fixed(self) -> bool:
-        """Whether there is nothing to vary over seeds: all runs answer alike, or there is one."""
+        """True if nothing varies over seeds: there is one run, or all answer alike."""
         return self.rest == 0 and bool(np.ptp(self.accuracies) == 0)
 
 

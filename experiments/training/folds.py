@@ -110,7 +110,7 @@ class HeldOut(Callback):
 
 
 def is_interrupted(folder: Path) -> bool:
-    """Whether a run folder holds what a later start goes on from."""
+    """True if a run folder holds a state from which a later start goes on."""
     names = (RESUME_FILE, SELECTION_FILE, _FOLDER.format(0))
     return any((folder / name).exists() for name in names)
 

@@ -1,4 +1,4 @@
-"""The version of a task: what it stands for is pinned, so that nobody changes it unnoticed."""
+"""Splits and metrics of each task are pinned, so that nobody changes them unnoticed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TASKS: list[type[TextDataModule]] = [IMDB, MovieReviews]
 
 
 def changed(task: type[TextDataModule], what: str) -> str:
-    """What to do about a change, for whoever has made it."""
+    """Advice for whoever has changed a task."""
     file = f"{task.__module__.replace('.', '/')}.py"
     return (
         f"the {what} of task {task.task} are not those of its published rows. If that was not "

@@ -58,7 +58,7 @@ class Table:
         return found
 
     def is_tested(self, name: str, model: Model) -> bool:
-        """Whether the model has several runs, or one that no seed changes."""
+        """True if the model has several runs, or one that no seed changes."""
         return len(model.runs) > 1 or name in self.steady
 
     def letters(self, part: str) -> dict[str, str]:
@@ -138,7 +138,7 @@ class _Expected:
         self.looks, self.trials = _looks(folder), _trials(folder)
 
     def difference(self, name: str, column: str, cell: str) -> str:
-        """What is wrong with a cell; empty if nothing is."""
+        """Fault of a cell; empty if there is none."""
         rows = self.table.rows[name]
         if column in ("experiment", "what"):
             return ""

@@ -36,7 +36,7 @@ class Answers:
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Whether the most probable class, of two equal ones the lower, is the label."""
+        """True where the most probable class, of two equal ones the lower, is the label."""
         return (self.chances > self.others) == (self.labels == 1)
 
 

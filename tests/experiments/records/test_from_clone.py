@@ -1,4 +1,4 @@
-"""What the clones of the queue have finished is published once, with the lines of their logs."""
+"""Finished runs of the queue's clones are published once, with the lines of their logs."""
 
 from __future__ import annotations
 
