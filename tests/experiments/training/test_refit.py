@@ -25,7 +25,6 @@ from experiments.training.fitting import SELECTION_FILE, Fit
 from experiments.training.run import execute
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
-from tests.experiments.conftest import Command
 
 ROWS, BATCH, EPOCHS = 64, 8, 4
 STEPS = ROWS * 3 // 4 // BATCH  # of an epoch of the first fit
@@ -296,20 +295,3 @@ def test_a_choice_is_not_taken_once_another_run_has_begun(refit: Seen, tmp_path:
     stop_at(1, other)  # its model is now in the folder, and the first run's choice was
     seen = watch(spec)
     assert len(seen.fits) == 2 and without_times(seen.row) == without_times(refit.row)
-
-
-def test_the_second_fits_metrics_stand_apart_in_the_tracked_run(
-    lit: Command, tmp_path: Path
-) -> None:
-    from tests.experiments.training.test_wandb_run import records
-
-    words = ["fit", "-c", "bag", "--profile", "smoke", "--runs", tmp_path, "--run.protocol=refit"]
-    words += ["--data=tests.toys.ToyData", "--data.rows=160", "--data.batch_size=8"]
-    done = lit(*words)
-    assert done.returncode == 0, done.stderr
-    assert "toy, profile smoke" in done.stdout
-    items = [r["item"] for r in records(tmp_path / "fit" / "bag" / "seed-0", "history")]
-    losses = [[item[key] for item in items if key in item] for key in ("train/epoch_loss",)]
-    again = [item["refit/train/epoch_loss"] for item in items if "refit/train/epoch_loss" in item]
-    assert len(losses[0]) == len(again) == 1 and losses[0] != again
-    assert not any(key.startswith("refit/val") for item in items for key in item)
