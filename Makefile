@@ -20,7 +20,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark table table-publish test test-slow test-all test-slurm test-faults test-browser lint clean
+.PHONY: help setup benchmark table table-publish table-times test test-slow test-all test-slurm test-faults test-browser lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -43,6 +43,10 @@ table: ## train every published row in a clean clone of COMMIT under TABLE (ROOT
 
 table-publish: $(STAMP) ## copy what the clones in TABLE have finished to experiments/results
 	$(BIN)lit-sentiment table-publish $(dir $(wildcard $(abspath $(TABLE))/*/clone))
+
+table-times: $(STAMP) ## measure the times of published rows, one experiment at a time with nothing beside it (ROOT=DIR)
+	@test -n "$(ROOT)" || { echo "ROOT is empty; name the official corpus: make table-times ROOT=DIR" >&2; exit 1; }
+	$(BIN)lit-sentiment table-times $(ARGS) --root "$(ROOT)"
 
 test: lint ## lint and all fast offline tests
 	$(BIN)python -m pytest -n 2 --dist loadgroup $(ARGS)

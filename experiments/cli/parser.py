@@ -210,6 +210,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("place", type=Path, nargs="+", help="folders of `make table`")
     sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
 
+    sub = command("table-times", table.time_table, "times of published rows, alone", epilog=epilog)
+    sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (all unmeasured)")
+    corpus(sub, "full")
+    sub.add_argument("--seconds", type=float, default=120.0, help="most steps' time a fit (120)")
+    sub.add_argument("--threads", type=int, default=1, help="of each fit (1)")
+    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
+
     sub = command("robustness", inference.robustness, "contrast sets, typos, other sentences")
     sub.add_argument("benchmark", type=Path, help="a benchmark folder, or a run's")
     sub.add_argument("--publish", action="store_true", help="keep what was found under --results")

@@ -1,14 +1,19 @@
-"""`table` and `table-publish`: the queue of the published table, and what it has finished."""
+"""`table`, `table-publish`, `table-times`: the published table, what has ended, and its times."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import sys
+import tempfile
 import time
+from pathlib import Path
 
 from rich.console import Console
 
+from datamodules.store.cache import default_cache_dir
 from experiments.cli.common import overrides_of
+from experiments.config.identity import setting_hash
 from experiments.config.registry import CONFIGS, Registry, read_profile
 from experiments.machine import openmp
 from experiments.machine.quiet import quiet_file
@@ -74,3 +79,47 @@ def publish_table(options: argparse.Namespace, rest: list[str], console: Console
         for row in publish(runs, TABLE, options.results) if runs else []:
             console.print(f"{TABLE}: {row.experiment} seed {row.seed}")
     return 0
+
+
+def time_table(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`table-times`: times of the published experiments, one at a time with nothing beside it.
+
+    Each is kept as soon as it is measured, so that the same command goes on after a stop: what has
+    been measured is measured again only if it is named. An experiment whose published row has
+    other settings than today is left out. The exit code is 1 if a measurement failed.
+    """
+    from experiments.launch.table import TABLE, Queue
+    from experiments.records.times import keep_times, read_times, times_file
+    from experiments.speed.alone import time_alone
+
+    table = options.results / f"{TABLE}.jsonl"
+    file, failed = times_file(table), list[str]()
+    default_cache_dir().mkdir(parents=True, exist_ok=True)
+    # Word vectors in the user's cache were learnt beside other work: this one starts empty.
+    with tempfile.TemporaryDirectory(prefix="times-", dir=default_cache_dir()) as cache:
+        queue = Queue(
+            Registry([CONFIGS / "word2vec", *options.configs]),
+            read_profile(options.profile),
+            runs=Path(cache, "runs"),
+            published=table,
+            names=options.experiments,
+            overrides=[*overrides_of(options, rest), f"--data.cache_dir={cache}"],
+        )
+        todo = queue.to_time()
+        for name in sorted(queue.specs.keys() - {spec.experiment for spec, _ in todo}):
+            console.print(f"left out, since no row of its present settings is published: {name}")
+        if not options.experiments:
+            known = {times.setting for times in read_times(file)}
+            todo = [one for one in todo if setting_hash(one[0].resolve().config) not in known]
+        for spec, epochs in todo:
+            console.print(f"{spec.experiment}: measuring")
+            most = {"epochs": epochs, "seconds": options.seconds, "threads": options.threads}
+            try:
+                times = time_alone(spec, **most)
+            except SystemExit as error:
+                print(f"error: {spec.experiment}: {error}", file=sys.stderr)
+                failed.append(spec.experiment)
+                continue
+            keep_times(file, times)
+            console.print(f"{spec.experiment}: {times.fit_seconds(epochs):.1f} s a fit")
+    return 1 if failed else 0

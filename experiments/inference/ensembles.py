@@ -218,12 +218,13 @@ def _row(
     name, seed = folder.parent.name, config["seed_everything"]
     commit, dirty = git_state()
     sizes = {row.train_rows for row in rows}
+    fits = 2 if "test_refit" in metrics else 1  # a member may have fits that are not combined
     return Row(
         experiment=name,
         architecture="Ensemble",
         corpus=rows[0].corpus,
         corpus_fingerprint=rows[0].corpus_fingerprint,
-        protocol="refit" if "test_refit" in metrics else "holdout",
+        protocol="refit" if fits == 2 else "holdout",
         profile=rows[0].profile,
         seed=seed,
         val=metrics["val"],
@@ -231,8 +232,8 @@ def _row(
         test_refit=metrics.get("test_refit"),
         parameters=total("parameters"),
         trainable_parameters=total("trainable_parameters"),
-        train_seconds=total("train_seconds"),
-        vectors_seconds=total("vectors_seconds", any),
+        train_seconds=_times(fits, total("fit_seconds")),
+        vectors_seconds=_times(fits, total("fit_vectors_seconds", any)),
         flops_per_review=total("flops_per_review"),
         energy_joules=total("energy_joules"),
         checkpoint_bytes=total("checkpoint_bytes"),
@@ -256,3 +257,7 @@ def _row(
         track=max((row.track for row in rows), key=list(TRACKS).index),
         deterministic=all(row.deterministic for row in rows),
     )
+
+
+def _times(fits: int, seconds: float | None) -> float | None:
+    return None if seconds is None else fits * seconds

@@ -31,20 +31,12 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import SCALE
 from experiments.records.lock import Locked, exclusive_lock
 from experiments.records.row import ResultsError, Row
-from experiments.records.run_files import read_rows
+from experiments.records.run_files import Weights, read_rows, weights_folder
 
 FILE = "robustness.npz"
 PUBLISHED = "robustness"
 _REMEDY = "run `lit-sentiment robustness` again"
-_RUN_FIELDS = (
-    "experiment",
-    "seed",
-    "protocol",
-    "profile",
-    "train_rows",
-    "config_hash",
-    "git_commit",
-)
+_RUN_FIELDS = ("experiment", "seed", "protocol", "profile", "config_hash", "git_commit")
 
 
 class UnsuitableRun(Exception):
@@ -56,8 +48,9 @@ class RobustnessResult:
     """Predictions of a run on all robustness sets.
 
     Attributes:
-        run: Description of the run: experiment, seed, protocol, profile, train_rows, config_hash,
-            git_commit and val_accuracy.
+        run: Description of the run: experiment, seed, protocol, profile, config_hash and git_commit
+            as in its row; `weights`, the fit that predicted; `train_rows`, the number of texts that
+            this fit learnt from, and its `val_accuracy`, None for a second fit, which has none.
         labels: int64[N] by set.
         predicted: int64[N] by set, the class of the larger probability.
     """
@@ -89,6 +82,9 @@ class RobustnessResult:
 def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     """Predict every robustness set with a saved run and write the probabilities to its folder.
 
+    Of a run under `refit` the first fit predicts, which the validation accuracy is of; older runs
+    kept the second alone.
+
     Args:
         folder: The run folder.
         row: Its row.
@@ -114,21 +110,37 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     train = read_split(data.corpus_folder, "train")
     sets = build_challenges(data.robustness_folder(), train)
     _check_unseen(name, data, train.texts, sets)
-    predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu")
+    weights = _weights(folder, row)
+    predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu", weights)
     arrays: dict[str, np.ndarray] = {}
     for challenge in sets:
         # Rounded half down, so that 0.5 remains a prediction of class 0.
         counts = np.ceil(predictor(challenge.texts)[:, 1].astype(np.float64) * SCALE - 0.5)
         arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
         arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
-    run = {key: getattr(row, key) for key in _RUN_FIELDS}
-    run["val_accuracy"] = row.val.accuracy if row.val else None
+    first = weights == "holdout"
+    run = {key: getattr(row, key) for key in _RUN_FIELDS} | {
+        "weights": weights,
+        "train_rows": len(data.train_indices()) if first else row.train_rows,
+        "val_accuracy": row.val.accuracy if row.val and first else None,
+    }
     arrays["run"] = np.array(json.dumps(run))
     arrays["checksum"] = np.array(_checksum(arrays))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     replace_bytes(folder / FILE, buffer.getvalue())
     return read_result(folder / FILE)
+
+
+def _weights(folder: Path, row: Row) -> Weights:
+    only_second = row.protocol == "refit" and weights_folder(folder, row) == folder
+    return "refit" if only_second else "holdout"
+
+
+def _is_of(result: RobustnessResult, folder: Path, row: Row) -> bool:
+    """True if a result is of these weights of this run."""
+    same = all(result.run[key] == getattr(row, key) for key in _RUN_FIELDS)
+    return same and result.run["weights"] == _weights(folder, row)
 
 
 def _check_unseen(name: str, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
@@ -164,7 +176,7 @@ def evaluate_benchmark(
         folder = run_folder if run_folder.is_dir() else benchmark
         try:
             result = read_result(folder / FILE) if (folder / FILE).is_file() else None
-            if result is None or any(result.run[key] != getattr(row, key) for key in _RUN_FIELDS):
+            if result is None or not _is_of(result, folder, row):
                 with exclusive_lock(folder):
                     result = evaluate_run(folder, row)
                 log(f"{row.experiment}, seed {row.seed}: evaluated")
@@ -207,6 +219,8 @@ def read_result(file: Path) -> RobustnessResult:
         run = json.loads(str(arrays.pop("run")))
         check_part(str(run["experiment"]), "experiment")
         run["seed"] = int(run["seed"])
+        if run.setdefault("weights", run["protocol"]) == "refit":
+            run["val_accuracy"] = None  # older files had that of the first fit
         names = [key.removesuffix("_labels") for key in arrays if key.endswith("_labels")]
         labels = {name: arrays[f"{name}_labels"].astype(np.int64) for name in names}
         # A tie is class 0, as in `metrics`.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from experiments.config.identity import setting_hash
 from experiments.config.registry import Profile, Registry
 from experiments.launch import benchmark
 from experiments.launch.prefetch import sources_of
@@ -50,9 +51,8 @@ def protocol_of(seed: int, first: Row | None) -> Protocol | None:
 
 
 def _fit_seconds(row: Row) -> float:
-    """Seconds of one fit of a finished run."""
-    seconds = (row.train_seconds or 0.0) + (row.vectors_seconds or 0.0)
-    return seconds / 2 if row.protocol == "refit" else seconds
+    """Seconds of one fit of a finished run, word vectors included."""
+    return (row.fit_seconds or 0.0) + (row.fit_vectors_seconds or 0.0)
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,24 @@ class Queue:
         words += [f"--configs={folder}" for folder in self.registry.folders]
         words += [*self.overrides, f"--run.protocol={part.protocol}"]
         return [sys.executable, "-m", "experiments", "benchmark", *words]
+
+    def to_time(self) -> list[tuple[RunSpec, int]]:
+        """Experiments of present settings that are published, the fastest first, and their epochs.
+
+        Epochs are the most of any seed; 1 for a model without.
+        """
+        chosen = []
+        for name, spec in self.specs.items():
+            setting = setting_hash(spec.resolve().config)
+            rows = [
+                row
+                for row in self.published
+                if row.experiment == name and row.config and setting_hash(row.config) == setting
+            ]
+            if rows:
+                epochs = max(1, *(row.epochs or 0 for row in rows))
+                chosen.append((max(row.fit_seconds or 0.0 for row in rows), spec, epochs))
+        return [(spec, epochs) for _, spec, epochs in sorted(chosen, key=lambda one: one[0])]
 
     def rows(self) -> list[Row]:
         """Rows of all runs so far, failed ones too; published ones are not among them."""

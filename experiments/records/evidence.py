@@ -1,9 +1,13 @@
 """Compact files of the predictions behind published rows.
 
-Probabilities are stored as log-odds against class 0 in 16-bit floats, ids as differences, and all
-parts go into one compressed .npz: about 100 kB for 52,500 predictions of two classes. Format 1,
-which older tables have, stored probabilities as counts of 65535ths: confident ones could not be
-told apart.
+Probabilities are stored as log-odds in 16-bit floats, ids as differences, and all parts go into one
+compressed .npz: about 100 kB for 52,500 predictions of two classes.
+
+- Format 1, of older tables, has counts of 65535ths, by which confident probabilities are equal.
+- Format 2, of two classes, has log-odds against class 0. Older tables have more classes in it, too:
+  where class 0 is negligible, all log-odds are large, and 16 bits are coarse.
+- Format 3, of more than two classes, has log-odds against the most probable class, so that those of
+  all probable classes are small.
 """
 
 import hashlib
@@ -22,8 +26,8 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import Part, ResultsError
 
-FORMAT = 2
-READABLE = (1, FORMAT)
+TWO_CLASSES, MORE_CLASSES = 2, 3  # formats
+READABLE = (1, TWO_CLASSES, MORE_CLASSES)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -44,22 +48,28 @@ class Evidence:
 
 
 def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
-    """Log-odds against class 0, rounded so that the predicted class of a row never changes.
+    """Log-odds, rounded so that the predicted class of a row never changes.
 
     Args:
         probabilities: float[N, C], rows summing to about 1.
 
     Returns:
-        float16[N, C - 1].
+        float16[N, 1] against class 0 for two classes; else float16[N, C] against the most probable
+        class, of which no other one is above 0.
     """
     exact = np.log(np.maximum(probabilities.astype(np.float64), np.finfo(np.float64).tiny))
-    rounded = np.clip(exact - exact[:, :1], -LARGEST, LARGEST).astype(np.float16)
-    # Rounding makes ties, for which the lower class would be predicted.
     rows, best = np.arange(len(exact)), probabilities.argmax(axis=1)
+    two = probabilities.shape[1] == 2
+    reference = exact[:, 0] if two else exact[rows, best]
+    rounded = np.clip(exact - reference[:, None], -LARGEST, LARGEST).astype(np.float16)
+    # Rounding makes ties, for which the lower class would be predicted.
     tied = rounded.argmax(axis=1) != best
-    winners = rounded[rows[tied], best[tied]]
-    rounded[rows[tied], best[tied]] = np.nextafter(winners, np.float16(np.inf))
-    return rounded[:, 1:]
+    if two:
+        winners = rounded[rows[tied], best[tied]]
+        rounded[rows[tied], best[tied]] = np.nextafter(winners, np.float16(np.inf))
+        return rounded[:, 1:]
+    lower = np.arange(exact.shape[1]) < best[:, None]  # less probable than the best, or it were it
+    return np.where(lower & (rounded == 0), np.nextafter(np.float16(0), np.float16(-1)), rounded)
 
 
 def write_evidence(path: Path, parts: Mapping[Part, Predictions]) -> Evidence:
@@ -75,7 +85,8 @@ def write_evidence(path: Path, parts: Mapping[Part, Predictions]) -> Evidence:
 
 def encode(parts: Mapping[Part, Predictions]) -> tuple[Evidence, bytes]:
     """Predictions of all parts as they will be read back, and the content of their file."""
-    arrays: dict[str, NDArray] = {"format": np.array(FORMAT)}
+    most = max((found.probabilities.shape[1] for found in parts.values()), default=2)
+    arrays: dict[str, NDArray] = {"format": np.array(TWO_CLASSES if most == 2 else MORE_CLASSES)}
     for part, predictions in parts.items():
         rows = predictions.in_id_order()
         arrays[f"{part}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
@@ -126,7 +137,8 @@ def read_evidence(path: Path, checksum: str | None = None) -> Evidence:
 def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
     """Turn stored arrays into predictions; the checksum covers the decoded values."""
     digest, parts = hashlib.sha256(), dict[Part, Predictions]()
-    first = int(arrays["format"]) == 1
+    form = int(arrays["format"])
+    first = form == 1
     for part in _FIRST if first else get_args(Part):
         if f"{part}_labels" not in arrays and not first:
             continue
@@ -135,7 +147,8 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
         if first:
             stored, probabilities = _decode_counts(arrays[f"{part}_counts"], part)
         else:
-            stored, probabilities = _decode_log_odds(arrays[f"{part}_log_odds"], part)
+            stored = arrays[f"{part}_log_odds"]
+            stored, probabilities = _decode_log_odds(stored, part, form == TWO_CLASSES)
         digest.update(f"{part} {stored.shape}".encode())
         digest.update(ids.astype("<i8").tobytes() + labels.astype("<i8").tobytes())
         digest.update(stored.tobytes())
@@ -143,14 +156,18 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
     return Evidence(parts, digest.hexdigest())
 
 
-def _decode_log_odds(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.float64]]:
-    """Stored log-odds, [C - 1, N], and the probabilities, [N, C]."""
-    others = stored.astype("<f2")
-    if others.dtype != stored.dtype or not np.isfinite(others).all():
+def _decode_log_odds(
+    stored: NDArray, part: str, without_first: bool
+) -> tuple[NDArray, NDArray[np.float64]]:
+    """Stored log-odds, [C, N] or without those of class 0, and the probabilities, [N, C]."""
+    kept = stored.astype("<f2")
+    if kept.dtype != stored.dtype or not np.isfinite(kept).all():
         raise ResultsError(f"log-odds of {part} are {stored.dtype} or not finite")
-    odds = np.concatenate([np.zeros((1, others.shape[1])), others.astype(np.float64)])
+    odds = kept.astype(np.float64)
+    if without_first:
+        odds = np.concatenate([np.zeros((1, kept.shape[1])), odds])
     powers = np.exp(odds - odds.max(axis=0))
-    return others, np.ascontiguousarray((powers / powers.sum(axis=0)).T)
+    return kept, np.ascontiguousarray((powers / powers.sum(axis=0)).T)
 
 
 def _decode_counts(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.float64]]:

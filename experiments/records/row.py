@@ -91,7 +91,8 @@ class Row:
         versions: Version of each package that matters.
         hardware: `cpu`, `cores`, `threads`, `gpu` and what else describes the machine: among it
             `openmp`, by which threads wait for one another, and `others_busy`, the share of the
-            cores that other processes kept busy during the fit.
+            cores that other processes kept busy during the fit. Where times are shown that were
+            measured apart (`records.times`), it describes their machine, and `timed` is their day.
         started: ISO 8601 time.
         ended: ISO 8601 time.
         config_hash: Hash of the settings as the version that made the run computed it; the test
@@ -220,6 +221,22 @@ class Row:
     def tested(self) -> bool:
         """True if the run was evaluated on test."""
         return self.test is not None or self.test_refit is not None
+
+    @property
+    def fits(self) -> int:
+        """Number of fits in the times of the row: two under `refit`, one a fold."""
+        folds = (self.config.get("run") or {}).get("folds") if self.cross_validated else None
+        return folds or (2 if self.protocol == "refit" else 1)
+
+    @property
+    def fit_seconds(self) -> float | None:
+        """Training seconds of one fit, the mean where there are several."""
+        return None if self.train_seconds is None else self.train_seconds / self.fits
+
+    @property
+    def fit_vectors_seconds(self) -> float | None:
+        """Seconds in which the word vectors of one fit were learnt."""
+        return None if self.vectors_seconds is None else self.vectors_seconds / self.fits
 
     @property
     def claimed(self) -> bool:

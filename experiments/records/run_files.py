@@ -8,6 +8,7 @@ The schema is in `experiments.records.row`. Layouts:
     <published>/<table>.jsonl                           published rows
     <published>/<table>/<experiment>-seed-<n>.npz       the predictions behind them
     <published>/<table>.groups.npz                      the movies of their reviews
+    <published>/<table>.times.json                      times measured apart (`records.times`)
     <published>/superseded/                             tables of rows that were replaced
     <published>/test_log.jsonl, tuning_log.jsonl        evaluations and trials (`records.logs`)
 """

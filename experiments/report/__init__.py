@@ -11,6 +11,7 @@ from experiments.records.costs import add_costs
 from experiments.records.counts import counts
 from experiments.records.plan import read_plan
 from experiments.records.run_files import ROW_FILE, read_rows
+from experiments.records.times import add_times
 from experiments.report.evidence import analyse_rows
 from experiments.report.html import Page, render_html
 from experiments.report.markdown import render_markdown
@@ -97,6 +98,8 @@ def read_tables(folder: Path) -> tuple[list[Table], list[MissingRun]]:
     rows = [] if begun else read_rows(folder)
     counted = counts(rows, home)  # by the logs beside published tables
     tables = build_tables(
-        add_costs(rows, home), counted, lambda done, parts: analyse_rows(done, folder, parts)
+        add_times(add_costs(rows, home), home),
+        counted,
+        lambda done, parts: analyse_rows(done, folder, parts),
     )
     return tables, missing_runs(folder, rows)

@@ -86,7 +86,7 @@ COLUMNS = (
     Column("refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"),
     Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
     Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
-    Column("train_seconds", "Training", "s", _field("train_seconds"), 1, "low"),
+    Column("train_seconds", "Training", "s", _field("fit_seconds"), 1, "low"),
     Column("seconds_to_best", "To best epoch", "s", _field("seconds_to_best"), 1, "low"),
     Column("latency", "Latency p50", "ms", _field("latency_ms_p50"), 2, "low"),
     Column("throughput", "Throughput", "reviews/s", _field("reviews_per_second"), 0, "high"),
@@ -105,7 +105,7 @@ QUALITY = {*ACCURACY.values(), *LOG_LOSS.values(), "f1", "auroc", "ece"}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
 OPTIONAL = {"refit_accuracy", "refit_log_loss"}  # shown if a row has them, like the following
 FURTHER = (
-    Column("vectors_seconds", "Word vectors", "s", _field("vectors_seconds"), 1, "low"),
+    Column("vectors_seconds", "Word vectors", "s", _field("fit_vectors_seconds"), 1, "low"),
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
     Column(
         "gpu_memory", "Peak GPU memory", "MiB", _field("peak_gpu_memory_bytes", 1 / MIB), 0, "low"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from experiments.config.track import TRACKS
 from experiments.records.counts import Counts, describe
 from experiments.records.row import Part, Row
+from experiments.records.times import TIMED
 
 PROTOCOLS = {
     "holdout": "trained on the train part, every choice made on validation",
@@ -13,7 +14,7 @@ PROTOCOLS = {
     "refit": "every choice made on validation, then trained once more on all of train",
 }
 
-CLAIMED = "†"
+CLAIMED, UNTIMED = "†", "‡"
 _BUSY = 0.1  # share of the cores that other processes may use before a table says so
 
 
@@ -68,6 +69,12 @@ def warnings(rows: list[Row]) -> list[str]:
             + ", ".join(f"{name} ({paper})" for name, paper in papers.items())
             + "."
         )
+    if untimed := _distinct(row.experiment for row in rows if is_untimed(row)):
+        notes.append(
+            f"{UNTIMED} Training time, latency, throughput and memory are those of the run itself, "
+            f"beside which others may have run: {', '.join(untimed)}. The others were measured "
+            "apart, one experiment at a time."
+        )
     if rows[0].profile == "quick":
         notes.append(
             "Profile quick trains on a small part of the corpus: the order of the experiments is "
@@ -90,6 +97,11 @@ def warnings(rows: list[Row]) -> list[str]:
             f"lengthens their times: {shares}."
         )
     return notes
+
+
+def is_untimed(row: Row) -> bool:
+    """True if others of the table have times that were measured apart, and this row has not."""
+    return row.status == "ok" and not row.claimed and row.hardware.get(TIMED, "") is None
 
 
 def _notes(rows: list[Row]) -> list[str]:

@@ -204,7 +204,7 @@ def _run(row: Row, unverified: bool) -> dict[str, str]:
         "Refit, %": refit,
         "Epochs": text(row.epochs),
         "Best epoch": text(None if row.best_epoch is None else row.best_epoch + 1),
-        "Training, s": text(row.train_seconds, ",.1f"),
+        "Training, s": text(row.fit_seconds, ",.1f"),
         "Tokens/s": text(row.train_tokens_per_second, ",.0f"),
         "Latency p95, ms": text(row.latency_ms_p95, ".2f"),
         "Best batch": text(row.best_batch_size),

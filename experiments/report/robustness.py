@@ -40,7 +40,8 @@ def terminal_table(results: Sequence[RobustnessResult]) -> Grid:
         figures = one.figures()
         cells = (f"{100 * figures[key]:.1f}" for _, key in columns)
         seed = one.run["seed"]
-        table.add_row(one.run["experiment"] + (f", seed {seed}" if seed else ""), *cells)
+        name = one.run["experiment"] + _second(one) + (f", seed {seed}" if seed else "")
+        table.add_row(name, *cells)
     return table
 
 
@@ -64,11 +65,12 @@ def markdown_table(results: Sequence[RobustnessResult]) -> str:
     lines = [heads, ["---", *("---:" for _ in heads[1:])]]
     for one in _ordered(results):
         figures, run = one.figures(), one.run
-        cells = [f"`{run['experiment']}`", str(run["seed"]), f"{100 * run['val_accuracy']:.2f}"]
+        name, val = f"`{run['experiment']}`{_second(one)}", run["val_accuracy"]
+        cells = [name, str(run["seed"]), "–" if val is None else f"{100 * val:.2f}"]
         lines.append(cells + [f"{100 * figures[key]:.1f}" for _, key in _COLUMNS])
     sizes = {name: len(labels) for name, labels in results[0].labels.items()}
     learnt = sorted({one.run["train_rows"] for one in results})
-    protocols = sorted({f"`{one.run['protocol']}`" for one in results})
+    protocols = sorted({f"`{one.run['weights']}`" for one in results})
     about = (
         f"Accuracy on {sizes['contrast_original']:,} pairs of contrast sets, "
         f"{sizes['counterfactual_original']:,} counterfactual pairs (*both*: both texts of a pair "
@@ -86,6 +88,11 @@ def markdown_table(results: Sequence[RobustnessResult]) -> str:
     )
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     return "\n\n".join([_fill(about), rows, _fill(command)])
+
+
+def _second(one: RobustnessResult) -> str:
+    """Mark of figures that are of the second fit's weights."""
+    return " (refit)" if one.run["weights"] == "refit" else ""
 
 
 def _ordered(results: Sequence[RobustnessResult]) -> list[RobustnessResult]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from numpy.typing import NDArray
 
 from experiments.config.identity import differing_settings
-from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
 from experiments.records.row import Part, ResultsError, Row
 from experiments.records.run_files import read_rows
-from experiments.statistics.pairwise_tests import Difference, differences, holm_correction
+from experiments.statistics.changes import Change, Comparison
+from experiments.statistics.pairwise_tests import differences, holm_correction
 from experiments.statistics.reading import read_run_predictions
+from experiments.statistics.seeds import Pool, pool
 from experiments.statistics.table import check_same_reviews, known_groups
+from experiments.statistics.totals import Totals, count
 
 Key = tuple[str, str | None]  # experiment, and the reviews kept out of training
 _PROTOCOLS: dict[Part, str] = {"test": "holdout", "test_refit": "refit", "val": "holdout"}
@@ -28,89 +28,31 @@ _ALIKE = ("corpus", "profile", "settings_hash", "precision", "train_rows", "git_
 _MACHINE = ("cpu", "cores", "threads", "gpu", "gpus")
 
 
-@dataclass(frozen=True)
-class Change:
-    """Difference of one experiment between benchmarks A and B.
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """Runs of an experiment in A and in B on the same reviews.
 
     Attributes:
-        experiment: Name; `cnn → lstm` if two single experiments of different names are compared.
-        protocol: `holdout` or `refit`: the fit whose predictions are compared.
-        excluded: Reviews kept out of training, as in the row.
-        part: Part of the predictions; `val` if the runs were not tested.
-        seeds: The seeds that both have; the others are not used.
-        first: Accuracy in A, in 0..1.
-        second: Accuracy in B.
-        difference: B minus A with its interval; `p_holm` is corrected over all experiments.
-        worse: Whether B is significantly worse.
-        better: Whether B is significantly better.
-        settings: Other differences between the rows, in words.
+        name: The experiment.
+        rows: Rows of the seeds that both have.
+        parts: Part of the predictions of A, and of B.
+        correct: bool[S, N] by side.
+        groups: int[N]; None if each row is alone.
+        deterministic: Sides whose model no seed changes.
     """
 
-    experiment: str
-    protocol: str
-    excluded: str | None
-    part: Part
-    seeds: tuple[int, ...]
-    first: float
-    second: float
-    difference: Difference
-    worse: bool
-    better: bool
-    settings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Result of a comparison.
-
-    Attributes:
-        changes: Experiments in both, by falling accuracy in A.
-        missing: Experiments and seeds that one of the two lacks, in words.
-    """
-
-    changes: list[Change] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    name: str
+    rows: list[tuple[Row, Row]]
+    parts: tuple[Part, Part]
+    correct: dict[str, NDArray[np.bool_]]
+    groups: NDArray[np.int64] | None
+    deterministic: list[str]
 
     @property
-    def worse(self) -> bool:
-        """True if any experiment got significantly worse."""
-        return any(change.worse for change in self.changes)
-
-    def write(self, path: Path) -> None:
-        """Write all figures as JSON."""
-        content = {"worse": self.worse, **dataclasses.asdict(self)}
-        replace_bytes(path, (json.dumps(content, indent=1) + "\n").encode())
-
-    def show(self, console: Console) -> None:
-        """Print the comparison as a table."""
-        table = Table(box=None, pad_edge=False)
-        for title in ("Experiment", "Seeds", "A %", "B %", "B - A [95%]", "p (Holm)", ""):
-            table.add_column(title, justify="left" if title in ("Experiment", "") else "right")
-        for change in self.changes:
-            d = change.difference
-            table.add_row(
-                f"{change.experiment} · {change.protocol}",
-                str(len(change.seeds)),
-                f"{100 * change.first:.2f}",
-                f"{100 * change.second:.2f}",
-                f"{100 * d.difference:+.2f} [{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
-                "–" if d.reviews_only else f"{d.p_holm:.3g}",
-                "worse" if change.worse else "better" if change.better else "",
-            )
-        console.print(table)
-        lines = [
-            f"{', '.join(c.experiment for c in self.changes if text in c.settings)}: {text}"
-            for text in dict.fromkeys(text for c in self.changes for text in c.settings)
-        ]
-        if any(change.difference.reviews_only for change in self.changes):
-            lines.append(
-                "One seed: the interval does not cover the variation over seeds, so no difference "
-                "is claimed."
-            )
-        if any(change.part == "val" for change in self.changes):
-            lines.append("Runs that were not tested are compared on validation rows.")
-        for line in lines + self.missing:
-            console.print(line, soft_wrap=True)
+    def table(self) -> tuple[Any, ...]:
+        """What runs have in common whose variances over seeds are shared."""
+        row = self.rows[0][0]
+        return self.parts, row.corpus_fingerprint, row.excluded
 
 
 def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
@@ -151,7 +93,7 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
         for key in keys
         if key not in lacking
     ]
-    changes = []
+    found = list[_Pair]()
     for a, b in pairs:
         both = sorted(one[a].keys() & two[b].keys())
         name = _name(a) if a == b else f"{_name(a)} → {_name(b)}"
@@ -169,12 +111,15 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
         rows = [(one[a][s], two[b][s]) for s in both]
         for parts in _common_parts(rows):
             having = _having(rows, parts)
-            changes.append(_change((a, b), having, parts, (first, second), level))
+            label = " → ".join(dict.fromkeys((a[0], b[0])))
+            found.append(_pair(label, having, parts, (first, second)))
             if seeds := set(both) - {one.seed for one, _ in having}:
                 missing.append(
                     f"seed {_list(seeds)} of {name} is not compared under {_protocol(parts)}: not "
                     "both have its predictions"
                 )
+    pools = _pools(found)
+    changes = [_change(pair, level, pools[pair.table]) for pair in found]
     tested = [at for at, change in enumerate(changes) if not change.difference.reviews_only]
     corrected = holm_correction(np.array([changes[at].difference.p for at in tested]))
     for at, p in zip(tested, corrected, strict=True):
@@ -220,38 +165,52 @@ def _protocol(parts: tuple[Part, Part]) -> str:
     return " → ".join(dict.fromkeys(_PROTOCOLS[part] for part in parts))
 
 
-def _change(
-    keys: tuple[Key, Key],
-    rows: list[tuple[Row, Row]],
-    parts: tuple[Part, Part],
-    folders: tuple[Path, Path],
-    level: float,
-) -> Change:
+def _pair(
+    name: str, rows: list[tuple[Row, Row]], parts: tuple[Part, Part], folders: tuple[Path, Path]
+) -> _Pair:
     right: dict[str, list[np.ndarray]] = {"B": [], "A": []}
     runs: list[tuple[Row, Predictions]] = []
-    for pair in rows:
-        for side, row, folder, part in zip("AB", pair, folders, parts, strict=True):
+    for both in rows:
+        for side, row, folder, part in zip("AB", both, folders, parts, strict=True):
             predictions = read_run_predictions(row, folder)[part]
             runs.append((row, predictions))
             right[side].append(predictions.probabilities.argmax(axis=1) == predictions.labels)
     check_same_reviews(runs, parts[0])
-    seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}
     groups = known_groups(predictions for _, predictions in runs)
-    deterministic = [s for s, row in zip("AB", rows[0], strict=True) if row.deterministic]
-    [difference] = differences(correct, level, {"A": seeds, "B": seeds}, groups, deterministic)
+    fixed = [side for side, row in zip("AB", rows[0], strict=True) if row.deterministic]
+    return _Pair(name, rows, parts, correct, groups, fixed)
+
+
+def _pools(pairs: list[_Pair]) -> dict[tuple[Any, ...], Pool]:
+    """Variance over seeds that the experiments of both sides share, as those of a table do."""
+    models: dict[tuple[Any, ...], list[Totals]] = {pair.table: [] for pair in pairs}
+    for pair in pairs:
+        one, two = pair.correct["A"], pair.correct["B"]
+        # The same runs on both sides are known once.
+        for correct in [one] if np.array_equal(one, two) else [one, two]:
+            models[pair.table].append(count(correct, pair.groups))
+    return {table: pool(found) for table, found in models.items()}
+
+
+def _change(pair: _Pair, level: float, shared: Pool) -> Change:
+    seeds = tuple(one.seed for one, _ in pair.rows)
+    correct = pair.correct
+    [difference] = differences(
+        correct, level, {"A": seeds, "B": seeds}, pair.groups, pair.deterministic, shared
+    )
     return Change(
-        experiment=" → ".join(dict.fromkeys(name for name, _ in keys)),
-        protocol=_protocol(parts),
-        excluded=keys[0][1],
-        part=parts[0],
+        experiment=pair.name,
+        protocol=_protocol(pair.parts),
+        excluded=pair.rows[0][0].excluded,
+        part=pair.parts[0],
         seeds=seeds,
         first=float(correct["A"].mean()),
         second=float(correct["B"].mean()),
         difference=difference,
         worse=False,
         better=False,
-        settings=tuple(_settings(*rows[0])),
+        settings=tuple(_settings(*pair.rows[0])),
     )
 
 

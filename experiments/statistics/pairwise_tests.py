@@ -70,6 +70,7 @@ def differences(
     seeds: Mapping[str, Sequence[int]] | None = None,
     groups: NDArray[np.integer] | None = None,
     deterministic: Collection[str] = (),
+    shared: Pool | None = None,
 ) -> list[Difference]:
     """Compare every pair of experiments.
 
@@ -86,6 +87,7 @@ def differences(
         seeds: Seed of each row by experiment; 0, 1, … if None.
         groups: int[N], group of each row; None if each row is alone.
         deterministic: Experiments for which another seed would change nothing: they need one run.
+        shared: Variance over seeds that more experiments share than these; None: these alone.
 
     Returns:
         All pairs in the order of the experiments; empty for fewer than two.
@@ -108,7 +110,8 @@ def differences(
     pairs = list(combinations(range(len(names)), 2))
     if not pairs:
         return []
-    found = compare_pairs(models, group_parts(models), pool(models))
+    shared = pool(models) if shared is None else shared
+    found = compare_pairs(models, group_parts(models), shared)
     half = t_quantile(level, found.freedoms) * found.errors
     alone = [len(correct[name]) == 1 and name not in deterministic for name in names]
     untested = np.array([alone[one] or alone[two] for one, two in pairs])

@@ -22,15 +22,16 @@ from datamodules.splits import text_key
 from datamodules.store.corpus import Corpus
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions
-from experiments.records.row import ResultsError, Row
+from experiments.records.row import Part, ResultsError, Row
 from experiments.records.run_files import ROW_FILE, read_rows, tables_in
 from experiments.statistics.reading import read_run_predictions, rows_fingerprint
-from experiments.statistics.table import analysed_part
 
 VOTES = ("given", "guessed", "neutral", "off-topic")
 VOTERS = 5
 PUBLISHED = "repository cleanlab/label-errors, file mturk/imdb_mturk.json"
 LEFT_OUT = -1
+WEIGHTS: dict[Part, str] = {"test": "holdout", "test_refit": "refit"}
+"""Protocol of the weights by which a part was predicted."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +198,11 @@ def _figures(
     some = next(iter(tests.values()))[0]
     audit = read_audit(audit_file, some.keys, some.labels) if audit_file else None
     lines = []
-    for row in rows:
+    runs = ((row, found) for row in rows for found in read_run_predictions(row, source).items())
+    for row, (part, predictions) in runs:
+        if part not in WEIGHTS:
+            continue
         corpus, (test, (exact, _)) = corpora[row.excluded], tests[row.excluded]
-        predictions = read_run_predictions(row, source)[analysed_part([row])]
         test_rows = Predictions(np.arange(len(test)), test.labels, np.ones((len(test), 2)) / 2)
         ours, theirs = rows_fingerprint(test_rows), rows_fingerprint(predictions)
         if row.task != IMDB.task:
@@ -214,8 +217,9 @@ def _figures(
                 f"{corpus.fingerprint} ({ours}); give the corpus that it was tested on"
             )
         line: dict[str, Any] = {
-            **{name: getattr(row, name) for name in ("experiment", "protocol", "profile", "seed")},
-            "excluded": row.excluded,
+            "experiment": row.experiment,
+            "protocol": WEIGHTS[part],  # of these weights: a run under refit has both
+            **{name: getattr(row, name) for name in ("profile", "seed", "excluded")},
             "all": asdict(subset_accuracy(test.labels, predictions)),
             "without_copies": asdict(subset_accuracy(test.labels, predictions, ~exact)),
             "copies": asdict(subset_accuracy(test.labels, predictions, exact)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +154,22 @@ def refit(
     """
     epochs = None if best_epoch is None else best_epoch + 1
     stop: list[Callback] = [StopAfterEpochs(epochs)] if epochs else []
-    # The number of epochs chosen on validation is the only stopping rule of this fit.
+    fit = fit_blindly(resolved, folder, stop, logger, progress, epochs)
+    return replace(fit, best_epoch=best_epoch)
+
+
+def fit_blindly(
+    resolved: Resolved,
+    folder: Path,
+    stop: list[Callback],
+    logger: Any = None,
+    progress: ProgressFn = lambda description, fraction: None,
+    epochs: int | None = None,
+) -> Fit:
+    """Fits `resolved.cli.model` without validation; `stop` alone ends it before `max_epochs`."""
     free = {"limit_val_batches": 0, "min_epochs": None, "min_steps": None, "max_time": None}
     clock, precision = _fit(resolved, folder, stop, logger, progress, epochs, **free)
-    return _result(clock, best_epoch, precision, resolved.cli.model)
+    return _result(clock, None, precision, resolved.cli.model)
 
 
 def _result(

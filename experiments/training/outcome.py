@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from datamodules.text import TextDataModule
 from experiments.config.identity import config_hash
 from experiments.config.resolved import Resolved
 from experiments.config.track import track_of
@@ -31,17 +33,86 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.base.sharding import full_model
 
 
-def build_row(
+@dataclass(frozen=True)
+class Training:
+    """What is known of a run's training, whatever it was: one fit, two, or one a fold.
+
+    Attributes:
+        fits: its fits; under `refit` the one that chose the epoch first.
+        tokens: real tokens trained on, over all processes.
+        energy: in joules; None where no card tells.
+        others_busy: share of the cores that other processes kept busy meanwhile; None where that
+            is not known.
+        started: ISO 8601 time of its last start, before which a resumed run has trained.
+        code: commit, and whether the code had uncommitted changes.
+    """
+
+    fits: list[Fit]
+    tokens: int
+    energy: float | None
+    others_busy: float | None
+    started: str
+    code: tuple[str | None, bool | None]
+
+
+def shared_fields(
     spec: RunSpec,
     resolved: Resolved,
-    fits: list[Fit],
-    tokens: int,
-    energy: float | None,
-    others_busy: float | None,
+    data: TextDataModule,
+    training: Training,
     config: dict[str, Any],
-    started: str,
-    code: tuple[str | None, bool | None],
-) -> Row:
+) -> dict[str, Any]:
+    """Fields of the row of any run that trained a model.
+
+    Args:
+        spec: the run.
+        resolved: its settings.
+        data: the datamodule of its last fit, set up.
+        training: what its training took.
+        config: its settings, those of the first fit.
+    """
+    kind, meta, fits = type(resolved.cli.model), data.store.meta, training.fits
+    vectors_seconds = [fit.vectors_seconds for fit in fits if fit.vectors_seconds is not None]
+    steps = sum(fit.clock.steps for fit in fits)
+    step_seconds = sum(fit.clock.train_seconds for fit in fits)
+    world, devices = ranks.current().world_size, devices_of(resolved)
+    machine = hardware(devices) | ({"processes": world} if world > 1 else {})
+    if training.others_busy is not None:
+        machine["others_busy"] = training.others_busy
+    return {
+        "experiment": spec.experiment,
+        "architecture": kind.__name__,
+        "corpus": meta["corpus"],
+        "corpus_fingerprint": data.fingerprint,  # that of a fold's store is its own
+        "profile": spec.profile,
+        "seed": spec.seed,
+        "val": metrics_of(spec.folder / VAL_FILE),
+        "train_seconds": sum(fit.seconds for fit in fits),
+        "vectors_seconds": sum(vectors_seconds) if vectors_seconds else None,
+        "train_tokens_per_second": training.tokens / step_seconds if steps else None,
+        "energy_joules": training.energy,
+        "precision": fits[-1].precision,
+        "tuning": tuning_of(spec.trial_of or spec.experiment, config, data.official_test),
+        "git_commit": training.code[0],
+        "git_dirty": training.code[1],
+        "versions": versions(),
+        "hardware": machine,
+        "started": min(training.started, *(fit.clock.started for fit in fits)),
+        "ended": now(),
+        "config_hash": config_hash(config),
+        "wandb_run": wandb_run.id_of(spec.folder),
+        "excluded": data.exclude,
+        "train_rows": len(data.train_indices()),
+        "checksums": checksums(spec.folder),
+        "config": config,
+        "family": kind.family,
+        "task": type(data).task,
+        "track": track_of(config),
+        "deterministic": kind.deterministic and data.vectors is None,
+    }
+
+
+def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dict[str, Any]) -> Row:
     """Build the result row of a finished run, whose models and predictions are written.
 
     Measures latency, throughput and size of the last fit's model.
@@ -49,16 +120,10 @@ def build_row(
     Args:
         spec: the run.
         resolved: its settings, those of the second fit under `refit`.
-        fits: its fits, the one that chose the epoch first.
-        tokens: real tokens trained on, over all processes.
-        energy: in joules; None where no card tells.
-        others_busy: share of the cores that other processes kept busy while it was fitted; None
-            where that is not known.
+        training: what its training took.
         config: its settings, those of the first fit.
-        started: ISO 8601 time of its last start, before which a resumed run has trained.
-        code: commit, and whether the code had uncommitted changes.
     """
-    folder, trainer, world = spec.folder, resolved.cli.trainer, ranks.current().world_size
+    folder, trainer, fits = spec.folder, resolved.cli.trainer, training.fits
     last = folder / REFIT if len(fits) == 2 else folder
     model: LitClassifier = full_model(resolved.cli.model, last)  # this process measures alone
     data = resolved.cli.datamodule
@@ -68,41 +133,26 @@ def build_row(
     gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
     milliseconds = latency(trainer, model, data)
     reviews_per_second, best_batch_size = throughput(trainer, model, data)
-    meta, chosen = data.store.meta, fits[0]
     vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
     parameters, trained = model.parameter_count, resolved.cli.model.trainable_parameter_count
     frozen_note = f"{trained:,} of {parameters:,} parameters were trained"
     remarks = (vectors_note, frozen_note if trained < parameters else None, *model.notes)
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
-    steps = sum(fit.clock.steps for fit in fits)
-    step_seconds = sum(fit.clock.train_seconds for fit in fits)
-    vectors_seconds = [f.vectors_seconds for f in fits if f.vectors_seconds is not None]
+    chosen = fits[0]
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
-    machine = hardware(devices_of(resolved)) | ({"processes": world} if world > 1 else {})
-    if others_busy is not None:
-        machine["others_busy"] = others_busy
     names = ("encoder", "tokenizer", "model", "arrays")
     files = [file for name in names for file in last.glob(f"{name}.*")]
     return Row(
-        experiment=spec.experiment,
-        architecture=type(model).__name__,
-        corpus=meta["corpus"],
-        corpus_fingerprint=meta["fingerprint"],
+        **shared_fields(spec, resolved, data, training, config),
         protocol=resolved.run.protocol,
-        profile=spec.profile,
-        seed=spec.seed,
-        val=metrics_of(folder / VAL_FILE),
         test=metrics_of(test) if spec.test else None,
         test_refit=metrics_of(test_refit) if spec.test and len(fits) == 2 else None,
         parameters=parameters,
         trainable_parameters=trained,
-        train_seconds=sum(fit.seconds for fit in fits),
-        vectors_seconds=sum(vectors_seconds) if vectors_seconds else None,
         seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
         epochs=len(history),
         best_epoch=chosen.best_epoch,
-        train_tokens_per_second=tokens / step_seconds if steps else None,
         peak_memory_bytes=memory,
         peak_gpu_memory_bytes=gpu,
         latency_ms_p50=float(np.percentile(milliseconds, 50)),
@@ -110,28 +160,9 @@ def build_row(
         reviews_per_second=reviews_per_second,
         best_batch_size=best_batch_size,
         flops_per_review=flops_per_review(model, data),
-        energy_joules=energy,
         checkpoint_bytes=sum(file.stat().st_size for file in files),
-        precision=fits[-1].precision,
-        tuning=tuning_of(spec.trial_of or spec.experiment, config, data.official_test),
-        git_commit=code[0],
-        git_dirty=code[1],
-        versions=versions(),
-        hardware=machine,
-        started=min(started, *(fit.clock.started for fit in fits)),
-        ended=now(),
-        config_hash=config_hash(config),
-        wandb_run=wandb_run.id_of(folder),
-        notes=[*meta["notes"], *notes],
+        notes=[*data.store.meta["notes"], *notes],
         history=list(history),
-        excluded=data.exclude,
-        train_rows=len(data.train_indices()),
-        checksums=checksums(folder),
-        config=config,
-        family=type(model).family,
-        task=type(data).task,
-        track=track_of(config),
-        deterministic=type(model).deterministic and data.vectors is None,
     )
 
 

@@ -52,7 +52,13 @@ from experiments.training.fitting import (
 )
 from experiments.training.folds import is_interrupted
 from experiments.training.measure import predict
-from experiments.training.outcome import build_row, metrics_of, step_costs, write_metrics
+from experiments.training.outcome import (
+    Training,
+    build_row,
+    metrics_of,
+    step_costs,
+    write_metrics,
+)
 from experiments.training.resource_errors import explain_resource_errors
 from experiments.training.signals import Stopped, StopRequest, handle_signals, requeue
 from experiments.training.spec import RunSpec
@@ -120,8 +126,8 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
             return None
         # The energy that a run used before it was interrupted is unknown.
         energy = None if resumed else meter.joules()
-        measures = tokens, energy, others_busy
-        row = build_row(spec, resolved, fits, *measures, config, started, code)
+        training = Training(fits, tokens, energy, others_busy, started, code)
+        row = build_row(spec, resolved, training, config)
         test_log.record_evaluation(row, folder, row.ended, code)
         if data.official_test:
             tuning_log.record_trial(row, folder, spec.trial_of)

@@ -14,11 +14,12 @@ import numpy as np
 from tests.recomputation.metrics import metrics
 from tests.recomputation.published import PARTS, Answers, read_answers, read_lines
 from tests.recomputation.statistics import Model, interval, letters, pairs, ranks
+from tests.recomputation.times import Times
 
 Row = dict[str, Any]
 _PART = {"test accuracy %": "test", "refit %": "test_refit", "val accuracy %": "val"}
 _METRIC = {"F1 %": ("f1", 100), "log loss": ("log_loss", 1), "ECE %": ("ece", 100)}
-_MEASURED = {"parameters": "parameters", "training s": "train_seconds", "p50 ms": "latency_ms_p50"}
+_TIMES = {"training s": Times.training, "p50 ms": Times.latency}
 _UNITS = {"k": 1e3, "M": 1e6, "G": 1e9}
 _RANK = re.compile(r"(\d+)(?: \[(\d+)–(\d+)\])?, (\d+)%")
 _ACCURACY = re.compile(r"([\d.]+)(?: ± ([\d.]+))?(?: \[([\d.]+), ([\d.]+)\])?")
@@ -117,7 +118,7 @@ def wrong_cells(page: str, folder: Path, name: str) -> Iterator[str]:
         shown = [line[0].strip("`") for line in cells]
         if shown != table.order():
             yield f"the order is {shown}, not {table.order()}"
-        expected = _Expected(table, folder)
+        expected = _Expected(table, folder, name)
         for line in (line for line in cells if line[0].strip("`") in table.rows):
             for at, (title, cell) in enumerate(zip(heads, line, strict=True)):
                 before = {"group": 1, "rank": 2}.get(title, 0)
@@ -127,8 +128,9 @@ def wrong_cells(page: str, folder: Path, name: str) -> Iterator[str]:
 
 
 class _Expected:
-    def __init__(self, table: Table, folder: Path) -> None:
+    def __init__(self, table: Table, folder: Path, name: str) -> None:
         self.table = table
+        self.times = Times(folder, name, [row for rows in table.rows.values() for row in rows])
         tested = ("test", "test_refit")
         main = next((part for part in (*tested, "val") if table.models(part)), "val")
         self.parts = {main, "test_refit"}  # those with intervals and letters
@@ -155,8 +157,14 @@ class _Expected:
             return self._accuracy(name, _PART[column], cell)
         if column in ("looks", "trials"):
             return _unequal(cell, str((self.looks if column == "looks" else self.trials)[name]))
-        if column in _MEASURED:
-            return _far(cell, [row[_MEASURED[column]] for row in rows])
+        if column == "parameters":
+            return _far(cell, [row["parameters"] for row in rows])
+        if column in _TIMES:
+            values = [_TIMES[column](self.times, row) for row in rows]
+            mark = self.times.mark(rows) if any(value is not None for value in values) else ""
+            if not cell.endswith(mark):
+                return f"is {cell!r}, without {mark}"
+            return _far(cell.removesuffix(mark), values)
         key, scale = _METRIC[column]
         return _far(cell, [scale * metrics(run)[key] for run in self.table.runs(name, "test")])
 

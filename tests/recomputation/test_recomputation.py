@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from experiments.config.identity import setting_hash
 from experiments.config.registry import Registry
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import Predictions, write_predictions
 from experiments.records.publishing import publish
 from experiments.records.row import Part
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, write_row
+from experiments.records.times import keep_times
 from experiments.report.readme.write import write_readme
 from experiments.statistics.intervals import interval as our_interval
 from experiments.statistics.pairwise_tests import differences
 from experiments.statistics.totals import count
 from tests.experiments.conftest import REPOSITORY
+from tests.experiments.records.test_times import make_times
 from tests.recomputation.page import read_tables, wrong_cells, wrong_metrics
 from tests.recomputation.statistics import Model, interval, pairs, sign_flip
 from tests.rows import make_row
@@ -127,6 +132,32 @@ def test_a_changed_figure_is_found(made: Path, pattern: str, change: str) -> Non
         other = {"a": "b", "b": "a"}.get(page[at]) or str((int(page[at]) + 1) % 10)
         changed = page[:at] + other + page[at + 1 :]
         assert len(list(wrong_cells(changed, made / "published", "made"))) == 1, change
+
+
+def test_times_that_were_measured_apart_are_recomputed(made: Path, tmp_path: Path) -> None:
+    """One fit of as many epochs as each row; models without a measurement have a mark."""
+    folder, page = tmp_path / "published", tmp_path / "README.md"
+    shutil.copytree(made / "published", folder)
+    config = {"model": {"class_path": "lit_models.cnn.CNN"}}
+    rows = [json.loads(line) for line in (folder / "made.jsonl").read_text().splitlines()]
+    for row in rows:
+        if row["experiment"] in ("model_0", "model_1"):  # the second is fitted twice
+            row |= {"config": config, "epochs": 3 + row["seed"]}
+    (folder / "made.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    times = make_times("model_0", setting=setting_hash(config), seconds_per_epoch=7.25)
+    keep_times(folder / "made.times.json", times)
+    page.write_text("<!-- results:made -->\n<!-- /results:made -->\n")
+    write_readme(page, folder, Registry())
+    of_run = ("experiment", "seed", "config_hash", "protocol")
+    lines = [{name: row[name] for name in of_run} for row in rows if row["config"] == config]
+    log = "".join(json.dumps(line | {"setting": times.setting}) + "\n" for line in lines)
+    (folder / "test_log.jsonl").write_text(log)
+    text = page.read_text()
+    assert list(wrong_cells(text, folder, "made")) == []
+    assert text.count("| 31 | 0.5 |") == 2  # 2 + 7.25 × 4 seconds, the mean of three seeds
+    assert text.count("41‡ | 1.6‡ |") + text.count("21‡ | 1.6‡ |") == 5
+    for wrong in (text.replace("| 31 |", "| 62 |", 1), text.replace("‡ |", " |", 1)):
+        assert len(list(wrong_cells(wrong, folder, "made"))) == 1
 
 
 Right = dict[str, np.ndarray]

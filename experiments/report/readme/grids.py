@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from experiments.config.registry import Registry
 from experiments.report.columns import ACCURACY
+from experiments.report.facts import UNTIMED, is_untimed
 from experiments.report.markdown import escape, explain_ranks, explain_untested, rank_text
 from experiments.report.tables import Line, Table
 from experiments.report.terminal import compact
@@ -14,6 +15,7 @@ WIDTH = 100
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 # Heading, key of `tables.COLUMNS`, digits.
 _GROUP, _RANK = "group", "rank"
+_TIMES = ("train_seconds", "latency")
 _COLUMNS = (
     ("test accuracy %", "test_accuracy", 2),
     (_GROUP, f"{_GROUP} test_accuracy", 0),
@@ -104,6 +106,8 @@ def cell(line: Line, key: str, digits: int) -> str:
         return compact(value.mean)
     text = f"{value.mean:,.{digits}f}"
     some = f" ({value.n} of {len(line.seeds)} seeds)" if value.n < len(line.seeds) else ""
+    if key in _TIMES and any(map(is_untimed, line.rows)):
+        text += UNTIMED
     if key not in ACCURACY.values() or key == ACCURACY["val"]:
         return text + some
     text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from experiments.config.registry import Registry
 from experiments.records.row import Part, ResultsError
 from experiments.report.columns import ACCURACY, LOG_LOSS
-from experiments.report.facts import PROTOCOLS
+from experiments.report.facts import PROTOCOLS, UNTIMED, is_untimed
 from experiments.report.readme.grids import cell, describe, interval_scope, markdown_grid, wrap
 from experiments.report.tables import Line, Table
 from experiments.statistics.intervals import Interval
@@ -157,9 +157,13 @@ def _units(chosen: Sequence[Candidate]) -> str:
         if intervals
         else "Log"
     )
+    twice = ", of which refit needs two" if any(one.protocol == "refit" for one in chosen) else ""
+    untimed = f" {UNTIMED}: beside the run others may have run; the other times are of one alone."
     return (
         f"{brackets} loss is the mean negative logarithm of the probability given to the right "
-        "label, in nats (natural logarithm), p50 the median time from one text to its prediction."
+        f"label, in nats (natural logarithm), training s the time of one fit{twice}, p50 the "
+        "median time from one text to its prediction."
+        + (untimed if any(map(is_untimed, (r for one in chosen for r in one.line.rows))) else "")
     )
 
 

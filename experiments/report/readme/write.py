@@ -9,6 +9,7 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.counts import counts
 from experiments.records.row import ResultsError
 from experiments.records.run_files import read_rows, tables_in
+from experiments.records.times import add_times
 from experiments.report.evidence import analyse_rows
 from experiments.report.picture.svg import picture
 from experiments.report.readme import marks
@@ -114,7 +115,7 @@ def _read(folder: Path, name: str) -> list[Table]:
     if path not in tables_in(folder):
         known = ", ".join(table.stem for table in tables_in(folder)) or "none"
         raise ResultsError(f"{path}: no such table; {folder} has {known}")
-    rows = read_rows(path)
+    rows = add_times(read_rows(path), path)
     return build_tables(
         rows, counts(rows, folder), lambda done, parts: analyse_rows(done, path, parts)
     )

@@ -92,6 +92,17 @@ def test_a_row_like_any_other(tmp_path: Path, protocol: str) -> None:
     ]
 
 
+def test_training_time_is_that_of_the_fits_that_are_combined(tmp_path: Path) -> None:
+    """A member's second fit is no part of an ensemble of first fits."""
+    times = {"train_seconds": 10.0, "vectors_seconds": 4.0}
+    twice = make_run(tmp_path / "b", data=10, experiment="cnn", protocol="refit", **times)
+    once = make_run(tmp_path / "b", data=20, experiment="bag", train_seconds=7.0)
+    assert make("bag+cnn", twice, once, "--runs", tmp_path) == 0
+    row = read_row(tmp_path / "ensemble" / "bag+cnn" / "seed-0")
+    assert (row.protocol, row.fits) == ("holdout", 1)
+    assert (row.train_seconds, row.vectors_seconds) == (12.0, 2.0)
+
+
 def test_members_are_aligned_by_id(tmp_path: Path) -> None:
     first, second = runs(tmp_path, "cnn", "bag")
     before = combine_members([find_member(str(one)) for one in (first, second)])

@@ -110,6 +110,7 @@ def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     fixed += [f"--data.cache_dir={tmp_path / 'cache'}", "--run.wandb_mode=disabled"]
     for name in ("bag", "tfidf_logreg", "mlp"):
         words = [] if name == "mlp" else ["--data.exclude", "robustness"]
+        words += ["--run.protocol=refit" if name == "bag" else "--run.protocol=holdout"]
         assert main(["fit", "-c", name, *fixed, *words]) == 0
     return tmp_path / "runs" / "b"
 
@@ -125,10 +126,15 @@ def test_runs_are_evaluated_published_and_shown(
     folder = benchmark / "bag" / "seed-0"
     result = read_result(folder / FILE)
     texts = [review(tmp_path / "aclImdb", label, n) for n in (0, 1) for label in (0, 1)]
-    expected = Predictor(folder)(texts).argmax(axis=1)
-    assert result.predicted["contrast_original"].tolist() == expected.tolist()
+    first, second = (Predictor(folder, weights=w)(texts)[:, 1] for w in ("holdout", "refit"))
+    with np.load(folder / FILE) as arrays:
+        shares = arrays["contrast_original_counts"] / 65535
+    assert shares == pytest.approx(first, abs=1e-4) and shares != pytest.approx(second, abs=1e-4)
     assert result.labels["contrast_original"].tolist() == [0, 1, 0, 1]
-    assert result.run["train_rows"] == read_row(folder).train_rows
+    row = read_row(folder)  # of both fits
+    assert row.val and row.train_rows and folder.joinpath("refit").is_dir()
+    assert (result.run["weights"], result.run["val_accuracy"]) == ("holdout", row.val.accuracy)
+    assert 0 < result.run["train_rows"] < row.train_rows
     published = read_published_results(tmp_path / "results")
     assert [one.run["experiment"] for one in published] == ["bag", "tfidf_logreg"]
     assert published[0].figures() == result.figures()
@@ -156,6 +162,21 @@ def test_a_row_that_says_so_wrongly_is_refused(
     assert "it used 16 originals of the robustness sets" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+def test_an_older_run_of_the_second_fit_alone_says_so(
+    benchmark: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = benchmark / "bag" / "seed-0"
+    row = read_row(folder)
+    for file in (folder / "refit").iterdir():
+        file.replace(folder / file.name)
+    (folder / "refit").rmdir()
+    write_row(folder, dataclasses.replace(row, checksums={}))
+    result = evaluate_run(folder, read_row(folder))
+    about = {name: result.run[name] for name in ("weights", "val_accuracy", "train_rows")}
+    assert about == {"weights": "refit", "val_accuracy": None, "train_rows": row.train_rows}
+    assert "| `bag` (refit) | 0 | – |" in markdown_table([result])
 
 
 def test_a_changed_file_is_refused(benchmark: Path) -> None:

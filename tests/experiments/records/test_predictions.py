@@ -1,6 +1,9 @@
 """Predictions on disk: the Parquet file of a run and the small file of a published row."""
 
 import dataclasses
+import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import roc_auc_score
 
-from experiments.records.evidence import log_odds, read_evidence, write_evidence
+from experiments.records.evidence import encode, log_odds, read_evidence, write_evidence
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import Predictions, read_predictions, write_predictions
 from experiments.records.row import Part, ResultsError
@@ -106,7 +109,9 @@ def test_rounding_never_changes_the_predicted_class(classes: int) -> None:
     close[2110:2120] = np.eye(classes)[-1]
     close[2120:2130, -1] += 1e-12
     close /= close.sum(axis=1, keepdims=True)
-    odds = np.concatenate([np.zeros((len(close), 1)), log_odds(close)], axis=1)
+    odds = log_odds(close).astype(np.float64)
+    if classes == 2:
+        odds = np.concatenate([np.zeros((len(close), 1)), odds], axis=1)
     np.testing.assert_array_equal(odds.argmax(axis=1), close.argmax(axis=1))
     assert np.abs(softmax(odds, axis=1) - close).max() <= 1e-5
 
@@ -143,9 +148,56 @@ def test_evidence_round_trip(tmp_path: Path) -> None:
             evaluate(before.labels, before.probabilities).accuracy
         )
     with np.load(path, allow_pickle=False) as archive:
-        assert archive["test_log_odds"].shape == (2, 300)
+        assert archive["test_log_odds"].shape == (3, 300) and archive["format"] == 3
+        assert (archive["test_log_odds"].max(axis=0) == 0).all()
         assert archive["test_log_odds"].dtype == np.float16
         assert archive["test_labels"].dtype == np.uint8
+
+
+@pytest.mark.parametrize("negligible", [1e-4, 1e-9, 1e-30, 1e-300, 0.0])
+@pytest.mark.parametrize("classes", [3, 5])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_probabilities_stay_fine_whichever_class_is_negligible(
+    negligible: float, classes: int, at: int, tmp_path: Path
+) -> None:
+    generator = np.random.default_rng(classes)
+    values = generator.dirichlet(np.ones(classes), 2000)
+    values[:, at] = negligible
+    values /= values.sum(axis=1, keepdims=True)
+    kept = Predictions(np.arange(2000), generator.integers(0, classes, 2000), values)
+    found = write_evidence(tmp_path / "a.npz", {"val": kept}).parts["val"].probabilities
+    assert np.abs(found - values).max() < 2.5e-4
+    # At most a step of 16 bits at the logarithm of the least probability that a log loss knows.
+    seen = np.maximum(values, 1 / 131070)
+    assert np.abs(np.log(np.maximum(found, 1 / 131070) / seen)).max() < 2**-7
+    np.testing.assert_array_equal(found.argmax(axis=1), values.argmax(axis=1))
+
+
+def test_more_classes_in_format_2_are_read(tmp_path: Path) -> None:
+    """A file as the version before format 3 wrote it: log-odds against class 0."""
+    values = np.array([[0.2, 0.5, 0.3], [0.7, 0.1, 0.2]])
+    odds = np.log(values[:, 1:] / values[:, :1]).T.astype("<f2")
+    arrays = {"format": np.array(2), "val_log_odds": odds}
+    arrays |= {"val_id_steps": np.array([0, 1], "u1"), "val_labels": np.array([1, 0], "u1")}
+    digest = hashlib.sha256(b"val (2, 2)")
+    digest.update(np.array([0, 1], "<i8").tobytes() + np.array([1, 0], "<i8").tobytes())
+    digest.update(odds.tobytes())
+    np.savez_compressed(tmp_path / "a.npz", checksum=np.array(digest.hexdigest()), **arrays)
+    found = read_evidence(tmp_path / "a.npz").parts["val"].probabilities
+    np.testing.assert_allclose(found, values, atol=1e-3)
+
+
+def test_files_of_two_classes_are_byte_for_byte_those_of_format_2() -> None:
+    parts: dict[Part, Predictions] = {"val": make_predictions(50, seed=3)}
+    parts["test"] = make_predictions(400, seed=4)
+    content = encode(parts)[1]
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        assert archive["format"] == 2 and archive["test_log_odds"].shape == (1, 400)
+    digest = hashlib.sha256()
+    with zipfile.ZipFile(io.BytesIO(content)) as file:  # what zlib makes of it may differ
+        for name in sorted(file.namelist()):
+            digest.update(name.encode() + file.read(name))
+    assert digest.hexdigest() == "5575b5e20a50471f5248011717a157b5b262df521fd91d55522c8f5691ee5c51"
 
 
 def test_evidence_is_small(tmp_path: Path) -> None:

@@ -4,14 +4,17 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.cli.main import main
-from experiments.records.predictions import read_predictions, write_predictions
+from experiments.records.metrics import evaluate
+from experiments.records.predictions import Predictions, read_predictions, write_predictions
 from experiments.records.row import ResultsError
-from experiments.records.run_files import read_row, write_row
+from experiments.records.run_files import checksums, read_row, write_row
 from experiments.statistics.comparison import compare
-from tests.experiments.statistics.made import LABELS, made_run
+from tests.experiments.statistics.made import LABELS, answers, made_run
+from tests.recomputation.statistics import Model, pairs
 from tests.rows import make_run
 
 
@@ -138,3 +141,59 @@ def test_what_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[s
             compare(a, tmp_path / name)
         assert main(["compare", str(a), str(tmp_path / name)]) == 2
         assert capsys.readouterr().err.startswith("error: ")
+
+
+@pytest.mark.parametrize("names", [("cnn",), ("cnn", "lstm", "gru")])
+def test_experiments_of_both_sides_share_their_variance_over_seeds(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The independent recomputation of a table of all six gives the same p-values."""
+    models = {}
+    for side, accuracy in (("a", 0.9), ("b", 0.87)):
+        for name in names:
+            runs = [made_run(tmp_path / side, name, accuracy, seed) for seed in (0, 1, 2)]
+            if side == "b":  # other answers than those of A
+                for seed, run in enumerate(runs):
+                    rewrite(run, answers(accuracy, 1000 * len(name) + ord(name[0]) + seed, LABELS))
+            files = [read_predictions(run / "predictions.parquet") for run in runs]
+            right = np.stack([one.probabilities.argmax(axis=1) == one.labels for one in files])
+            models[f"{side} {name}"] = Model(right, np.arange(len(LABELS)))
+        made_run(tmp_path / side, "nb", 0.8, deterministic=True)
+    expected = pairs(models, set())
+    changes = {one.experiment: one for one in compare(tmp_path / "a", tmp_path / "b").changes}
+    for name in names:
+        pair = expected[f"a {name}", f"b {name}"]
+        assert changes[name].difference.p == pytest.approx(pair.p, rel=1e-6)
+    alone = pairs({side: models[f"{side} cnn"] for side in ("a", "b")}, set())
+    assert (changes["cnn"].difference.p == pytest.approx(alone["a", "b"].p)) == (len(names) == 1)
+
+
+def test_runs_that_are_the_same_on_both_sides_are_known_once(tmp_path: Path) -> None:
+    for side in ("a", "b"):
+        for seed in (0, 1, 2):
+            for name in ("bag", "gru"):
+                made_run(tmp_path / side, name, 0.9, seed)
+            run = made_run(tmp_path / side, "cnn", 0.9, seed)
+            if side == "b":
+                rewrite(run, answers(0.86, 500 + seed, LABELS))
+    with_both = compare(tmp_path / "a", tmp_path / "b").changes
+    p = {one.experiment: one.difference.p for one in with_both}
+    runs = {name: tmp_path / "a" / name for name in ("bag", "gru", "cnn")} | {
+        "new": tmp_path / "b" / "cnn"
+    }
+    models = {}
+    for name, folder in runs.items():
+        files = [read_predictions(folder / f"seed-{s}" / "predictions.parquet") for s in range(3)]
+        right = np.stack([one.probabilities.argmax(axis=1) == one.labels for one in files])
+        models[name] = Model(right, np.arange(len(LABELS)))
+    assert p["cnn"] == pytest.approx(pairs(models, set())["cnn", "new"].p, rel=1e-6)
+    assert p["bag"] == p["gru"] == 1
+
+
+def rewrite(run: Path, predictions: Predictions) -> None:
+    """Give a run other test predictions."""
+    write_predictions(run / "predictions.parquet", predictions)
+    row = read_row(run).with_parts(
+        {"test": evaluate(predictions.labels, predictions.probabilities)}
+    )
+    write_row(run, dataclasses.replace(row, checksums=checksums(run)))

@@ -1,20 +1,29 @@
 """Copies in train and audited labels, on a made corpus and on the published rows."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import experiments
-from experiments.records.predictions import Predictions
+from experiments.records.metrics import evaluate
+from experiments.records.predictions import Predictions, write_predictions
 from experiments.records.publishing import SUPERSEDED
 from experiments.records.row import ResultsError
-from experiments.records.run_files import read_table
+from experiments.records.run_files import (
+    REFIT,
+    TEST_FILE,
+    checksums,
+    read_row,
+    read_table,
+    write_row,
+)
 from experiments.statistics import subsets
 from experiments.statistics.subsets import find_copies, read_audit, subset_accuracy
 from tests.corpora import SmallIMDB, make_aclimdb
-from tests.experiments.statistics.made import made_run
+from tests.experiments.statistics.made import answers, made_run
 
 PUBLISHED = Path(experiments.__path__[0]) / "results"
 KEYS = [f"test/{name}/{number}_5" for name in ("neg", "pos") for number in range(3)]
@@ -119,6 +128,33 @@ def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyP
         subsets.write_subsets(tmp_path / "other", str(root), None)
 
 
+def test_each_figure_is_of_the_weights_that_its_line_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subsets, "IMDB", SmallIMDB)
+    module = SmallIMDB(root=str(make_aclimdb(tmp_path)))
+    module.prepare_data()
+    labels, runs = np.repeat([0, 1], 20), tmp_path / "runs"
+    given = {"corpus": "imdb", "task": "imdb-v1", "corpus_fingerprint": module.fingerprint}
+    made_run(runs, "bag", 0.8, labels=labels, **given)
+    folder = made_run(runs, "cnn", 0.5, labels=labels, **given, protocol="refit")
+    second = answers(0.9, 7, labels)
+    write_predictions(folder / REFIT / TEST_FILE, second)
+    row = read_row(folder)
+    metrics = {"test_refit": evaluate(second.labels, second.probabilities)}
+    write_row(folder, replace(row.with_parts(metrics), checksums=checksums(folder)))
+    [file] = subsets.write_subsets(runs, str(tmp_path / "aclImdb"), None)
+    lines = {
+        (line["experiment"], line["protocol"]): line["all"]["accuracy"]
+        for line in json.loads(file.read_text())["rows"]
+    }
+    assert row.test and lines == {
+        ("bag", "holdout"): pytest.approx(read_row(runs / "bag" / "seed-0").test.accuracy),
+        ("cnn", "holdout"): pytest.approx(row.test.accuracy),
+        ("cnn", "refit"): pytest.approx(metrics["test_refit"].accuracy),
+    }
+
+
 def test_the_published_figures_follow_from_the_published_rows() -> None:
     content = json.loads((PUBLISHED / "imdb.subsets.json").read_text())
     counts = content["test_reviews_with_a_copy_in_train"]["nothing excluded"]
@@ -134,7 +170,7 @@ def test_the_published_figures_follow_from_the_published_rows() -> None:
         key = tuple(
             line[name] for name in ("experiment", "protocol", "profile", "seed", "excluded")
         )
-        test = rows[key].test or rows[key].test_refit
+        test = rows[key].test if line["protocol"] == "holdout" else rows[key].test_refit
         assert test is not None and line["all"]["accuracy"] == test.accuracy
         parts = (line["without_copies"], line["copies"])
         right = sum(round(part["n"] * part["accuracy"]) for part in parts)

@@ -1,4 +1,4 @@
-"""Sweeps: malformed spaces, resumed trials, and the best config, which `fit` reads."""
+"""Sweeps: resumed trials, several machines, and the best config, which `fit` reads."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ import torch
 import yaml
 from optuna.trial import TrialState
 from rich.console import Console
-from wandb.sdk.launch.sweeps.utils import create_sweep_command
 
 from experiments.cli.main import main
-from experiments.config.registry import CONFIGS, ConfigError, Registry, read_profile
-from experiments.launch.benchmark import expand
 from experiments.launch.local import LocalLauncher
 from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import read_row, write_row
 from experiments.training.outcome import failed_row
-from experiments.training.spec import RunSpec
-from experiments.tuning.search_space import check_space, read_space
+from experiments.tuning.search_space import read_space
 from experiments.tuning.study import (
     JOURNAL,
     Pruned,
@@ -33,35 +29,9 @@ from experiments.tuning.study import (
     suggest,
 )
 from experiments.tuning.sweep import Sweep
-from tests.experiments.conftest import TOY
+from tests.experiments.tuning.conftest import FIT, spec_of
 
-SPACE = """
-model.learning_rate: {low: 1.0e-3, high: 1.0e-1, log: true}
-data.batch_size: {choices: [8, 16]}
-"""
-FIT = ["--profile", "smoke", *TOY, "--run.wandb_mode=disabled"]
 pytestmark = pytest.mark.usefixtures("fork_server")
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Path:
-    file = tmp_path / "space.yaml"
-    file.write_text(SPACE)
-    return file
-
-
-def spec_of(experiment: str, runs: Path, profile: str = "smoke") -> RunSpec:
-    plan = expand(
-        Registry(),
-        read_profile(profile),
-        names=[experiment],
-        seeds=[0],
-        name="s",
-        runs=runs,
-        overrides=FIT[2:] if profile == "smoke" else (),
-        test=False,
-    )
-    return dataclasses.replace(plan.specs[0], folder=plan.folder)
 
 
 def sweep_in(runs: Path, space: Path, trials: int) -> Sweep:
@@ -71,55 +41,6 @@ def sweep_in(runs: Path, space: Path, trials: int) -> Sweep:
 
 def study_in(folder: Path) -> optuna.Study:
     return open_study(folder / JOURNAL, "bag", "min", "asha")
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{}", "names no setting"),
-        ("dropout: {low: 0, high: 1}", "dropout cannot vary"),
-        ("run.monitor: {choices: [a, b]}", "run.monitor cannot vary"),
-        ("seed_everything: {low: 0, high: 9}", "seed_everything cannot vary"),
-        ("model.x: 3", "model.x is 3; it must have low and high, or choices"),
-        ("model.x: {lo: 1, high: 2}", "has 'lo', did you mean 'low'"),
-        ("model.x: {low: 2, high: 2}", "low is 2 and high is 2; low must be the smaller"),
-        ("model.x: {low: 0, high: 1, log: true}", "low is 0 and log is true"),
-        ("model.x: {low: 1e-4, high: 1, log: true}", "low is '1e-4'.*write 1.0e-4"),
-        ("model.x: {low: 1, high: 2, step: 0}", "step is 0; it must be above 0"),
-        ("model.x: {low: 1}", "high is None; it must be a number"),
-        ("model.x: {choices: []}", "choices is \\[\\]; it must be a list"),
-        ("model.x: {choices: [1], low: 0}", "must be a list, and alone"),
-        ("model.x: {choices: [[1]]}", "choice \\[1\\] must be a word or a number"),
-    ],
-)
-def test_a_space_that_cannot_be_meant_is_refused(
-    content: str, message: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "space.yaml"
-    file.write_text(content)
-    with pytest.raises(ConfigError, match=message) as caught:
-        read_space(file)
-    assert str(file) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("space", "words", "message"),
-    [
-        ("model.dropuot: {low: 0.0, high: 1.0}", [], "'dropuot', did you mean 'dropout'"),
-        ("model.dropout: {choices: [0.1, much]}", [], "value: much"),
-        (SPACE, ["--trials", "0"], "--trials is 0; it must be at least 1"),
-        (SPACE, ["--jobs", "0"], "--jobs is 0; it must be at least 1"),
-    ],
-)
-def test_bad_input_stops_before_a_trial(
-    space: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    file = tmp_path / "space.yaml"
-    file.write_text(space)
-    places = ["--space", str(file), "--runs", str(tmp_path / "runs")]
-    assert main(["sweep", "bag", *places, *FIT, *words]) == 1
-    assert message in capsys.readouterr().err
-    assert not list(tmp_path.rglob("trial-*"))
 
 
 def test_a_sweep_goes_on_where_it_was_and_fit_takes_its_best_settings(
@@ -276,49 +197,3 @@ def test_a_hopeless_trial_is_ended_and_a_good_one_is_not(pruner: Any, tmp_path: 
     after(0.2)
     with pytest.raises(Pruned, match=r"pruned after epoch \d: val/log_loss 0.9000"):
         after(0.9)
-
-
-SPACES = sorted((CONFIGS / "sweeps").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("file", SPACES, ids=lambda file: file.stem)
-def test_every_shipped_space_fits_its_experiment(file: Path, tmp_path: Path) -> None:
-    space = read_space(file)
-    check_space(file, space, spec_of(file.stem, tmp_path, "full"))
-    assert f"`lit-sentiment sweep {file.stem} --trials " in file.read_text().splitlines()[0]
-
-
-def test_a_wandb_sweep_says_the_same(space: Path, tmp_path: Path) -> None:
-    out = tmp_path / "wandb.yaml"
-    words = ["sweep", "bag", "--space", str(space), "--wandb-sweep", str(out), "--trials", "7"]
-    assert main([*words, *FIT, "--runs", str(tmp_path)]) == 0
-    content = yaml.safe_load(out.read_text())
-    assert content["parameters"] == {
-        "model.learning_rate": {"distribution": "log_uniform_values", "min": 0.001, "max": 0.1},
-        "data.batch_size": {"values": [8, 16]},
-    }
-    assert content["metric"] == {"name": "val/log_loss", "goal": "minimize"}
-    assert content["run_cap"] == 7 and content["command"][-1] == "${args}"
-    assert content["command"][:5] == ["${env}", "lit-sentiment", "fit", "-c", "bag"]
-
-
-@pytest.mark.parametrize("name", [[], ["--name", "mine"]])
-def test_each_trial_of_a_wandb_agent_has_its_own_folder_and_id(
-    name: list[str], space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "wandb.yaml"
-    words = ["sweep", "bag", "--space", str(space), "--wandb-sweep", str(out), *name, "--seed", "3"]
-    fit = [*FIT[:-1], "--run.wandb_mode=offline", "--runs", str(tmp_path)]
-    assert main([*words, *fit]) == 0
-    command = yaml.safe_load(out.read_text())["command"]
-    monkeypatch.delenv("WANDB_RUN_ID", raising=False)
-    monkeypatch.setenv("WANDB_SWEEP_ID", "s1")
-    folders = []
-    for trial in ("one", "two"):
-        filled = create_sweep_command(command)  # as an agent does: first this, then the id
-        monkeypatch.setenv("WANDB_RUN_ID", trial)
-        assert filled[:2] == ["${env}", "lit-sentiment"] and filled[-1] == "${args}"
-        assert main([*filled[2:-1], "--model.learning_rate=0.01", "--data.batch_size=8"]) == 0
-        folders.append(tmp_path / f"{name[-1] if name else 'sweep-bag'}-{trial}" / "bag" / "seed-3")
-        assert read_row(folders[-1]).wandb_run == trial
-    assert all((folder / "row.json").exists() for folder in folders)
