@@ -7,6 +7,13 @@ from typing import Any
 from rich.console import Console
 
 
+class _PlainConsole(Console):
+    """Console that leaves a reader who has gone to the program, as `print` does."""
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704  # rich calls it in the handler of this error
+
+
 def plain_console(**options: Any) -> Console:
     """Console without markup, emoji codes and guessed colours.
 
@@ -16,4 +23,4 @@ def plain_console(**options: Any) -> Console:
     Args:
         **options: of `rich.console.Console`.
     """
-    return Console(markup=False, emoji=False, highlight=False, **options)
+    return _PlainConsole(markup=False, emoji=False, highlight=False, **options)
