@@ -15,9 +15,10 @@ from experiments.cli import streams
 from experiments.cli.parser import parser
 from experiments.cli.words import parse_words
 from experiments.config.registry import ConfigError
+from experiments.launch.rank_variables import check_rank_variables
 from experiments.machine import openmp
 from experiments.machine.home import give_home
-from experiments.machine.launchers import heed_launcher
+from experiments.machine.messages import quiet_libraries
 
 _STOPPED = 130  # as a shell reports Ctrl-C
 _PIPE_CLOSED = 141  # as a shell reports SIGPIPE
@@ -70,7 +71,8 @@ def _run(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
     try:
         give_home()
-        heed_launcher()
+        check_rank_variables()
+        quiet_libraries()
         code: int = options.command(options, rest, console)
         return code
     except BrokenPipeError:

@@ -40,6 +40,7 @@ from experiments.config.registry import (
 )
 from experiments.config.run_config import evaluation_settings
 from experiments.config.typed_text import plain_values, quoted_yaml, text_as_typed
+from experiments.machine.messages import quiet_libraries
 from lit_models.base.classifier import LitClassifier
 
 # Defaults of every run. Progress and epochs are shown by the benchmark, not by Lightning.
@@ -161,6 +162,7 @@ class Resolved:
             DataError: the datamodule refuses its arguments.
             ConfigError: any other constructor does.
         """
+        quiet_libraries()
         try:
             with _checked_imports(self.check), text_as_typed():
                 self.cli.build()

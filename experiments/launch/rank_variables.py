@@ -16,7 +16,7 @@ _OF_GROUP = (
 _NUMBERS = (*_OF_GROUP, "LOCAL_WORLD_SIZE", "SLURM_NTASKS", _STEP)
 
 
-def heed_launcher() -> None:
+def check_rank_variables() -> None:
     """Check the numbers by which a launcher tells each process its rank; drop incomplete ones.
 
     Lightning reads each of them alone, as early as on import: a rank that was left in a shell would

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from experiments.config.registry import ConfigError
-from experiments.machine.launchers import _NUMBERS, heed_launcher
+from experiments.launch.rank_variables import _NUMBERS, check_rank_variables
 
 TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}
 ADDRESS = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1234"}
@@ -27,7 +27,7 @@ def left() -> dict[str, str]:
 @pytest.mark.parametrize("name", _NUMBERS)
 def test_an_empty_variable_is_none(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, " ")
-    heed_launcher()
+    check_rank_variables()
     assert left() == {}
 
 
@@ -38,7 +38,7 @@ def test_nonsense_is_told_with_its_name(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=rf"\${name} is '{value}'.*`unset {name}`"):
-        heed_launcher()
+        check_rank_variables()
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_what_was_left_of_another_group_is_dropped_and_told(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    heed_launcher()
+    check_rank_variables()
     assert left() == {}
     assert f"note: ${next(iter(variables))} without" in capsys.readouterr().err
 
@@ -68,7 +68,7 @@ def test_a_whole_group_is_heeded(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    heed_launcher()
+    check_rank_variables()
     assert left() == {name: v for name, v in variables.items() if name in _NUMBERS}
     assert not capsys.readouterr().err
 
@@ -78,7 +78,7 @@ def test_an_allocation_with_one_task_says_nothing(
 ) -> None:
     monkeypatch.setenv("SLURM_PROCID", "0")
     monkeypatch.setenv("SLURM_NTASKS", "4")
-    heed_launcher()
+    check_rank_variables()
     assert left() == {"SLURM_NTASKS": "4"} and not capsys.readouterr().err
 
 
@@ -95,4 +95,4 @@ def test_a_group_that_cannot_be_is_refused(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ConfigError, match=message):
-        heed_launcher()
+        check_rank_variables()
