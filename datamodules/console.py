@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.status import Status
 
 
 class _PlainConsole(Console):
-    """Console that leaves a reader who has gone to the program, as `print` does."""
+    """Console for any encoding, which leaves a reader who has gone to the program, as `print`."""
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        spinner = "line" if self.options.ascii_only else "dots"
+        return super().status(status, **{"spinner": spinner} | options)
 
     def on_broken_pipe(self) -> None:
         raise  # noqa: PLE0704  # rich calls it in the handler of this error
