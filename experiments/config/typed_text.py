@@ -14,10 +14,11 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-import jsonargparse._typehints as typehints
+import jsonargparse._typehints
 import yaml
 from jsonargparse import ArgumentParser, Namespace, set_dumper
 from jsonargparse._loaders_dumpers import dumpers
+from jsonargparse._util import NestedArg
 
 NONE = "null"
 
@@ -31,6 +32,7 @@ def is_text(hint: Any) -> bool:
 @contextmanager
 def text_as_typed() -> Iterator[None]:
     """Let jsonargparse, within the block, keep the values of text settings as they are."""
+    typehints: Any = jsonargparse._typehints
     action: Any = typehints.ActionTypeHint
     adapt, parse = typehints.adapt_typehints, typehints.parse_value_or_config
     check, call = action._check_type, action.__call__
@@ -46,7 +48,7 @@ def text_as_typed() -> Iterator[None]:
     @wraps(parse)
     def parse_later(value: Any, *args: Any, **kwargs: Any) -> Any:
         # A setting of a class: what its type is, its own parser knows.
-        if isinstance(value, typehints.NestedArg) and isinstance(value.val, str):
+        if isinstance(value, NestedArg) and isinstance(value.val, str):
             return value, None
         return parse(value, *args, **kwargs)
 

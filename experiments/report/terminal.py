@@ -122,12 +122,13 @@ def _print_grid(console: Console, table: Table) -> None:
 
 
 def _columns(table: Table, symbols: dict[int, str]) -> tuple[_Shown, list[_Shown]]:
-    """The names of a table's lines, and its columns that are for the terminal."""
+    """The names of a table's lines, and its columns with a value that are for the terminal."""
     lines = table.lines
     seeds = _Shown(SEEDS, "\nSeeds", [Text(str(len(line.seeds))) for line in lines])
     columns = [seeds]
     for column in table.columns:
-        if column.key not in SHORT:
+        measured = any(line.values[column.key] for line in lines)
+        if column.key not in SHORT or not measured:
             continue
         best = table.best[column.key]
         cells = [
