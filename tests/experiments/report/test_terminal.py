@@ -105,3 +105,4 @@ def test_a_table_of_validation_alone_keeps_its_accuracy() -> None:
     [table] = build_tables([make_row(experiment="a" * 50, test=None)])
     text = printed(table, 40)
     assert "87.31" in text and "Val acc" in text
+    assert "Test acc" not in text, "a column without a value takes no room"
