@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.status import Status
+
+
+class _PlainConsole(Console):
+    """Console for any encoding, which leaves a reader who has gone to the program, as `print`."""
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        spinner = "line" if self.options.ascii_only else "dots"
+        return super().status(status, **{"spinner": spinner} | options)
+
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704  # rich calls it in the handler of this error
 
 
 def plain_console(**options: Any) -> Console:
@@ -16,4 +28,4 @@ def plain_console(**options: Any) -> Console:
     Args:
         **options: of `rich.console.Console`.
     """
-    return Console(markup=False, emoji=False, highlight=False, **options)
+    return _PlainConsole(markup=False, emoji=False, highlight=False, **options)

@@ -13,6 +13,7 @@ from datamodules.upgrade.__main__ import BEGIN, END, markdown
 from datamodules.upgrade.translate import current_words
 from experiments.cli.main import main
 from experiments.cli.parser import parser
+from experiments.cli.words import parse_words
 from experiments.records.run_files import read_row
 from tests.experiments.conftest import REPOSITORY, TOY, Command
 from tests.lit_models.contracts import CHECKS
@@ -37,8 +38,8 @@ COMMANDS = sorted(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command: str) -> None:
     words = shlex.split(re.split("&&|<|#", command)[0])[1:]
-    options, rest = parser().parse_known_args(words)
-    assert not rest or options.overridable, f"{command}: {rest}"
+    _, rest, unknown = parse_words(words[1:], parser()[1][words[0]])
+    assert not unknown, command
     assert current_words(rest, {"model": {"class_path": "lit_models.any.Any"}}) == rest
 
 

@@ -19,10 +19,22 @@ from datamodules.faults import fault_point
 
 
 def default_cache_dir() -> Path:
-    """`$LIT_SENTIMENT_CACHE`, else `lit-sentiment` under `$XDG_CACHE_HOME` or `~/.cache`."""
-    if folder := os.environ.get("LIT_SENTIMENT_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lit-sentiment"
+    """`$LIT_SENTIMENT_CACHE`, else `lit-sentiment` under `$XDG_CACHE_HOME` or `~/.cache`.
+
+    A `~` in the variables is the home folder, as where a shell reads it.
+
+    Raises:
+        DataError: there is no such home folder.
+    """
+    folder = os.environ.get("LIT_SENTIMENT_CACHE")
+    place = folder or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "lit-sentiment")
+    try:
+        return Path(place).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"the cache folder {place} is under a home folder that does not exist; set "
+            "$LIT_SENTIMENT_CACHE to a folder that you can write to"
+        ) from error
 
 
 def digest(settings: dict[str, Any]) -> str:

@@ -11,6 +11,11 @@ from rich.console import Console
 from experiments.cli.common import plan_of
 from experiments.config.registry import ConfigError
 
+_ON_VALIDATION = (
+    "note: the corpus has no test file; the figures are those on validation, on which epochs are "
+    "chosen too. --data.test FILE adds test columns."
+)
+
 if TYPE_CHECKING:  # it loads torch
     from experiments.launch.benchmark import Plan
     from experiments.launch.launcher import Launcher
@@ -60,7 +65,9 @@ def _run_and_report(
     todo = benchmark.pending(plan, retry=options.retry)
     finished = True
     if todo:
-        benchmark.prepare(todo, console)
+        if not benchmark.prepare(todo, console):
+            todo = benchmark.without_test(todo)
+            console.print(_ON_VALIDATION, soft_wrap=True)
         with exclusive_lock(plan.folder):
             remove_leftovers(plan.folder)
             add_to_plan(plan.folder, [spec.planned for spec in plan.specs])
@@ -101,11 +108,13 @@ def _run_and_report(
 def _launcher(options: argparse.Namespace, plan: Plan) -> Launcher:
     from experiments.launch.local import LocalLauncher
     from experiments.launch.prefetch import offline_variables
+    from experiments.launch.process_group import required_processes
     from experiments.launch.slurm_config import read_cluster
 
     if options.launcher == "local":
         if options.cluster:
             raise ConfigError(f"--cluster {options.cluster} goes with --launcher slurm")
+        required_processes(plan.specs[0])  # a device that is not there stops all runs here
         return LocalLauncher(options.jobs, offline_variables(plan.specs))
     from experiments.launch.slurm import SlurmLauncher
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from experiments.config.registry import (
 if TYPE_CHECKING:  # it loads torch
     from experiments.launch.benchmark import Plan
 
+# Of every experiment on a user's own corpus: each is judged by the same rows, in one table.
+_OWN_PROTOCOL = "holdout"
 _OFFLINE = ("quick", "smoke")  # profiles whose corpus comes with the installation
 
 
@@ -29,14 +32,19 @@ def overrides_of(options: argparse.Namespace, rest: list[str]) -> list[str]:
     """Settings typed in short (`--root`) and in full (`--model.dropout 0.3`).
 
     Raises:
-        ConfigError: `--root` with a profile that has its own corpus.
+        ConfigError: `--root` with a profile that has its own corpus, or with another `root`.
     """
-    if options.root and options.profile in _OFFLINE and not any("--data=" in w for w in rest):
+    data = [f"--data={options.data}"] if options.data is not None else []
+    if options.root and options.profile in _OFFLINE and not data:
         raise ConfigError(
             f"--root {options.root}: profile {options.profile!r} has its own offline corpus; add "
             "--profile full for the official one"
         )
-    return [*([f"--data.root={options.root}"] if options.root else []), *rest]
+    if options.root and (twice := [w for w in rest if w.startswith("--data.root")]):
+        raise ConfigError(
+            f"--root {options.root} and {twice[0]} both name the corpus; leave one out"
+        )
+    return [*data, *([f"--data.root={options.root}"] if options.root else []), *rest]
 
 
 def plan_of(options: argparse.Namespace, rest: list[str]) -> Plan:
@@ -56,13 +64,19 @@ def plan_of(options: argparse.Namespace, rest: list[str]) -> Plan:
                 f"no experiment {name!r}{nearest(name, registry.files)}; "
                 "`lit-sentiment list` shows all"
             )
-    return benchmark.expand(
+    overrides = overrides_of(options, rest)
+    expand = partial(
+        benchmark.expand,
         registry,
         profile,
         names=options.experiments,
         seeds=getattr(options, "seeds", None) or [],
         name=options.name or profile.name,
         runs=options.runs,
-        overrides=overrides_of(options, rest),
         train_sizes=getattr(options, "train_sizes", None) or [],
     )
+    plan = expand(overrides=overrides)
+    typed = [word.partition("=")[0] for word in overrides]
+    if "--data" in typed and "--run.protocol" not in typed and plan.specs[0].own_corpus:
+        return expand(overrides=[*overrides, f"--run.protocol={_OWN_PROTOCOL}"])
+    return plan

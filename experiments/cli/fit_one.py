@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 
@@ -10,6 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from datamodules.console import plain_console
+from datamodules.errors import DataError
+from experiments.cli.streams import terminal_copy
 from experiments.launch import benchmark, launcher, process_group
 from experiments.launch.benchmark import Plan
 from experiments.records.lock import exclusive_lock
@@ -45,6 +46,7 @@ def fit_one(
 
     Raises:
         ConfigError: the run reads another corpus than its sweep.
+        DataError: the corpus cannot be used, or has no test rows.
         KeyboardInterrupt: a signal stopped the run.
     """
     spec = plan.specs[0]
@@ -76,7 +78,11 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
     spec = plan.specs[0]
     todo = benchmark.pending(plan, retry=True, rerun=rerun)
     if todo:
-        benchmark.prepare([replace(spec, test=test)], console)
+        if not benchmark.prepare([replace(spec, test=test)], console):
+            raise DataError(
+                f"{spec.folder}: the corpus has no test rows; name a file of them with "
+                "--data.test, or leave out --test"
+            )
         todo = todo if rerun else benchmark.take_back_earlier(todo)
     with exclusive_lock(spec.folder):
         if todo:
@@ -97,7 +103,7 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
 def _execute(spec: RunSpec, console: Console) -> None:
     console.print(f"{spec.folder}: the log goes to {launcher.LOG_FILE} there")
     # A copy of the terminal: the run's own output goes to its log.
-    terminal = plain_console(file=os.fdopen(os.dup(1), "w"))
+    terminal = plain_console(file=terminal_copy())
     with terminal.status("starting") as status:
         launcher.clear_run_folder(spec)
         ranks.broadcast(True)  # the other ranks execute it too

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich.console import Console
 
+from experiments.cli.streams import lines_of_input
 from experiments.config.registry import Registry
 
 
@@ -16,11 +18,25 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
 
     Registry(options.configs)
     predictor = Predictor(options.run, weights=options.weights)
-    texts = options.text or [line.rstrip("\n") for line in sys.stdin]
+    for text in options.text:
+        if _is_file(text):
+            print(
+                f"note: {text!r} is classified as a text, and is the name of a file; its lines are "
+                f"classified by: lit-sentiment predict {options.run} < {text}",
+                file=sys.stderr,
+            )
+    texts = options.text or list(lines_of_input())
     for text, row in zip(texts, predictor(texts), strict=True):
         label = predictor.encoder.label_names[row.argmax()]
         print(f"{label}\t{row.max():.4f}\t{' '.join(text.split())}")
     return 0
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or no name at all
+        return False
 
 
 def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:

@@ -18,6 +18,8 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     """`report`: the table and the page of a benchmark or of the published results."""
     from experiments.report import report as write_report
 
+    if options.wandb_texts and options.wandb is None:
+        raise ConfigError("--wandb-texts is about the report that W&B gets; add --wandb")
     write_report(options.folder, options.out, console, options.root)
     if options.wandb is not None:
         summarise(options.folder, console, options.wandb_texts, send=options.wandb)

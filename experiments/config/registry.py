@@ -22,6 +22,7 @@ import yaml
 from datamodules.trusted import trust_folder
 from datamodules.upgrade.names import EXPERIMENTS
 from datamodules.upgrade.translate import current_config
+from experiments.config.plain_yaml import PlainLoader
 
 _said: set[str] = set()
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -176,7 +177,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ConfigError: the file is missing, or holds something else.
     """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = yaml.load(file.read_text(encoding="utf-8"), PlainLoader)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -232,6 +233,9 @@ _UNKNOWN = re.compile(
 )
 
 
+_OF_CLASS = re.compile(r"Problem with given class_path '(?P<path>[^']+)'")
+
+
 def explain(error: ArgumentError, config: Mapping[str, Any], known: Iterable[str]) -> ConfigError:
     """Convert a parser's error into one that names the nearest valid key.
 
@@ -247,14 +251,19 @@ def explain(error: ArgumentError, config: Mapping[str, Any], known: Iterable[str
         reason = constructor_words(message)
         return ConfigError(f"{problem.splitlines()[0]} {reason}" if reason else message)
     key = next(value for value in unknown.groups() if value)
-    names = set(known) | {name.rpartition(".")[2] for name in known}
-    for part in CLASSES:
-        names |= _init_args((config.get(part) or {}).get("class_path"))
+    if section := _OF_CLASS.search(message):
+        names = _init_args(section["path"])
+    else:
+        names = set(known) | {name.rpartition(".")[2] for name in known}
+        for part in CLASSES:
+            names |= _init_args((config.get(part) or {}).get("class_path"))
     near = nearest(key, names) or nearest(key.rpartition(".")[2], names)
     if not near and (head := key.partition(".")[0]) != key:
         near = nearest(head, {name.partition(".")[0] for name in known})
+    owner = f" ({section['path'].rpartition('.')[2]} has no such)" if section else ""
     return ConfigError(
-        f"unknown setting {key!r}{near}; `lit-sentiment fit -c NAME --print_config` lists all"
+        f"unknown setting {key!r}{near}{owner}; `lit-sentiment fit -c NAME --print_config` lists "
+        "all"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from typing import Any
 
 import jsonargparse._typehints
 import jsonargparse._util
-import yaml
 from lightning import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
@@ -27,8 +27,10 @@ from datamodules.errors import DataError
 from datamodules.text import TextDataModule
 from datamodules.trusted import Untrusted, check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words
+from experiments.config.checks import check_settings, check_words
 from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
+from experiments.config.own_data import named_files
 from experiments.config.registry import (
     ConfigError,
     RunSettings,
@@ -37,6 +39,8 @@ from experiments.config.registry import (
     say_once,
 )
 from experiments.config.run_config import evaluation_settings
+from experiments.config.typed_text import plain_values, quoted_yaml, text_as_typed
+from experiments.machine.messages import quiet_libraries
 from lit_models.base.classifier import LitClassifier
 
 # Defaults of every run. Progress and epochs are shown by the benchmark, not by Lightning.
@@ -132,22 +136,23 @@ class Resolved:
         check: Callable[[str], None] = trust_typed,
     ) -> None:
         settings, self.check = current_config(settings), check
-        words = current_words(overrides, settings, say_once)
-        args = ["--config", yaml.safe_dump(settings), *words]
+        words = current_words(list(named_files(overrides)), settings, say_once)
+        check_words(words)
+        args = ["--config", quoted_yaml(settings), *words]
         try:
-            with _checked_imports(check):
+            with _checked_imports(check), text_as_typed():
                 self.cli = ExperimentCLI(args)
                 self.run: Any = self.cli.config["run"]
                 if self.run.mode is None:
                     self.run.mode = direction_of(self.run.monitor)
                 _check_folds(self.run)
-                text = self.cli.parser.dump(self.cli.config, skip_none=False)
+                self.config = plain_values(self.cli.parser, self.cli.config)
         except ArgumentError as error:
             raise explain(error, settings, _known_keys()) from error
-        self.config: dict[str, Any] = yaml.safe_load(text)
         for part in ("model", "data"):
             if not self.config.get(part):
                 raise ConfigError(f"the config has no `{part}:`; it must name a class_path")
+        check_settings(self.config, TRAINER_DEFAULTS)
         self.seed: int = self.cli.config["seed_everything"]
 
     def build(self) -> tuple[LitClassifier, TextDataModule]:
@@ -157,8 +162,9 @@ class Resolved:
             DataError: the datamodule refuses its arguments.
             ConfigError: any other constructor does.
         """
+        quiet_libraries()
         try:
-            with _checked_imports(self.check):
+            with _checked_imports(self.check), text_as_typed():
                 self.cli.build()
         except (ValueError, TypeError, ArgumentError) as error:
             cause: BaseException | None = error
@@ -187,6 +193,12 @@ class Resolved:
         data = self.config["data"]
         again = {**data, "init_args": {**(data.get("init_args") or {}), **arguments}}
         return Resolved({**self.config, "data": again}, check=self.check)
+
+    @property
+    def corpus_class(self) -> type[TextDataModule]:
+        """Class that reads the corpus; parsing has imported it."""
+        module, _, name = self.config["data"]["class_path"].rpartition(".")
+        return getattr(sys.modules[module], name)
 
     def corpus_fingerprint(self) -> str:
         """Fingerprint of the corpus that a run reads; a corpus not cached in this state is read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from datamodules.errors import DataError, Unavailable
+from datamodules.errors import Unavailable
+from experiments.config.checks import check_seed
 from experiments.config.names import check_name
 from experiments.config.registry import (
     ConfigError,
@@ -83,10 +84,14 @@ def expand(
     for word in overrides:
         if word.startswith("--seed_everything"):
             raise ConfigError(f"{word}: seeds are given with --seed (fit) or --seeds (benchmark)")
-    wrong = [seed for seed in seeds if seed < 0]
-    if wrong:
-        raise ConfigError(f"seed {wrong[0]} is negative; seeds are 0, 1, 2, …")
+    for seed in seeds:
+        check_seed(seed, "seed")
     sizes: list[int | None] = list(train_sizes) or [None]
+    if train_sizes and any(word.startswith("--data.train_limit") for word in overrides):
+        raise ConfigError(
+            "--train-sizes and --data.train_limit both say how many reviews are trained on; leave "
+            "one out"
+        )
     small = [size for size in train_sizes if size < 2]
     if small:
         raise ConfigError(f"--train-sizes {small[0]}: a size is at least 2, a review of each class")
@@ -119,14 +124,17 @@ def _limit(size: int | None) -> dict[str, Any]:
     return {} if size is None else {"data": {"init_args": {"train_limit": size}}}
 
 
-def prepare(specs: Sequence[RunSpec], console: Console) -> None:
+def prepare(specs: Sequence[RunSpec], console: Console) -> bool:
     """Read and tokenise the corpora of runs, so that a bad corpus stops all of them here.
+
+    Returns:
+        Whether every corpus has test rows, where runs ask for them.
 
     Raises:
         DataError: a corpus that cannot be used.
         ConfigError: a setting that cannot be used.
     """
-    done = set()
+    done, tested = set(), True
     for spec in specs:
         resolved = spec.resolve()
         key = repr(resolved.config["data"].get("init_args", {}).get("tokenizer"))
@@ -152,11 +160,13 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
         if resolved.run.folds is not None:
             continue
         data.setup()
-        if spec.test and "test" not in data.store.splits:
-            raise DataError(
-                f"corpus {data.store.meta['corpus']!r} has no test rows, which a benchmark needs; "
-                "name a file with --data.test, or use `lit-sentiment fit` without --test"
-            )
+        tested &= not spec.test or "test" in data.store.splits
+    return tested
+
+
+def without_test(specs: Sequence[RunSpec]) -> list[RunSpec]:
+    """The same runs, each ending with its figures on validation."""
+    return [replace(spec, test=False) for spec in specs]
 
 
 def pending(plan: Plan, *, retry: bool = False, rerun: bool = False) -> list[RunSpec]:

@@ -58,7 +58,7 @@ def join_process_group(spec: RunSpec) -> Iterator[Rank]:
     """
     rank = _external_rank()
     if rank is None or rank.world_size == 1:
-        _required_processes(spec)  # reports what one process cannot do before the run begins
+        required_processes(spec)  # reports what one process cannot do before the run begins
         yield ranks.current()
         return
     _check_world_size(spec, rank.world_size)
@@ -82,7 +82,7 @@ def start_process_group(spec: RunSpec) -> Iterator[Rank]:
         with _share_failures():
             yield ranks.current()
         return
-    if (world_size := _required_processes(spec)) == 1:
+    if (world_size := required_processes(spec)) == 1:
         yield ranks.current()
         return
     store = TCPStore("127.0.0.1", 0, world_size, True, wait_for_workers=False)
@@ -127,8 +127,12 @@ def _external_rank() -> Rank | None:
     return None
 
 
-def _required_processes(spec: RunSpec) -> int:
-    """Number of processes that a run needs on this machine."""
+def required_processes(spec: RunSpec) -> int:
+    """Number of processes that a run needs on this machine.
+
+    Raises:
+        ConfigError: the machine lacks a device, or cannot start them.
+    """
     resolved = spec.resolve()
     trainer = resolved.config["trainer"]
     devices, nodes = trainer["devices"], trainer["num_nodes"]
@@ -139,7 +143,7 @@ def _required_processes(spec: RunSpec) -> int:
             "device on every node with srun or torchrun"
         )
     world_size = 1
-    if devices not in (1, "1"):
+    if devices not in (1, "1") or trainer["accelerator"] not in ("auto", "cpu"):
         world_size = len(devices_of(resolved))
     _check_strategy(trainer, world_size)
     return world_size

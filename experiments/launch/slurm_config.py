@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from experiments.config.registry import ConfigError, nearest, read_yaml
 
 _TIME = re.compile(r"(\d+(?:\.\d+)?)([mh])")
+# Of sbatch: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]
+_SLURM_TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +127,21 @@ def read_cluster(file: Path | None) -> Cluster:
 
 
 def _minutes(file: Path, value: Any) -> int:
-    match = _TIME.fullmatch(str(value))
-    minutes = int(float(match[1]) * {"m": 1, "h": 60}[match[2]]) if match else value
-    if type(minutes) is not int or minutes < 1:
-        raise ConfigError(f"{file}: time is {value!r}; write 90m, 4h, or a number of minutes")
+    text = str(value)
+    if match := _TIME.fullmatch(text):
+        minutes = int(float(match[1]) * {"m": 1, "h": 60}[match[2]])
+    elif match := _SLURM_TIME.fullmatch(text):
+        days, *parts = (None if group is None else int(group) for group in match.groups())
+        given = [part for part in parts if part is not None]
+        # Two parts are minutes and seconds, unless days come before them.
+        first = 3600 if days is not None or len(given) == 3 else 60
+        sizes = (first, first // 60, first // 3600)
+        seconds = sum(part * size for part, size in zip(given, sizes, strict=False))
+        minutes = math.ceil(((days or 0) * 86_400 + seconds) / 60)
+    else:
+        minutes = 0
+    if minutes < 1:
+        raise ConfigError(
+            f"{file}: time is {value!r}; write 90m, 4h, 1:30:00, or a number of minutes"
+        )
     return minutes

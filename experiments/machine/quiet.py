@@ -16,7 +16,7 @@ LOOK_SECONDS = 0.25  # between two looks of the queue at the lock
 
 def quiet_file() -> Path:
     """`$QUIET`, else `quiet.lock` in the user's cache folder."""
-    return Path(os.environ.get("QUIET") or default_cache_dir() / "quiet.lock")
+    return Path(os.environ.get("QUIET") or default_cache_dir() / "quiet.lock").expanduser()
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""The report in the terminal, at most 100 columns wide, without the columns that do not fit."""
+"""The report in the terminal, without the columns that do not fit."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -26,12 +27,15 @@ SHORT = {
     "latency": "p50\nms",
     "size": "Size\nMiB",
 }
+SEEDS = "seeds"
 LEAST = (
     *("size", "latency", "ece", "f1", "parameters", "train_seconds", "log_loss"),
-    *("val_accuracy", "refit_accuracy", "test_accuracy"),
+    *("val_accuracy", SEEDS, "refit_accuracy", "test_accuracy"),
 )
 """Columns that are left out where the terminal is too narrow, in this order."""
-_NAME = 18  # characters of a name beside which it is worth showing a further column
+# Of an encoding without the usual signs.
+_ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
+_ASCII = str.maketrans({"±": "+-", "–": "-", "…": "~", "†": "*"})
 WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")
 
 
@@ -51,7 +55,7 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
             if name in facts:
                 console.print(Text(f"{name}: {facts[name]}", style="dim"))
         if table.lines:
-            console.print(_fitting_grid(console, table))
+            _print_grid(console, table)
         for row in table.without_result:
             text = Text(f"{row.experiment}, seed {row.seed}: ")
             text.append(row.status, style="red" if row.status == "failed" else "yellow")
@@ -65,38 +69,89 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
         console.print(Text(f"{run.experiment}, seed {run.seed}: {run.state}"))
 
 
-def _fitting_grid(console: Console, table: Table) -> Grid:
-    """Grid with as many columns as fit; rich would cut off names and digits."""
-    longest = max(len(line.label) for line in table.lines)
-    endless = console.options.update(max_width=10_000)
-    main = next(
-        (k for k in ACCURACY.values() if any(line.values.get(k) for line in table.lines)), ""
-    )
-    least = [key for key in LEAST if key != main]
-    grid = _grid(table, ())
-    for number in range(1, len(least) + 1):
-        width = Measurement.get(console, endless, grid).maximum
-        if width - max(0, longest - _NAME) <= console.width:
+@dataclass(frozen=True)
+class _Shown:
+    """Column in the terminal: its key, its heading in two lines, and a cell for each line."""
+
+    key: str
+    heading: str
+    cells: list[Text]
+
+    @property
+    def width(self) -> int:
+        """Characters of the widest cell, with one for the gap before it and one after it."""
+        texts = [*self.heading.split("\n"), *(cell.plain for cell in self.cells)]
+        return max(map(cell_len, texts)) + 2
+
+
+def _print_grid(console: Console, table: Table) -> None:
+    """Print a grid without the columns for which there is no room, and say which these are.
+
+    Rich would cut off names and digits. Here names are shortened last, and no number is.
+    """
+    symbols = _ASCII if console.options.ascii_only else {}
+    names, columns = _columns(table, symbols)
+    needed = names.width - 1 + sum(column.width for column in columns)
+    main = next((k for k in ACCURACY.values() if any(one.values.get(k) for one in table.lines)), "")
+    shown, width = list(columns), needed
+    for key in (key for key in LEAST if key != main):
+        if width <= console.width:
             break
-        grid = _grid(table, least[:number])
-    return grid
+        width -= sum(column.width for column in shown if column.key == key)
+        shown = [column for column in shown if column.key != key]
+    room = console.width - sum(column.width for column in shown) - 1
+    mark = "…".translate(symbols)
+    style = _ASCII_BOX if console.options.ascii_only else box.SIMPLE
+    grid = Grid(box=style, padding=(0, 1, 0, 0), show_edge=False)
+    grid.add_column(f"\n{_shortened('Experiment', room, mark)}", no_wrap=True)
+    for column in shown:
+        grid.add_column(column.heading, justify="right", no_wrap=True)
+    for number, name in enumerate(names.cells):
+        cells = [column.cells[number] for column in shown]
+        grid.add_row(_shortened(name.plain, room, mark), *cells)
+    console.print(grid)
+    if left := [one.heading.partition("\n") for one in columns if one not in shown]:
+        told = ", ".join(top or bottom for top, _, bottom in left)
+        console.print(
+            Text(
+                f"Not shown at this width: {told}. A terminal of {needed} columns shows all, and "
+                "so does the page of `lit-sentiment report`.",
+                style="dim",
+            )
+        )
 
 
-def _grid(table: Table, without: Sequence[str]) -> Grid:
-    columns = [one for one in table.columns if one.key in SHORT and one.key not in without]
-    grid = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-    longest = max(len(line.label) for line in table.lines)
-    grid.add_column("\nExperiment", min_width=min(longest, _NAME), overflow="fold")
-    grid.add_column("\nSeeds", justify="right", no_wrap=True)
-    for column in columns:
-        grid.add_column(SHORT[column.key], justify="right", no_wrap=True)
-    for line in table.lines:
-        cells = [Text(line.label), Text(str(len(line.seeds)))]
-        for column in columns:
-            best = line.experiment in table.best[column.key]
-            cells.append(Text(_short(column, line), style="bold green" if best else ""))
-        grid.add_row(*cells)
-    return grid
+def _columns(table: Table, symbols: dict[int, str]) -> tuple[_Shown, list[_Shown]]:
+    """The names of a table's lines, and its columns with a value that are for the terminal."""
+    lines = table.lines
+    seeds = _Shown(SEEDS, "\nSeeds", [Text(str(len(line.seeds))) for line in lines])
+    columns = [seeds]
+    for column in table.columns:
+        measured = any(line.values[column.key] for line in lines)
+        if column.key not in SHORT or not measured:
+            continue
+        best = table.best[column.key]
+        cells = [
+            Text(
+                _short(column, line).translate(symbols),
+                style="bold green" if line.experiment in best else "",
+            )
+            for line in lines
+        ]
+        columns.append(_Shown(column.key, SHORT[column.key], cells))
+    labels = [Text(line.label.translate(symbols)) for line in lines]
+    return _Shown("", "\nExperiment", labels), columns
+
+
+def _shortened(name: str, room: int, mark: str) -> str:
+    """A name in at most `room` characters: its begin and its end with a mark between."""
+    if cell_len(name) <= room:
+        return name
+    end = max(0, room - 1) // 2
+    begin = max(1, room - 1 - end)
+    while cell_len(name[:begin] + mark + name[len(name) - end :]) > max(room, 2) and begin > 1:
+        begin -= 1  # of characters that are two wide
+    return name[:begin] + mark + name[len(name) - end :]
 
 
 def _short(column: Column, line: Line) -> str:

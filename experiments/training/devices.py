@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from lightning import Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.strategies import ParallelStrategy
 
+from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.training import ranks
 
@@ -29,7 +31,7 @@ def devices_of(resolved: Resolved) -> list[torch.device]:
     is not always used.
 
     Raises:
-        MisconfigurationException: from Lightning, a device that this machine lacks.
+        ConfigError: this machine lacks such a device, or the setting is none.
     """
     settings: Any = resolved.cli.config["trainer"]
     level = _LOG.level
@@ -42,11 +44,25 @@ def devices_of(resolved: Resolved) -> list[torch.device]:
             logger=False,
             enable_checkpointing=False,
         ).strategy
+    except (MisconfigurationException, TypeError, ValueError) as error:
+        asked = f"trainer.devices is {settings['devices']!r}"
+        if settings["accelerator"] != "auto":
+            asked += f" and trainer.accelerator {settings['accelerator']!r}"
+        raise ConfigError(
+            f"{asked}, which this machine does not have ({error}): {_machine()}"
+        ) from error
     finally:
         _LOG.setLevel(level)
     if isinstance(strategy, ParallelStrategy):
         return list(strategy.parallel_devices or [])
     return [strategy.root_device]
+
+
+def _machine() -> str:
+    """Devices that can be asked for on this machine."""
+    if gpus := torch.cuda.device_count():
+        return f"it has {gpus} GPUs; say a number from 1 to {gpus}, a list such as [0], or auto"
+    return "it has no GPU; on a CPU, say a number of processes from 1 up, or auto"
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:

@@ -224,6 +224,8 @@ def _fit(
     with handle_signals() as stop:
         resumable = ResumeCheckpoint(folder, run.checkpoint_minutes, identity_of(resolved), stop)
         resume = resumable.file if resumable.resumes() else None
+        if resume is not None and ranks.is_rank_zero():
+            print(f"resumed from {resume}")
         monitoring = [clock, NonFiniteGuard(resumable), ProgressCallback(progress, epochs)]
         cli.trainer = trainer = cli.make_trainer(
             callbacks=[*monitoring, *configured["callbacks"], *stopping_callbacks, resumable],

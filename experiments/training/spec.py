@@ -45,6 +45,11 @@ class RunSpec:
         """Entry of the run in the benchmark's plan."""
         return PlannedRun(self.experiment, self.seed, self.overrides, self.config_folders)
 
+    @property
+    def own_corpus(self) -> bool:
+        """True if the corpus is a user's own, which no published evaluation uses."""
+        return self.resolve().corpus_class.task is None
+
     def resolve(self) -> Resolved:
         """Checks the settings and returns the configuration.
 

@@ -190,7 +190,7 @@ def test_requeued_in_mid_epoch_a_run_ends_as_an_uncut_one(
     assert outcome(read_row(cut)) == outcome(read_row(whole))
     assert "stopped by SIGTERM at step" in (cut / "log.txt").read_text()
     log = (cut / "log.txt").read_text()
-    assert "Restored all states" in log, log
+    assert "resumed from" in log, log
 
 
 def test_a_job_that_is_cancelled_or_runs_out_of_time_becomes_a_row_and_goes_on_with_retry(
@@ -210,7 +210,7 @@ def test_a_job_that_is_cancelled_or_runs_out_of_time_becomes_a_row_and_goes_on_w
     again = head("sleepy_a", "tfidf_logreg", "--trainer.max_epochs=9", "--retry")
     assert again.wait(300) == 0, end(again)
     assert read_row(cancelled).status == "ok" and len(read_row(cancelled).history) == 9
-    assert "Restored all states" in (cancelled / "log.txt").read_text()
+    assert "resumed from" in (cancelled / "log.txt").read_text()
     assert timed.wait(300) == 1
     row = read_row(late)
     assert row.status == "failed" and "TIMEOUT" in str(row.reason), row.reason

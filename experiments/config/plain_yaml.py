@@ -1,0 +1,40 @@
+"""YAML that takes for numbers and true or false only what everybody writes for them.
+
+YAML 1.1 also reads `yes` as true, `1:30:00` as 5400, `0123` as 83, `1_000` as 1000 and 2024-01-01
+as a date. Version 1.2 gave these up; PyYAML reads 1.1.
+"""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+_SCALARS = {
+    "null": (r"~|null|Null|NULL|", "~nN"),
+    "bool": (r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    "int": (r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+", "-+0123456789"),
+    # With a point, as PyYAML writes them: `1e3` may be a text, which the setting's type says.
+    "float": (
+        r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+}
+
+
+class PlainLoader(yaml.SafeLoader):
+    """Safe loader without the surprises of YAML 1.1."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  # PyYAML copies it before it changes it
+        first: [(tag, regexp) for tag, regexp in resolvers if tag.endswith((":merge", ":value"))]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+for _kind, (_pattern, _first) in _SCALARS.items():
+    PlainLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}",
+        re.compile(f"^(?:{_pattern})$"),
+        [*_first, ""] if _kind == "null" else list(_first),
+    )
