@@ -40,6 +40,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "run": {"folds": None},
     "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
+        "class_weights": None,
         "compile": False,
         "last_words": 0,
         "optimizer": "adamw",

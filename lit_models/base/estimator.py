@@ -19,6 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
+from lit_models.base.class_weights import fit_weighted
 from lit_models.base.classifier import LitClassifier, Prediction
 from lit_models.base.fitted_values import fitted_values
 from lit_models.base.hyperparameters import current_hyperparameters
@@ -71,7 +72,8 @@ class LitEstimator(LitClassifier, ABC):
         """Learn the features and fit the estimator.
 
         Raises:
-            ValueError: more than one process, or texts of a single class.
+            ValueError: more than one process, texts of a single class, or class weights that the
+                estimator cannot take.
         """
         if self._trainer is not None and self.trainer.world_size > 1:
             raise ValueError(
@@ -86,7 +88,12 @@ class LitEstimator(LitClassifier, ABC):
         features = self.learn_features(view)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.estimator = self.make_estimator().fit(features, view.labels)
+            estimator = self.make_estimator()
+            if self.class_weighting is None:
+                self.estimator = estimator.fit(features, view.labels)
+            else:
+                size = self.num_classes
+                self.estimator = fit_weighted(estimator, features, view.labels, size)
         self._note_convergence(caught)
 
     def _note_convergence(self, caught: list[warnings.WarningMessage]) -> None:
