@@ -37,7 +37,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
         "train_window": None,
         "vectors": None,
     },
-    "run": {"folds": None},
+    "run": {"folds": None, "threshold": None},
     "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
         "class_weights": None,

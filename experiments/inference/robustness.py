@@ -30,6 +30,7 @@ from experiments.inference.robustness_sets import Challenge, build_challenges
 from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import SCALE
 from experiments.records.lock import Locked, exclusive_lock
+from experiments.records.metrics import predicted_classes
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import read_rows
 
@@ -44,6 +45,7 @@ _RUN_FIELDS = (
     "train_rows",
     "config_hash",
     "git_commit",
+    "threshold",
 )
 
 
@@ -57,9 +59,9 @@ class RobustnessResult:
 
     Attributes:
         run: Description of the run: experiment, seed, protocol, profile, train_rows, config_hash,
-            git_commit and val_accuracy.
+            git_commit, threshold and val_accuracy.
         labels: int64[N] by set.
-        predicted: int64[N] by set, the class of the larger probability.
+        predicted: int64[N] by set, by the threshold of the run if it has one.
     """
 
     run: dict[str, Any]
@@ -117,9 +119,8 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu")
     arrays: dict[str, np.ndarray] = {}
     for challenge in sets:
-        # Rounded half down, so that 0.5 remains a prediction of class 0.
-        counts = np.ceil(predictor(challenge.texts)[:, 1].astype(np.float64) * SCALE - 0.5)
         arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
+        counts = _counts(predictor(challenge.texts), row.threshold)
         arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
     run = {key: getattr(row, key) for key in _RUN_FIELDS}
     run["val_accuracy"] = row.val.accuracy if row.val else None
@@ -129,6 +130,22 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     replace_bytes(folder / FILE, buffer.getvalue())
     return read_result(folder / FILE)
+
+
+def _counts(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
+    """float64[N] probabilities of class 1 in 65535ths, rounded without another predicted class."""
+    ones = probabilities[:, 1].astype(np.float64) * SCALE
+    counts = np.ceil(ones - 0.5)  # half down, so that 0.5 remains a prediction of class 0
+    if threshold is not None:
+        wanted = predicted_classes(probabilities, threshold)
+        counts += wanted - _predicted(counts, threshold)
+    return counts
+
+
+def _predicted(counts: np.ndarray, threshold: float | None) -> np.ndarray:
+    if threshold is None:  # a tie is class 0, as in `metrics`
+        return (2 * counts.astype(np.int64) > SCALE).astype(np.int64)
+    return (counts / SCALE >= threshold).astype(np.int64)
 
 
 def _check_unseen(name: str, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
@@ -209,11 +226,8 @@ def read_result(file: Path) -> RobustnessResult:
         run["seed"] = int(run["seed"])
         names = [key.removesuffix("_labels") for key in arrays if key.endswith("_labels")]
         labels = {name: arrays[f"{name}_labels"].astype(np.int64) for name in names}
-        # A tie is class 0, as in `metrics`.
-        predicted = {
-            name: (2 * arrays[f"{name}_counts"].astype(np.int64) > SCALE).astype(np.int64)
-            for name in names
-        }
+        threshold = run.setdefault("threshold", None)  # older files know none
+        predicted = {name: _predicted(arrays[f"{name}_counts"], threshold) for name in names}
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ResultsError(f"{file}: not a valid robustness file ({error}); {_REMEDY}") from error
     return RobustnessResult(run, labels, predicted)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
+from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
 from experiments.records.row import Part, ResultsError
 
@@ -43,11 +44,14 @@ class Evidence:
     checksum: str
 
 
-def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
+def log_odds(
+    probabilities: NDArray[np.floating], threshold: float | None = None
+) -> NDArray[np.float16]:
     """Log-odds against class 0, rounded so that the predicted class of a row never changes.
 
     Args:
         probabilities: float[N, C], rows summing to about 1.
+        threshold: The row's (`predicted_classes`).
 
     Returns:
         float16[N, C - 1].
@@ -59,29 +63,43 @@ def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
     tied = rounded.argmax(axis=1) != best
     winners = rounded[rows[tied], best[tied]]
     rounded[rows[tied], best[tied]] = np.nextafter(winners, np.float16(np.inf))
+    if threshold is not None:  # the neighbour of a number that crossed it is on the right side
+        wanted = predicted_classes(probabilities, threshold)
+        crossed = predicted_classes(_probabilities(rounded[:, 1:].T), threshold) != wanted
+        ends = np.where(wanted[crossed] == 1, np.inf, -np.inf).astype(np.float16)
+        rounded[crossed, 1] = np.nextafter(rounded[crossed, 1], ends)
     return rounded[:, 1:]
 
 
-def write_evidence(path: Path, parts: Mapping[Part, Predictions]) -> Evidence:
-    """Write the predictions of all parts and return them as they will be read back.
+def write_evidence(
+    path: Path, parts: Mapping[Part, Predictions], threshold: float | None = None
+) -> Evidence:
+    """Write the predictions of all parts and return them as they will be read back; see `encode`.
 
     Raises:
         OSError: As raised by the file system.
     """
-    evidence, content = encode(parts)
+    evidence, content = encode(parts, threshold)
     replace_bytes(path, content)
     return evidence
 
 
-def encode(parts: Mapping[Part, Predictions]) -> tuple[Evidence, bytes]:
-    """Predictions of all parts as they will be read back, and the content of their file."""
+def encode(
+    parts: Mapping[Part, Predictions], threshold: float | None = None
+) -> tuple[Evidence, bytes]:
+    """Predictions of all parts as they will be read back, and the content of their file.
+
+    Args:
+        parts: The predictions.
+        threshold: The row's, over which no rounded probability passes.
+    """
     arrays: dict[str, NDArray] = {"format": np.array(FORMAT)}
     for part, predictions in parts.items():
         rows = predictions.in_id_order()
         arrays[f"{part}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
         arrays[f"{part}_labels"] = _smallest(rows.labels)
         # Class by class.
-        arrays[f"{part}_log_odds"] = np.ascontiguousarray(log_odds(rows.probabilities).T)
+        arrays[f"{part}_log_odds"] = np.ascontiguousarray(log_odds(rows.probabilities, threshold).T)
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
@@ -148,9 +166,14 @@ def _decode_log_odds(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.fl
     others = stored.astype("<f2")
     if others.dtype != stored.dtype or not np.isfinite(others).all():
         raise ResultsError(f"log-odds of {part} are {stored.dtype} or not finite")
+    return others, _probabilities(others)
+
+
+def _probabilities(others: NDArray[np.floating]) -> NDArray[np.float64]:
+    """float64[N, C] probabilities from [C - 1, N] log-odds against class 0."""
     odds = np.concatenate([np.zeros((1, others.shape[1])), others.astype(np.float64)])
     powers = np.exp(odds - odds.max(axis=0))
-    return others, np.ascontiguousarray((powers / powers.sum(axis=0)).T)
+    return np.ascontiguousarray((powers / powers.sum(axis=0)).T)
 
 
 def _decode_counts(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.float64]]:

@@ -13,7 +13,7 @@ from experiments.records.row import SCHEMA, ResultsError, Row
 READABLE = (1, 2, SCHEMA)
 LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
 LATER |= {"excluded", "train_rows", "checksums", "trainable_parameters", "vectors_seconds"}
-LATER |= {"origin", "paper"}
+LATER |= {"origin", "paper", "label_names", "balanced_accuracy", "per_class", "confusion"}
 """Fields that older rows may lack: their defaults then apply."""
 SINCE: dict[int, dict[str, Any]] = {
     2: {"config": {}, "family": "other"},

@@ -233,7 +233,7 @@ def _change(
         for side, row, folder, part in zip("AB", pair, folders, parts, strict=True):
             predictions = read_run_predictions(row, folder)[part]
             runs.append((row, predictions))
-            right[side].append(predictions.probabilities.argmax(axis=1) == predictions.labels)
+            right[side].append(predictions.predicted(row.threshold) == predictions.labels)
     check_same_reviews(runs, parts[0])
     seeds = tuple(one.seed for one, _ in rows)
     correct = {side: np.stack(values) for side, values in right.items()}

@@ -7,8 +7,10 @@ from experiments.config.track import track_of
 from experiments.machine.energy import EnergyMeter
 from experiments.machine.environment import hardware, now, peak_memory_bytes, versions
 from experiments.machine.load import Load
+from experiments.records.predictions import read_predictions
 from experiments.records.row import FOLDS, Row
 from experiments.records.run_files import VAL_FILE, checksums, write_row
+from experiments.records.threshold import threshold_and_note
 from experiments.records.tuning_log import record_trial, tuning_of
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
@@ -91,7 +93,10 @@ def _row(
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
     vectors_seconds = [f.vectors_seconds for f in fits if f.vectors_seconds is not None]
-    remarks = dict.fromkeys(note for one in models for note in one["notes"])
+    predictions, rule = read_predictions(folder / VAL_FILE), resolved.run.threshold
+    threshold, threshold_notes = threshold_and_note(rule, predictions, last.label_names, spec.seed)
+    model_notes = [note for one in models for note in one["notes"]]
+    remarks = dict.fromkeys([*model_notes, *threshold_notes])
     machine = hardware(devices_of(resolved))
     if ranks.current().world_size > 1:
         machine["processes"] = ranks.current().world_size
@@ -105,7 +110,7 @@ def _row(
         protocol=FOLDS,
         profile=spec.profile,
         seed=spec.seed,
-        val=metrics_of(folder / VAL_FILE),
+        val=metrics_of(folder / VAL_FILE, threshold),
         parameters=models[-1]["parameters"],
         trainable_parameters=models[-1]["trainable_parameters"],
         train_seconds=sum(fit.seconds for fit in fits),
@@ -125,7 +130,10 @@ def _row(
         ended=now(),
         config_hash=resolved.hash,
         wandb_run=wandb_run.id_of(folder),
-        notes=[*meta["notes"], *(f"{spec.experiment}: {note}." for note in remarks)],
+        notes=[
+            *meta["notes"],
+            *(f"{spec.experiment}: {note}." for note in [*remarks, *threshold_notes]),
+        ],
         history=done.history,
         excluded=last.exclude,
         train_rows=len(last.train_indices()),
@@ -135,4 +143,6 @@ def _row(
         task=type(last).task,
         track=track_of(resolved.config),
         deterministic=model.deterministic and last.vectors is None,
+        threshold=threshold,
+        label_names=list(last.label_names),
     )

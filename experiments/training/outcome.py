@@ -20,6 +20,7 @@ from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
 from experiments.records.row_schema import row_to_dict
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, checksums
+from experiments.records.threshold import threshold_and_note
 from experiments.records.tuning_log import tuning_of
 from experiments.training import ranks, wandb_run
 from experiments.training.devices import devices_of
@@ -72,7 +73,11 @@ def build_row(
     vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
     parameters, trained = model.parameter_count, resolved.cli.model.trainable_parameter_count
     frozen_note = f"{trained:,} of {parameters:,} parameters were trained"
-    remarks = (vectors_note, frozen_note if trained < parameters else None, *model.notes)
+    # Those of the first fit: a second one learns from the validation rows.
+    predictions, rule = read_predictions(folder / VAL_FILE), resolved.run.threshold
+    threshold, threshold_notes = threshold_and_note(rule, predictions, data.label_names, spec.seed)
+    frozen_notes = [frozen_note] if trained < parameters else []
+    remarks = (vectors_note, *frozen_notes, *model.notes, *threshold_notes)
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
@@ -92,9 +97,9 @@ def build_row(
         protocol=resolved.run.protocol,
         profile=spec.profile,
         seed=spec.seed,
-        val=metrics_of(folder / VAL_FILE),
-        test=metrics_of(test) if spec.test else None,
-        test_refit=metrics_of(test_refit) if spec.test and len(fits) == 2 else None,
+        val=metrics_of(folder / VAL_FILE, threshold),
+        test=metrics_of(test, threshold) if spec.test else None,
+        test_refit=metrics_of(test_refit, threshold) if spec.test and len(fits) == 2 else None,
         parameters=parameters,
         trainable_parameters=trained,
         train_seconds=sum(fit.seconds for fit in fits),
@@ -132,6 +137,8 @@ def build_row(
         task=type(data).task,
         track=track_of(config),
         deterministic=type(model).deterministic and data.vectors is None,
+        threshold=threshold,
+        label_names=list(data.label_names),
     )
 
 
@@ -203,7 +210,7 @@ def write_metrics(folder: Path, row: Row, costs: dict[str, float] | None = None)
         f"{part}/{name}": value
         for part, metrics in row.parts.items()
         if metrics is not None
-        for name, value in vars(metrics).items()
+        for name, value in metrics.scores.items()
     }
     final |= costs
     content = {"history": row_to_dict(row)["history"], "final": final}
@@ -211,7 +218,7 @@ def write_metrics(folder: Path, row: Row, costs: dict[str, float] | None = None)
     return final
 
 
-def metrics_of(file: Path) -> Metrics:
-    """Metrics of a predictions file."""
+def metrics_of(file: Path, threshold: float | None) -> Metrics:
+    """Metrics of a predictions file; the threshold is the row's."""
     predictions = read_predictions(file)
-    return evaluate(predictions.labels, predictions.probabilities)
+    return evaluate(predictions.labels, predictions.probabilities, threshold)
