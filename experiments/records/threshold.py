@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.config.registry import ConfigError
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import Predictions
 
@@ -32,7 +33,7 @@ def choose_threshold(
         The threshold, in 0..1; 0.5 where all rows have the same probability.
 
     Raises:
-        ValueError: Rows of one class alone.
+        ConfigError: Rows of one class alone.
     """
     check_both_classes(labels)
     values, inverse = np.unique(probabilities[:, 1].astype(np.float64), return_inverse=True)
@@ -59,10 +60,10 @@ def check_both_classes(labels: NDArray[np.integer]) -> None:
     """Refuse rows of one class alone, on which any threshold is as good as another.
 
     Raises:
-        ValueError: They are.
+        ConfigError: They are.
     """
     if len(found := np.unique(labels)) < 2:
-        raise ValueError(
+        raise ConfigError(
             f"run.threshold is chosen on the validation rows, and all {len(labels)} of them are of "
             f"class {', '.join(map(str, found))}; validate on rows of both classes, or leave "
             "--run.threshold out"

@@ -117,7 +117,7 @@ def print_classes(console: Console, row: Row, folder: Path) -> None:
         )
     if (hidden := len(figures) - len(shown)) > 0:
         console.print(
-            f"{hidden} classes of higher F1 are left out: lit-sentiment report {folder} writes all",
+            f"{hidden} more have a higher F1; all: lit-sentiment report {folder}",
             soft_wrap=True,
         )
 

@@ -43,7 +43,7 @@ def test_the_schema_is_the_written_one() -> None:
         latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
         checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
         config_hash wandb_run notes history evidence excluded train_rows checksums config
-        family task problem track deterministic threshold origin paper schema"""
+        family task problem track deterministic threshold origin paper label_names schema"""
     assert names == expected.split()
 
 
