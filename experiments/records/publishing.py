@@ -16,7 +16,7 @@ from experiments.records.logs import LOG_FILES
 from experiments.records.metrics import ClassMetrics, Metrics, evaluate, older_auroc
 from experiments.records.predictions import Predictions, read_predictions
 from experiments.records.row import EvidenceFile, Part, ResultsError, Row
-from experiments.records.row_schema import LATER, row_from_dict, row_to_dict
+from experiments.records.row_schema import LATER_METRICS, row_from_dict, row_to_dict
 from experiments.records.run_files import (
     check_files,
     key_of,
@@ -264,7 +264,7 @@ def metrics_difference(row: Row, part: Part, predictions: Predictions) -> str:
         computed = dataclasses.replace(computed, auroc=stored.auroc)
     for name in (field.name for field in dataclasses.fields(Metrics)):
         one, two = getattr(stored, name, None), getattr(computed, name)
-        if not (one is None and name in LATER) and not _close(one, two):
+        if not (one is None and name in LATER_METRICS) and not _close(one, two):
             return f"{name} is {one} and {two}"
     return ""
 

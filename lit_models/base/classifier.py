@@ -17,12 +17,12 @@ from datamodules.halts import RunningClock
 from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
-from lit_models.base.class_weights import ClassWeighting, ClassWeights
 from lit_models.base.compiling import compile_net
 from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, clip_gradients, group_parameters
 from lit_models.base.processes import MeanOverRows, reduce_loss, validation_metrics
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
+from lit_models.layers.class_weights import ClassWeighting, ClassWeights
 from lit_models.layers.embedding import initialize_embeddings
 
 WEIGHTS_FILE = "model.ckpt"

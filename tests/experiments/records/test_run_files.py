@@ -14,7 +14,7 @@ from experiments.config.identity import config_hash
 from experiments.config.track import track_of
 from experiments.records.metrics import Metrics
 from experiments.records.row import ResultsError, Row
-from experiments.records.row_schema import LATER, SINCE, row_from_dict, row_to_dict
+from experiments.records.row_schema import LATER, LATER_METRICS, SINCE, row_from_dict, row_to_dict
 from experiments.records.run_files import (
     collect,
     read_config,
@@ -247,6 +247,8 @@ def test_a_row_from_before_a_field_came_reads_with_its_default() -> None:
     data = row_to_dict(make_row())
     for name in LATER:
         del data[name]
+    for name in LATER_METRICS:
+        del data["val"][name], data["test"][name]
     assert row_from_dict(data, "old.jsonl") == make_row()
     del data["epochs"]
     with pytest.raises(ResultsError, match="missing field 'epochs'"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Literal, Self, TypeAlias, get_args
+from typing import Literal, Self, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -81,33 +81,3 @@ class ClassWeighting:
         assert self.weights is not None, "the training rows are not known yet"
         self.weights = self.weights.to(losses.device)
         return losses * self.weights[labels]
-
-
-def fit_weighted(estimator: Any, features: Any, labels: np.ndarray, num_classes: int) -> Any:
-    """Fit a scikit-learn estimator to rows weighted by class, and return it.
-
-    Equal to `class_weight="balanced"` where an estimator has that, and elsewhere to training rows
-    that are repeated as often as their weight says. Of a pipeline the last step is weighted, so
-    features are scaled as without weights.
-
-    Args:
-        estimator: unfitted.
-        features: float[N, F].
-        labels: int64[N].
-        num_classes: C.
-
-    Raises:
-        ValueError: It takes no weights of rows.
-    """
-    from sklearn.utils.validation import has_fit_parameter
-
-    steps = getattr(estimator, "steps", None)
-    name, last = steps[-1] if steps else ("", estimator)
-    if not has_fit_parameter(last, "sample_weight"):
-        raise ValueError(
-            f"model.class_weights is 'balanced', and {type(last).__name__} takes no weights of "
-            "rows (its `fit` has no sample_weight); set --model.class_weights null"
-        )
-    argument = f"{name}__sample_weight" if steps else "sample_weight"
-    weights = balanced_weights(labels, num_classes)[labels]
-    return estimator.fit(features, labels, **{argument: weights})

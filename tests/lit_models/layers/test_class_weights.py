@@ -15,10 +15,10 @@ from torch import Tensor
 
 from experiments.config.registry import Registry
 from lit_models.bag import Bag
-from lit_models.base.class_weights import ClassWeighting, balanced_weights, fit_weighted
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.estimator import LitEstimator
+from lit_models.base.estimator import LitEstimator, fit_weighted
 from lit_models.base.word_vectors import WordVectorEstimator
+from lit_models.layers.class_weights import ClassWeighting, balanced_weights
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.tfidf_logreg import TfidfLogReg
 from tests.batches import make_batch, make_view, random_rows
