@@ -108,7 +108,10 @@ def print_classes(console: Console, row: Row, folder: Path) -> None:
     figures = [_mean(*pair) for pair in zip(names, ([m] for m in metrics.per_class), strict=True)]
     shown = worst(figures)
     console.print()
-    console.print(Text(f"Classes on {ON[part]}, {metrics.n:,} rows", style="bold"))
+    matrix = metrics.confusion is not None and len(figures) <= MATRIX
+    explained = "; as: rows predicted as the class" if matrix else ""
+    title = f"Classes on {ON[part]}, {metrics.n:,} rows{explained}"
+    console.print(Text(title, style="bold"))
     console.print(_grid(figures, shown, metrics))
     if metrics.unbalanced:
         console.print(
