@@ -130,6 +130,8 @@ class Capsule(LitClassifier):
             dropout=dropout,
         )
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Margin loss of the lengths, whose logarithms the logits are, or cross-entropy."""
-        return margin_loss(logits.exp(), labels) if self.margin else super().loss(logits, labels)
+        if self.margin:
+            return margin_loss(logits.exp(), labels, reduction)
+        return super().loss(logits, labels, reduction)

@@ -92,20 +92,28 @@ class DistilledBERT(BERT):
                 self._teacher_logits = teacher(batch)
         return super().training_step(batch, batch_idx)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Cross-entropy with the labels and, if there is a teacher, divergence from its logits."""
-        hard = super().loss(logits, labels)
+        hard = super().loss(logits, labels, reduction)
         if self._teacher_logits is None:
             return hard
-        soft = distance(logits, self._teacher_logits, self.temperature)
+        soft = distance(logits, self._teacher_logits, self.temperature, reduction)
         self._teacher_logits = None
         return (1 - self.distillation) * hard + self.distillation * soft
 
 
-def distance(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """T² · KL(softmax(t / T) ‖ softmax(z / T)), the mean over rows, of float[B, C] logits."""
+def distance(
+    student: Tensor, teacher: Tensor, temperature: float, reduction: str = "mean"
+) -> Tensor:
+    """T² · KL(softmax(t / T) ‖ softmax(z / T)) of float[B, C] logits.
+
+    The mean over rows; with the reduction `none` float[B].
+    """
     target = (teacher / temperature).log_softmax(dim=1)
     predicted = (student / temperature).log_softmax(dim=1)
+    if reduction == "none":
+        rows = F.kl_div(predicted, target, reduction="none", log_target=True).sum(dim=1)
+        return temperature**2 * rows
     return temperature**2 * F.kl_div(predicted, target, reduction="batchmean", log_target=True)
 
 

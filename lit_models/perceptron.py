@@ -94,12 +94,12 @@ class Perceptron(LitClassifier):
         """Learns n-grams and their inverse document frequencies."""
         self.net.bag.learn(view)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Σ (z_ŷ - z_y); its gradient is the perceptron rule."""
+    def loss(self, logits: Tensor, labels: Tensor, reduction: str = "sum") -> Tensor:
+        """Σ (z_ŷ - z_y); its gradient is the perceptron rule. `class_weights` scale its steps."""
         # Not by `amax`, which shares its gradient among equal scores.
         answers = torch.stack([logits.argmax(dim=1), labels], dim=1)
         highest, right = logits.gather(1, answers).unbind(dim=1)
-        return (highest - right).sum()
+        return highest - right if reduction == "none" else (highest - right).sum()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Gradient descent with steps of length 1."""

@@ -55,7 +55,10 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 def _show(folder: Path, console: Console) -> None:
     from experiments.records.run_files import read_rows
+    from experiments.report.classes import print_classes
     from experiments.report.tables import build_tables
     from experiments.report.terminal import print_tables
 
-    print_tables(console, build_tables(read_rows(folder)))
+    rows = read_rows(folder)
+    print_tables(console, build_tables(rows))
+    print_classes(console, rows[0], folder)

@@ -15,6 +15,7 @@ from experiments.launch import benchmark, launcher, process_group
 from experiments.launch.benchmark import Plan
 from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import collect, read_row, read_rows
+from experiments.report.classes import print_classes
 from experiments.report.tables import build_tables
 from experiments.report.terminal import print_tables
 from experiments.training import ranks
@@ -96,7 +97,9 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
         if test:
             test_run(spec.folder)
     collect(plan.folder)
-    print_tables(console, build_tables(read_rows(spec.folder)))
+    rows = read_rows(spec.folder)
+    print_tables(console, build_tables(rows))
+    print_classes(console, rows[0], spec.folder)
     return 0
 
 

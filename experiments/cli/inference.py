@@ -15,6 +15,7 @@ from experiments.config.registry import Registry
 def predict(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`predict`: label and probability of each text, one line each, tab-separated."""
     from experiments.inference.predictor import Predictor
+    from experiments.records.metrics import predicted_classes
 
     Registry(options.configs)
     predictor = Predictor(options.run, weights=options.weights)
@@ -26,9 +27,11 @@ def predict(options: argparse.Namespace, rest: list[str], console: Console) -> i
                 file=sys.stderr,
             )
     texts = options.text or list(lines_of_input())
-    for text, row in zip(texts, predictor(texts), strict=True):
-        label = predictor.encoder.label_names[row.argmax()]
-        print(f"{label}\t{row.max():.4f}\t{' '.join(text.split())}")
+    probabilities = predictor(texts)
+    predicted = predicted_classes(probabilities, predictor.threshold)
+    for text, row, label in zip(texts, probabilities, predicted, strict=True):
+        name = predictor.encoder.label_names[label]
+        print(f"{name}\t{row[label]:.4f}\t{' '.join(text.split())}")
     return 0
 
 

@@ -213,12 +213,12 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("place", type=path, nargs="+", help="folders of `make table`")
     sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
-    sub = command("table-times", table.time_table, "times of published rows, alone", epilog=epilog)
+    sub = command("table-times", table.time_table, "times of published rows, alone", epilog=SETTINGS)
     sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (all unmeasured)")
-    corpus(sub, "full")
+    add_corpus(sub, "full")
     sub.add_argument("--seconds", type=float, default=120.0, help="most steps' time a fit (120)")
     sub.add_argument("--threads", type=int, default=1, help="of each fit (1)")
-    sub.add_argument("--results", type=Path, default=RESULTS, help=f"where ({RESULTS}/)")
+    sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("robustness", inference.robustness, "contrast sets, typos, other sentences")
     sub.add_argument("benchmark", type=path, help="a benchmark folder, or a run's")

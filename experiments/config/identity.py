@@ -37,9 +37,10 @@ NEUTRAL: dict[str, dict[str, Any]] = {
         "train_window": None,
         "vectors": None,
     },
-    "run": {"folds": None},
+    "run": {"folds": None, "threshold": None},
     "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
+        "class_weights": None,
         "compile": False,
         "last_words": 0,
         "optimizer": "adamw",

@@ -201,6 +201,10 @@ class RunSettings:
             (`experiments.config.directions`).
         mode: `min` if a lower metric is better, else `max`; None: as the metric demands.
         patience: epochs without improvement after which a run stops.
+        threshold: how the probability is chosen from which on the second of two classes is
+            predicted: the one with the highest F1 (`f1`) or balanced accuracy (`balanced`) on the
+            validation rows, under `folds` on all rows of train. Probabilities stay what they are.
+            None: the more probable class is predicted.
         precision: `auto` is bf16 where the card has it in hardware, fp16 on older cards, fp32
             elsewhere; or any of Lightning's names.
         checkpoint_minutes: how often a resumable checkpoint is written within an epoch.
@@ -217,6 +221,7 @@ class RunSettings:
         monitor: str = "val/log_loss",
         mode: Literal["min", "max"] | None = None,
         patience: int = 3,
+        threshold: Literal["f1", "balanced"] | None = None,
         precision: str = "auto",
         checkpoint_minutes: float = 10.0,
         wandb_project: str | None = None,

@@ -173,6 +173,12 @@ class Resolved:
                     raise cause from None
                 cause = cause.__cause__ or cause.__context__
             raise ConfigError(constructor_words(str(error)) or str(error)) from error
+        classes, rule = self.cli.datamodule.num_classes, self.run.threshold
+        if rule is not None and classes != 2:
+            raise ConfigError(
+                f"run.threshold is {rule!r}, and the corpus has {classes} classes; a threshold "
+                "decides between two, so leave --run.threshold out"
+            )
         return self.cli.model, self.cli.datamodule
 
     def refitted(self) -> Resolved:

@@ -33,6 +33,7 @@ from experiments.records.run_files import (
     read_row,
     write_row,
 )
+from experiments.records.threshold import Rule, threshold_and_note
 from experiments.statistics.combining import combine, fit_weights
 from experiments.statistics.reading import read_run_predictions
 from experiments.statistics.table import check_same_reviews
@@ -155,6 +156,13 @@ def _check_members(members: Sequence[Member]) -> None:
         raise ConfigError(f"{len(members)} member was given; an ensemble has at least 2")
     for name in ("task", "corpus", "corpus_fingerprint", "profile", "excluded", "problem"):
         _check_equal(members, name, [getattr(one.row, name) for one in members])
+    _check_equal(members, "run.threshold", [_rule(one.row) for one in members])
+
+
+def _rule(row: Row) -> Rule | None:
+    """How the threshold of a row was chosen; that of an ensemble is chosen anew in the same way."""
+    rule: Rule | None = (row.config.get("run") or {}).get("threshold")
+    return rule
 
 
 def _check_equal(members: Sequence[Member], name: str, values: Sequence[Any]) -> None:
@@ -202,7 +210,14 @@ def _row(
     folder: Path,
 ) -> Row:
     rows = [one.row for one in combination.members]
-    metrics = {p: evaluate(one.labels, one.probabilities) for p, one in combination.parts.items()}
+    val, names = combination.parts["val"], rows[0].label_names
+    name, seed = folder.parent.name, config["seed_everything"]
+    label_names = names or ["class 0", "class 1"]
+    threshold, notes = threshold_and_note(_rule(rows[0]), val, label_names, seed)
+    metrics = {
+        part: evaluate(one.labels, one.probabilities, threshold)
+        for part, one in combination.parts.items()
+    }
 
     def total(field: str, least: Callable[[list[Any]], bool] = all) -> Any:
         values = [getattr(row, field) for row in rows]
@@ -215,7 +230,6 @@ def _row(
         f"{one['weight']:.3f} · {one['experiment']} (seed {one['seed']}, {one['config_hash']})"
         for one in fitted
     ]
-    name, seed = folder.parent.name, config["seed_everything"]
     commit, dirty = git_state()
     sizes = {row.train_rows for row in rows}
     fits = 2 if "test_refit" in metrics else 1  # a member may have fits that are not combined
@@ -246,7 +260,11 @@ def _row(
         started=now(),
         ended=now(),
         config_hash=config_hash(config),
-        notes=[*dict.fromkeys(remarks), f"{name}: seed {seed} is {' + '.join(parts)}."],
+        notes=[
+            *dict.fromkeys(remarks),
+            *(f"{name}: {note}." for note in notes),
+            f"{name}: seed {seed} is {' + '.join(parts)}.",
+        ],
         excluded=rows[0].excluded,
         train_rows=sizes.pop() if len(sizes) == 1 else None,
         checksums=checksums(folder),
@@ -256,6 +274,8 @@ def _row(
         problem=rows[0].problem,
         track=max((row.track for row in rows), key=list(TRACKS).index),
         deterministic=all(row.deterministic for row in rows),
+        threshold=threshold,
+        label_names=names,
     )
 
 

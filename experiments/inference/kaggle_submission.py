@@ -13,6 +13,7 @@ from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
 from experiments.records.atomic import replace_bytes
 from experiments.records.lock import exclusive_lock
+from experiments.records.metrics import predicted_classes
 
 SUBMISSION_FILE = "submission.csv"
 
@@ -23,8 +24,9 @@ def write_submission(folder: Path, out: Path | None = None, hard: bool = False) 
     Args:
         folder: A finished run on the datamodule `Kaggle`.
         out: The file to write; `submission.csv` in the run folder if None.
-        hard: Write 0 or 1 instead of the probability of a positive review. The contest scores the
-            area under the ROC curve, for which probabilities are better.
+        hard: Write 0 or 1, by the threshold of the run if it has one, instead of the probability
+            of a positive review. The contest scores the area under the ROC curve, for which
+            probabilities are better.
 
     Returns:
         The file and its number of reviews.
@@ -51,9 +53,10 @@ def _write(folder: Path, out: Path, hard: bool, predictor: Predictor) -> tuple[P
     order = np.argsort(
         [len(text) for text in texts]
     )  # reviews of like length together: little padding
-    positive = np.empty(len(texts), dtype=np.float32)
-    positive[order] = predictor([texts[row] for row in order])[:, 1]
-    values = (positive > 0.5).astype(int).tolist() if hard else [f"{p:.9g}" for p in positive]
+    probabilities = np.empty((len(texts), 2), dtype=np.float32)
+    probabilities[order] = predictor([texts[row] for row in order])
+    classes = predicted_classes(probabilities, predictor.threshold)
+    values = classes.tolist() if hard else [f"{p:.9g}" for p in probabilities[:, 1]]
     lines = [f"{name},{value}\n" for name, value in zip(ids, values, strict=True)]
     replace_bytes(out, "".join(["id,sentiment\n", *lines]).encode())
     return out, len(lines)

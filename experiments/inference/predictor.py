@@ -50,6 +50,11 @@ class Predictor:
         device: Device to predict on.
         weights: Fit whose weights predict; None: the last, which is the second under `refit`.
 
+    Attributes:
+        model: The model.
+        encoder: The encoder.
+        threshold: Threshold of the run (`predicted_classes`), the same for both fits.
+
     Raises:
         ConfigError: The folder is not a finished run.
         ResultsError: One of its files is missing or was changed.
@@ -58,7 +63,8 @@ class Predictor:
     """
 
     def __init__(self, folder: Path, device: str = "cpu", weights: Weights | None = None) -> None:
-        place = weights_folder(folder, read_finished(folder), weights)
+        row = read_finished(folder)
+        place, self.threshold = weights_folder(folder, row, weights), row.threshold
         model = read_config(folder).get("model")
         class_path = str(model.get("class_path") if isinstance(model, dict) else model)
         try:

@@ -30,13 +30,22 @@ from experiments.inference.robustness_sets import Challenge, build_challenges
 from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import SCALE
 from experiments.records.lock import Locked, exclusive_lock
+from experiments.records.metrics import predicted_classes
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import Weights, read_rows, weights_folder
 
 FILE = "robustness.npz"
 PUBLISHED = "robustness"
 _REMEDY = "run `lit-sentiment robustness` again"
-_RUN_FIELDS = ("experiment", "seed", "protocol", "profile", "config_hash", "git_commit")
+_RUN_FIELDS = (
+    "experiment",
+    "seed",
+    "protocol",
+    "profile",
+    "config_hash",
+    "git_commit",
+    "threshold",
+)
 
 
 class UnsuitableRun(Exception):
@@ -48,11 +57,12 @@ class RobustnessResult:
     """Predictions of a run on all robustness sets.
 
     Attributes:
-        run: Description of the run: experiment, seed, protocol, profile, config_hash and git_commit
-            as in its row; `weights`, the fit that predicted; `train_rows`, the number of texts that
-            this fit learnt from, and its `val_accuracy`, None for a second fit, which has none.
+        run: Description of the run: experiment, seed, protocol, profile, config_hash, git_commit
+            and threshold as in its row; `weights`, the fit that predicted; `train_rows`, the number
+            of texts that this fit learnt from, and its `val_accuracy`, None for a second fit, which
+            has none.
         labels: int64[N] by set.
-        predicted: int64[N] by set, the class of the larger probability.
+        predicted: int64[N] by set, by the threshold of the run if it has one.
     """
 
     run: dict[str, Any]
@@ -114,9 +124,8 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu", weights)
     arrays: dict[str, np.ndarray] = {}
     for challenge in sets:
-        # Rounded half down, so that 0.5 remains a prediction of class 0.
-        counts = np.ceil(predictor(challenge.texts)[:, 1].astype(np.float64) * SCALE - 0.5)
         arrays[f"{challenge.name}_labels"] = challenge.labels.astype(np.uint8)
+        counts = _counts(predictor(challenge.texts), row.threshold)
         arrays[f"{challenge.name}_counts"] = counts.astype("<u2")
     first = weights == "holdout"
     run = {key: getattr(row, key) for key in _RUN_FIELDS} | {
@@ -141,6 +150,22 @@ def _is_of(result: RobustnessResult, folder: Path, row: Row) -> bool:
     """True if a result is of these weights of this run."""
     same = all(result.run[key] == getattr(row, key) for key in _RUN_FIELDS)
     return same and result.run["weights"] == _weights(folder, row)
+
+
+def _counts(probabilities: np.ndarray, threshold: float | None) -> np.ndarray:
+    """float64[N] probabilities of class 1 in 65535ths, rounded without another predicted class."""
+    ones = probabilities[:, 1].astype(np.float64) * SCALE
+    counts = np.ceil(ones - 0.5)  # half down, so that 0.5 remains a prediction of class 0
+    if threshold is not None:
+        wanted = predicted_classes(probabilities, threshold)
+        counts += wanted - _predicted(counts, threshold)
+    return counts
+
+
+def _predicted(counts: np.ndarray, threshold: float | None) -> np.ndarray:
+    if threshold is None:  # a tie is class 0, as in `metrics`
+        return (2 * counts.astype(np.int64) > SCALE).astype(np.int64)
+    return (counts / SCALE >= threshold).astype(np.int64)
 
 
 def _check_unseen(name: str, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
@@ -223,11 +248,8 @@ def read_result(file: Path) -> RobustnessResult:
             run["val_accuracy"] = None  # older files had that of the first fit
         names = [key.removesuffix("_labels") for key in arrays if key.endswith("_labels")]
         labels = {name: arrays[f"{name}_labels"].astype(np.int64) for name in names}
-        # A tie is class 0, as in `metrics`.
-        predicted = {
-            name: (2 * arrays[f"{name}_counts"].astype(np.int64) > SCALE).astype(np.int64)
-            for name in names
-        }
+        threshold = run.setdefault("threshold", None)  # older files know none
+        predicted = {name: _predicted(arrays[f"{name}_counts"], threshold) for name in names}
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ResultsError(f"{file}: not a valid robustness file ({error}); {_REMEDY}") from error
     return RobustnessResult(run, labels, predicted)

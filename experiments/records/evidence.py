@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
+from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
 from experiments.records.row import Part, ResultsError
 
@@ -47,11 +48,14 @@ class Evidence:
     checksum: str
 
 
-def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
+def log_odds(
+    probabilities: NDArray[np.floating], threshold: float | None = None
+) -> NDArray[np.float16]:
     """Log-odds, rounded so that the predicted class of a row never changes.
 
     Args:
         probabilities: float[N, C], rows summing to about 1.
+        threshold: The row's (`predicted_classes`).
 
     Returns:
         float16[N, 1] against class 0 for two classes; else float16[N, C] against the most probable
@@ -67,24 +71,38 @@ def log_odds(probabilities: NDArray[np.floating]) -> NDArray[np.float16]:
     if two:
         winners = rounded[rows[tied], best[tied]]
         rounded[rows[tied], best[tied]] = np.nextafter(winners, np.float16(np.inf))
+        if threshold is not None:  # the neighbour of a number that crossed it is on the right side
+            wanted = predicted_classes(probabilities, threshold)
+            crossed = predicted_classes(_probabilities(rounded.T), threshold) != wanted
+            ends = np.where(wanted[crossed] == 1, np.inf, -np.inf).astype(np.float16)
+            rounded[crossed, 1] = np.nextafter(rounded[crossed, 1], ends)
         return rounded[:, 1:]
     lower = np.arange(exact.shape[1]) < best[:, None]  # less probable than the best, or it were it
     return np.where(lower & (rounded == 0), np.nextafter(np.float16(0), np.float16(-1)), rounded)
 
 
-def write_evidence(path: Path, parts: Mapping[Part, Predictions]) -> Evidence:
-    """Write the predictions of all parts and return them as they will be read back.
+def write_evidence(
+    path: Path, parts: Mapping[Part, Predictions], threshold: float | None = None
+) -> Evidence:
+    """Write the predictions of all parts and return them as they will be read back; see `encode`.
 
     Raises:
         OSError: As raised by the file system.
     """
-    evidence, content = encode(parts)
+    evidence, content = encode(parts, threshold)
     replace_bytes(path, content)
     return evidence
 
 
-def encode(parts: Mapping[Part, Predictions]) -> tuple[Evidence, bytes]:
-    """Predictions of all parts as they will be read back, and the content of their file."""
+def encode(
+    parts: Mapping[Part, Predictions], threshold: float | None = None
+) -> tuple[Evidence, bytes]:
+    """Predictions of all parts as they will be read back, and the content of their file.
+
+    Args:
+        parts: The predictions.
+        threshold: The row's, over which no rounded probability passes.
+    """
     most = max((found.probabilities.shape[1] for found in parts.values()), default=2)
     arrays: dict[str, NDArray] = {"format": np.array(TWO_CLASSES if most == 2 else MORE_CLASSES)}
     for part, predictions in parts.items():
@@ -92,7 +110,7 @@ def encode(parts: Mapping[Part, Predictions]) -> tuple[Evidence, bytes]:
         arrays[f"{part}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
         arrays[f"{part}_labels"] = _smallest(rows.labels)
         # Class by class.
-        arrays[f"{part}_log_odds"] = np.ascontiguousarray(log_odds(rows.probabilities).T)
+        arrays[f"{part}_log_odds"] = np.ascontiguousarray(log_odds(rows.probabilities, threshold).T)
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
@@ -166,8 +184,14 @@ def _decode_log_odds(
     odds = kept.astype(np.float64)
     if without_first:
         odds = np.concatenate([np.zeros((1, kept.shape[1])), odds])
-    powers = np.exp(odds - odds.max(axis=0))
-    return kept, np.ascontiguousarray((powers / powers.sum(axis=0)).T)
+    return kept, _probabilities(odds)
+
+
+def _probabilities(odds: NDArray[np.floating]) -> NDArray[np.float64]:
+    """float64[N, C] probabilities from [C, N] log-odds against any class."""
+    exact = odds.astype(np.float64)
+    powers = np.exp(exact - exact.max(axis=0))
+    return np.ascontiguousarray((powers / powers.sum(axis=0)).T)
 
 
 def _decode_counts(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.float64]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ECE_BINS = 15
+MATRIX_CLASSES = 30  # most classes of which a row has the confusion matrix: it grows by the square
 # Half a step of the probabilities that older published rows were rounded to (evidence format 1), so
 # that a certain error costs the same, at most 11.78 nats, in rows of all ages.
 LOG_LOSS_FLOOR = 0.5 / 65535
@@ -15,12 +16,34 @@ Score = Callable[[NDArray[np.floating], int], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
+class ClassMetrics:
+    """Quality of the predictions of one class.
+
+    Attributes:
+        precision: Share of the rows predicted as this class that are of it, in 0..1; 0 where none
+            is predicted as it.
+        recall: Share of the rows of this class that are predicted as it, in 0..1; 0 where there
+            are none.
+        f1: Harmonic mean of both; 0 where both are 0.
+        support: Number of rows of this class.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
 class Metrics:
     """Quality of one split's predictions.
 
+    Accuracy, F1, balanced accuracy and the figures of classes follow from the predicted classes
+    (`predicted_classes`), the others from the probabilities alone.
+
     Attributes:
-        accuracy: Share of rows whose most probable class is the label, in 0..1. Where classes
-            tie, the lower one counts as predicted.
+        accuracy: Share of rows whose predicted class is the label, in 0..1. Without a threshold
+            the most probable class is predicted, of classes that tie the lower one.
         f1: F1 averaged over classes with equal weight, in 0..1. A class that is neither a label
             nor predicted is left out.
         auroc: Area under the ROC curve, one class against the rest, averaged over classes with
@@ -28,6 +51,11 @@ class Metrics:
         log_loss: Mean of -ln p(label), in nats; p is clipped from below at 1/131070.
         ece: Expected calibration error of the top class in 15 bins of equal mass, in 0..1.
         n: Number of rows.
+        balanced_accuracy: Recall averaged over the classes that have rows, in 0..1. None, like the
+            following, in rows older than these figures.
+        per_class: Figures of each of the C classes.
+        confusion: int[C][C], number of rows by label and predicted class. None above
+            `MATRIX_CLASSES` classes too: the predictions beside the row have it.
     """
 
     accuracy: float
@@ -36,14 +64,52 @@ class Metrics:
     log_loss: float
     ece: float
     n: int
+    balanced_accuracy: float | None = None
+    per_class: list[ClassMetrics] | None = None
+    confusion: list[list[int]] | None = None
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """Figures of all classes together, by name."""
+        lists = ("per_class", "confusion")
+        return {name: value for name, value in vars(self).items() if name not in lists}
+
+    @property
+    def unbalanced(self) -> bool:
+        """True if the largest class has more than twice as many rows as the smallest."""
+        supports = [one.support for one in self.per_class or []]
+        return bool(supports) and max(supports) > 2 * min(supports)
 
 
-def evaluate(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> Metrics:
+def predicted_classes(
+    probabilities: NDArray[np.floating], threshold: float | None = None
+) -> NDArray[np.int64]:
+    """Predicted class of each row.
+
+    Args:
+        probabilities: float[…, C].
+        threshold: Least probability of class 1, of two, to predict it. None: the most probable
+            class, of equally probable ones the lower.
+
+    Returns:
+        int64[…].
+    """
+    if threshold is None:
+        return probabilities.argmax(axis=-1)
+    return (probabilities[..., 1].astype(np.float64) >= threshold).astype(np.int64)
+
+
+def evaluate(
+    labels: NDArray[np.integer],
+    probabilities: NDArray[np.floating],
+    threshold: float | None = None,
+) -> Metrics:
     """Measure predictions against labels.
 
     Args:
         labels: int[N], each in 0..C-1.
         probabilities: float[N, C]; each row sums to 1 within 1e-3. Not renormalised.
+        threshold: See `predicted_classes`.
 
     Returns:
         The metrics; the order of the rows does not matter.
@@ -52,21 +118,31 @@ def evaluate(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -
         ValueError: Shapes that do not fit, no rows, NaN, a probability outside 0..1, a row that
             does not sum to 1, a label outside 0..C-1.
     """
-    from sklearn.metrics import f1_score  # here, since importing scikit-learn takes 2 s
+    # Here, since importing scikit-learn takes 2 s.
+    from sklearn.metrics import confusion_matrix, f1_score, precision_recall_fscore_support
 
     labels = np.asarray(labels)
     probabilities = np.asarray(probabilities)
     _check(labels, probabilities)
     probabilities = probabilities.astype(np.float64)
-    predicted = probabilities.argmax(axis=1)  # numpy takes the first, lowest, class of a tie
+    predicted = predicted_classes(probabilities, threshold)
+    likeliest = predicted_classes(probabilities)
+    classes = np.arange(probabilities.shape[1])
+    counts = confusion_matrix(labels, predicted, labels=classes)
+    figures = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    columns = zip(*(column.tolist() for column in figures), strict=True)
+    per_class = [ClassMetrics(*of_class) for of_class in columns]
     of_label = probabilities[np.arange(len(labels)), labels]
     return Metrics(
         accuracy=float(np.mean(predicted == labels)),
         f1=float(f1_score(labels, predicted, average="macro", zero_division=0)),
         auroc=_auroc(labels, probabilities, _logit),
         log_loss=float(-np.log(np.maximum(of_label, LOG_LOSS_FLOOR)).mean()),
-        ece=calibration_error(probabilities.max(axis=1), predicted == labels),
+        ece=calibration_error(probabilities.max(axis=1), likeliest == labels),
         n=len(labels),
+        balanced_accuracy=float(np.mean([one.recall for one in per_class if one.support])),
+        per_class=per_class,
+        confusion=counts.tolist() if len(classes) <= MATRIX_CLASSES else None,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
+from experiments.records.metrics import predicted_classes
 from experiments.records.row import ResultsError
 
 
@@ -62,6 +63,10 @@ class Predictions:
                 f"id {twice[0]} occurs {counts[counts > 1][0]} times ({len(twice)} ids repeat); "
                 "every row is predicted once (was a distributed sampler padding the split?)"
             )
+
+    def predicted(self, threshold: float | None) -> NDArray[np.int64]:
+        """int64[N] predicted classes; the threshold is the row's (`predicted_classes`)."""
+        return predicted_classes(self.probabilities, threshold)
 
     def in_id_order(self) -> "Predictions":
         """Sort the rows by ascending id, the order of both file formats."""

@@ -13,10 +13,10 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import Evidence, encode, read_evidence, write_evidence
 from experiments.records.groups import add_groups, groups_file, with_groups
 from experiments.records.logs import LOG_FILES
-from experiments.records.metrics import Metrics, evaluate, older_auroc
+from experiments.records.metrics import ClassMetrics, Metrics, evaluate, older_auroc
 from experiments.records.predictions import Predictions, read_predictions
 from experiments.records.row import EvidenceFile, Part, ResultsError, Row
-from experiments.records.row_schema import row_from_dict, row_to_dict
+from experiments.records.row_schema import LATER_METRICS, row_from_dict, row_to_dict
 from experiments.records.run_files import (
     check_files,
     key_of,
@@ -94,25 +94,27 @@ def store(
     _check_tasks(path, [*(rows | {key: row for key, (row, _) in fresh.items()}).values()])
     for row, parts in fresh.values():
         add_groups(groups_file(results_dir, table), str(row.corpus_fingerprint), parts)
-    published, files = dict[tuple, Row](), dict[str, dict[Part, Predictions]]()
+    published, files = dict[tuple, Row](), dict[str, tuple[dict[Part, Predictions], float | None]]()
     taken = {row.evidence.file for key, row in rows.items() if row.evidence and key not in fresh}
     for key, (row, parts) in fresh.items():
         name = f"{table}/{row.experiment}-seed-{row.seed}.npz"
         if name in taken:  # the same experiment under another corpus or profile
             extra = re.sub(r"[^\w.+-]", "_", f"{row.profile}-{row.corpus}")
             name = f"{table}/{row.experiment}-seed-{row.seed}-{extra}.npz"
-        evidence, _ = encode(parts)
-        files[name] = parts
+        evidence, _ = encode(parts, row.threshold)
+        files[name] = parts, row.threshold
         clean = row_from_dict(strip_paths(row_to_dict(row)), path.name)
         published[key] = dataclasses.replace(
-            clean.with_parts({part: _evaluate(found) for part, found in evidence.parts.items()}),
+            clean.with_parts(
+                {part: _evaluate(p, row.threshold) for part, p in evidence.parts.items()}
+            ),
             evidence=EvidenceFile(name, evidence.checksum),
             checksums={},  # of the files in the run folder, which stay there
         )
     replaced = [rows[key] for key in fresh if key in rows and rows[key] != published[key]]
     _supersede(replaced, table, results_dir)
-    for name, parts in files.items():
-        write_evidence(results_dir / name, parts)
+    for name, content in files.items():
+        write_evidence(results_dir / name, *content)
     rows |= published
     write_table(path, rows.values())
     named = {row.evidence.file for row in rows.values() if row.evidence}
@@ -208,7 +210,7 @@ def verify_published(results_dir: Path) -> list[Row]:
         for row in rows:
             evidence = read_published_evidence(table.parent, row)
             for part, predictions in evidence.parts.items():
-                if difference := metrics_difference(row.parts[part], predictions):
+                if difference := metrics_difference(row, part, predictions):
                     raise ResultsError(
                         f"{table}: {row.experiment}, seed {row.seed}: {part} {difference} "
                         "(row, evidence); restore the table or publish the run again"
@@ -238,7 +240,7 @@ def _checked_predictions(folder: Path, row: Row) -> dict[Part, Predictions]:
             continue
         file = predictions_file(folder, row, part)
         parts[part] = read_predictions(file)
-        if difference := metrics_difference(stored, parts[part]):
+        if difference := metrics_difference(row, part, parts[part]):
             raise ResultsError(
                 f"{file}: {difference} (row.json, predictions); they come from different runs: run "
                 "the experiment again"
@@ -248,25 +250,33 @@ def _checked_predictions(folder: Path, row: Row) -> dict[Part, Predictions]:
     return parts
 
 
-def _evaluate(predictions: Predictions) -> Metrics:
-    return evaluate(predictions.labels, predictions.probabilities)
+def _evaluate(predictions: Predictions, threshold: float | None) -> Metrics:
+    return evaluate(predictions.labels, predictions.probabilities, threshold)
 
 
-def metrics_difference(stored: Metrics | None, predictions: Predictions) -> str:
-    """Describe the first metric that does not follow from predictions; empty if all do."""
-    computed = _evaluate(predictions)
+def metrics_difference(row: Row, part: Part, predictions: Predictions) -> str:
+    """Describe the first metric of a part that does not follow from predictions; empty if all do.
+
+    Older rows lack some figures, which are then not compared.
+    """
+    stored, computed = row.parts[part], _evaluate(predictions, row.threshold)
     if stored and stored.auroc == older_auroc(predictions.labels, predictions.probabilities):
         computed = dataclasses.replace(computed, auroc=stored.auroc)
-    for field in dataclasses.fields(Metrics):
-        one, two = getattr(stored, field.name, None), getattr(computed, field.name)
-        close = (
-            one is not None
-            and two is not None
-            and math.isclose(one, two, rel_tol=1e-9, abs_tol=1e-12)
-        )
-        if not close and one != two:
-            return f"{field.name} is {one} and {two}"
+    for name in (field.name for field in dataclasses.fields(Metrics)):
+        one, two = getattr(stored, name, None), getattr(computed, name)
+        if not (one is None and name in LATER_METRICS) and not _close(one, two):
+            return f"{name} is {one} and {two}"
     return ""
+
+
+def _close(one: Any, two: Any) -> bool:
+    if isinstance(one, float | int) and isinstance(two, float | int):
+        return math.isclose(one, two, rel_tol=1e-9, abs_tol=1e-12)
+    if isinstance(one, ClassMetrics) and isinstance(two, ClassMetrics):
+        one, two = list(vars(one).values()), list(vars(two).values())
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(_close, one, two))
+    return bool(one == two)
 
 
 def strip_paths(value: Any) -> Any:

@@ -120,7 +120,9 @@ class Row:
             published; nothing but test metrics is known of such a row, and its track is what its
             authors say.
         paper: Address of the paper of a claimed row.
-        threshold: Least probability of class 1 to predict it; None: the most probable class.
+        threshold: Least probability of class 1 to predict it, chosen on validation by
+            `run.threshold`; None: the most probable class. That of `val` holds for both fits.
+        label_names: Name of each class; empty in older rows.
         schema: Version of this list of fields.
     """
 
@@ -178,6 +180,7 @@ class Row:
     threshold: float | None = None
     origin: Origin = "recomputed"
     paper: str | None = None
+    label_names: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
     def __post_init__(self) -> None:

@@ -13,8 +13,10 @@ from experiments.records.row import SCHEMA, ResultsError, Row
 READABLE = (1, 2, SCHEMA)
 LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
 LATER |= {"excluded", "train_rows", "checksums", "trainable_parameters", "vectors_seconds"}
-LATER |= {"origin", "paper"}
+LATER |= {"origin", "paper", "label_names"}
 """Fields that older rows may lack: their defaults then apply."""
+LATER_METRICS = {"balanced_accuracy", "per_class", "confusion"}
+"""The same of their metrics."""
 SINCE: dict[int, dict[str, Any]] = {
     2: {"config": {}, "family": "other"},
     3: {
@@ -119,7 +121,7 @@ def _build(cls: type, data: Any, prefix: str) -> Any:
     hints = typing.get_type_hints(cls)
     for name in sorted(data.keys() - hints.keys()):
         raise ResultsError(f"unknown field {prefix + name!r}. {REMEDY}")
-    for name in sorted(hints.keys() - data.keys() - LATER):
+    for name in sorted(hints.keys() - data.keys() - LATER - LATER_METRICS):
         raise ResultsError(f"missing field {prefix + name!r}. {REMEDY}")
     known = {name: data[name] for name in hints if name in data}
     return cls(**{name: _value(hints[name], value, prefix + name) for name, value in known.items()})

@@ -1,7 +1,7 @@
 """Measured columns of the tables, with their values over seeds."""
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -76,11 +76,29 @@ def _field(name: str, scale: float = 1) -> Callable[[Row], float | None]:
     return value
 
 
+def _balanced_accuracy(split: str) -> Callable[[Row], float | None]:
+    """In percent; None where the classes have about as many rows: it is then the accuracy."""
+
+    def value(row: Row) -> float | None:
+        metrics: Metrics | None = getattr(row, split)
+        number = metrics.balanced_accuracy if metrics and metrics.unbalanced else None
+        return None if number is None else 100 * number
+
+    return value
+
+
+_VAL, _TEST = _balanced_accuracy("val"), _balanced_accuracy("test")
 COLUMNS = (
     Column("val_accuracy", "Validation accuracy", "%", _metric("val", "accuracy", 100), 2, "high"),
     Column("test_accuracy", "Test accuracy", "%", _metric("test", "accuracy", 100), 2, "high"),
     Column("refit_accuracy", "Refit", "%", _metric("test_refit", "accuracy", 100), 2, "high"),
+    Column("val_f1", "Validation F1", "%", _metric("val", "f1", 100), 2, "high"),
+    Column("val_balanced_accuracy", "Validation balanced accuracy", "%", _VAL, 2, "high"),
+    Column("val_auroc", "Validation AUROC", "%", _metric("val", "auroc", 100), 2, "high"),
+    Column("val_log_loss", "Validation log loss", "nats", _metric("val", "log_loss"), 4, "low"),
+    Column("val_ece", "Validation ECE", "%", _metric("val", "ece", 100), 2, "low"),
     Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
+    Column("balanced_accuracy", "Balanced accuracy", "%", _TEST, 2, "high"),
     Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
     Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
     Column("refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"),
@@ -101,9 +119,11 @@ ACCURACY: dict[Part, str] = {
 """Column of the accuracy of each part of the predictions."""
 LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
 """Column of the log loss of each part of the test predictions."""
-QUALITY = {*ACCURACY.values(), *LOG_LOSS.values(), "f1", "auroc", "ece"}
+_OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece"}
+_OF_VALIDATION = {f"val_{key}" for key in _OF_TEST}
+QUALITY = {*ACCURACY.values(), *LOG_LOSS.values(), *_OF_TEST, *_OF_VALIDATION}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
-OPTIONAL = {"refit_accuracy", "refit_log_loss"}  # shown if a row has them, like the following
+_OPTIONAL = {"refit_accuracy", "refit_log_loss", "balanced_accuracy", "val_balanced_accuracy"}
 FURTHER = (
     Column("vectors_seconds", "Word vectors", "s", _field("fit_vectors_seconds"), 1, "low"),
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
@@ -112,6 +132,20 @@ FURTHER = (
     ),
     Column("energy", "Energy", "kJ", _field("energy_joules", 1e-3), 1, "low"),
 )
+
+
+def shown(column: Column, rows: Sequence[Row]) -> bool:
+    """True if a table of some rows has a column.
+
+    F1, AUROC, log loss and ECE are those on test or, where no row was tested, on validation. Most
+    other columns are there if a row has a value.
+    """
+    if column.key in ("test_accuracy", *_OF_TEST, *_OF_VALIDATION):
+        tested = any(row.tested for row in rows)
+        if tested == (column.key in _OF_VALIDATION):
+            return False
+    always = column in COLUMNS and column.key not in _OPTIONAL
+    return always or any(column.value(row) is not None for row in rows)
 
 
 def count_columns(counted: Counts) -> tuple[Column, ...]:

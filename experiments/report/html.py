@@ -9,12 +9,13 @@ from plotly.offline import get_plotlyjs
 
 from experiments.records.plan import PlannedRun
 from experiments.records.row import Row
+from experiments.report.classes import HEADS, ClassFigures, class_figures
 from experiments.report.columns import Column
 from experiments.report.comparison import intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
 from experiments.report.figure import Figure
-from experiments.report.markdown import explain_ranks, rank_text
+from experiments.report.markdown import explain_ranks, quality_of, rank_text
 from experiments.report.missing import MissingRun
 from experiments.report.provenance import Origin, find_origin
 from experiments.report.quality import Panel, by_length, confusion, errors, reliability
@@ -49,12 +50,14 @@ class Detail:
         origin: Command, settings, machines.
         matrix: Confusion matrix, a row for each class, with share of the row and text of each cell;
             empty without predictions.
+        classes: Figures of each class; empty in older rows.
         runs: Text by heading for each seed.
     """
 
     line: Line
     origin: Origin
     matrix: list[list[tuple[float, str]]]
+    classes: list[ClassFigures]
     runs: list[dict[str, str]]
 
 
@@ -133,6 +136,7 @@ def render_html(page: Page) -> str:
         _section(page, table, texts) for table, texts in zip(page.tables, page.texts, strict=True)
     ]
     environment.globals |= {"rank_text": rank_text, "explain_ranks": explain_ranks}
+    environment.globals |= {"class_heads": HEADS, "quality_of": quality_of}
     template = environment.get_template("report.html.j2")
     return template.render(page=page, sections=sections, plotly=get_plotlyjs())
 
@@ -182,7 +186,11 @@ def _detail(page: Page, table: Table, line: Line) -> Detail:
         matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
     provenance = find_origin(line, table, page.title, page.folder, page.plan)
     return Detail(
-        line, provenance, matrix, [_run(row, row.seed in line.unverified) for row in line.rows]
+        line,
+        provenance,
+        matrix,
+        class_figures(table, line),
+        [_run(row, row.seed in line.unverified) for row in line.rows],
     )
 
 

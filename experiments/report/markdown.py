@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.report.classes import class_grid
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
@@ -28,11 +29,12 @@ def render_markdown(title: str, tables: list[Table], missing: Sequence[MissingRu
             parts.append(_grid(table))
             parts.append(
                 "Means over seeds, ± sample standard deviation for at least two. F1, AUROC, log "
-                "loss and ECE are on test, of the first fit. Log loss is in nats (natural "
+                f"loss and ECE are on {quality_of(table)}. Log loss is in nats (natural "
                 "logarithm). ECE: expected calibration error, the average gap between confidence "
                 "and accuracy. p50: the median. Bold: the best of the column."
                 f"{explain_intervals(table)}\n"
             )
+            parts += _classes(table)
         if table.without_result:
             parts.append("Runs without a result:\n")
             parts.append(
@@ -73,6 +75,21 @@ def _grid(table: Table) -> str:
                 cells.append(rank_text(line.ranks.get(column.key)))
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _classes(table: Table) -> list[str]:
+    sentence, cells = class_grid(table)
+    if not cells:
+        return []
+    rule = ["---", "---", *["---:"] * (len(cells[0]) - 2)]
+    lines = [cells[0], rule, *([escape(cell) for cell in line] for line in cells[1:])]
+    return [f"{sentence}\n", "".join(f"| {' | '.join(line)} |\n" for line in lines)]
+
+
+def quality_of(table: Table) -> str:
+    """Part of the predictions that F1, AUROC, log loss and ECE are about."""
+    tested = any(row.tested for line in table.lines for row in line.rows)
+    return "test, of the first fit" if tested else "validation"
 
 
 def explain_intervals(table: Table) -> str:

@@ -86,12 +86,11 @@ def confusion(table: Table, experiment: str) -> NDArray[np.float64] | None:
     analysis = table.analysis
     if analysis is None or experiment not in analysis.probabilities:
         return None
-    probabilities = analysis.probabilities[experiment]
-    classes = probabilities.shape[2]
-    called = probabilities.argmax(axis=2)
-    cells = (analysis.labels[None] * classes + called).ravel()
+    predicted = analysis.predicted[experiment]
+    classes = analysis.probabilities[experiment].shape[2]
+    cells = (analysis.labels[None] * classes + predicted).ravel()
     counts = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    return counts / len(probabilities)
+    return counts / len(predicted)
 
 
 def errors(table: Table, labels: Sequence[str]) -> Figure | None:

@@ -13,11 +13,11 @@ from experiments.report.columns import (
     ACCURACY,
     COLUMNS,
     FURTHER,
-    OPTIONAL,
     QUALITY,
     Column,
     Statistic,
     count_columns,
+    shown,
     statistic,
 )
 from experiments.report.facts import CLAIMED, describe_variant, facts, warnings
@@ -192,12 +192,7 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
     evidence = analyse(done, parts) if analyse else Evidence()
     analyses = {ACCURACY[part]: found for part, found in evidence.analyses.items()}
     every = (*COLUMNS, *FURTHER, *count_columns(counted))
-    columns = tuple(
-        column
-        for column in every
-        if (column in COLUMNS and column.key not in OPTIONAL)
-        or any(column.value(row) is not None for row in done)
-    )
+    columns = tuple(column for column in every if shown(column, done))
     names = sorted({row.experiment for row in done})
     lines = [
         _line(

@@ -19,7 +19,12 @@ SHORT = {
     "val_accuracy": "Val acc\n%",
     "test_accuracy": "Test acc\n%",
     "refit_accuracy": "Refit\n%",
+    "val_f1": "Val F1\n%",
+    "val_balanced_accuracy": "Val bal\nacc %",
+    "val_log_loss": "Val loss\nnats",
+    "val_ece": "Val ECE\n%",
     "f1": "F1\n%",
+    "balanced_accuracy": "Bal acc\n%",
     "log_loss": "Loss\nnats",
     "ece": "ECE\n%",
     "parameters": "Params\n",
@@ -29,7 +34,8 @@ SHORT = {
 }
 SEEDS = "seeds"
 LEAST = (
-    *("size", "latency", "ece", "f1", "parameters", "train_seconds", "log_loss"),
+    *("size", "latency", "ece", "val_ece", "parameters", "train_seconds", "log_loss"),
+    *("val_log_loss", "balanced_accuracy", "val_balanced_accuracy", "f1", "val_f1"),
     *("val_accuracy", SEEDS, "refit_accuracy", "test_accuracy"),
 )
 """Columns that are left out where the terminal is too narrow, in this order."""

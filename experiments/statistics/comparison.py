@@ -174,7 +174,7 @@ def _pair(
         for side, row, folder, part in zip("AB", both, folders, parts, strict=True):
             predictions = read_run_predictions(row, folder)[part]
             runs.append((row, predictions))
-            right[side].append(predictions.probabilities.argmax(axis=1) == predictions.labels)
+            right[side].append(predictions.predicted(row.threshold) == predictions.labels)
     check_same_reviews(runs, parts[0])
     correct = {side: np.stack(values) for side, values in right.items()}
     groups = known_groups(predictions for _, predictions in runs)

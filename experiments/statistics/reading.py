@@ -33,7 +33,7 @@ def read_run_predictions(row: Row, folder: Path) -> dict[Part, Predictions]:
     if row.evidence is not None:
         parts = read_published_evidence(home, row).parts
         for part, predictions in parts.items():
-            if text := metrics_difference(row.parts[part], predictions):
+            if text := metrics_difference(row, part, predictions):
                 raise ResultsError(
                     f"{home / row.evidence.file}: {part} {text} (row, evidence); restore the table "
                     "or publish the run again"
@@ -42,7 +42,7 @@ def read_run_predictions(row: Row, folder: Path) -> dict[Part, Predictions]:
     if not (home / ROW_FILE).is_file():
         home = home / row.experiment / f"seed-{row.seed}"
     return {
-        part: _read(home, predictions_file(home, row, part), row, metrics)
+        part: _read(home, row, part, metrics)
         for part, metrics in row.parts.items()
         if metrics is not None
     }
@@ -55,7 +55,8 @@ def rows_fingerprint(predictions: Predictions) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _read(home: Path, file: Path, row: Row, metrics: Metrics) -> Predictions:
+def _read(home: Path, row: Row, part: Part, metrics: Metrics) -> Predictions:
+    file = predictions_file(home, row, part)
     predictions = read_predictions(file)
     remedy = "restore it, or run the experiment again"
     expected = row.checksums.get(file.relative_to(home).as_posix())
@@ -75,6 +76,6 @@ def _read(home: Path, file: Path, row: Row, metrics: Metrics) -> Predictions:
             f"{file}: its log loss is {loss:.6f}, {ROW_FILE} says {metrics.log_loss:.6f}: it was "
             f"changed after the run; {remedy}"
         )
-    if difference := metrics_difference(metrics, predictions):
+    if difference := metrics_difference(row, part, predictions):
         raise ResultsError(f"{file}: {difference} ({ROW_FILE}, predictions); {remedy}")
     return predictions

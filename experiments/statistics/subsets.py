@@ -122,13 +122,15 @@ def read_audit(file: Path, keys: Sequence[str], labels: NDArray[np.int64]) -> Au
 
 
 def subset_accuracy(
-    labels: NDArray[np.int64], predictions: Predictions, rows: NDArray[np.bool_] | None = None
+    labels: NDArray[np.int64],
+    predicted: NDArray[np.int64],
+    rows: NDArray[np.bool_] | None = None,
 ) -> SubsetAccuracy:
-    """Accuracy under `labels`, on `rows` if given, without those labelled -1."""
+    """Accuracy of predicted classes under `labels`, on `rows` if given, without those of -1."""
     included = labels != LEFT_OUT
     if rows is not None:
         included &= rows
-    right = predictions.probabilities.argmax(axis=1)[included] == labels[included]
+    right = predicted[included] == labels[included]
     return SubsetAccuracy(len(right), float(right.mean()) if len(right) else None)
 
 
@@ -216,16 +218,17 @@ def _figures(
                 f"{row.corpus_fingerprint} (test rows {theirs}), this corpus is "
                 f"{corpus.fingerprint} ({ours}); give the corpus that it was tested on"
             )
+        predicted = predictions.predicted(row.threshold)
         line: dict[str, Any] = {
             "experiment": row.experiment,
             "protocol": WEIGHTS[part],  # of these weights: a run under refit has both
             **{name: getattr(row, name) for name in ("profile", "seed", "excluded")},
-            "all": asdict(subset_accuracy(test.labels, predictions)),
-            "without_copies": asdict(subset_accuracy(test.labels, predictions, ~exact)),
-            "copies": asdict(subset_accuracy(test.labels, predictions, exact)),
+            "all": asdict(subset_accuracy(test.labels, predicted)),
+            "without_copies": asdict(subset_accuracy(test.labels, predicted, ~exact)),
+            "copies": asdict(subset_accuracy(test.labels, predicted, exact)),
         }
         if audit is not None:
-            line["audited"] = asdict(subset_accuracy(audit.labels, predictions))
+            line["audited"] = asdict(subset_accuracy(audit.labels, predicted))
         lines.append(line)
     counts = {
         excluded or "nothing excluded": {"copies": int(e.sum()), "near_copies": int(n.sum())}

@@ -60,6 +60,7 @@ class Analysis:
         order: The experiments, the most accurate first.
         seeds: Seeds by experiment, ascending, one for each row of its arrays.
         correct: bool[S, N] by experiment.
+        predicted: int64[S, N] predicted classes by experiment.
         probabilities: float[S, N, C] by experiment.
         intervals: Interval of the accuracy by experiment.
         differences: All pairs, in `order`.
@@ -80,6 +81,7 @@ class Analysis:
     order: list[str]
     seeds: dict[str, tuple[int, ...]]
     correct: dict[str, NDArray[np.bool_]]
+    predicted: dict[str, NDArray[np.int64]]
     probabilities: dict[str, NDArray[np.floating]]
     intervals: dict[str, Interval]
     differences: list[Difference]
@@ -154,7 +156,11 @@ def analyse_runs(
         name: np.stack([run[part].probabilities for _, run in group])
         for name, group in by_name.items()
     }
-    right = {name: values.argmax(axis=2) == first.labels for name, values in probabilities.items()}
+    predicted = {
+        name: np.stack([run[part].predicted(row.threshold) for row, run in group])
+        for name, group in by_name.items()
+    }
+    right = {name: classes == first.labels for name, classes in predicted.items()}
     order = sorted(right, key=lambda name: (-right[name].mean(), name))
     right = {name: right[name] for name in order}
     seeds = {name: tuple(row.seed for row, _ in by_name[name]) for name in order}
@@ -172,6 +178,7 @@ def analyse_runs(
         order=order,
         seeds=seeds,
         correct=right,
+        predicted={name: predicted[name] for name in order},
         probabilities={name: probabilities[name] for name in order},
         intervals={
             name: interval(totals[name], level, draws=name not in deterministic) for name in order

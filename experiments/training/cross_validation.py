@@ -6,8 +6,10 @@ from experiments.config.resolved import Resolved
 from experiments.machine.energy import EnergyMeter
 from experiments.machine.environment import peak_memory_bytes
 from experiments.machine.load import Load
+from experiments.records.predictions import read_predictions
 from experiments.records.row import FOLDS, Row
-from experiments.records.run_files import write_row
+from experiments.records.run_files import VAL_FILE, write_row
+from experiments.records.threshold import threshold_and_note
 from experiments.records.tuning_log import record_trial
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
@@ -77,9 +79,12 @@ def _row(spec: RunSpec, resolved: Resolved, done: CrossValidation, training: Tra
     models = read_model_facts(spec.folder)
     last = resolved.fits()[-1].build()[1]
     last.setup()
-    remarks = dict.fromkeys(note for one in models for note in one["notes"])
+    predictions, rule = read_predictions(spec.folder / VAL_FILE), resolved.run.threshold
+    threshold, threshold_notes = threshold_and_note(rule, predictions, last.label_names, spec.seed)
+    model_notes = [note for one in models for note in one["notes"]]
+    remarks = dict.fromkeys([*model_notes, *threshold_notes])
     return Row(
-        **shared_fields(spec, resolved, last, training, resolved.config),
+        **shared_fields(spec, resolved, last, training, resolved.config, threshold),
         protocol=FOLDS,
         parameters=models[-1]["parameters"],
         trainable_parameters=models[-1]["trainable_parameters"],

@@ -22,6 +22,7 @@ from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
 from experiments.records.row_schema import row_to_dict
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, checksums
+from experiments.records.threshold import threshold_and_note
 from experiments.records.tuning_log import tuning_of
 from experiments.training import ranks, wandb_run
 from experiments.training.devices import devices_of
@@ -61,6 +62,7 @@ def shared_fields(
     data: TextDataModule,
     training: Training,
     config: dict[str, Any],
+    threshold: float | None,
 ) -> dict[str, Any]:
     """Fields of the row of any run that trained a model.
 
@@ -70,6 +72,7 @@ def shared_fields(
         data: the datamodule of its last fit, set up.
         training: what its training took.
         config: its settings, those of the first fit.
+        threshold: least probability of class 1 to predict it; None: the most probable class.
     """
     kind, meta, fits = type(resolved.cli.model), data.store.meta, training.fits
     vectors_seconds = [fit.vectors_seconds for fit in fits if fit.vectors_seconds is not None]
@@ -86,7 +89,7 @@ def shared_fields(
         "corpus_fingerprint": data.fingerprint,  # that of a fold's store is its own
         "profile": spec.profile,
         "seed": spec.seed,
-        "val": metrics_of(spec.folder / VAL_FILE),
+        "val": metrics_of(spec.folder / VAL_FILE, threshold),
         "train_seconds": sum(fit.seconds for fit in fits),
         "vectors_seconds": sum(vectors_seconds) if vectors_seconds else None,
         "train_tokens_per_second": training.tokens / step_seconds if steps else None,
@@ -109,6 +112,8 @@ def shared_fields(
         "task": type(data).task,
         "track": track_of(config),
         "deterministic": kind.deterministic and data.vectors is None,
+        "threshold": threshold,
+        "label_names": list(data.label_names),
     }
 
 
@@ -136,7 +141,11 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
     vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
     parameters, trained = model.parameter_count, resolved.cli.model.trainable_parameter_count
     frozen_note = f"{trained:,} of {parameters:,} parameters were trained"
-    remarks = (vectors_note, frozen_note if trained < parameters else None, *model.notes)
+    # Those of the first fit: a second one learns from the validation rows.
+    predictions, rule = read_predictions(folder / VAL_FILE), resolved.run.threshold
+    threshold, threshold_notes = threshold_and_note(rule, predictions, data.label_names, spec.seed)
+    frozen_notes = [frozen_note] if trained < parameters else []
+    remarks = (vectors_note, *frozen_notes, *model.notes, *threshold_notes)
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     chosen = fits[0]
     history = chosen.clock.history
@@ -144,10 +153,10 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
     names = ("encoder", "tokenizer", "model", "arrays")
     files = [file for name in names for file in last.glob(f"{name}.*")]
     return Row(
-        **shared_fields(spec, resolved, data, training, config),
+        **shared_fields(spec, resolved, data, training, config, threshold),
         protocol=resolved.run.protocol,
-        test=metrics_of(test) if spec.test else None,
-        test_refit=metrics_of(test_refit) if spec.test and len(fits) == 2 else None,
+        test=metrics_of(test, threshold) if spec.test else None,
+        test_refit=metrics_of(test_refit, threshold) if spec.test and len(fits) == 2 else None,
         parameters=parameters,
         trainable_parameters=trained,
         seconds_to_best=chosen.prepare_seconds + to_best[0] if to_best else chosen.seconds,
@@ -234,7 +243,7 @@ def write_metrics(folder: Path, row: Row, costs: dict[str, float] | None = None)
         f"{part}/{name}": value
         for part, metrics in row.parts.items()
         if metrics is not None
-        for name, value in vars(metrics).items()
+        for name, value in metrics.scores.items()
     }
     final |= costs
     content = {"history": row_to_dict(row)["history"], "final": final}
@@ -242,7 +251,7 @@ def write_metrics(folder: Path, row: Row, costs: dict[str, float] | None = None)
     return final
 
 
-def metrics_of(file: Path) -> Metrics:
-    """Metrics of a predictions file."""
+def metrics_of(file: Path, threshold: float | None) -> Metrics:
+    """Metrics of a predictions file; the threshold is the row's."""
     predictions = read_predictions(file)
-    return evaluate(predictions.labels, predictions.probabilities)
+    return evaluate(predictions.labels, predictions.probabilities, threshold)

@@ -20,7 +20,7 @@ from experiments.machine.load import Load
 from experiments.records import test_log, tuning_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import Metrics
-from experiments.records.predictions import read_predictions, write_predictions
+from experiments.records.predictions import write_predictions
 from experiments.records.row import Part, Row
 from experiments.records.run_files import (
     CONFIG_FILE,
@@ -34,6 +34,7 @@ from experiments.records.run_files import (
     weights_folder,
     write_row,
 )
+from experiments.records.threshold import check_both_classes
 from experiments.training import ranks, wandb_run
 from experiments.training.callbacks import ProgressFn
 from experiments.training.checkpointing import RESUME_FILE
@@ -102,6 +103,8 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         return execute_folds(spec, resolved, started, code, progress, stop)
     resumed = is_interrupted(folder)
     _, data = build_and_setup(resolved)
+    if resolved.run.threshold is not None:  # before the first step rather than after the last
+        check_both_classes(data.store.labels("train")[data.store.rows("val")])
     stop.check("before the first step")
     tags = [data.store.meta["corpus"], spec.profile]
     logger = (
@@ -134,7 +137,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         final = write_metrics(folder, row, step_costs(fits))
         wandb_run.summarise(logger, row, final)
         if resolved.run.wandb_texts:
-            wandb_run.log_mistakes(logger, read_predictions(folder / VAL_FILE), data)
+            wandb_run.log_mistakes(logger, folder / VAL_FILE, row, data)
         for name in (RESUME_FILE, BEST_FILE, SELECTION_FILE):
             (folder / name).unlink(missing_ok=True)
         write_row(folder, row)
@@ -211,7 +214,7 @@ def _test_weights(folder: Path, place: Path, row: Row, refit: bool) -> Metrics:
             )
         predictions = predict(trainer, model, data.loader("test"), data.groups("test"))
     write_predictions(place / TEST_FILE, predictions)
-    return metrics_of(place / TEST_FILE)
+    return metrics_of(place / TEST_FILE, row.threshold)
 
 
 def _fit_first(

@@ -22,7 +22,7 @@ from datamodules.text import TextDataModule
 from experiments.config.directions import DIRECTIONS
 from experiments.config.resolved import Resolved
 from experiments.records.atomic import replace_bytes
-from experiments.records.predictions import Predictions
+from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
 
 ID_FILE = "wandb_id.txt"
@@ -239,25 +239,26 @@ def summarise(logger: WandbLogger | None, row: Row, final: dict[str, Any]) -> No
 
 
 def log_mistakes(
-    logger: WandbLogger | None, predictions: Predictions, data: TextDataModule, limit: int = 50
+    logger: WandbLogger | None, file: Path, row: Row, data: TextDataModule, limit: int = 50
 ) -> None:
     """Logs the misclassified validation texts of highest confidence (`run.wandb_texts`)."""
     if logger is None:
         return
     with _tolerate_failure():
-        logger.experiment.log({"val/mistakes": _mistakes(predictions, data, limit)})
+        logger.experiment.log({"val/mistakes": _mistakes(file, row, data, limit)})
 
 
-def _mistakes(predictions: Predictions, data: TextDataModule, limit: int) -> wandb.Table:
-    predicted = predictions.probabilities.argmax(axis=1)
-    confidence = predictions.probabilities.max(axis=1)
+def _mistakes(file: Path, row: Row, data: TextDataModule, limit: int) -> wandb.Table:
+    predictions = read_predictions(file)
+    predicted = predictions.predicted(row.threshold)
+    confidence = predictions.probabilities[np.arange(len(predicted)), predicted]
     wrong = np.flatnonzero(predicted != predictions.labels)
     texts, names = data.texts("train"), data.label_names
     table = wandb.Table(columns=["text", "label", "predicted", "probability"])
-    for row in wrong[np.argsort(-confidence[wrong])][:limit]:
-        label, prediction = names[predictions.labels[row]], names[predicted[row]]
-        text = texts[predictions.ids[row]]
-        table.add_data(text, label, prediction, float(confidence[row]))
+    for at in wrong[np.argsort(-confidence[wrong])][:limit]:
+        label, prediction = names[predictions.labels[at]], names[predicted[at]]
+        text = texts[predictions.ids[at]]
+        table.add_data(text, label, prediction, float(confidence[at]))
     return table
 
 

@@ -11,8 +11,7 @@ import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics.classification import MulticlassAccuracy
 
 from datamodules.halts import RunningClock
 from datamodules.store.batching import TextBatch
@@ -20,9 +19,10 @@ from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
 from lit_models.base.hyperparameters import current_hyperparameters
-from lit_models.base.optimizers import SparseAdam, clip_gradients
-from lit_models.base.processes import MacroAUROC, MeanOverRows, reduce_loss
+from lit_models.base.optimizers import SparseAdam, clip_gradients, group_parameters
+from lit_models.base.processes import MeanOverRows, reduce_loss, validation_metrics
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
+from lit_models.layers.class_weights import ClassWeighting, ClassWeights
 from lit_models.layers.embedding import initialize_embeddings
 
 WEIGHTS_FILE = "model.ckpt"
@@ -56,6 +56,9 @@ class LitClassifier(L.LightningModule):
         schedule: `constant`, or `cosine` or `linear` down to zero at the last step.
         warmup_fraction: fraction of all steps in which the rate rises linearly.
         label_smoothing: part of the target probability that is spread over all classes.
+        class_weights: `balanced` multiplies the training loss of each row by N / (K · N_c), as
+            scikit-learn does, with N_c of the N training rows in the row's class, one of K. None:
+            all count the same. Validation figures are never weighted.
         gradient_clip_norm: largest norm of the whole gradient; None does not clip.
         weight_averaging: validate, save and predict with a mean of the weights over steps: `ema`,
             an exponential moving average, or `asgd`, the plain mean. None: with the weights.
@@ -91,6 +94,7 @@ class LitClassifier(L.LightningModule):
         schedule: Schedule = "constant",
         warmup_fraction: float = 0.0,
         label_smoothing: float = 0.0,
+        class_weights: ClassWeights | None = None,
         gradient_clip_norm: float | None = 1.0,
         weight_averaging: Average | None = None,
         weight_averaging_decay: float = 0.999,
@@ -118,6 +122,7 @@ class LitClassifier(L.LightningModule):
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
+        self.class_weighting = ClassWeighting.of(class_weights, num_classes, self.loss)
         self.weight_averaging, self.compiled = weight_averaging, compile
         self.weight_averaging_decay = weight_averaging_decay
         self.weight_averaging_start = weight_averaging_start
@@ -128,14 +133,7 @@ class LitClassifier(L.LightningModule):
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
         self.train_loss, self.val_loss = MeanOverRows(), MeanOverRows()
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-        self.val_metrics = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
-                "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
-                "auroc": MacroAUROC(num_classes),
-            },
-            prefix="val/",
-        )
+        self.val_metrics = validation_metrics(num_classes)
 
     # Before the first step
 
@@ -155,6 +153,8 @@ class LitClassifier(L.LightningModule):
                 rank_zero_info(f"word vectors cover {view.vectors_covered}")
             with RunningClock() as clock:
                 self._initialize_embeddings(view)
+                if self.class_weighting is not None:
+                    self.class_weighting.learn(view.labels)
                 self.prepare(view)
                 self.prepare_seconds = clock.elapsed()
             self.vectors_seconds = None if view.vectors is None else view.vectors_seconds
@@ -176,14 +176,25 @@ class LitClassifier(L.LightningModule):
         # At least fp32 losses and probabilities, also under autocast.
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Training loss, cross-entropy. Override where an architecture has another."""
-        return F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+    def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+        """Training loss, cross-entropy. Override where an architecture has another.
+
+        Args:
+            logits: float[B, C].
+            labels: int64[B].
+            reduction: as in PyTorch; with `none` float[B], which `class_weights` multiplies.
+        """
+        smoothing = self.label_smoothing
+        return F.cross_entropy(logits, labels, reduction=reduction, label_smoothing=smoothing)
 
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
         """Loss of one batch."""
         logits, size = self(batch), len(batch.labels)
-        loss = self.loss(logits, batch.labels)
+        if self.class_weighting is None:
+            loss = self.loss(logits, batch.labels)
+        else:
+            losses = self.class_weighting(self.loss(logits, batch.labels, "none"), batch.labels)
+            loss = losses.sum() if self.loss_is_sum else losses.mean()
         world = 1 if self._trainer is None else self._trainer.world_size
         local_loss, self.step_loss, rows = reduce_loss(loss, size, world, self.loss_is_sum)
         self.train_accuracy(logits, batch.labels)
@@ -241,18 +252,8 @@ class LitClassifier(L.LightningModule):
 
         Override where layers have learning rates of their own.
         """
-        weights = [p for p in self.parameters() if p.requires_grad]
-        given = {id(p) for p in self.given_vectors}
-        matrices = [p for p in weights if p.ndim >= 2]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in matrices if id(p) not in given]},
-            {
-                "params": [p for p in matrices if id(p) in given],
-                "lr": self.learning_rate * self.vectors_lr_scale,
-            },
-            {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        return [group for group in groups if group["params"]]
+        scaled_rate = self.learning_rate * self.vectors_lr_scale
+        return group_parameters(self.parameters(), self.given_vectors, scaled_rate)
 
     def rate_at(self, step: int, total: float) -> float:
         """Learning rate at a step as a fraction of its peak."""

@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import has_fit_parameter
 
 from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
@@ -22,6 +23,7 @@ from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier, Prediction
 from lit_models.base.fitted_values import fitted_values
 from lit_models.base.hyperparameters import current_hyperparameters
+from lit_models.layers.class_weights import balanced_weights
 from lit_models.layers.masking import mask_of
 
 ESTIMATOR_FILE = "model.skops"
@@ -71,7 +73,8 @@ class LitEstimator(LitClassifier, ABC):
         """Learn the features and fit the estimator.
 
         Raises:
-            ValueError: more than one process, or texts of a single class.
+            ValueError: more than one process, texts of a single class, or class weights that the
+                estimator cannot take.
         """
         if self._trainer is not None and self.trainer.world_size > 1:
             raise ValueError(
@@ -86,7 +89,12 @@ class LitEstimator(LitClassifier, ABC):
         features = self.learn_features(view)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.estimator = self.make_estimator().fit(features, view.labels)
+            estimator = self.make_estimator()
+            if self.class_weighting is None:
+                self.estimator = estimator.fit(features, view.labels)
+            else:
+                size = self.num_classes
+                self.estimator = fit_weighted(estimator, features, view.labels, size)
         self._note_convergence(caught)
 
     def _note_convergence(self, caught: list[warnings.WarningMessage]) -> None:
@@ -169,3 +177,31 @@ class LitEstimator(LitClassifier, ABC):
     def random_state(self) -> int:
         """Seed of the run for scikit-learn, independent of the numbers drawn so far."""
         return torch.initial_seed() % 2**32
+
+
+def fit_weighted(estimator: Any, features: Any, labels: np.ndarray, num_classes: int) -> Any:
+    """Fit a scikit-learn estimator to rows weighted by class, and return it.
+
+    Equal to `class_weight="balanced"` where an estimator has that, and elsewhere to training rows
+    that are repeated as often as their weight says. Of a pipeline the last step is weighted, so
+    features are scaled as without weights.
+
+    Args:
+        estimator: unfitted.
+        features: float[N, F].
+        labels: int64[N].
+        num_classes: C.
+
+    Raises:
+        ValueError: It takes no weights of rows.
+    """
+    steps = getattr(estimator, "steps", None)
+    name, last = steps[-1] if steps else ("", estimator)
+    if not has_fit_parameter(last, "sample_weight"):
+        raise ValueError(
+            f"model.class_weights is 'balanced', and {type(last).__name__} takes no weights of "
+            "rows (its `fit` has no sample_weight); set --model.class_weights null"
+        )
+    argument = f"{name}__sample_weight" if steps else "sample_weight"
+    weights = balanced_weights(labels, num_classes)[labels]
+    return estimator.fit(features, labels, **{argument: weights})

@@ -1,4 +1,4 @@
-"""SparseAdam, which updates only the rows that a batch used, and gradient clipping."""
+"""SparseAdam, which updates only the rows that a batch used, groups of parameters, clipping."""
 
 from __future__ import annotations
 
@@ -22,6 +22,27 @@ def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:
     norm = full_tensor(nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None]))
     if norm.device.type != "cpu" or not norm <= limit:  # `not <=`: NaN must propagate
         nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+
+
+def group_parameters(
+    parameters: Iterable[nn.Parameter], given_vectors: Iterable[Tensor], vectors_lr: float
+) -> list[dict[str, Any]]:
+    """Trainable parameters as an optimiser's groups: matrices, given word vectors, vectors.
+
+    Args:
+        parameters: of a model; frozen ones are left out.
+        given_vectors: those of them that are the corpus's word vectors.
+        vectors_lr: learning rate of these.
+    """
+    weights = [p for p in parameters if p.requires_grad]
+    given = {id(p) for p in given_vectors}
+    matrices = [p for p in weights if p.ndim >= 2]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in matrices if id(p) not in given]},
+        {"params": [p for p in matrices if id(p) in given], "lr": vectors_lr},
+        {"params": [p for p in weights if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]
 
 
 class SparseAdam(Optimizer):

@@ -1,12 +1,12 @@
-"""Losses and AUROC over an epoch and several processes, and the loss to minimise on each."""
+"""Losses and metrics over an epoch and several processes, and the loss to minimise on each."""
 
 from __future__ import annotations
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAUROC
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 from torchmetrics.utilities.data import dim_zero_cat
 
 
@@ -57,6 +57,14 @@ class MacroAUROC(MulticlassAUROC):
             return torch.full((), torch.nan, device=labels.device)
         area: Tensor = super().compute()
         return area
+
+
+def validation_metrics(num_classes: int) -> MetricCollection:
+    """Accuracy, F1 and AUROC of C classes, logged as `val/accuracy`, `val/f1` and `val/auroc`."""
+    accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+    f1 = MulticlassF1Score(num_classes, average="macro", validate_args=False)
+    auroc = MacroAUROC(num_classes)
+    return MetricCollection({"accuracy": accuracy, "f1": f1, "auroc": auroc}, prefix="val/")
 
 
 def reduce_loss(

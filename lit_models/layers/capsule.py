@@ -86,16 +86,18 @@ def length_of(capsules: Tensor) -> Tensor:
     return (capsules.square().sum(dim=-1) + _TINY).sqrt()
 
 
-def margin_loss(lengths: Tensor, labels: Tensor) -> Tensor:
-    """Σ_j T_j max(0, 0.9 - |v_j|)² + 0.5 (1 - T_j) max(0, |v_j| - 0.1)², mean over the rows.
+def margin_loss(lengths: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
+    """Σ_j T_j max(0, 0.9 - |v_j|)² + 0.5 (1 - T_j) max(0, |v_j| - 0.1)² of each row.
 
     T_j is 1 for the row's class and 0 for the others.
 
     Args:
         lengths: [B, C], |v_j|.
         labels: int64[B].
+        reduction: `mean` over the rows, or `none`.
     """
     target = nn.functional.one_hot(labels, lengths.shape[1]).bool()
     present = (0.9 - lengths).clamp(min=0).square()
     absent = 0.5 * (lengths - 0.1).clamp(min=0).square()
-    return torch.where(target, present, absent).sum(dim=1).mean()
+    losses = torch.where(target, present, absent).sum(dim=1)
+    return losses if reduction == "none" else losses.mean()

@@ -26,6 +26,7 @@ class Answers:
         others: float[N], that of class 0; kept beside it, since 1 - 1e-20 is 1.
         order: float[N], by which reviews are ranked: log-odds, or counts in format 1.
         movies: int[N].
+        threshold: least probability of class 1 to predict it; None: that it is the higher one.
     """
 
     labels: NDArray[np.int64]
@@ -33,11 +34,22 @@ class Answers:
     others: NDArray[np.float64]
     order: NDArray[np.float64]
     movies: NDArray[np.int64]
+    threshold: float | None
+
+    @property
+    def likelier(self) -> NDArray[np.bool_]:
+        """True where class 1 is the most probable; of two equal ones class 0 is."""
+        return self.chances > self.others
+
+    @property
+    def called(self) -> NDArray[np.bool_]:
+        """True where class 1 is predicted."""
+        return self.likelier if self.threshold is None else self.chances >= self.threshold
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """True where the most probable class, of two equal ones the lower, is the label."""
-        return (self.chances > self.others) == (self.labels == 1)
+        """True where the predicted class is the label."""
+        return self.called == (self.labels == 1)
 
 
 def read_lines(file: Path) -> list[dict[str, Any]]:
@@ -74,6 +86,7 @@ def read_answers(folder: Path, row: dict[str, Any]) -> dict[str, Answers]:
             others=others,
             order=order,
             movies=movies[f"{row['corpus_fingerprint']}_{_SPLIT[part]}"][ids],
+            threshold=row.get("threshold"),
         )
     return parts
 

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ FILES: dict[Part, str] = {
 
 
 def make_model(
-    folder: Path, name: str, skill: float, spread: float, seeds: int, **row: object
+    folder: Path, name: str, skill: float, spread: float, seeds: int, **row: Any
 ) -> Iterator[Path]:
     """Runs of a model whose skill varies over seeds, over 3,000 reviews of 400 movies."""
     for seed in range(seeds):
@@ -60,7 +61,7 @@ def make_model(
             chances = np.stack([1 - chance, chance], axis=1).astype(np.float32)
             predictions = Predictions(np.arange(n), labels, chances, movies)
             write_predictions(run / file, predictions)
-            metrics[part] = evaluate(labels, chances)
+            metrics[part] = evaluate(labels, chances, row.get("threshold"))
         (run / "config.yaml").write_text("data: {class_path: tests.toys.ToyData}")
         write_row(run, make_row(experiment=name, seed=seed, **metrics, **row))
         yield run
@@ -77,6 +78,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         protocol, skill = ("holdout", "refit")[number % 2], 1.2 + 0.15 * number
         runs += make_model(home, f"model_{number}", skill, spread, seeds, protocol=protocol)
     runs += make_model(home, "steady", 1.6, 0, 1, protocol="refit", deterministic=True)
+    runs += make_model(home, "decided", 1.3, 0.02, 3, protocol="refit", threshold=0.31)
     publish(runs, "made", home / "published")
     page = home / "README.md"
     page.write_text("<!-- results:made -->\n<!-- /results:made -->\n")

@@ -14,7 +14,7 @@ from experiments.config.identity import config_hash
 from experiments.config.track import track_of
 from experiments.records.metrics import Metrics
 from experiments.records.row import ResultsError, Row
-from experiments.records.row_schema import LATER, SINCE, row_from_dict, row_to_dict
+from experiments.records.row_schema import LATER, LATER_METRICS, SINCE, row_from_dict, row_to_dict
 from experiments.records.run_files import (
     collect,
     read_config,
@@ -43,7 +43,7 @@ def test_the_schema_is_the_written_one() -> None:
         latency_ms_p95 reviews_per_second best_batch_size flops_per_review energy_joules
         checkpoint_bytes precision tuning git_commit git_dirty versions hardware started ended
         config_hash wandb_run notes history evidence excluded train_rows checksums config
-        family task problem track deterministic threshold origin paper schema"""
+        family task problem track deterministic threshold origin paper label_names schema"""
     assert names == expected.split()
 
 
@@ -247,6 +247,8 @@ def test_a_row_from_before_a_field_came_reads_with_its_default() -> None:
     data = row_to_dict(make_row())
     for name in LATER:
         del data[name]
+    for name in LATER_METRICS:
+        del data["val"][name], data["test"][name]
     assert row_from_dict(data, "old.jsonl") == make_row()
     del data["epochs"]
     with pytest.raises(ResultsError, match="missing field 'epochs'"):

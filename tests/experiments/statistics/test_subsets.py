@@ -9,7 +9,7 @@ import pytest
 
 import experiments
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
 from experiments.records.publishing import SUPERSEDED
 from experiments.records.row import ResultsError
 from experiments.records.run_files import (
@@ -59,11 +59,10 @@ def test_the_rule_of_the_vote(tmp_path: Path) -> None:
     assert result.labels.tolist() == [0, 1, -1, -1, 0, 1]
     assert (result.reviewed, result.failed, result.other_class, result.left_out) == (5, 4, 2, 2)
     predicted = np.array([0, 1, 1, 0, 0, 0])
-    predictions = Predictions(np.arange(6), LABELS, np.eye(2)[predicted])
-    assert subset_accuracy(result.labels, predictions) == subsets.SubsetAccuracy(4, 0.75)
-    assert subset_accuracy(LABELS, predictions) == subsets.SubsetAccuracy(6, pytest.approx(1 / 6))
+    assert subset_accuracy(result.labels, predicted) == subsets.SubsetAccuracy(4, 0.75)
+    assert subset_accuracy(LABELS, predicted) == subsets.SubsetAccuracy(6, pytest.approx(1 / 6))
     nothing = np.zeros(6, dtype=bool)
-    assert subset_accuracy(LABELS, predictions, nothing) == subsets.SubsetAccuracy(0, None)
+    assert subset_accuracy(LABELS, predicted, nothing) == subsets.SubsetAccuracy(0, None)
 
 
 def test_an_audit_that_does_not_fit_is_refused(tmp_path: Path) -> None:

@@ -30,9 +30,13 @@ from experiments.training.spec import RunSpec
 ROWS, BATCH, EPOCHS = 68, 8, 3  # 51 train rows, of which the last batch has 3
 STEPS = 7  # of an epoch
 CUT = STEPS + 3  # step at which the resumed run is stopped
-FREE = {"word_dropout": 0.0, "dropout": 0.0}
+FREE: dict[str, Any] = {"word_dropout": 0.0, "dropout": 0.0}
 MODELS: dict[str, dict[str, Any]] = {
     "sparse": {"class_path": "lit_models.bag.Bag", "init_args": FREE},
+    "weighted": {
+        "class_path": "lit_models.bag.Bag",
+        "init_args": FREE | {"class_weights": "balanced"},
+    },
     "dense": {
         "class_path": "lit_models.cnn.CNN",
         "init_args": FREE | {"embedding_dropout": 0.0, "embedding_dim": 8, "num_filters": 8},
@@ -136,7 +140,7 @@ def main(folder: Path) -> None:
     spec = RunSpec("toy", "b", "smoke", 0, folder, settings, words)
     cache, results = folder / "cache", {}
     with process_group.join_process_group(spec):
-        for name in ("sparse", "dense", "sum"):
+        for name in ("sparse", "weighted", "dense", "sum"):
             results[name] = fitted(resolved(name, cache, 2), folder / name)[1]
         again = resolved("sparse", cache, 2).refitted()
         again.build()

@@ -77,7 +77,7 @@ def two_processes(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sparse", "dense", "sum", "again"])
+@pytest.mark.parametrize("name", ["sparse", "weighted", "dense", "sum", "again"])
 def test_two_processes_compute_what_one_does(
     name: str, two_processes: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -219,7 +219,7 @@ def test_a_run_goes_on_whatever_wandb_raises(
         one.finalize("success")
     row: Any = SimpleNamespace(**dict.fromkeys(COSTS, 1))
     wandb_run.summarise(logger, row, {"val/accuracy": 0.5})
-    wandb_run.log_mistakes(logger, None, None)  # type: ignore[arg-type]  # as unfit as can be
+    wandb_run.log_mistakes(logger, None, None, None)  # type: ignore[arg-type]  # as unfit as can be
     wandb_run.finish(logger, 0)
 
 

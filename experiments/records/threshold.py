@@ -1,0 +1,103 @@
+"""Threshold of the probability of the second of two classes, chosen on validation."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.config.registry import ConfigError
+from experiments.records.metrics import evaluate
+from experiments.records.predictions import Predictions
+
+Rule = Literal["f1", "balanced"]
+"""What a threshold maximises on the validation rows: F1, averaged over both classes, or balanced
+accuracy, the mean recall of both."""
+RULES: dict[Rule, str] = {"f1": "F1", "balanced": "balanced accuracy"}
+
+
+def choose_threshold(
+    labels: NDArray[np.integer], probabilities: NDArray[np.floating], rule: Rule
+) -> float:
+    """Choose the threshold that is best on some rows; of equally good ones that nearest to 0.5.
+
+    Thresholds that make the same predictions of these rows count as one: 0.5 if it is among them,
+    else the middle between two neighbouring probabilities.
+
+    Args:
+        labels: int[N], 0 or 1.
+        probabilities: float[N, 2].
+        rule: What to maximise.
+
+    Returns:
+        The threshold, in 0..1; 0.5 where all rows have the same probability.
+
+    Raises:
+        ConfigError: Rows of one class alone.
+    """
+    check_both_classes(labels)
+    values, inverse = np.unique(probabilities[:, 1].astype(np.float64), return_inverse=True)
+    if len(values) < 2:
+        return 0.5
+    ones, rows = np.bincount(inverse, weights=labels), np.bincount(inverse)
+    # Of cut k the values 0..k are predicted as class 0, the others as class 1.
+    missed, low = np.cumsum(ones)[:-1], np.cumsum(rows)[:-1]
+    found, right = ones.sum() - missed, low - missed
+    false = len(labels) - low - found
+    if rule == "balanced":
+        score = (found / ones.sum() + right / (len(labels) - ones.sum())) / 2
+    else:
+        wrong = missed + false
+        score = found / (2 * found + wrong) + right / (2 * right + wrong)
+    below, above = values[:-1], values[1:]
+    middle = np.maximum(below + (above - below) / 2, np.nextafter(below, 1))
+    cuts = np.where((below < 0.5) & (above >= 0.5), 0.5, middle)
+    best = cuts[score >= score.max() - 1e-12]
+    return float(best[np.abs(best - 0.5).argmin()])
+
+
+def check_both_classes(labels: NDArray[np.integer]) -> None:
+    """Refuse rows of one class alone, on which any threshold is as good as another.
+
+    Raises:
+        ConfigError: They are.
+    """
+    if len(found := np.unique(labels)) < 2:
+        raise ConfigError(
+            f"run.threshold is chosen on the validation rows, and all {len(labels)} of them are of "
+            f"class {', '.join(map(str, found))}; validate on rows of both classes, or leave "
+            "--run.threshold out"
+        )
+
+
+def threshold_and_note(
+    rule: Rule | None, predictions: Predictions, names: Sequence[str], seed: int
+) -> tuple[float | None, list[str]]:
+    """Choose the threshold of a run, and say what it changes.
+
+    Args:
+        rule: The setting `run.threshold`.
+        predictions: Those of the validation rows, by the weights that were chosen on them.
+        names: Names of both classes.
+        seed: Seed of the run.
+
+    Returns:
+        The threshold, and a sentence for the notes of the row; None and none without a rule.
+    """
+    if rule is None:
+        return None, []
+    labels, probabilities = predictions.labels, predictions.probabilities
+    threshold = choose_threshold(labels, probabilities, rule)
+    after, before = evaluate(labels, probabilities, threshold), evaluate(labels, probabilities)
+    changes = [
+        f"{what} {100 * (new or 0):.1f}% instead of {100 * (old or 0):.1f}%"
+        for what, new, old in (
+            ("F1", after.f1, before.f1),
+            ("balanced accuracy", after.balanced_accuracy, before.balanced_accuracy),
+            ("accuracy", after.accuracy, before.accuracy),
+        )
+    ]
+    return threshold, [
+        f"seed {seed} predicts {names[1]!r} from a probability of {threshold:.4g} on, chosen for "
+        f"its {RULES[rule]} on the validation rows: {', '.join(changes)} there"
+    ]
