@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
+
+_said: set[str] = set()
 
 
 def plain_console(**options: Any) -> Console:
@@ -17,3 +20,10 @@ def plain_console(**options: Any) -> Console:
         **options: of `rich.console.Console`.
     """
     return Console(markup=False, emoji=False, highlight=False, **options)
+
+
+def say_once(sentence: str) -> None:
+    """Print a sentence to standard error, unless this process has printed it already."""
+    if sentence not in _said:
+        _said.add(sentence)
+        print(f"note: {sentence}", file=sys.stderr)

@@ -13,7 +13,7 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.reading.archive import TOTAL_LIMIT
-from datamodules.reading.rows import undecodable
+from datamodules.reading.opening import undecodable
 from datamodules.splits import drop_copies, grouped_split, merge_groups
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
@@ -243,7 +243,7 @@ def _content(path: Path, name: str) -> str:
                 f"{path}, line {line}: is not UTF-8 ({error.reason}); get the file again from "
                 f"{CONTEST}"
             ) from error
-        raise undecodable(path, error) from error
+        raise undecodable(path, error, remedy="get the file again") from error
 
 
 def _unzipped(path: Path, name: str) -> bytes:

@@ -62,6 +62,10 @@ class TextDataModule(L.LightningDataModule, ABC):
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
     task: ClassVar[str | None] = None
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
+    paths: ClassVar[tuple[str, ...]] = ("cache_dir",)
+    """Settings that name files or folders; a run keeps them absolute."""
+    test_remedy: ClassVar[str] = ""
+    """What to do about a corpus that has no test rows."""
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
     exclude: str | None = None  # name of reviews excluded from training and validation
 

@@ -23,6 +23,7 @@ import datamodules.vectors.fasttext
 import datamodules.vectors.files
 import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
+from datamodules.console import say_once
 from datamodules.errors import DataError
 from datamodules.text import TextDataModule
 from datamodules.trusted import Untrusted, check_trusted, trust_typed
@@ -34,7 +35,6 @@ from experiments.config.registry import (
     RunSettings,
     constructor_words,
     explain,
-    say_once,
 )
 from experiments.config.run_config import evaluation_settings
 from lit_models.base.classifier import LitClassifier

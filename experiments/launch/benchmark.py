@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from datamodules.console import say_once
 from datamodules.errors import DataError, Unavailable
 from experiments.config.names import check_name
 from experiments.config.registry import (
@@ -21,7 +22,6 @@ from experiments.config.registry import (
     current_experiment,
     layered,
     merge,
-    say_once,
 )
 from experiments.launch.display import ProgressDisplay
 from experiments.launch.earlier import take_back
