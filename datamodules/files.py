@@ -207,10 +207,12 @@ class TextFiles(TextDataModule):
             elif label in classes:
                 labels.append(classes[label])
             else:
+                near = next((n for n in classes if n.casefold() == label.casefold()), None)
+                other = f" ({near!r} differs in case alone)" if near else ""
                 raise DataError(
                     f"{table.where(row)}: label {label!r} does not occur in the train file, whose "
-                    f"labels are {listed(self.label_names)}; correct the label, or add training "
-                    "texts with it"
+                    f"labels are {listed(self.label_names)}{other}; correct the label, or add "
+                    "training texts with it"
                 )
             texts.append(text)
             keys.append(f"{prefix}{row}")

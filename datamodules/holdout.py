@@ -116,9 +116,10 @@ def nearest_split(
 ) -> np.ndarray:
     """Draws whole groups whose rows per class come near to class-proportional quotas.
 
-    The groups are permuted; each one is taken that brings the rows per class no farther from their
-    quotas and leaves a row of each of its classes. Of a few orders the nearest counts. Unlike
-    `grouped_split` it draws groups that are larger than a quota.
+    The groups are permuted; each one is taken that leaves a row of each of its classes, and either
+    has a class of which no row is drawn yet, or brings the rows per class no farther from their
+    quotas. Of a few orders the nearest counts. Unlike `grouped_split` it draws groups that are
+    larger than a quota.
 
     Args:
         labels: int64[N], classes 0, 1, …
@@ -165,17 +166,18 @@ def _take(
     left: list[int],
 ) -> tuple[list[int], int]:
     """Groups taken in an order, and the distance of their rows per class from the quotas."""
-    taken = []
+    taken, wanted = [], {label for label, quota in enumerate(quotas) if quota}
     for group in order:
         further = 0
+        new, leaves_all = False, True
         for label, count in classes_of[group]:
             quota = quotas[label]
             further += abs(quota - count) - abs(quota)
-            if left[label] <= count:
-                further = 1
-                break
-        if further <= 0:
+            new |= label in wanted
+            leaves_all &= count < left[label]
+        if leaves_all and (new or further <= 0):
             taken.append(group)
+            wanted.difference_update(label for label, _ in classes_of[group])
             for label, count in classes_of[group]:
                 quotas[label] -= count
                 left[label] -= count
