@@ -56,6 +56,8 @@ class Kaggle(TextDataModule):
     copies of one of them are dropped.
     """
 
+    paths = ("root", *TextDataModule.paths)
+
     def __init__(
         self, *, root: str, validation_fraction: float = 0.1, split_seed: int = 0, **kwargs: Any
     ) -> None:

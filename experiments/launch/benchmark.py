@@ -152,9 +152,12 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> None:
         if resolved.run.folds is not None:
             continue
         data.setup()
+        if type(data).task is None:  # a user's own corpus, which nobody has looked at before
+            for note in (*data.head.notes, *data.token_notes()):
+                say_once(note)
         if spec.test and "test" not in data.store.splits:
             raise DataError(
-                f"corpus {data.store.meta['corpus']!r} has no test rows, which a benchmark needs; "
+                f"corpus {data.head.name!r} has no test rows, which a benchmark needs; "
                 "name a file with --data.test, or use `lit-sentiment fit` without --test"
             )
 

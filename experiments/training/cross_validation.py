@@ -87,7 +87,6 @@ def _row(
     model = type(resolved.cli.model)
     last = resolved.fits()[-1].build()[1]
     last.setup()
-    meta = last.store.meta
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
     vectors_seconds = [f.vectors_seconds for f in fits if f.vectors_seconds is not None]
@@ -100,7 +99,7 @@ def _row(
     return Row(
         experiment=spec.experiment,
         architecture=model.__name__,
-        corpus=meta["corpus"],
+        corpus=last.head.name,
         corpus_fingerprint=last.fingerprint,
         protocol=FOLDS,
         profile=spec.profile,
@@ -125,7 +124,7 @@ def _row(
         ended=now(),
         config_hash=resolved.hash,
         wandb_run=wandb_run.id_of(folder),
-        notes=[*meta["notes"], *(f"{spec.experiment}: {note}." for note in remarks)],
+        notes=[*last.head.notes, *(f"{spec.experiment}: {note}." for note in remarks)],
         history=done.history,
         excluded=last.exclude,
         train_rows=len(last.train_indices()),

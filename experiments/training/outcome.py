@@ -72,7 +72,8 @@ def build_row(
     vectors_note = data.vectors.note(data.store.splits) if data.vectors else None
     parameters, trained = model.parameter_count, resolved.cli.model.trainable_parameter_count
     frozen_note = f"{trained:,} of {parameters:,} parameters were trained"
-    remarks = (vectors_note, frozen_note if trained < parameters else None, *model.notes)
+    frozen = frozen_note if trained < parameters else None
+    remarks = (vectors_note, frozen, *model.notes, *data.token_notes())
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
@@ -87,7 +88,7 @@ def build_row(
     return Row(
         experiment=spec.experiment,
         architecture=type(model).__name__,
-        corpus=meta["corpus"],
+        corpus=data.head.name,
         corpus_fingerprint=meta["fingerprint"],
         protocol=resolved.run.protocol,
         profile=spec.profile,
@@ -122,7 +123,7 @@ def build_row(
         ended=now(),
         config_hash=config_hash(config),
         wandb_run=wandb_run.id_of(folder),
-        notes=[*meta["notes"], *notes],
+        notes=[*data.head.notes, *notes],
         history=list(history),
         excluded=data.exclude,
         train_rows=len(data.train_indices()),

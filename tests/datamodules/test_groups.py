@@ -99,8 +99,7 @@ def test_authors_of_one_opinion_each(tmp_path: Path) -> None:
 @pytest.mark.parametrize("values", [["one"], ["one", "two"]])
 def test_too_few_authors(tmp_path: Path, values: list[str]) -> None:
     rows: list[tuple[str, str, Any]] = [
-        (f"text {i}", "pos" if i % len(values) else "neg", values[i % len(values)])
-        for i in range(40)
+        (f"text {i}", "pos" if i % 2 else "neg", values[i % len(values)]) for i in range(40)
     ]
     write_rows(tmp_path / "train.csv", rows)
     message = rf"too few groups \({len(values)} values of 'author'\)"
