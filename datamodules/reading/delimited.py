@@ -71,10 +71,12 @@ def _dialect_of(path: Path, settings: FileSettings, size: int, mtime_ns: int) ->
         delimiter = fitting[0] if fitting else ","
         if delimiter != ",":
             name = _NAMES.get(delimiter, repr(delimiter))
-            remarks.append(f"{path}: fields are divided by {name} (--data.delimiter sets another).")
+            remarks.append(
+                f"{path.name}: fields are divided by {name} (--data.delimiter sets another)."
+            )
     quoted = delimiter != "\t" or _is_quoted(file, skipped)
     if not quoted:
-        remarks.append(f"{path}: quotation marks are read as part of the texts.")
+        remarks.append(f"{path.name}: quotation marks are read as part of the texts.")
     return Dialect(delimiter, quoted, skipped, tuple(remarks))
 
 

@@ -47,7 +47,8 @@ class Table:
         self.path = path
         if not path.is_file() and inner_name(path).suffix.lower() in READERS:
             what = "is a folder; give a file" if path.is_dir() else "no such file; check the path"
-            raise DataError(f"{path}: {what} (relative to {Path.cwd()})")
+            here = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+            raise DataError(f"{path}: {what}{here}")
         self.file = SourceFile(path, settings)
         if self.file.ending not in READERS:
             raise DataError(

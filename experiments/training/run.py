@@ -161,6 +161,13 @@ def test_run(folder: Path, test: Path | None = None) -> Row:
     if row.status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
     if row.tested and not test_log.is_missing(row, folder):
+        if test is not None and Resolved.of_run(folder, test).corpus_fingerprint() != (
+            row.corpus_fingerprint
+        ):
+            raise DataError(
+                f"{test}: has changed since its figures went into the row of {folder}; give it "
+                "another name, and it is evaluated beside them"
+            )
         return row
     check_has_model(folder, row)
     check_files(folder, row)
