@@ -70,8 +70,7 @@ class TextDataModule(L.LightningDataModule, ABC):
     test_remedy: ClassVar[str] = ""
     """What to do where a corpus has no test rows."""
     soft_cap: bool = False
-    """The model takes any number of tokens, so that `vocab_size` gives way where it would make too
-    many characters unknown; set from the model."""
+    """`vocab_size` gives way where it makes too many characters unknown; set from the model."""
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
     exclude: str | None = None  # name of reviews excluded from training and validation
 

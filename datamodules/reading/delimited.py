@@ -116,8 +116,12 @@ def _records(file: SourceFile, dialect: Dialect) -> Iterator[tuple[int, list[str
 
 def _parsed(file: SourceFile, text: IO[str], dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
     delimiter, before = dialect.delimiter, dialect.skipped
-    quoting = csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE
-    reader = csv.reader(text, delimiter=delimiter, strict=True, quoting=quoting)
+    reader = csv.reader(
+        text,
+        delimiter=delimiter,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if dialect.quoted else csv.QUOTE_NONE,
+    )
     start, error, ended = 0, None, False
     while not ended:
         batch = []
