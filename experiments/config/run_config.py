@@ -58,8 +58,9 @@ def _evaluation_settings(file: Path) -> dict[str, Any]:
                 if part == "data":
                     arguments.pop("cache_dir", None)
     _check_keys(settings.get("run"), f"{file}: run")
-    if test := _added_test(file.parent):
-        settings["data"]["init_args"]["test"] = test
+    data = settings.get("data") or {}
+    if data.get("class_path") == TEXT_FILES and (test := _added_test(file.parent)):
+        data["init_args"] = {**(data.get("init_args") or {}), "test": test}
     trainer = settings.get("trainer")
     _check_keys(trainer, f"{file}: trainer", inspect.signature(Trainer).parameters)
     settings["trainer"] = {k: v for k, v in (trainer or {}).items() if k not in _OF_TRAINING}
@@ -71,9 +72,8 @@ def _added_test(folder: Path) -> str | None:
     """File of test rows that was named after the fit; the row has it, `config.yaml` does not."""
     try:
         row = json.loads((folder / "row.json").read_bytes())
-        data = row["config"]["data"]
-        test = data["init_args"]["test"] if data["class_path"] == TEXT_FILES else None
-    except (OSError, ValueError, KeyError, TypeError):
+        test = row["config"]["data"]["init_args"]["test"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return test if isinstance(test, str) else None
 
