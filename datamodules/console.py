@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.status import Status
+
+_said: set[str] = set()
 
 
 class _PlainConsole(Console):
@@ -29,3 +32,10 @@ def plain_console(**options: Any) -> Console:
         **options: of `rich.console.Console`.
     """
     return _PlainConsole(markup=False, emoji=False, highlight=False, **options)
+
+
+def say_once(sentence: str) -> None:
+    """Print a sentence to standard error, unless this process has printed it already."""
+    if sentence not in _said:
+        _said.add(sentence)
+        print(f"note: {sentence}", file=sys.stderr)

@@ -1,34 +1,44 @@
-"""TextFiles: your own data in CSV, TSV, JSONL or Parquet files, one text a row."""
+"""TextFiles: your own data in CSV, TSV, JSON or Parquet files, one text a row."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
 from functools import lru_cache
-from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from datamodules.console import say_once
 from datamodules.errors import DataError
+from datamodules.holdout import draw_validation, overlap_notes
+from datamodules.reading.classes import check_classes, class_notes, is_number, listed
+from datamodules.reading.labels import is_blank
+from datamodules.reading.opening import FileSettings
 from datamodules.reading.tables import Table
-from datamodules.splits import drop_copies, grouped_split, merge_groups, text_key
+from datamodules.splits import drop_copies
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
 
-READER_VERSION = 2
+READER_VERSION = 3
 """Part of the cache key: raise it whenever the same files would be read differently."""
+
+_PARTS = ("train", "validation", "test", "unlabelled")
 
 
 class TextFiles(TextDataModule):
     """Corpus of your own: a file of training texts and up to three more.
 
-    The format of a file follows from its ending: .csv, .tsv, .jsonl, .ndjson, .parquet. Labels are
+    The format of a file follows from its ending (`datamodules.reading.tables.Table`). Labels are
     text or numbers; the classes are the labels of the train file, sorted (numbers by value).
     Without a validation file a share of train is set aside, stratified, with copies of one text on
     one side. Unlabelled texts that are copies of a test text are dropped.
     """
+
+    paths: ClassVar[tuple[str, ...]] = (*_PARTS, *TextDataModule.paths)
+    test_remedy: ClassVar[str] = (
+        "name a file of labelled texts with --data.test FILE, here or when the run is fitted"
+    )
 
     def __init__(
         self,
@@ -39,6 +49,10 @@ class TextFiles(TextDataModule):
         unlabelled: str | None = None,
         text_column: str | None = None,
         label_column: str | None = None,
+        group_column: str | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        header: bool = True,
         validation_fraction: float = 0.1,
         split_seed: int = 0,
         **kwargs: Any,
@@ -56,6 +70,14 @@ class TextFiles(TextDataModule):
                 name.
             label_column: name of the column of labels, in every file. None: the one with a common
                 name.
+            group_column: name of a column in every labelled file, such as the author or the
+                product: rows with the same value are on one side of the validation split and of
+                folds, and count together in statistics. None: each row counts on its own.
+            encoding: encoding of the text in CSV, TSV and JSON files, such as `cp1252`. None:
+                UTF-8, or what a byte order mark says.
+            delimiter: character between two fields of CSV and TSV files. None: guessed.
+            header: the first line of CSV and TSV files has the names of the columns. False: it is a
+                row, and the columns are called 1, 2, …
             validation_fraction: share of train set aside where there is no validation file.
             split_seed: random seed of that draw.
             **kwargs: see TextDataModule.
@@ -65,14 +87,22 @@ class TextFiles(TextDataModule):
                 f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
             )
         super().__init__(**kwargs)
-        files = {"train": train, "validation": validation, "test": test, "unlabelled": unlabelled}
+        files = dict(zip(_PARTS, (train, validation, test, unlabelled), strict=True))
         self.files = {part: Path(name).expanduser() for part, name in files.items() if name}
+        self.file_settings = FileSettings(encoding, delimiter, header)
         self.validation_fraction = validation_fraction
-        self.split_seed = split_seed
-        table = Table(self.files["train"])
+        self.split_seed, self.group_column = split_seed, group_column
+        table = self._table("train")
+        for remark in table.remarks():
+            say_once(remark)
         self.text_column, self.label_column = table.find_columns(text_column, label_column)
+        if group_column in (self.text_column, self.label_column):
+            raise DataError(
+                f"data.group_column is {group_column!r}, which is the column of texts or labels; "
+                f"choose another of {table.columns()}"
+            )
         self.label_names = _scan_labels(
-            table.path, *table.stamp(), self.text_column, self.label_column
+            table.path, *table.stamp(), self.file_settings, self.text_column, self.label_column
         )
 
     def source(self) -> dict[str, Any]:
@@ -81,10 +111,11 @@ class TextFiles(TextDataModule):
             "corpus": "files",
             "reader": READER_VERSION,
             "files": {
-                part: [str(path.resolve()), *Table(path).stamp()]
+                part: [str(path.resolve()), *self._table(part).stamp()]
                 for part, path in self.files.items()
             },
-            "columns": [self.text_column, self.label_column],
+            "columns": [self.text_column, self.label_column, self.group_column],
+            "settings": vars(self.file_settings),
             "validation_fraction": self.validation_fraction,
             "split_seed": self.split_seed,
         }
@@ -95,130 +126,134 @@ class TextFiles(TextDataModule):
         Raises:
             DataError: a file is missing or malformed; the message names the file and the row.
         """
-        train = self._read("train")
+        notes: list[str] = []
+        groups: dict[str, int] = {}
+        train = self._read("train", notes, groups)
         assert train is not None
-        parts = {"train": train.texts}
-        if validation := self._read("validation"):
+        parts = {"train": train}
+        names = dict(enumerate(self.label_names))
+        counts = Counter(train.labels.tolist())
+        notes += class_notes(
+            self.files["train"].name, {names[label]: counts[label] for label in sorted(counts)}
+        )
+        if validation := self._read("validation", notes, groups):
             rows = np.arange(len(train) + len(validation))
             train_rows, val_rows = rows[: len(train)], rows[len(train) :]
-            parts["validation"] = validation.texts
-            train = TextSplit(
-                train.texts + validation.texts,
-                np.concatenate([train.labels, validation.labels]),
-                train.keys + validation.keys,
-            )
+            parts["validation"] = validation
+            train = _joined(train, validation)
         else:
-            train_rows, val_rows = self._draw_validation(train)
-        test, unlabelled = self._read("test"), self._read("unlabelled")
-        if test is not None and unlabelled is not None:
-            unlabelled = drop_copies(unlabelled, test.texts)
+            val_rows, remarks = draw_validation(
+                train,
+                self.validation_fraction,
+                self.split_seed,
+                f"{self.files['train']}",
+                self.group_column,
+            )
+            train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
+            notes += remarks
+        test = self._read("test", notes, groups)
+        unlabelled = self._read("unlabelled", notes, groups)
         if test is not None:
-            parts["test"] = test.texts
+            parts["test"] = test
+            if unlabelled is not None:
+                unlabelled = drop_copies(unlabelled, test.texts)
         path = self.files["train"].resolve()
+        stem = self._table("train").stem
         return Corpus(
-            path.parent.name if path.stem == "train" else path.stem,
+            path.parent.name if stem == "train" else stem,
             self.label_names,
             train,
             train_rows,
             val_rows,
             test,
             unlabelled,
-            notes=_overlap(parts),
+            notes=(*notes, *overlap_notes(parts)),
         )
 
-    def _read(self, part: str) -> TextSplit | None:
-        """Checked rows of a file; None where there is no such file."""
+    def _table(self, part: str) -> Table:
+        return Table(self.files[part], self.file_settings)
+
+    def _read(self, part: str, notes: list[str], groups: dict[str, int]) -> TextSplit | None:
+        """Checked rows of a file; None where there is no such file.
+
+        Args:
+            part: name of the file.
+            notes: gets the sentences on its odd rows.
+            groups: numbers of the groups by name; gets those of the file.
+        """
         if part not in self.files:
             return None
-        table = Table(self.files[part])
+        table = self._table(part)
+        for remark in table.remarks():
+            say_once(remark)
         classes = {name: number for number, name in enumerate(self.label_names)}
-        label_column = None if part == "unlabelled" else self.label_column
+        labelled = part != "unlabelled"
         texts: list[str] = []
         labels: list[int] = []
         keys: list[str] = []
-        for row, text, label in table.rows(self.text_column, label_column):
-            if part == "train" and not text.strip():
+        of_group: list[int] = []
+        prefix = f"{table.path.name}:"
+        group_column = self.group_column if labelled else None
+        for row, text, label, group in table.rows(
+            self.text_column, self.label_column if labelled else None, group_column
+        ):
+            if part == "train" and is_blank(text):
                 raise DataError(
                     f"{table.where(row)}: the text is empty; a training text must have words. Fill "
                     "it in, or remove the row"
                 )
-            if label is not None and label not in classes:
+            if label is None:
+                labels.append(UNLABELLED)
+            elif label in classes:
+                labels.append(classes[label])
+            else:
+                near = next((n for n in classes if n.casefold() == label.casefold()), None)
+                other = f" ({near!r} differs in case alone)" if near else ""
                 raise DataError(
                     f"{table.where(row)}: label {label!r} does not occur in the train file, whose "
-                    f"labels are {_listed(self.label_names)}; correct the label, or add training "
-                    "texts with it"
+                    f"labels are {listed(self.label_names)}{other}; correct the label, or add "
+                    "training texts with it"
                 )
             texts.append(text)
-            labels.append(UNLABELLED if label is None else classes[label])
-            keys.append(f"{table.path.name}:{row}")
+            keys.append(f"{prefix}{row}")
+            if group_column is not None:  # a row without a group is one of its own
+                name = f"{prefix}{row}" if group is None else f"={group}"
+                of_group.append(groups.setdefault(name, len(groups)))
         if not texts:
             raise DataError(f"{table.path}: has no rows; give a file with at least one")
-        return TextSplit(texts, np.asarray(labels, dtype=np.int64), keys)
-
-    def _draw_validation(self, train: TextSplit) -> tuple[np.ndarray, np.ndarray]:
-        # The only row of a class remains a training row.
-        rows = np.flatnonzero(np.bincount(train.labels)[train.labels] > 1)
-        size = max(round(len(train) * self.validation_fraction), 1)
-        # Not exact: a text with a thousand copies is a group that may not fit the remaining places.
-        drawn = grouped_split(
-            train.labels[rows],
-            merge_groups(None, train.texts)[rows],
-            {"validation": min(size, len(rows))},
-            self.split_seed,
-            exact=False,
-        )["validation"]
-        val_rows = rows[drawn]
-        train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
-        missing = set(range(len(self.label_names))) - set(train.labels[train_rows].tolist())
-        if len(val_rows) == 0 or missing:
-            raise DataError(
-                f"{self.files['train']}: {len(train):,} rows have too few different texts to set "
-                f"aside {self.validation_fraction:.0%} of them for validation; give a validation "
-                "file or more rows, or set another data.validation_fraction"
-            )
-        return train_rows, val_rows
+        notes += table.notes()
+        return TextSplit(
+            texts,
+            np.asarray(labels, dtype=np.int64),
+            keys,
+            np.asarray(of_group, dtype=np.int64) if group_column is not None else None,
+        )
 
 
 @lru_cache(maxsize=16)
 def _scan_labels(
-    path: Path, size: int, mtime_ns: int, text_column: str, label_column: str
+    path: Path,
+    size: int,
+    mtime_ns: int,
+    settings: FileSettings,
+    text_column: str,
+    label_column: str,
 ) -> tuple[str, ...]:
     """Sorted label names of a train file; size and time are keys of the cache."""
-    rows = Table(path).rows(text_column, label_column)
-    names = {label for _, _, label in rows if label is not None}
-    if not names:
-        raise DataError(f"{path}: has no rows; give a file with labelled texts")
-    if len(names) == 1:
-        raise DataError(
-            f"{path}: column {label_column!r} has the one label {names.pop()!r} throughout; a "
-            "classifier needs at least two. Set another label_column, or add rows"
-        )
-    return tuple(sorted(names, key=_number if all(map(_is_number, names)) else str))
+    table = Table(path, settings)
+    counts: Counter[str] = Counter()
+    counts.update(label for _, _, label, _ in table.rows(text_column, label_column) if label)
+    check_classes(path, label_column, counts)
+    return tuple(sorted(counts, key=_by_value if all(map(is_number, counts)) else str))
 
 
-def _number(name: str) -> tuple[float, str]:
+def _by_value(name: str) -> tuple[float, str]:
     return float(name), name
 
 
-def _is_number(name: str) -> bool:
-    try:
-        return math.isfinite(float(name))
-    except ValueError:
-        return False
-
-
-def _overlap(parts: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-    """Sentences on the texts of a part that are also in one before it."""
-    keys = {part: [text_key(text) for text in texts] for part, texts in parts.items()}
-    notes = []
-    for other, part in combinations(parts, 2):
-        known = set(keys[other])
-        if copies := sum(key in known for key in keys[part]):
-            count = f"{copies:,} of the {len(parts[part]):,} {part} texts"
-            notes.append(f"{count} are also in the {other} data.")
-    return tuple(notes)
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(repr(name) for name in names[:10])
-    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
+def _joined(one: TextSplit, other: TextSplit) -> TextSplit:
+    groups = None
+    if one.groups is not None and other.groups is not None:
+        groups = np.concatenate([one.groups, other.groups])
+    labels = np.concatenate([one.labels, other.labels])
+    return TextSplit(one.texts + other.texts, labels, one.keys + other.keys, groups)

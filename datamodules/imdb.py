@@ -55,6 +55,8 @@ class IMDB(TextDataModule):
     copies of a test review are dropped. Rows are in the order of class, then review number.
     """
 
+    paths = ("root", "robustness", *TextDataModule.paths)
+
     official_test, task = True, "imdb-v1"
     _COUNTS = Counts(per_class=12_500, unlabelled=50_000, copies=270)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.reading.archive import TOTAL_LIMIT
-from datamodules.reading.rows import undecodable
+from datamodules.reading.opening import undecodable
 from datamodules.splits import drop_copies, grouped_split, merge_groups
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.text import TextDataModule
@@ -55,6 +55,8 @@ class Kaggle(TextDataModule):
     labels and are no test split; `lit-sentiment submit` reads them. Unlabelled reviews that are
     copies of one of them are dropped.
     """
+
+    paths = ("root", *TextDataModule.paths)
 
     def __init__(
         self, *, root: str, validation_fraction: float = 0.1, split_seed: int = 0, **kwargs: Any
@@ -243,7 +245,7 @@ def _content(path: Path, name: str) -> str:
                 f"{path}, line {line}: is not UTF-8 ({error.reason}); get the file again from "
                 f"{CONTEST}"
             ) from error
-        raise undecodable(path, error) from error
+        raise undecodable(path, error, remedy="get the file again") from error
 
 
 def _unzipped(path: Path, name: str) -> bytes:

@@ -197,7 +197,7 @@ def _pairs(folder: Path) -> Iterator[tuple[Labelled, Labelled]]:
     for part, count in PAIRS.items():
         file = folder / f"{part}_paired.tsv"
         rows = _read(file, 2 * count)
-        names = [name for _, _, name in Table(file).rows("Text", "batch_id")]
+        names = [name for _, _, name, _ in Table(file).rows("Text", "batch_id")]
         for row in range(0, len(rows), 2):
             if names[row] != names[row + 1]:
                 raise _changed(file, f"rows {row + 1} and {row + 2} have different batch_id")
@@ -206,7 +206,7 @@ def _pairs(folder: Path) -> Iterator[tuple[Labelled, Labelled]]:
 
 def _read(file: Path, count: int) -> list[Labelled]:
     rows = []
-    for number, text, label in Table(file).rows("Text", "Sentiment"):
+    for number, text, label, _ in Table(file).rows("Text", "Sentiment"):
         if label not in _LABELS:
             raise _changed(
                 file, f"line {number} has sentiment {label!r}, not one of {list(_LABELS)}"

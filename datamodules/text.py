@@ -11,18 +11,20 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.folds import fold_corpus
+from datamodules.named_tokenizers import TokenizerName, make_tokenizer
 from datamodules.splits import limited_rows
 from datamodules.store.batching import TextBatch, TextLoader, TokenDataset, make_loader
 from datamodules.store.cache import default_cache_dir, digest, locked
-from datamodules.store.corpus import Corpus, read_fingerprint, read_groups, read_texts
+from datamodules.store.checks import check_settings
+from datamodules.store.corpus import Corpus, CorpusHead, read_groups, read_head, read_texts
 from datamodules.store.encoder import Encoder
-from datamodules.store.ragged import concat_ragged, drop_token
+from datamodules.store.token_notes import MOST_OUTSIDE, outside_share, token_notes
 from datamodules.store.token_store import FORMAT, TokenStore
 from datamodules.store.train_view import TrainView
-from datamodules.store.truncation import TokenTruncation, Truncation, check_truncation
+from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.store.windows import random_windows
-from datamodules.tokenizers import Tokenizer, WordTokenizer
-from datamodules.vectors.base import Vectors, WordVectors
+from datamodules.tokenizers import Tokenizer
+from datamodules.vectors.base import Vectors, WordVectors, vectors_of_rows
 
 
 class TextDataModule(L.LightningDataModule, ABC):
@@ -34,7 +36,8 @@ class TextDataModule(L.LightningDataModule, ABC):
     A subclass defines `label_names`, `source` and `read`.
 
     Args:
-        tokenizer: splits texts into tokens. None: `WordTokenizer()`.
+        tokenizer: splits texts into tokens: `words` (None is the same), `unicode`, `subwords`,
+            `characters` (`datamodules.named_tokenizers`), or a tokenizer.
         vectors: word vectors for the model, trained on the untruncated training rows, or read from
             a file. None: none.
         vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: no
@@ -62,13 +65,19 @@ class TextDataModule(L.LightningDataModule, ABC):
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
     task: ClassVar[str | None] = None
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
+    paths: ClassVar[tuple[str, ...]] = ("cache_dir",)
+    """Settings that name files or folders; a run keeps them absolute."""
+    test_remedy: ClassVar[str] = ""
+    """What to do where a corpus has no test rows."""
+    soft_cap: bool = False
+    """`vocab_size` gives way where it makes too many characters unknown; set from the model."""
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
     exclude: str | None = None  # name of reviews excluded from training and validation
 
     def __init__(
         self,
         *,
-        tokenizer: Tokenizer | None = None,
+        tokenizer: TokenizerName | Tokenizer | None = None,
         vectors: Vectors | None = None,
         vocab_size: int | None = 30_000,
         min_frequency: int = 1,
@@ -84,34 +93,13 @@ class TextDataModule(L.LightningDataModule, ABC):
         cache_dir: str | None = None,
     ) -> None:
         super().__init__()
-        rules = {
-            "vocab_size": (vocab_size, 2),
-            "min_frequency": (min_frequency, 1),
-            "max_length": (max_length, 1),
-            "train_window": (train_window, 1),
-            "batch_size": (batch_size, 1),
-            "eval_batch_size": (eval_batch_size, 1),
-            "train_limit": (train_limit, 2),
-            "seed": (seed, 0),
-        }
-        for name, (value, least) in rules.items():
-            if value is not None and value < least:
-                raise DataError(f"data.{name} is {value}; it must be at least {least}")
-        check_truncation(truncation)
-        if fold is not None and not (fold[1] >= 2 and 0 <= fold[0] < fold[1]):
-            raise DataError(f"data.fold is {list(fold)}; it must be such as [0, 5], [1, 5], …")
-        self.tokenizer, self.vectors = tokenizer or WordTokenizer(), vectors
-        if not self.tokenizer.fits_vocabulary and (vocab_size is not None or min_frequency > 1):
-            raise DataError(
-                f"data.vocab_size is {vocab_size} and data.min_frequency is {min_frequency}, but "
-                f"the vocabulary of {type(self.tokenizer).__name__} is fixed; set "
-                "--data.vocab_size null and --data.min_frequency 1"
-            )
+        self.tokenizer, self.vectors = make_tokenizer(tokenizer), vectors
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation, self.train_window = max_length, truncation, train_window
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.train_limit, self.refit, self.fold, self.seed = train_limit, refit, fold, seed
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
+        check_settings(self)
         self._store: TokenStore | None = None
         self._encoder: Encoder | None = None
 
@@ -163,6 +151,8 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.tokenizer.load(store.tokenizer_file)
         self.label_names = tuple(store.meta["label_names"])
         vocab_size = store.vocab_size(self.vocab_size, self.min_frequency)
+        if self.soft_cap and outside_share(store, self.tokenizer, vocab_size) > MOST_OUTSIDE:
+            vocab_size = None
         token_truncation = TokenTruncation.for_tokenizer(
             self.tokenizer, vocab_size, self.max_length, self.truncation
         )
@@ -200,7 +190,9 @@ class TextDataModule(L.LightningDataModule, ABC):
         if part == "val":
             return self._loader("train", self.store.rows("val"), self.eval_batch_size)
         if part not in self.store.splits:
-            raise DataError(f"this corpus has no split {part!r}; it has {self.store.splits}")
+            remedy = f"; {self.test_remedy}" if part == "test" and self.test_remedy else ""
+            there = f"it has {self.store.splits}{remedy}"
+            raise DataError(f"this corpus has no split {part!r}; {there}")
         rows = np.arange(len(self.store.labels(part)))
         return self._loader(part, rows, self.eval_batch_size)
 
@@ -222,16 +214,11 @@ class TextDataModule(L.LightningDataModule, ABC):
         """
         if self.vectors is None:
             return None
-        store, part = self.store, self.vectors.part(self.store.splits)
-        untruncated = self.encoder.token_truncation._replace(vocab_size=None, max_length=None)
-        texts = untruncated.ragged(store.tokens("train"), self.train_indices())
-        if part == "train+unlabelled":
-            # Words outside the vocabulary are left out, as gensim leaves out rare ones.
-            unlabelled = drop_token(store.tokens("unlabelled"), self.tokenizer.unk_id)
-            texts = concat_ragged(texts, unlabelled)
-        source = {"store": self._store_folder().name, "part": part}
-        vocabulary, cache = self.tokenizer.vocabulary(), self.cache_dir / "vectors"
-        return self.vectors.load_or_learn(cache, source, texts, vocabulary, self.seed)
+        folder = self._store_folder().name
+        rows, cache = self.train_indices(), self.cache_dir / "vectors"
+        return vectors_of_rows(
+            self.vectors, self.store, self.encoder, rows, cache, folder, self.seed
+        )
 
     def texts(self, split: str) -> list[str]:
         """Raw texts of `train`, `test` or `unlabelled`, by id."""
@@ -256,11 +243,24 @@ class TextDataModule(L.LightningDataModule, ABC):
         return self._encoder
 
     @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the corpus; known once it is prepared."""
+    def head(self) -> CorpusHead:
+        """Name, notes and fingerprint of this corpus; known once it is prepared.
+
+        Corpora of equal content share a token store, which has no name of its own.
+        """
         if not self.corpus_folder.exists():
             raise RuntimeError("call prepare_data() first")
-        return read_fingerprint(self.corpus_folder)
+        return read_head(self.corpus_folder)
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the corpus; known once it is prepared."""
+        return self.head.fingerprint
+
+    def token_notes(self) -> list[str]:
+        """Sentences on texts that the tokenizer does not divide or know (`store.token_notes`)."""
+        cap = self.encoder.token_truncation
+        return token_notes(self.store, cap, self.tokenizer, self.vocab_size)
 
     @property
     def corpus_folder(self) -> Path:

@@ -1,4 +1,4 @@
-"""Tokenizer, the base of all tokenizers, WordTokenizer and CharacterTokenizer."""
+"""Tokenizer, the base of all tokenizers; tokenizers of words and of characters."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ import tokenizers as hf
 
 from datamodules.errors import DataError
 
-Preparation = Literal["plain", "keras"]
+_Steps = tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]
+Preparation = Literal["plain", "keras", "unicode"]
 
 _KERAS_PATTERN = r"[a-z]+"
+_UNICODE_PATTERN = r"(?y{w})\X"  # Oniguruma's text segments: a word of UAX #29
 CHUNK = 1000  # texts encoded at once: bounds the memory of Rust's Encoding objects
 
 
@@ -78,77 +80,18 @@ class Tokenizer(ABC):
         """
 
 
-class WordTokenizer(Tokenizer):
-    """Words and single punctuation marks, by Hugging Face `tokenizers` (Rust, multi-threaded).
+class FittedTokenizer(Tokenizer):
+    """Tokenizer of Hugging Face's `tokenizers` (Rust, multi-threaded), fitted on training rows.
 
-    `<br />` is removed. A word includes inner apostrophes (`isn't`); the genitive `'s` and every
-    other mark are tokens of their own. Id 0 is `<pad>`, 1 is `<unk>`; words follow by falling
-    frequency in the training rows, so that a smaller vocabulary is the start of a larger one.
-
-    The preparation `keras` is that of the Keras models that this suite grew out of: markup is
-    removed, a word is a run of the letters a to z in lower case (`isn't` gives `isn` and `t`), and
-    scikit-learn's 318 English stop words are left out. `tokenizer.json` includes the list.
-
-    Args:
-        lowercase: fold case before splitting.
-        preparation: `plain` or `keras`.
-
-    Raises:
-        DataError: `preparation` is another word, or `keras` without `lowercase`.
+    Id 0 is `<pad>`, 1 is `<unk>`; tokens follow by falling frequency in the training rows, so that
+    a smaller vocabulary is the start of a larger one.
     """
 
     pad_id = 0
     unk_id = 1
-    _SPECIALS = ("<pad>", "<unk>")
+    SPECIALS = ("<pad>", "<unk>")
     _SENTENCE_ENDS = (".", "!", "?")
-    _PATTERN = r"\w+(?:['’](?!s\b)\w+)*|['’]s\b|[^\w\s]"
-
-    def __init__(self, lowercase: bool = True, preparation: Preparation = "plain") -> None:
-        if preparation not in get_args(Preparation):
-            raise DataError(
-                f"tokenizer.preparation is {preparation!r}; choose one of {get_args(Preparation)}"
-            )
-        if preparation == "keras" and not lowercase:
-            raise DataError(
-                "tokenizer.lowercase is False, and preparation 'keras' folds case; set lowercase "
-                "true or preparation plain"
-            )
-        self.lowercase, self.preparation = lowercase, preparation
-        self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
-        if preparation == "keras":
-            self._hf.normalizer, self._hf.pre_tokenizer = _keras_steps()
-        else:
-            self._hf.normalizer, self._hf.pre_tokenizer = self._plain_steps()
-        self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
-
-    def _plain_steps(self) -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
-        steps: list[hf.normalizers.Normalizer] = [
-            hf.normalizers.Replace(hf.Regex(r"<br\s*/?>"), " ")
-        ]
-        if self.lowercase:
-            steps.append(hf.normalizers.Lowercase())
-        words = hf.pre_tokenizers.Split(hf.Regex(self._PATTERN), behavior="removed", invert=True)
-        return hf.normalizers.Sequence(steps), words
-
-    def settings(self) -> dict[str, Any]:
-        plain = {
-            "class": "WordTokenizer",
-            "pattern": self._PATTERN,
-            "lowercase": self.lowercase,
-            "version": 2,
-        }
-        if self.preparation == "plain":
-            return plain  # no further key: existing stores keep their addresses
-        return {**plain, "pattern": _KERAS_PATTERN, "preparation": "keras", "stop": _stop_words()}
-
-    def fit(self, texts: Iterable[str], count: int) -> None:
-        trainer = hf.trainers.WordLevelTrainer(
-            vocab_size=2**31 - 1,  # no cap: TokenTruncation applies it
-            min_frequency=0,
-            special_tokens=list(self._SPECIALS),
-            show_progress=False,
-        )
-        self._hf.train_from_iterator(texts, trainer, length=count)
+    _hf: hf.Tokenizer
 
     def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         texts = iter(texts)
@@ -173,14 +116,95 @@ class WordTokenizer(Tokenizer):
             raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
         try:
             self._hf = hf.Tokenizer.from_file(str(file))
-            ids = [self._hf.token_to_id(token) for token in self._SPECIALS]
+            ids = [self._hf.token_to_id(token) for token in self.SPECIALS]
             if ids != [self.pad_id, self.unk_id] or self._hf.model.unk_token != "<unk>":
-                raise ValueError(f"{self._SPECIALS} are not its first tokens")
+                raise ValueError(f"{self.SPECIALS} are not its first tokens")
         except Exception as error:  # the Rust side raises bare Exception
             raise DataError(
                 f"{file}: not a tokenizer file ({error}); make the run or store anew"
             ) from error
         self._hf.encode_special_tokens = True  # not part of the file
+
+
+class WordTokenizer(FittedTokenizer):
+    """Words and single punctuation marks.
+
+    `<br />` is removed. A word includes inner apostrophes (`isn't`); the genitive `'s` and every
+    other mark are tokens of their own.
+
+    The preparation `unicode` has the words of Unicode's rules (UAX #29) in normal form C: Chinese
+    characters and kana are words of their own, as are the syllables of Thai.
+
+    The preparation `keras` is that of the Keras models that this suite grew out of: markup is
+    removed, a word is a run of the letters a to z in lower case (`isn't` gives `isn` and `t`), and
+    scikit-learn's 318 English stop words are left out. `tokenizer.json` includes the list.
+
+    Args:
+        lowercase: fold case before splitting.
+        preparation: `plain`, `keras` or `unicode`.
+
+    Raises:
+        DataError: `preparation` is another word, or `keras` without `lowercase`.
+    """
+
+    _PATTERN = r"\w+(?:['’](?!s\b)\w+)*|['’]s\b|[^\w\s]"
+
+    def __init__(self, lowercase: bool = True, preparation: Preparation = "plain") -> None:
+        if preparation not in get_args(Preparation):
+            raise DataError(
+                f"tokenizer.preparation is {preparation!r}; choose one of {get_args(Preparation)}"
+            )
+        if preparation == "keras" and not lowercase:
+            raise DataError(
+                "tokenizer.lowercase is False, and preparation 'keras' folds case; set lowercase "
+                "true or preparation plain"
+            )
+        self.lowercase, self.preparation = lowercase, preparation
+        self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
+        if preparation == "keras":
+            self._hf.normalizer, self._hf.pre_tokenizer = _keras_steps()
+        elif preparation == "unicode":
+            self._hf.normalizer, self._hf.pre_tokenizer = self._unicode_steps()
+        else:
+            self._hf.normalizer, self._hf.pre_tokenizer = self._plain_steps()
+        self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
+
+    def _plain_steps(self) -> _Steps:
+        steps: list[hf.normalizers.Normalizer] = [
+            hf.normalizers.Replace(hf.Regex(r"<br\s*/?>"), " ")
+        ]
+        if self.lowercase:
+            steps.append(hf.normalizers.Lowercase())
+        words = hf.pre_tokenizers.Split(hf.Regex(self._PATTERN), behavior="removed", invert=True)
+        return hf.normalizers.Sequence(steps), words
+
+    def _unicode_steps(self) -> _Steps:
+        steps = [hf.normalizers.NFC(), self._plain_steps()[0]]
+        spaces = hf.pre_tokenizers.Split(hf.Regex(r"\A[\s\p{Cf}]+\z"), behavior="removed")
+        words = hf.pre_tokenizers.Split(hf.Regex(_UNICODE_PATTERN), behavior="isolated")
+        return hf.normalizers.Sequence(steps), hf.pre_tokenizers.Sequence([words, spaces])
+
+    def settings(self) -> dict[str, Any]:
+        plain = {
+            "class": "WordTokenizer",
+            "pattern": self._PATTERN,
+            "lowercase": self.lowercase,
+            "version": 2,
+        }
+        if self.preparation == "plain":
+            return plain  # no further key: existing stores keep their addresses
+        if self.preparation == "unicode":
+            return {**plain, "pattern": _UNICODE_PATTERN, "preparation": "unicode"}
+        return {**plain, "pattern": _KERAS_PATTERN, "preparation": "keras", "stop": _stop_words()}
+
+    def fit(self, texts: Iterable[str], count: int) -> None:
+        trainer = hf.trainers.WordLevelTrainer(
+            vocab_size=2**31 - 1,  # no cap: TokenTruncation applies it
+            min_frequency=0,
+            special_tokens=list(self.SPECIALS),
+            show_progress=False,
+        )
+        self._hf.train_from_iterator(texts, trainer, length=count)
 
 
 class CharacterTokenizer(Tokenizer):
@@ -251,13 +275,12 @@ class CharacterTokenizer(Tokenizer):
 
 
 def _code_points(text: str) -> np.ndarray:
-    """uint32[T]."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
-def _keras_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]:
+def _keras_steps() -> _Steps:
     steps = [
-        hf.normalizers.Replace(hf.Regex(r"</?[A-Za-z][^<>]*>"), " "),
+        hf.normalizers.Replace(hf.Regex(r"</?[A-Za-z][^<>]*>"), " "),  # markup
         # Before case is folded: a few letters of other alphabets fold to these.
         hf.normalizers.Replace(hf.Regex(r"[^A-Za-z]+"), " "),
         hf.normalizers.Lowercase(),
@@ -272,7 +295,6 @@ def _keras_steps() -> tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreToke
 
 
 def _stop_words() -> list[str]:
-    # Takes a second to import.
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
     return sorted(ENGLISH_STOP_WORDS)

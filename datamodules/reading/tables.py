@@ -2,42 +2,67 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from datamodules.errors import DataError
-from datamodules.reading.rows import READERS, undecodable, where
+from datamodules.reading import delimited, objects, parquet
+from datamodules.reading.labels import Labels, Places, is_missing, is_unusual
+from datamodules.reading.opening import COMPRESSIONS, FileSettings, SourceFile, inner_name
 
+_SCALARS = str | int | float | Decimal
 TEXT_NAMES = ("text", "review", "review_text", "sentence", "content", "body", "comment", "tweet")
 LABEL_NAMES = ("label", "labels", "sentiment", "class", "category", "target", "polarity")
+
+READERS: dict[str, ModuleType] = {
+    ".csv": delimited,
+    ".tsv": delimited,
+    ".jsonl": objects,
+    ".ndjson": objects,
+    ".json": objects,
+    ".parquet": parquet,
+}
+"""Modules with `columns(file)` and `rows(file, wanted)`, by ending."""
 
 
 class Table:
     """File of rows.
 
-    The number of a row is the line where it starts, in CSV, TSV and JSONL; counted from 1 in
-    Parquet.
+    The number of a row is the line where it starts, in CSV, TSV and JSON lines; counted from 1 in
+    Parquet and in an array of JSON.
 
     Args:
-        path: file that ends in .csv, .tsv, .jsonl, .ndjson or .parquet.
+        path: file that ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet, and .gz, .bz2, .xz
+            or .zip after that where it is compressed.
+        settings: how it is read.
 
     Raises:
         DataError: there is no such file, or it has another ending.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, settings: FileSettings = FileSettings()) -> None:  # noqa: B008
         self.path = path
-        if path.suffix.lower() not in READERS:
+        if not path.is_file() and inner_name(path).suffix.lower() in READERS:
+            what = "is a folder; give a file" if path.is_dir() else "no such file; check the path"
+            here = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
+            raise DataError(f"{path}: {what}{here}")
+        self.file = SourceFile(path, settings)
+        if self.file.ending not in READERS:
             raise DataError(
-                f"{path}: the ending {path.suffix!r} is unknown; give a file that ends in "
-                f"{', '.join(READERS)}"
+                f"{path}: the ending {self.file.ending!r} is unknown; give a file that ends in "
+                f"{', '.join(READERS)}, or compressed, with {', '.join(COMPRESSIONS)} after that"
             )
-        if not path.is_file():
-            raise DataError(f"{path}: no such file; check the path (relative to {Path.cwd()})")
-        self._read_columns, self._read_rows = READERS[path.suffix.lower()]
+        self._reader = READERS[self.file.ending]
+        self.labels = Labels()
+        self._unusual, self._missing = Places(), Places()
+
+    @property
+    def stem(self) -> str:
+        """Name of the file without its endings."""
+        return inner_name(self.path).stem
 
     def stamp(self) -> tuple[int, int]:
         """Size in bytes and time of the last change in nanoseconds."""
@@ -46,7 +71,28 @@ class Table:
 
     def where(self, row: int) -> str:
         """Name of a row in messages."""
-        return where(self.path, row)
+        return self.file.where(row)
+
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences on what was guessed to read the file."""
+        return delimited.dialect_of(self.file).remarks if self._reader is delimited else ()
+
+    def notes(self) -> list[str]:
+        """Sentences on odd labels and texts of the rows that were read, with their remedy."""
+        unit = self.file.unit
+        notes = self.labels.notes(self.path.name, unit)
+        if self._unusual.count:
+            notes.append(
+                f"{self.path.name}: {self._unusual.count:,} texts have invisible characters or are "
+                f"not in Unicode's normal form C ({self._unusual.words(unit)}), so that words that "
+                "look alike may differ; normalise them if they should not."
+            )
+        if self._missing.count:
+            notes.append(
+                f"{self.path.name}: {self._missing.count:,} texts are a word for a missing one, "
+                f"such as nan ({self._missing.words(unit)}); remove these rows if they are."
+            )
+        return notes
 
     def columns(self) -> list[str]:
         """Names of the columns, in order.
@@ -54,8 +100,7 @@ class Table:
         Raises:
             DataError: the file is empty or unreadable.
         """
-        with self._readable():
-            names = self._read_columns(self.path)
+        names: list[str] = self._reader.columns(self.file)
         if not names:
             raise DataError(f"{self.path}: the file is empty; give one with column names and rows")
         return names
@@ -81,31 +126,61 @@ class Table:
         return text_column, label_column
 
     def rows(
-        self, text_column: str, label_column: str | None
-    ) -> Iterator[tuple[int, str, str | None]]:
-        """Yields (number, text, label); the label is None where `label_column` is None.
+        self, text_column: str, label_column: str | None, group_column: str | None = None
+    ) -> Iterator[tuple[int, str, str | None, str | None]]:
+        """Yields (number, text, label, group); None where there is no such column.
+
+        Rows without a label are left out, and named in an error at the end.
 
         Raises:
-            DataError: a column is missing, the file malformed or not UTF-8, a label missing.
+            DataError: a column is missing, the file malformed or of another encoding, a label
+                missing.
         """
         columns = self.columns()
-        wanted = [text_column] if label_column is None else [text_column, label_column]
-        for name in wanted:
-            self._find(columns, "text_column" if name == text_column else "label_column", name, ())
-        with self._readable():
-            for number, fields in self._read_rows(self.path, wanted):
-                label = None
-                if label_column is not None:
-                    value = fields[label_column]
-                    self._check(number, "label", label_column, value, str | int | float)
-                    if (label := _label_name(value)) is None:
-                        raise DataError(
-                            f"{self.where(number)}: column {label_column!r} has no label; fill it "
-                            "in, or remove the row"
-                        )
-                text = fields[text_column]
+        wanted = [text_column]
+        self._find(columns, "text_column", text_column, ())
+        if label_column is not None:
+            self._find(columns, "label_column", label_column, ())
+            wanted.append(label_column)
+        if group_column is not None:
+            self._find(columns, "group_column", group_column, ())
+            wanted.append(group_column)
+        labels = self.labels = Labels()
+        groups = Labels()
+        self._unusual, self._missing = Places(), Places()
+        label: str | None = None
+        group: str | None = None
+        for number, fields in self._reader.rows(self.file, wanted):
+            text = fields[0]
+            if type(text) is not str:
                 self._check(number, "text", text_column, text, str)
-                yield number, text or "", label
+                text = ""
+            elif is_unusual(text):
+                self._unusual.add(number)
+            if len(text) < 10 and is_missing(text):
+                self._missing.add(number)
+            if label_column is not None:
+                if type(fields[1]) is not str:
+                    self._check(
+                        number, "label", label_column, fields[1], str | int | float | Decimal
+                    )
+                label = labels.spell(fields[1], number)
+                if label is None:
+                    continue
+            if group_column is not None:
+                self._check(number, "group", group_column, fields[-1], _SCALARS)
+                group = groups.spell(fields[-1], number)
+            yield number, text, label, group
+        if labels.missing.count:
+            raise DataError(
+                f"{self.where(labels.missing.first[0])}: column {label_column!r} has no label"
+                f"{self._further(labels.missing)}; fill it in, or remove the row"
+            )
+
+    def _further(self, places: Places) -> str:
+        if places.count == 1:
+            return ""
+        return f", and {places.count:,} rows have none ({places.words(self.file.unit)})"
 
     def _check(self, number: int, what: str, column: str, value: Any, types: Any) -> None:
         if not (value is None or isinstance(value, types)):
@@ -118,37 +193,24 @@ class Table:
     def _find(
         self, columns: list[str], option: str, given: str | None, common: tuple[str, ...]
     ) -> str:
+        without_names = ""
+        if self._reader is delimited and self.file.settings.header:
+            without_names = (
+                "; if its first line is a row and has no names, set --data.header false and name "
+                "columns by number, such as --data.text_column 1 --data.label_column 2"
+            )
         if given is not None:
             if (times := columns.count(given)) != 1:
                 raise DataError(
                     f"{self.path}: {option} {given!r} occurs {times} times; choose one of the "
-                    f"file's columns {columns}"
+                    f"file's columns {columns}{'' if times else without_names}"
                 )
             return given
         matches = [name for name in columns if name.strip().lower() in common]
         if len(matches) != 1:
             reason = f"has {matches}" if matches else f"has none of {', '.join(common)}"
             raise DataError(
-                f"{self.path}: {option} is not set, and the file {reason}; set {option} to one of "
-                f"its columns {columns} (the first line must have the names)"
+                f"{self.path}: {option} is not set, and the file {reason}; set --data.{option} to "
+                f"one of its columns {columns}{'' if matches else without_names}"
             )
         return matches[0]
-
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        try:
-            yield
-        except UnicodeDecodeError as error:
-            raise undecodable(self.path, error) from error
-        except OSError as error:
-            raise DataError(f"{self.path}: cannot be read ({error})") from error
-
-
-def _label_name(value: Any) -> str | None:
-    """Label as text, such as `true`, `3` or `pos`; None where the cell is empty."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        # Whole numbers are floats in a column with a gap.
-        return None if math.isnan(value) else str(int(value) if value.is_integer() else value)
-    return None if value is None else str(value).strip() or None

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,14 @@ class TextSplit:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+class CorpusHead(NamedTuple):
+    """Name, notes and fingerprint of a corpus."""
+
+    name: str
+    notes: tuple[str, ...]
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -198,15 +206,15 @@ def read_split(folder: Path, split: str) -> TextSplit:
         raise _damaged(folder, str(error)) from error
 
 
-def read_fingerprint(folder: Path) -> str:
-    """Fingerprint of a cached corpus.
+def read_head(folder: Path) -> CorpusHead:
+    """Name, notes and fingerprint of a cached corpus.
 
     Raises:
         DataError: the file is missing or damaged.
     """
     try:
         head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        return str(head["fingerprint"])
+        return CorpusHead(str(head["name"]), tuple(head["notes"]), str(head["fingerprint"]))
     except _UNREADABLE as error:
         raise _damaged(folder, str(error)) from error
 

@@ -15,7 +15,9 @@ from safetensors.numpy import load_file, save_file
 from datamodules.errors import DataError
 from datamodules.halts import RunningClock
 from datamodules.store.cache import digest, locked, new_folder
-from datamodules.store.ragged import Ragged
+from datamodules.store.encoder import Encoder
+from datamodules.store.ragged import Ragged, concat_ragged, drop_token
+from datamodules.store.token_store import TokenStore
 
 Text = Literal["train", "train+unlabelled"]
 """Texts to train on: those of the training rows, or also those without labels."""
@@ -205,3 +207,38 @@ class TokenRows:
     def __iter__(self) -> Iterator[list[str]]:
         for row in range(len(self.texts)):
             yield self[row]
+
+
+def vectors_of_rows(
+    vectors: Vectors,
+    store: TokenStore,
+    encoder: Encoder,
+    rows: np.ndarray,
+    cache: Path,
+    name: str,
+    seed: int,
+) -> WordVectors:
+    """Word vectors trained on some training rows, untruncated, or read from a file.
+
+    Args:
+        vectors: method to obtain them.
+        store: token store of the corpus.
+        encoder: tokenizer and truncation of the batches.
+        rows: int64[N], numbers of the training rows.
+        cache: folder of kept vectors.
+        name: name of the store in the cache.
+        seed: random seed.
+
+    Raises:
+        DataError: no word is frequent enough, or cached vectors cannot be read.
+    """
+    part = vectors.part(store.splits)
+    untruncated = encoder.token_truncation._replace(vocab_size=None, max_length=None)
+    texts = untruncated.ragged(store.tokens("train"), rows)
+    if part == "train+unlabelled":
+        # Words outside the vocabulary are left out, as gensim leaves out rare ones.
+        texts = concat_ragged(
+            texts, drop_token(store.tokens("unlabelled"), encoder.tokenizer.unk_id)
+        )
+    source = {"store": name, "part": part}
+    return vectors.load_or_learn(cache, source, texts, encoder.tokenizer.vocabulary(), seed)

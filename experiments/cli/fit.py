@@ -9,11 +9,15 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from experiments.cli.common import overrides_of, registry_of
-from experiments.config.registry import read_profile
+from experiments.config.registry import ConfigError, read_profile
+
+if TYPE_CHECKING:
+    from experiments.inference.own_test import OwnTest
 
 
 def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -38,19 +42,45 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
+    from experiments.inference.own_test import evaluate_beside, joins_row
     from experiments.records.lock import exclusive_lock
     from experiments.records.run_files import TABLE_FILE, collect, read_row
     from experiments.training.run import test_run
 
     registry_of(options)
-    read_row(options.run)  # that there is a run is said before its folder is locked
+    own = _own_test(options)
+    row = read_row(options.run)  # that there is a run is said before its folder is locked
     with exclusive_lock(options.run):
-        test_run(options.run)
+        if own is not None and not joins_row(options.run, row, own):
+            place, metrics, notes = evaluate_beside(options.run, own)
+            console.print(
+                f"{own.path}: accuracy {metrics.accuracy:.2%}, F1 {metrics.f1:.2%}, log loss "
+                f"{metrics.log_loss:.4f}, ECE {metrics.ece:.2%} on {metrics.n:,} texts"
+            )
+            for note in notes:
+                console.print(note)
+            console.print(f"kept in {place}; the run's own row is as it was", soft_wrap=True)
+            return 0
+        test_run(options.run, None if own is None else own.path)
     benchmark = options.run.resolve().parents[1]
     if (benchmark / TABLE_FILE).exists():  # elsewhere the run folder stands alone
         collect(benchmark)
     _show(options.run, console)
     return 0
+
+
+def _own_test(options: argparse.Namespace) -> OwnTest | None:
+    """Labelled texts that `test` is given; None: those of the run itself."""
+    from datamodules.reading.opening import FileSettings
+    from experiments.inference.own_test import OwnTest
+
+    settings = FileSettings(options.encoding, options.delimiter)
+    columns = options.text_column, options.label_column
+    if options.test_file is None:
+        if columns != (None, None) or settings != FileSettings():
+            raise ConfigError("settings of a file are given without --data.test FILE; name it")
+        return None
+    return OwnTest(Path(os.path.abspath(options.test_file.expanduser())), *columns, settings)
 
 
 def _show(folder: Path, console: Console) -> None:

@@ -70,6 +70,20 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
 
     sub = command("test", fit.test, "test columns for a finished run")
     sub.add_argument("run", type=path, help="a run folder")
+    sub.add_argument(
+        "--data.test",
+        dest="test_file",
+        type=path,
+        metavar="FILE",
+        help="labelled texts that the run was fitted without (docs/own-data.md)",
+    )
+    for name, what in (
+        ("text_column", "column of texts in FILE (the one with a common name)"),
+        ("label_column", "column of labels in FILE (the one with a common name)"),
+        ("encoding", "encoding of FILE (utf-8)"),
+        ("delimiter", "character between two fields of FILE (guessed)"),
+    ):
+        sub.add_argument(f"--data.{name}", dest=name, help=what)
 
     sub = command(
         "benchmark", benchmark.run_benchmark, "all experiments, one table", epilog=SETTINGS
@@ -213,7 +227,7 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("place", type=path, nargs="+", help="folders of `make table`")
     sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
-    sub = command("table-times", table.time_table, "times of published rows, alone", epilog=SETTINGS)
+    sub = command("table-times", table.time_table, "times of rows, alone", epilog=SETTINGS)
     sub.add_argument("experiments", nargs="*", metavar="NAME", help="experiments (all unmeasured)")
     add_corpus(sub, "full")
     sub.add_argument("--seconds", type=float, default=120.0, help="most steps' time a fit (120)")

@@ -13,7 +13,10 @@ from datamodules.upgrade.translate import current_config
 # Where a run happens, not what it computes.
 _PLACES = {
     "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
-    "data": ("root", "robustness", "cache_dir", "train", "validation", "test", "unlabelled"),
+    "data": (
+        *("root", "robustness", "cache_dir", "train", "validation", "test", "unlabelled"),
+        *("encoding", "delimiter", "header"),  # how files are read; what they say has a fingerprint
+    ),
     "run": (
         "wandb_project",
         "wandb_entity",
@@ -38,6 +41,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
         "vectors": None,
     },
     "run": {"folds": None, "threshold": None},
+    "datamodules.files.TextFiles": {"group_column": None},
     "datamodules.imdb.IMDB": {"split_by": "movie"},
     "model": {
         "class_weights": None,

@@ -19,25 +19,18 @@ from typing import Any, Literal
 
 import yaml
 
+from datamodules.console import say_once
 from datamodules.trusted import trust_folder
 from datamodules.upgrade.names import EXPERIMENTS
 from datamodules.upgrade.translate import current_config
 from experiments.config.plain_yaml import PlainLoader
 
-_said: set[str] = set()
 CONFIGS = Path(__file__).parents[1] / "configs"
 CLASSES = ("model", "data")  # the parts of a config that name a class
 
 
 class ConfigError(Exception):
     """A setting that cannot be used. The message names the value, the rule and the remedy."""
-
-
-def say_once(sentence: str) -> None:
-    """Print a sentence to standard error, unless this process has printed it already."""
-    if sentence not in _said:
-        _said.add(sentence)
-        print(f"note: {sentence}", file=sys.stderr)
 
 
 def current_experiment(name: str, registry: Registry) -> str:

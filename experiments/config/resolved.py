@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ import datamodules.vectors.fasttext
 import datamodules.vectors.files
 import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
+from datamodules.console import say_once
 from datamodules.errors import DataError
 from datamodules.text import TextDataModule
 from datamodules.trusted import Untrusted, check_trusted, trust_typed
@@ -36,7 +38,6 @@ from experiments.config.registry import (
     RunSettings,
     constructor_words,
     explain,
-    say_once,
 )
 from experiments.config.run_config import evaluation_settings
 from experiments.config.typed_text import plain_values, quoted_yaml, text_as_typed
@@ -153,6 +154,7 @@ class Resolved:
             if not self.config.get(part):
                 raise ConfigError(f"the config has no `{part}:`; it must name a class_path")
         check_settings(self.config, TRAINER_DEFAULTS)
+        _make_paths_absolute(self.config["data"])
         self.seed: int = self.cli.config["seed_everything"]
 
     def build(self) -> tuple[LitClassifier, TextDataModule]:
@@ -166,6 +168,7 @@ class Resolved:
         try:
             with _checked_imports(self.check), text_as_typed():
                 self.cli.build()
+            self.cli.datamodule.soft_cap = type(self.cli.model).any_vocabulary
         except (ValueError, TypeError, ArgumentError) as error:
             cause: BaseException | None = error
             while cause is not None:  # jsonargparse wraps what a constructor raises
@@ -219,16 +222,32 @@ class Resolved:
         return config_hash(self.config)
 
     @classmethod
-    def of_run(cls, folder: Path) -> Resolved:
+    def of_run(cls, folder: Path, test: Path | None = None) -> Resolved:
         """Read the configuration in a run folder's `config.yaml`, of any version.
 
         What serves training alone is left out, and the cache is the user's own.
+
+        Args:
+            folder: the run folder.
+            test: file of test rows, for a run on a user's own files; None: the run's own.
 
         Raises:
             ConfigError: a setting that does not exist or cannot have its value.
             Untrusted: a class that is not one of a trusted place (`datamodules.trusted`).
         """
-        return cls(evaluation_settings(folder), check=check_trusted)
+        settings = evaluation_settings(folder)
+        if test is not None:
+            settings["data"]["init_args"]["test"] = f"{test}"
+        return cls(settings, check=check_trusted)
+
+
+def _make_paths_absolute(data: dict[str, Any]) -> None:
+    """Make the names of files in the settings of a corpus independent of the current folder."""
+    module, _, name = str(data.get("class_path")).rpartition(".")
+    corpus, arguments = getattr(sys.modules.get(module), name, None), data.get("init_args") or {}
+    for key in getattr(corpus, "paths", ()):
+        if arguments.get(key):
+            arguments[key] = os.path.abspath(os.path.expanduser(arguments[key]))
 
 
 def _check_folds(run: Any) -> None:

@@ -8,6 +8,7 @@ string, the name of a file, dotted keys), in which one could pass by what is lef
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from lightning import Trainer
 from datamodules.trusted import check_settings
 from datamodules.upgrade.translate import current_config
 from experiments.config.registry import CLASSES, ConfigError, read_yaml
+
+TEXT_FILES = "datamodules.files.TextFiles"
+"""Class of the corpora to which test rows can be added."""
 
 _OF_TRAINING = {"callbacks", "plugins", "logger", "profiler", "strategy", "default_root_dir"}
 _UNUSED = {"optimizer", "lr_scheduler"}  # Lightning's parser writes them, always null
@@ -54,11 +58,24 @@ def _evaluation_settings(file: Path) -> dict[str, Any]:
                 if part == "data":
                     arguments.pop("cache_dir", None)
     _check_keys(settings.get("run"), f"{file}: run")
+    data = settings.get("data") or {}
+    if data.get("class_path") == TEXT_FILES and (test := _added_test(file.parent)):
+        data["init_args"] = {**(data.get("init_args") or {}), "test": test}
     trainer = settings.get("trainer")
     _check_keys(trainer, f"{file}: trainer", inspect.signature(Trainer).parameters)
     settings["trainer"] = {k: v for k, v in (trainer or {}).items() if k not in _OF_TRAINING}
     check_settings(settings)
     return settings
+
+
+def _added_test(folder: Path) -> str | None:
+    """File of test rows that was named after the fit; the row has it, `config.yaml` does not."""
+    try:
+        row = json.loads((folder / "row.json").read_bytes())
+        test = row["config"]["data"]["init_args"]["test"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return test if isinstance(test, str) else None
 
 
 def _check_keys(section: Any, place: str, known: Collection[str] | None = None) -> None:

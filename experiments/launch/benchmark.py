@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from datamodules.console import say_once
 from datamodules.errors import Unavailable
 from experiments.config.checks import check_seed
 from experiments.config.names import check_name
@@ -22,7 +23,6 @@ from experiments.config.registry import (
     current_experiment,
     layered,
     merge,
-    say_once,
 )
 from experiments.launch.display import ProgressDisplay
 from experiments.launch.earlier import take_back
@@ -160,6 +160,9 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> bool:
         if resolved.run.folds is not None:
             continue
         data.setup()
+        if type(data).task is None:  # a user's own corpus, which nobody has looked at before
+            for note in (*data.head.notes, *data.token_notes()):
+                say_once(note)
         tested &= not spec.test or "test" in data.store.splits
     return tested
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from datamodules.console import say_once
 from datamodules.trusted import import_trusted
 from datamodules.upgrade.translate import current_config
-from experiments.config.registry import ConfigError, read_yaml, say_once
+from experiments.config.registry import ConfigError, read_yaml
 from experiments.records.row import ResultsError
 
 RESULTS = Path(__file__).parents[1] / "results"

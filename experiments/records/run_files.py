@@ -20,9 +20,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
+from datamodules.console import say_once
 from datamodules.upgrade.translate import current_config
 from experiments.config.names import NAME, check_part
-from experiments.config.registry import ConfigError, read_yaml, say_once
+from experiments.config.registry import ConfigError, read_yaml
 from experiments.records.atomic import replace_bytes
 from experiments.records.logs import LOG_FILES
 from experiments.records.row import Part, ResultsError, Row

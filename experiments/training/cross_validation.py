@@ -91,6 +91,6 @@ def _row(spec: RunSpec, resolved: Resolved, done: CrossValidation, training: Tra
         epochs=len(done.history),
         best_epoch=done.best_epoch,
         peak_memory_bytes=peak_memory_bytes(),
-        notes=[*last.store.meta["notes"], *(f"{spec.experiment}: {note}." for note in remarks)],
+        notes=[*last.head.notes, *(f"{spec.experiment}: {note}." for note in remarks)],
         history=done.history,
     )

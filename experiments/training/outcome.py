@@ -74,7 +74,7 @@ def shared_fields(
         config: its settings, those of the first fit.
         threshold: least probability of class 1 to predict it; None: the most probable class.
     """
-    kind, meta, fits = type(resolved.cli.model), data.store.meta, training.fits
+    kind, fits = type(resolved.cli.model), training.fits
     vectors_seconds = [fit.vectors_seconds for fit in fits if fit.vectors_seconds is not None]
     steps = sum(fit.clock.steps for fit in fits)
     step_seconds = sum(fit.clock.train_seconds for fit in fits)
@@ -85,7 +85,7 @@ def shared_fields(
     return {
         "experiment": spec.experiment,
         "architecture": kind.__name__,
-        "corpus": meta["corpus"],
+        "corpus": data.head.name,
         "corpus_fingerprint": data.fingerprint,  # that of a fold's store is its own
         "profile": spec.profile,
         "seed": spec.seed,
@@ -145,7 +145,10 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
     predictions, rule = read_predictions(folder / VAL_FILE), resolved.run.threshold
     threshold, threshold_notes = threshold_and_note(rule, predictions, data.label_names, spec.seed)
     frozen_notes = [frozen_note] if trained < parameters else []
-    remarks = (vectors_note, *frozen_notes, *model.notes, *threshold_notes)
+    remarks = (
+        *(vectors_note, *frozen_notes, *model.notes),
+        *(*data.token_notes(), *threshold_notes),
+    )
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     chosen = fits[0]
     history = chosen.clock.history
@@ -170,7 +173,7 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
         best_batch_size=best_batch_size,
         flops_per_review=flops_per_review(model, data),
         checkpoint_bytes=sum(file.stat().st_size for file in files),
-        notes=[*data.store.meta["notes"], *notes],
+        notes=[*data.head.notes, *notes],
         history=list(history),
     )
 

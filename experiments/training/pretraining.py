@@ -173,7 +173,7 @@ def pretrain(
     after = validation_loss(model, masked)
     record = {
         "source": options["source"],
-        "corpus": data.store.meta["corpus"],
+        "corpus": data.head.name,
         "corpus_fingerprint": data.store.meta["fingerprint"],
         "rows": len(masked.rows()),
         "steps": steps,

@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 from datamodules.errors import DataError
+from datamodules.store.corpus import Corpus
 from datamodules.store.encoder import ENCODER_FILE
+from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.machine.energy import EnergyMeter
@@ -106,7 +108,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
     if resolved.run.threshold is not None:  # before the first step rather than after the last
         check_both_classes(data.store.labels("train")[data.store.rows("val")])
     stop.check("before the first step")
-    tags = [data.store.meta["corpus"], spec.profile]
+    tags = [data.head.name, spec.profile]
     logger = (
         wandb_run.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
     )
@@ -147,11 +149,17 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         wandb_run.finish(logger, exit_code)
 
 
-def test_run(folder: Path) -> Row:
+def test_run(folder: Path, test: Path | None = None) -> Row:
     """Evaluates a finished run on the test rows, unless it has been, and adds them to its row.
 
     Every evaluation on an official test split is logged; metrics that are not in the log are
     computed again.
+
+    Args:
+        folder: the run folder.
+        test: file of test rows for a run on a user's own files that has none. Its row is then that
+            of a run which was fitted with this file: it has its name, and the fingerprint of the
+            corpus with these test rows.
 
     Raises:
         ConfigError: the folder is not a finished run.
@@ -162,6 +170,13 @@ def test_run(folder: Path) -> Row:
     if row.status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
     if row.tested and not test_log.is_missing(row, folder):
+        if test is not None and Resolved.of_run(folder, test).corpus_fingerprint() != (
+            row.corpus_fingerprint
+        ):
+            raise DataError(
+                f"{test}: has changed since its figures went into the row of {folder}; give it "
+                "another name, and it is evaluated beside them"
+            )
         return row
     check_has_model(folder, row)
     check_files(folder, row)
@@ -170,10 +185,17 @@ def test_run(folder: Path) -> Row:
         places["test_refit"] = weights_folder(folder, row, "refit")
         if places["test_refit"] != folder:  # older runs kept the weights of the second fit alone
             places["test"] = folder
-    metrics = {
-        part: _test_weights(folder, place, row, refit=part == "test_refit")
-        for part, place in places.items()
-    }
+    metrics = {}
+    for part, place in places.items():
+        resolved = Resolved.of_run(folder, test)
+        resolved = resolved.refitted() if part == "test_refit" else resolved
+        metrics[part], data = _test_weights(folder, place, row, resolved, added=test is not None)
+    if test is not None:
+        config = {**row.config, "data": Resolved.of_run(folder, test).config["data"]}
+        notes = [*row.notes, *(note for note in data.head.notes if note not in row.notes)]
+        row = dataclasses.replace(
+            row, config=config, corpus_fingerprint=data.fingerprint, notes=notes
+        )
     row = dataclasses.replace(row.with_parts(metrics), checksums=checksums(folder))
     test_log.record_evaluation(row, folder, now(), git_state())
     write_metrics(folder, row)
@@ -181,21 +203,32 @@ def test_run(folder: Path) -> Row:
     return row
 
 
-def _test_weights(folder: Path, place: Path, row: Row, refit: bool) -> Metrics:
-    """Evaluates the weights of one fit of a run on the test rows."""
-    resolved = Resolved.of_run(folder)
-    if refit:
-        resolved = resolved.refitted()
+def _test_weights(
+    folder: Path, place: Path, row: Row, resolved: Resolved, added: bool
+) -> tuple[Metrics, TextDataModule]:
+    """Evaluates the weights of one fit of a run on the test rows.
+
+    Args:
+        folder: the run folder.
+        place: folder of the weights.
+        row: the run's row.
+        resolved: settings of the fit.
+        added: the test rows were named after the fit, so that the corpus without them counts.
+    """
     untrained, data = build_and_setup(resolved)
     if type(data).task != row.task:
         raise DataError(
             f"{folder} was fitted for task {row.task}, and this version evaluates "
             f"{type(data).task}, whose splits or metrics differ; fit again"
         )
-    if data.store.meta["fingerprint"] != row.corpus_fingerprint:
+    fingerprint = data.store.meta["fingerprint"]
+    if added and fingerprint != row.corpus_fingerprint:
+        fingerprint = dataclasses.replace(Corpus.load(data.corpus_folder), test=None).fingerprint
+    if fingerprint != row.corpus_fingerprint:
+        other = ", or unlabelled texts are copies of the test texts" if added else ""
         raise DataError(
             f"{folder} was fitted on corpus {row.corpus_fingerprint}, and the corpus now read is "
-            f"{data.store.meta['fingerprint']}; fit again, or provide the earlier corpus"
+            f"{fingerprint}{other}; fit again, or provide the earlier corpus"
         )
     one_process = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
     with ranks.acting_as(ranks.Rank()):
@@ -214,7 +247,7 @@ def _test_weights(folder: Path, place: Path, row: Row, refit: bool) -> Metrics:
             )
         predictions = predict(trainer, model, data.loader("test"), data.groups("test"))
     write_predictions(place / TEST_FILE, predictions)
-    return metrics_of(place / TEST_FILE, row.threshold)
+    return metrics_of(place / TEST_FILE, row.threshold), data
 
 
 def _fit_first(

@@ -46,7 +46,7 @@ class CharacterCounter:
             float32[N, G] counts.
 
         Raises:
-            ValueError: no n-gram is left, or the n-grams do not fit into 63 bits.
+            ValueError: no n-gram is left.
         """
         padded = ["" if n in specials else f" {word} " for n, word in enumerate(vocabulary)]
         characters = np.frombuffer("".join(padded).encode("utf-32-le"), dtype=np.uint32)
@@ -124,7 +124,7 @@ class WordCounter:
             float64[N, G] counts.
 
         Raises:
-            ValueError: no n-gram is left, or the n-grams do not fit into 63 bits.
+            ValueError: no n-gram is left.
         """
         kinds = [_LETTER if n in specials else _kind(c) for n, c in enumerate(vocabulary)]
         self.kinds = np.array(kinds, dtype=np.uint8)

@@ -81,6 +81,7 @@ class LitClassifier(L.LightningModule):
     """True where nothing is drawn at random: every seed gives the same model."""
     notes: tuple[str, ...] = ()
     """Remarks on how this model was fitted, shown with its results."""
+    any_vocabulary: ClassVar[bool] = False  # nothing in the model has the size of `vocab_size`
     loss_is_sum: ClassVar[bool] = False
     """True if `loss` is the sum over the rows of a batch, False if it is their mean."""
 

@@ -29,6 +29,7 @@ class NgramEstimator(LitEstimator):
     """
 
     family: ClassVar[str] = "n-grams"
+    any_vocabulary: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -9,6 +9,9 @@ import scipy.sparse as sp
 
 from datamodules.store.ragged import Ragged
 
+_MULTIPLIER = 6_364_136_223_846_793_005 % 2**62  # Knuth's, odd
+_MASK = 2**62 - 1
+
 OF_END = -(2**63)
 """Added to the key of an n-gram of a text's last words, which is another than in the whole text."""
 
@@ -76,8 +79,10 @@ def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
 class NgramCounter:
     """Count the n-grams of token rows as scikit-learn's `CountVectorizer` does.
 
-    The vocabulary is one sorted int64 array of keys (`ngram_keys`). n-grams of the last words are
-    counted a second time, in columns of their own before the others, under their key + `OF_END`.
+    The vocabulary is one sorted int64 array of keys (`ngram_keys`). Where these do not fit into 63
+    bits, as for long n-grams of the thousands of characters of Chinese, they are hashes of 62 bits.
+    n-grams of the last words are counted a second time, in columns of their own before the others,
+    under their key + `OF_END`.
 
     Args:
         orders: length of the longest n-gram; all of 1 … orders are counted.
@@ -86,12 +91,14 @@ class NgramCounter:
         last_words: number of words at the end of a row that are counted a second time.
 
     Raises:
-        ValueError: the n-grams do not fit into 63 bits.
+        ValueError: `orders` is below 1.
     """
 
     def __init__(self, orders: int, min_df: int, base: int, last_words: int = 0) -> None:
-        check_orders(orders, base)
+        if orders < 1:
+            raise ValueError(f"the longest n-gram has {orders} tokens; it must have at least 1")
         self.orders, self.min_df, self.base = orders, min_df, base
+        self.hashed = base**orders >= 2**63
         self.last_words = last_words
         self.keys = np.zeros(0, dtype=np.int64)
 
@@ -147,9 +154,19 @@ class NgramCounter:
             places = np.full(len(digits) - order + 1, -1)  # column of the n-gram that begins there
             places[start] = learnt.places
             prefix, last = np.divmod(learnt.codes, self.base)
-            keys.append(keys[-1][prefix] * self.base + last)
+            keys.append(self._key(keys[-1][prefix], last))
             counts.append(learnt.counts)
-        return np.concatenate(keys[1:]), sp.hstack(counts, format="csr")
+        all_keys, matrix = np.concatenate(keys[1:]), sp.hstack(counts, format="csr")
+        if not self.hashed:
+            return all_keys, matrix
+        ascending = np.argsort(all_keys, kind="stable")
+        return all_keys[ascending], matrix[:, ascending]
+
+    def _key(self, prefix: np.ndarray, last: np.ndarray) -> np.ndarray:
+        """Key of an n-gram from that of all its tokens but the last, and the last one's digit."""
+        if not self.hashed:
+            return prefix * self.base + last
+        return (prefix * _MULTIPLIER + last) & _MASK  # overflow: modulo 2^64
 
     def count(self, tokens: Ragged) -> sp.csr_matrix:
         """float64[N, F] counts of the learnt n-grams; others are ignored."""
@@ -174,8 +191,10 @@ class NgramCounter:
         """int64 row and int64 key of each n-gram."""
         row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
         rows, keys = [], []
-        keys_by_order = ngram_keys(tokens.values.astype(np.int64), self.orders, self.base)
+        multiplier = _MULTIPLIER if self.hashed else self.base
+        keys_by_order = ngram_keys(tokens.values.astype(np.int64), self.orders, multiplier)
         for order, starting in enumerate(keys_by_order):
+            starting = starting & _MASK if self.hashed else starting
             inside = row_of[: len(starting)] == row_of[order:]  # no n-gram spans two rows
             rows.append(row_of[: len(starting)][inside])
             keys.append(starting[inside])

@@ -12,7 +12,7 @@ from tests.datamodules.test_files import make, put, write
 
 
 def test_a_quote_left_open_in_a_tsv_does_not_swallow_rows(tmp_path: Path) -> None:
-    put(tmp_path, 'label\ttext\nx\ta\ny\t"b is\nx\tgood"\n', "train.tsv")
+    put(tmp_path, 'label\ttext\nx\ta\ny\t"b is\nx\tgood"\ny\t"c\nd"\n', "train.tsv")
     with pytest.raises(DataError, match=r"train\.tsv, line 3: a quoted field runs to line 4"):
         make(tmp_path, "train.tsv")
 

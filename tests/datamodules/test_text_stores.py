@@ -9,6 +9,8 @@ import numpy as np
 
 from datamodules.store.corpus import Corpus
 from datamodules.tokenizers import WordTokenizer
+from tests.datamodules.test_files import ROWS as TEXTS
+from tests.datamodules.test_files import make, write
 from tests.datamodules.test_text import ROWS, ids, ready
 from tests.toys import ToyData
 
@@ -51,3 +53,17 @@ def test_another_corpus_has_another_folder(tmp_path: Path) -> None:
     assert one.corpus_folder != other.corpus_folder
     assert one.fingerprint != other.fingerprint
     assert one.store.folder != other.store.folder
+
+
+def test_a_file_of_equal_content_has_its_own_name_and_notes(tmp_path: Path) -> None:
+    rows = [(text, {"pos": "1", "neg": "0"}[label]) for text, label in TEXTS]
+    write(tmp_path / "one.csv", rows, ("text", "label"))
+    write(tmp_path / "two.csv", [(text, f"{label}.0") for text, label in rows], ("text", "label"))
+    write(tmp_path / "three.csv", [*rows[:-1], (rows[-1][0], "1.0")], ("text", "label"))
+    modules = [make(tmp_path, f"{name}.csv") for name in ("one", "two", "three")]
+    for module in modules:
+        module.prepare_data()
+        module.setup()
+    assert len({module.store.folder for module in modules}) == 1
+    assert [module.head.name for module in modules] == ["one", "two", "three"]
+    assert [len(module.head.notes) for module in modules] == [0, 2, 1]

@@ -91,7 +91,7 @@ def test_the_keras_preparation_travels_in_the_file_alone(tmp_path: Path) -> None
 
 def test_preparations_that_do_not_exist_or_contradict_are_refused() -> None:
     with pytest.raises(
-        DataError, match=r"preparation is 'kera'; choose one of \('plain', 'keras'\)"
+        DataError, match=r"preparation is 'kera'; choose one of \('plain', 'keras', 'unicode'\)"
     ):
         WordTokenizer(preparation="kera")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="lowercase is False, and preparation 'keras' folds case"):

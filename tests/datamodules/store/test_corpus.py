@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datamodules.errors import DataError
-from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit, read_fingerprint, read_texts
+from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit, read_head, read_texts
 
 
 def make_split(*texts: str, labels: list[int] | None = None) -> TextSplit:
@@ -57,7 +57,7 @@ def test_a_corpus_comes_back_as_it_was(tmp_path: Path) -> None:
     corpus = make_corpus()
     corpus.save(tmp_path / "made")
     assert_same(Corpus.load(tmp_path / "made"), corpus)
-    assert read_fingerprint(tmp_path / "made") == corpus.fingerprint
+    assert read_head(tmp_path / "made").fingerprint == corpus.fingerprint
     assert read_texts(tmp_path / "made", "train") == corpus.train.texts
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
@@ -138,7 +138,7 @@ def test_another_text_in_the_cache_is_noticed_by_the_fingerprint(tmp_path: Path)
 def test_a_head_of_another_shape_is_damage_too(content: str, tmp_path: Path) -> None:
     make_corpus().save(tmp_path / "made")
     (tmp_path / "made" / "corpus.json").write_text(content, encoding="utf-8")
-    for read in (Corpus.load, read_fingerprint):
+    for read in (Corpus.load, read_head):
         with pytest.raises(DataError, match="the cached corpus is damaged"):
             read(tmp_path / "made")
 

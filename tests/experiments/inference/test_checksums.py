@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from datamodules import console
 from experiments.cli.main import main
 from experiments.records.run_files import checksums, read_row, write_row
 from tests.warm import REPOSITORY
@@ -67,9 +68,8 @@ def test_an_older_run_is_read_and_one_line_says_unverified(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from experiments.config import registry
 
-    monkeypatch.setattr(registry, "_said", set())
+    monkeypatch.setattr(console, "_said", set())
     run = listed("bag", tmp_path)
     if checked:
         checked = {name: checksums(run)[name] for name in checked}

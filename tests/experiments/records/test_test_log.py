@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from datamodules import console
 from datamodules.files import TextFiles
 from datamodules.imdb import IMDB
 from datamodules.movie_reviews import MovieReviews
 from experiments.cli.main import main
-from experiments.config import registry
 from experiments.config.identity import setting_hash
 from experiments.records import logs, test_log
 from experiments.records.publishing import publish
@@ -37,7 +37,7 @@ TIME = "2026-04-01T00:00:00+00:00"
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Log in the temporary folder."""
     monkeypatch.setattr(test_log, "LOG", tmp_path / "test_log.jsonl")
-    monkeypatch.setattr(registry, "_said", set())
+    monkeypatch.setattr(console, "_said", set())
     return tmp_path / "test_log.jsonl"
 
 

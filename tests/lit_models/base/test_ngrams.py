@@ -101,6 +101,13 @@ def test_no_ngram_left_is_an_error_with_the_number() -> None:
         NgramCounter(1, 99, base=21).fit(ragged(TRAIN))
 
 
-def test_ngrams_that_do_not_fit_are_an_error_with_the_order() -> None:
-    with pytest.raises(ValueError, match="5-grams over 100000 token ids do not fit into 63 bits"):
-        NgramCounter(5, 1, base=100_000)
+def test_ngrams_that_do_not_fit_into_63_bits_are_counted_alike() -> None:
+    exact, hashed = NgramCounter(5, 2, base=21), NgramCounter(5, 2, base=100_000_000)
+    learnt, again = exact.fit(ragged(TRAIN)), hashed.fit(ragged(TRAIN))
+    assert hashed.hashed and not exact.hashed and (np.diff(hashed.keys) > 0).all()
+    assert sorted(map(tuple, learnt.T.toarray())) == sorted(map(tuple, again.T.toarray()))
+    assert np.array_equal(hashed.count(ragged(TRAIN)).toarray(), again.toarray())
+    one, other = (counter.count(ragged(OTHER)).toarray() for counter in (exact, hashed))
+    assert sorted(map(tuple, one.T)) == sorted(map(tuple, other.T))
+    with pytest.raises(ValueError, match="the longest n-gram has 0 tokens"):
+        NgramCounter(0, 1, base=21)

@@ -1,0 +1,23 @@
+"""Short names of tokenizers, as in `--data.tokenizer characters`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from datamodules.bpe import BpeTokenizer
+from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
+
+TokenizerName = Literal["words", "unicode", "subwords", "characters"]
+"""`words` of letters between spaces and marks; words by Unicode's rules; subwords learnt on the
+training rows; characters."""
+
+
+def make_tokenizer(tokenizer: TokenizerName | Tokenizer | None) -> Tokenizer:
+    """Tokenizer of a name, with its default settings; a tokenizer itself is returned as it is."""
+    if tokenizer is None or tokenizer == "words":
+        return WordTokenizer()
+    if tokenizer == "unicode":
+        return WordTokenizer(preparation="unicode")
+    if tokenizer == "subwords":
+        return BpeTokenizer()
+    return CharacterTokenizer() if tokenizer == "characters" else tokenizer
