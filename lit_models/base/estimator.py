@@ -86,8 +86,12 @@ class LitEstimator(LitClassifier, ABC):
         features = self.learn_features(view)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.estimator = self.make_estimator().fit(features, view.labels)
+            self.estimator = self.fit_estimator(features, view.labels)
         self._note_convergence(caught)
+
+    def fit_estimator(self, features: Features, labels: np.ndarray) -> BaseEstimator:
+        """Estimator fitted to float[N, F] features and int64[N] labels."""
+        return self.make_estimator().fit(features, labels)
 
     def _note_convergence(self, caught: list[warnings.WarningMessage]) -> None:
         """Makes a note of a solver's warnings that it did not converge, and warns of all others."""
@@ -107,7 +111,13 @@ class LitEstimator(LitClassifier, ABC):
         """Fit in `prepare`, and let the trainer take no steps."""
         super().setup(stage)
         if stage == "fit":
+            self._limit = self.trainer.limit_train_batches
             self.trainer.limit_train_batches = 0
+
+    def teardown(self, stage: str) -> None:
+        """Let the trainer take steps again, with a network perhaps."""
+        if stage == "fit":
+            self.trainer.limit_train_batches = self._limit
 
     def configure_optimizers(self) -> Any:
         """No optimiser."""
@@ -117,6 +127,11 @@ class LitEstimator(LitClassifier, ABC):
         """float64[N, C] probabilities of any rows."""
         probabilities: np.ndarray = self.estimator.predict_proba(self.features(tokens))
         return probabilities
+
+    def forward(self, batch: TextBatch) -> torch.Tensor:
+        """float32[B, C] logits: logarithms of the probabilities."""
+        probabilities = self.predict_step(batch).probabilities
+        return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
