@@ -11,17 +11,17 @@ import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
-from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
 
 from datamodules.halts import RunningClock
 from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
-from lit_models.base.hyperparameters import current_hyperparameters
-from lit_models.base.optimizers import SparseAdam, clip_gradients
-from lit_models.base.processes import MacroAUROC, MeanOverRows, reduce_loss
+from lit_models.base.hyperparameters import check_classes, current_hyperparameters
+from lit_models.base.optimizers import SparseAdam, check_training, clip_gradients
+from lit_models.base.processes import MeanOverRows, evaluation_metrics, reduce_loss
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
 from lit_models.layers.embedding import initialize_embeddings
 
@@ -68,7 +68,7 @@ class LitClassifier(L.LightningModule):
             recurrent layers.
 
     Raises:
-        ValueError: settings that exclude one another.
+        ValueError: a setting outside its range, or settings that exclude one another.
     """
 
     net: nn.Module
@@ -76,6 +76,8 @@ class LitClassifier(L.LightningModule):
     """Group of architectures in the report."""
     deterministic: ClassVar[bool] = False
     """True where nothing is drawn at random: every seed gives the same model."""
+    needs_vectors: ClassVar[bool] = False
+    """True where a model is made of the corpus's word vectors (`data.vectors`)."""
     notes: tuple[str, ...] = ()
     """Remarks on how this model was fitted, shown with its results."""
     loss_is_sum: ClassVar[bool] = False
@@ -99,6 +101,7 @@ class LitClassifier(L.LightningModule):
         vectors_frozen_epochs: int = 0,
         compile: bool = False,
     ) -> None:
+        check_training(locals())
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
         if self.sparse and gradient_clip_norm is not None:
@@ -106,12 +109,6 @@ class LitClassifier(L.LightningModule):
                 f"gradient_clip_norm is {gradient_clip_norm} and optimizer is {optimizer!r}, whose "
                 "sparse gradients are not clipped; set --model.gradient_clip_norm null, or "
                 "--model.optimizer adamw"
-            )
-        if vectors_lr_scale < 0:
-            raise ValueError(f"vectors_lr_scale is {vectors_lr_scale}; it must be 0 or more")
-        if vectors_frozen_epochs < 0:
-            raise ValueError(
-                f"vectors_frozen_epochs is {vectors_frozen_epochs}; it must be 0 or more"
             )
         self.save_hyperparameters(logger=False)  # the logger gets the resolved config
         self.num_classes = num_classes
@@ -126,16 +123,10 @@ class LitClassifier(L.LightningModule):
         self.prepare_seconds = 0.0
         self.vectors_seconds: float | None = None  # in which the word vectors were learnt
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
-        self.train_loss, self.val_loss = MeanOverRows(), MeanOverRows()
+        self.train_loss, self.val_loss, self.test_loss = (MeanOverRows() for _ in range(3))
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-        self.val_metrics = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
-                "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
-                "auroc": MacroAUROC(num_classes),
-            },
-            prefix="val/",
-        )
+        self.val_metrics = evaluation_metrics(num_classes, "val/")
+        self.test_metrics = evaluation_metrics(num_classes, "test/")
 
     # Before the first step
 
@@ -146,11 +137,16 @@ class LitClassifier(L.LightningModule):
         """
 
     def setup(self, stage: str) -> None:
-        """Before fitting: compile if set to, and call `prepare` on the train side, once."""
+        """Before fitting: compile if set to, and call `prepare` on the train side, once.
+
+        Raises:
+            ValueError: the corpus has more classes than the model.
+        """
+        check_classes(self, data := getattr(self.trainer, "datamodule", None))
         if stage == "fit":
             if self.compiled:
                 compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
-            view = self.trainer.datamodule.train_view()  # type: ignore[attr-defined]
+            view = data.train_view()
             if view.vectors_covered is not None:
                 rank_zero_info(f"word vectors cover {view.vectors_covered}")
             with RunningClock() as clock:
@@ -198,11 +194,18 @@ class LitClassifier(L.LightningModule):
 
         A run refuses a class that overrides it: these figures come from blind batches.
         """
+        self._evaluate(batch, "val", self.val_loss, self.val_metrics)
+
+    def test_step(self, batch: TextBatch, batch_idx: int) -> None:
+        """Log the same metrics of the test rows, for `trainer.test` of Lightning."""
+        self._evaluate(batch, "test", self.test_loss, self.test_metrics)
+
+    def _evaluate(self, batch: TextBatch, part: str, loss: Metric, metrics: Metric) -> None:
         logits, size = self(batch.blind()), len(batch.labels)
-        self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
-        self.log("val/log_loss", self.val_loss, batch_size=size)
-        self.val_metrics.update(logits.softmax(dim=1), batch.labels)
-        self.log_dict(self.val_metrics, batch_size=size)
+        loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
+        self.log(f"{part}/log_loss", loss, batch_size=size)
+        metrics.update(logits.softmax(dim=1), batch.labels)
+        self.log_dict(metrics, batch_size=size)
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
@@ -214,8 +217,6 @@ class LitClassifier(L.LightningModule):
             return []
         settings = self.weight_averaging_decay, self.weight_averaging_start
         return [WeightAverage(self.weight_averaging, *settings)]
-
-    # The optimiser
 
     def configure_optimizers(self) -> Any:
         """Optimiser, with the schedule stepped after every batch."""

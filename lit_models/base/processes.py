@@ -1,12 +1,12 @@
-"""Losses and AUROC over an epoch and several processes, and the loss to minimise on each."""
+"""Losses and metrics over an epoch and several processes, and the loss to minimise on each."""
 
 from __future__ import annotations
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torchmetrics import Metric
-from torchmetrics.classification import MulticlassAUROC
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 from torchmetrics.utilities.data import dim_zero_cat
 
 
@@ -57,6 +57,18 @@ class MacroAUROC(MulticlassAUROC):
             return torch.full((), torch.nan, device=labels.device)
         area: Tensor = super().compute()
         return area
+
+
+def evaluation_metrics(num_classes: int, prefix: str) -> MetricCollection:
+    """Accuracy, macro F1 and macro AUROC of a split, named with a prefix such as `val/`."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+            "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+            "auroc": MacroAUROC(num_classes),
+        },
+        prefix=prefix,
+    )
 
 
 def reduce_loss(
