@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from rich.console import Console
 
@@ -38,6 +37,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
+    from experiments.cli.fit_one import show_run
     from experiments.records.lock import exclusive_lock
     from experiments.records.run_files import TABLE_FILE, collect, read_row
     from experiments.training.run import test_run
@@ -49,13 +49,5 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     benchmark = options.run.resolve().parents[1]
     if (benchmark / TABLE_FILE).exists():  # elsewhere the run folder stands alone
         collect(benchmark)
-    _show(options.run, console)
+    show_run(options.run, console)
     return 0
-
-
-def _show(folder: Path, console: Console) -> None:
-    from experiments.records.run_files import read_rows
-    from experiments.report.tables import build_tables
-    from experiments.report.terminal import print_tables
-
-    print_tables(console, build_tables(read_rows(folder)))

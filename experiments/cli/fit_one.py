@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -14,6 +15,7 @@ from experiments.launch import benchmark, launcher, process_group
 from experiments.launch.benchmark import Plan
 from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import collect, read_row, read_rows
+from experiments.report.evidence import analyse_labels
 from experiments.report.tables import build_tables
 from experiments.report.terminal import print_tables
 from experiments.training import ranks
@@ -62,6 +64,16 @@ def fit_one(
         return 1
 
 
+def show_run(folder: Path, console: Console) -> None:
+    """Print the table of one run."""
+    print_tables(
+        console,
+        build_tables(
+            read_rows(folder), analyse=lambda done, parts: analyse_labels(done, folder, parts)
+        ),
+    )
+
+
 def _follow(spec: RunSpec) -> int:
     """Carry the run out beside rank 0, if that does; only rank 0 writes and prints."""
     try:
@@ -90,7 +102,7 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
         if test:
             test_run(spec.folder)
     collect(plan.folder)
-    print_tables(console, build_tables(read_rows(spec.folder)))
+    show_run(spec.folder, console)
     return 0
 
 

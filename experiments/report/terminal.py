@@ -9,6 +9,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from experiments.report.columns import ACCURACY, Column
+from experiments.report.facts import LARGEST_CLASS
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Line, Table
 
@@ -96,6 +97,10 @@ def _grid(table: Table, without: Sequence[str]) -> Grid:
             best = line.experiment in table.best[column.key]
             cells.append(Text(_short(column, line), style="bold green" if best else ""))
         grid.add_row(*cells)
+    if table.largest_class:
+        shares = (table.largest_class.get(column.key) for column in columns)
+        shown = ["–" if share is None else f"{share:.2f}" for share in shares]
+        grid.add_row(LARGEST_CLASS, "", *shown, style="dim")
     return grid
 
 

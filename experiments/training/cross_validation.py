@@ -20,7 +20,7 @@ from experiments.training.folds import (
     read_model_facts,
     remove_folds,
 )
-from experiments.training.outcome import metrics_of, step_costs, write_metrics
+from experiments.training.outcome import chance_notes, metrics_of, step_costs, write_metrics
 from experiments.training.signals import StopRequest
 from experiments.training.spec import RunSpec
 
@@ -125,7 +125,11 @@ def _row(
         ended=now(),
         config_hash=resolved.hash,
         wandb_run=wandb_run.id_of(folder),
-        notes=[*meta["notes"], *(f"{spec.experiment}: {note}." for note in remarks)],
+        notes=[
+            *meta["notes"],
+            *(f"{spec.experiment}: {note}." for note in remarks),
+            *chance_notes(spec.experiment, [folder / VAL_FILE]),
+        ],
         history=done.history,
         excluded=last.exclude,
         train_rows=len(last.train_indices()),

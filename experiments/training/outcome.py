@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from experiments.config.resolved import Resolved
 from experiments.config.track import track_of
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
 from experiments.records.atomic import replace_bytes
-from experiments.records.metrics import Metrics, evaluate
+from experiments.records.metrics import Metrics, evaluate, is_chance, largest_class
 from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
 from experiments.records.row_schema import row_to_dict
@@ -82,6 +83,8 @@ def build_row(
     machine = hardware(devices_of(resolved)) | ({"processes": world} if world > 1 else {})
     if others_busy is not None:
         machine["others_busy"] = others_busy
+    predicted = [folder / VAL_FILE, *([test] if spec.test else [])]
+    predicted += [test_refit] if spec.test and len(fits) == 2 else []
     names = ("encoder", "tokenizer", "model", "arrays")
     files = [file for name in names for file in last.glob(f"{name}.*")]
     return Row(
@@ -122,7 +125,7 @@ def build_row(
         ended=now(),
         config_hash=config_hash(config),
         wandb_run=wandb_run.id_of(folder),
-        notes=[*meta["notes"], *notes],
+        notes=[*meta["notes"], *notes, *chance_notes(spec.experiment, predicted)],
         history=list(history),
         excluded=data.exclude,
         train_rows=len(data.train_indices()),
@@ -215,3 +218,17 @@ def metrics_of(file: Path) -> Metrics:
     """Metrics of a predictions file."""
     predictions = read_predictions(file)
     return evaluate(predictions.labels, predictions.probabilities)
+
+
+def chance_notes(experiment: str, files: Iterable[Path]) -> list[str]:
+    """Sentence on each predictions file whose accuracy naming the largest class would give too."""
+    notes = []
+    for file in files:
+        labels = read_predictions(file).labels
+        if is_chance(metrics_of(file), labels):
+            rows = f"{len(labels):,} {'validation' if file.name == VAL_FILE else 'test'} rows"
+            notes.append(
+                f"{experiment}: no better, beyond chance, than always naming the largest class, "
+                f"which is {largest_class(labels):.2%} of the {rows}."
+            )
+    return list(dict.fromkeys(notes))

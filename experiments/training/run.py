@@ -52,7 +52,13 @@ from experiments.training.fitting import (
 )
 from experiments.training.folds import is_interrupted
 from experiments.training.measure import predict
-from experiments.training.outcome import build_row, metrics_of, step_costs, write_metrics
+from experiments.training.outcome import (
+    build_row,
+    chance_notes,
+    metrics_of,
+    step_costs,
+    write_metrics,
+)
 from experiments.training.resource_errors import explain_resource_errors
 from experiments.training.signals import Stopped, StopRequest, handle_signals, requeue
 from experiments.training.spec import RunSpec
@@ -165,7 +171,12 @@ def test_run(folder: Path) -> Row:
         part: _test_weights(folder, place, row, refit=part == "test_refit")
         for part, place in places.items()
     }
-    row = dataclasses.replace(row.with_parts(metrics), checksums=checksums(folder))
+    tested = chance_notes(row.experiment, [place / TEST_FILE for place in places.values()])
+    row = dataclasses.replace(
+        row.with_parts(metrics),
+        checksums=checksums(folder),
+        notes=list(dict.fromkeys([*row.notes, *tested])),
+    )
     test_log.record_evaluation(row, folder, now(), git_state())
     write_metrics(folder, row)
     write_row(folder, row)
