@@ -87,9 +87,17 @@ class NBLogReg(NgramEstimator):
         weights = self.estimator.coef_
         if weights.shape != shape or shape[0] == 1:
             return super().predict_proba(tokens)
-        counts = self.counter.count(tokens)
-        scores = [self._of_class(counts, c) @ weights[c] for c in range(shape[0])]
-        alone = log_expit(np.stack(scores, axis=1) + self.estimator.intercept_)
+        present = self.counter.count(tokens)
+        used = np.unique(present.indices)
+        present = present[:, used]
+        present.data[:] = 1
+        ratios = self.ratios[:, used]
+        # SciPy multiplies a sparse matrix row by row, so no row depends on the others.
+        scores = present @ (ratios * weights[:, used]).T  # [N, C]
+        if self.normalized:
+            lengths = np.sqrt(present @ np.square(ratios).T)
+            scores /= np.where(lengths == 0, 1, lengths)
+        alone = log_expit(scores + self.estimator.intercept_)
         probabilities: np.ndarray = softmax(alone, axis=1)
         return probabilities
 

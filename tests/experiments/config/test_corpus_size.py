@@ -170,9 +170,7 @@ def test_vectors_that_a_model_needs_are_learnt_in_more_passes(corpus: Path) -> N
 
 
 @pytest.mark.parametrize("net", ["nb_logreg", "tfidf_logreg"])
-def test_a_model_without_steps_keeps_its_settings(
-    corpus: Path, net: str, said: set[str]
-) -> None:
+def test_a_model_without_steps_keeps_its_settings(corpus: Path, net: str, said: set[str]) -> None:
     assert settings_of(corpus, net)["trainer.max_epochs"] == 10
     assert not said
 
