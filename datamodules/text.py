@@ -179,7 +179,9 @@ class TextDataModule(L.LightningDataModule, ABC):
         """Batches of the test rows."""
         return self.loader("test")
 
-    # Used by the experiments
+    def predict_dataloader(self) -> TextLoader:
+        """Batches of the test rows; of the validation rows where the corpus has no test."""
+        return self.loader("test" if "test" in self.store.splits else "val")
 
     def loader(self, part: str) -> TextLoader:
         """Batches of `val`, or of a split other than train, longest rows first.
@@ -266,8 +268,6 @@ class TextDataModule(L.LightningDataModule, ABC):
     def corpus_folder(self) -> Path:
         """Folder of this corpus in the cache."""
         return self.cache_dir / "corpora" / digest(self.source())
-
-    # Private
 
     def _store_folder(self) -> Path:
         # Another name in this key would tokenise every cached corpus anew.

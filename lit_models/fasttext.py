@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.ngrams import log_count_ratios
+from lit_models.base.ngrams import class_ratios
 from lit_models.layers.bags import distinct, occurrences, padded_chunks, row_ngrams
 
 # A polynomial rolling hash modulo the Mersenne prime 2^31 - 1: products stay below 2^63, so every
@@ -64,14 +65,21 @@ class FastTextNet(nn.Module):
         """Learn the weights of the mean from the train side; without `nb_smoothing` all are 1."""
         if self.nb_smoothing is None:
             return
-        documents = np.zeros((view.num_classes, len(self.ratios)), dtype=np.int64)
+        counts = sp.csr_matrix((view.num_classes, len(self.ratios)), dtype=np.int64)
         for chunk, tokens, lengths in padded_chunks(view.tokens):
             items = distinct(*self.rows_of(tokens, lengths))
-            labels = torch.from_numpy(view.labels[chunk]).index_select(0, items.rows)
-            for label, counts in enumerate(documents):
-                counts += np.bincount(items.values[labels == label], minlength=len(counts))
-        ratios = log_count_ratios(documents, self.nb_smoothing)  # [C, R]
-        self.ratios.copy_(torch.from_numpy(np.abs(ratios).max(axis=0)))
+            labels = view.labels[chunk][items.rows.numpy()]
+            ones = np.ones(len(labels), dtype=np.int64)
+            pairs = labels, items.values.numpy()
+            counts += sp.csr_matrix((ones, pairs), shape=counts.shape)
+        totals = np.asarray(counts.sum(axis=0)).ravel()
+        used = np.flatnonzero(totals)
+        highest = np.zeros(len(used))
+        for documents in counts[:, used]:  # one class at a time: there may be many
+            ratios = class_ratios(documents.toarray()[0], totals[used], self.nb_smoothing)
+            np.maximum(highest, np.abs(ratios), out=highest)
+        self.ratios.zero_()
+        self.ratios[torch.from_numpy(used)] = torch.from_numpy(highest).to(self.ratios)
 
     def rows_of(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """int64[B, W] embedding rows of all words and n-grams, and their mask bool[B, W]."""

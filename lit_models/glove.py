@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from datamodules.store.ragged import Ragged
 from datamodules.vectors.base import Text, Vectors, too_rare
 from datamodules.vectors.cooccurrence import cooccurrences
+from lit_models.base.optimizers import check_training
 
 
 class Pairs(NamedTuple):
@@ -67,6 +68,7 @@ class GloVe(Vectors):
         text: Text = "train",
     ) -> None:
         super().__init__(text)
+        check_training({"learning_rate": learning_rate})
         sizes = {"dim": dim, "window": window, "min_count": min_count}
         for name, value in (sizes | {"epochs": epochs, "batch_size": batch_size}).items():
             if value < 1:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
+from lit_models.base.optimizers import check_training
 from lit_models.layers.masking import mask_of
 from lit_models.layers.pretrained import build_encoder, first_position, resolve_config
 from lit_models.layers.segments import PairObjective, pair_segments
@@ -81,7 +82,7 @@ class MaskedLM(L.LightningModule):
         steps: steps of the whole training.
 
     Raises:
-        ValueError: a vocabulary larger than the encoder's.
+        ValueError: a vocabulary larger than the encoder's, or a rate outside its range.
     """
 
     continues: Tensor
@@ -102,6 +103,8 @@ class MaskedLM(L.LightningModule):
         weight_decay: float = 0.01,
         steps: int,
     ) -> None:
+        rates = {"learning_rate": learning_rate, "warmup_fraction": warmup_fraction}
+        check_training({**rates, "weight_decay": weight_decay})
         super().__init__()
         self.encoder, _ = build_encoder(source, resolve_config(source, config))
         embedding: nn.Embedding = self.encoder.get_input_embeddings()  # type: ignore[operator]

@@ -12,6 +12,9 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.base.ngrams import log_count_ratios
 from lit_models.layers.ngram_vocabulary import NgramVocabulary
 
+MOST_CLASSES = 16
+"""Number of classes for which each of `max_features` n-grams may have a weight."""
+
 
 class NBBagNet(nn.Module):
     """Distinct n-grams → ratio times weight → sum.
@@ -19,10 +22,12 @@ class NBBagNet(nn.Module):
     Args: see `NBBag`; `sparse` gives the weights sparse gradients.
 
     Attributes:
-        ratios: float[F, K], with K = 1 for two classes, else K = C.
+        ratios: float[F, K], with K = 1 and F = `max_features` for two classes, else K = C and F the
+            number of n-grams that were learnt, at most `MOST_CLASSES` · `max_features` / C.
     """
 
     ratios: Tensor
+    weights: nn.Embedding
 
     def __init__(
         self,
@@ -40,18 +45,38 @@ class NBBagNet(nn.Module):
         super().__init__()
         outputs = 1 if num_classes == 2 else num_classes
         self.vocabulary = NgramVocabulary(ngrams, max_features, min_df, ngram_dropout, last_words)
-        self.register_buffer("ratios", torch.zeros(max_features, outputs))
-        self.weights = nn.Embedding(max_features, outputs, sparse=sparse)
-        nn.init.constant_(self.weights.weight, initial_weight)
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.smoothing = smoothing
+        self.register_buffer("ratios", None)
+        self.smoothing, self.initial_weight, self.sparse = smoothing, initial_weight, sparse
+        # With more classes a table for any corpus would have hundreds of millions of weights.
+        self.most = None if outputs == 1 else max(1, max_features * MOST_CLASSES // outputs)
+        if self.most is not None:
+            self.most = min(self.most, max_features)
+            self.vocabulary.resize(1)  # until `learn` or a checkpoint gives the number
+        self._make_tables(self.vocabulary.size)
+
+    def _make_tables(self, rows: int) -> None:
+        self.ratios = torch.zeros(rows, len(self.bias)).to(self.bias)
+        self.weights = nn.Embedding(rows, len(self.bias), sparse=self.sparse).to(self.bias)
+        nn.init.constant_(self.weights.weight, self.initial_weight)
 
     def learn(self, view: TrainView) -> None:
         """Learns n-grams and ratios from the train side."""
-        ratios = log_count_ratios(self.vocabulary.learn(view), self.smoothing)  # [C, F]
+        documents = self.vocabulary.learn(view, self.most)
+        ratios = log_count_ratios(documents, self.smoothing)  # [C, F]
         if len(ratios) == 2:
             ratios = ratios[1:]  # that of class 0 is its opposite
+        else:
+            self._make_tables(self.vocabulary.size)
         self.ratios.copy_(torch.from_numpy(ratios.T.copy()))
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
+        """Make tables of the size of those that are loaded."""
+        rows = len(state_dict.get(f"{prefix}ratios", self.ratios))
+        if self.most is not None and rows != len(self.ratios):
+            self.vocabulary.resize(rows)
+            self._make_tables(rows)
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
@@ -75,7 +100,8 @@ class NBBag(LitClassifier):
 
     Args:
         ngrams: longest n-gram.
-        max_features: most n-grams, the most frequent of the train side.
+        max_features: most n-grams, the most frequent of the train side; with more than 16 classes
+            fewer, so that there are no more weights than for 16.
         min_df: n-grams in fewer train texts are left out.
         smoothing: α.
         initial_weight: of every n-gram.

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import log_expit, softmax
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
+from lit_models.base.estimator import Features, fit_weighted
 from lit_models.base.ngram_estimator import NgramEstimator
 from lit_models.base.ngrams import log_count_ratios
+
+_NEVER = -30.0  # bias of a class without a training text
 
 
 class NBLogReg(NgramEstimator):
@@ -21,9 +25,10 @@ class NBLogReg(NgramEstimator):
 
     r_ic = ln((p_ic / ‖p_c‖₁) / (q_ic / ‖q_c‖₁)), with p_ic = α + train texts of class c that have
     n-gram i and q_ic = α + those of the other classes; x_ic(d) = r_ic where text d has n-gram i,
-    else 0, rows scaled to length 1; p(c | d) = softmax(W x(d) + b)_c, with squared penalty
-    ‖W‖² / 2C. For two classes r of class 1 against class 0 suffices, as the other is its negative;
-    with more, each class has a block of features, so F = (number of n-grams) × classes.
+    else 0, rows scaled to length 1; p(c | d) ∝ σ(w_c · x_c(d) + b_c), with squared penalty
+    ‖w_c‖² / 2C. For two classes r of class 1 against class 0 suffices, the other is its negative;
+    with more, each class has ratios, weights and a fit of its own against the rest (as the paper),
+    so that the cost grows with the number of classes and not with its square.
 
     The paper does not scale (`normalized=False`): longer texts then have larger features.
 
@@ -63,6 +68,41 @@ class NBLogReg(NgramEstimator):
     def make_estimator(self) -> BaseEstimator:
         return LogisticRegression(C=self.C, max_iter=self.max_iter)
 
+    def fit_estimator(
+        self, features: Features, labels: np.ndarray, weights: np.ndarray | None
+    ) -> BaseEstimator:
+        """Fit two classes at once, more of them one against the rest."""
+        if len(self.ratios) == 1:
+            return super().fit_estimator(features, labels, weights)
+        one_class = self.make_estimator()
+        shape = (len(self.ratios), features.shape[1])
+        coefficients, biases = np.zeros(shape), np.full(shape[0], _NEVER)
+        for label in np.unique(labels):
+            fit_weighted(one_class, self._of_class(features, label), labels == label, weights)
+            coefficients[label], biases[label] = one_class.coef_[0], one_class.intercept_[0]
+        one_class.coef_, one_class.intercept_ = coefficients, biases
+        one_class.classes_ = np.arange(shape[0])
+        return one_class
+
+    def predict_proba(self, tokens: Ragged) -> np.ndarray:
+        shape = len(self.ratios), len(self.counter.keys)
+        weights = self.estimator.coef_
+        if weights.shape != shape or shape[0] == 1:
+            return super().predict_proba(tokens)
+        present = self.counter.count(tokens)
+        used = np.unique(present.indices)
+        present = present[:, used]
+        present.data[:] = 1
+        ratios = self.ratios[:, used]
+        # SciPy multiplies a sparse matrix row by row, so no row depends on the others.
+        scores = present @ (ratios * weights[:, used]).T  # [N, C]
+        if self.normalized:
+            lengths = np.sqrt(present @ np.square(ratios).T)
+            scores /= np.where(lengths == 0, 1, lengths)
+        alone = log_expit(scores + self.estimator.intercept_)
+        probabilities: np.ndarray = softmax(alone, axis=1)
+        return probabilities
+
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
         counts = super().learn_features(view)
         shape = (view.num_classes, len(self.counter.keys))
@@ -72,20 +112,26 @@ class NBLogReg(NgramEstimator):
             documents[label] = np.bincount(columns, minlength=shape[1])
         ratios = log_count_ratios(documents, self.smoothing)
         self.ratios = ratios[1:] if len(ratios) == 2 else ratios
-        return self._weighted(counts)
+        return self._of_class(counts, 0) if len(self.ratios) == 1 else counts
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:
-        return self._weighted(super().features(tokens))
-
-    def _weighted(self, counts: sp.csr_matrix) -> sp.csr_matrix:
-        """float64[N, F] ratios of the n-grams of each row, each once."""
-        blocks = []
-        for ratios in self.ratios:
-            weights = ratios[counts.indices]
-            blocks.append(sp.csr_matrix((weights, counts.indices, counts.indptr), counts.shape))
-        weighted = blocks[0] if len(blocks) == 1 else sp.hstack(blocks, format="csr")
-        # A row without any known n-gram stays zero.
+        """float64[N, F], or [N, C F] in a model of several classes of an earlier version."""
+        counts = super().features(tokens)
+        if len(self.ratios) == 1:
+            return self._of_class(counts, 0)
+        blocks = [self._of_class(counts, c, normalized=False) for c in range(len(self.ratios))]
+        weighted = sp.hstack(blocks, format="csr")
         return normalize(weighted, copy=False) if self.normalized else weighted
+
+    def _of_class(
+        self, counts: sp.csr_matrix, label: int, normalized: bool | None = None
+    ) -> sp.csr_matrix:
+        """float64[N, F] ratios for a class of the n-grams of each row, each once."""
+        weights = self.ratios[label][counts.indices]
+        weighted = sp.csr_matrix((weights, counts.indices, counts.indptr), counts.shape)
+        # A row without any known n-gram stays zero.
+        scaled = self.normalized if normalized is None else normalized
+        return normalize(weighted, copy=False) if scaled else weighted
 
     def arrays(self) -> dict[str, np.ndarray]:
         return super().arrays() | {"ratios": self.ratios}

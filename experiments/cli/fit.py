@@ -42,10 +42,11 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
+    from experiments.cli.fit_one import show_run
     from experiments.inference.own_test import evaluate_beside, joins_row
     from experiments.records.lock import exclusive_lock
     from experiments.records.run_files import TABLE_FILE, collect, read_row
-    from experiments.training.run import test_run
+    from experiments.training.testing import test_run
 
     registry_of(options)
     own = _own_test(options)
@@ -65,7 +66,7 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     benchmark = options.run.resolve().parents[1]
     if (benchmark / TABLE_FILE).exists():  # elsewhere the run folder stands alone
         collect(benchmark)
-    _show(options.run, console)
+    show_run(options.run, console)
     return 0
 
 
@@ -81,14 +82,3 @@ def _own_test(options: argparse.Namespace) -> OwnTest | None:
             raise ConfigError("settings of a file are given without --data.test FILE; name it")
         return None
     return OwnTest(Path(os.path.abspath(options.test_file.expanduser())), *columns, settings)
-
-
-def _show(folder: Path, console: Console) -> None:
-    from experiments.records.run_files import read_rows
-    from experiments.report.classes import print_classes
-    from experiments.report.tables import build_tables
-    from experiments.report.terminal import print_tables
-
-    rows = read_rows(folder)
-    print_tables(console, build_tables(rows))
-    print_classes(console, rows[0], folder)

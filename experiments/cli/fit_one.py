@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -16,12 +17,14 @@ from experiments.launch.benchmark import Plan
 from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import collect, read_row, read_rows
 from experiments.report.classes import print_classes
+from experiments.report.evidence import analyse_labels
 from experiments.report.tables import build_tables
 from experiments.report.terminal import print_tables
 from experiments.training import ranks
-from experiments.training.run import execute, test_run
+from experiments.training.run import execute
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
+from experiments.training.testing import test_run
 from experiments.tuning.corpus import check_same_corpus
 
 
@@ -65,6 +68,14 @@ def fit_one(
         return 1
 
 
+def show_run(folder: Path, console: Console) -> None:
+    """Print the table of one run, and the figures of its classes."""
+    rows = read_rows(folder)
+    tables = build_tables(rows, analyse=lambda done, parts: analyse_labels(done, folder, parts))
+    print_tables(console, tables)
+    print_classes(console, rows[0], folder)
+
+
 def _follow(spec: RunSpec) -> int:
     """Carry the run out beside rank 0, if that does; only rank 0 writes and prints."""
     try:
@@ -97,9 +108,7 @@ def _lead(plan: Plan, console: Console, test: bool, rerun: bool) -> int:
         if test:
             test_run(spec.folder)
     collect(plan.folder)
-    rows = read_rows(spec.folder)
-    print_tables(console, build_tables(rows))
-    print_classes(console, rows[0], spec.folder)
+    show_run(spec.folder, console)
     return 0
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from datamodules.reading.rows import READERS
+from datamodules.reading.opening import inner_name
+from datamodules.reading.tables import READERS
 
 _TEXT_FILES = "datamodules.files.TextFiles"
 _CONFIGS = (".yaml", ".yml")  # of a class with its settings
@@ -26,9 +30,18 @@ def named_files(words: Iterable[str]) -> Iterator[str]:
             yield word
 
 
+def make_paths_absolute(data: dict[str, Any]) -> None:
+    """Make the names of files in the settings of a corpus independent of the current folder."""
+    module, _, name = str(data.get("class_path")).rpartition(".")
+    corpus, arguments = getattr(sys.modules.get(module), name, None), data.get("init_args") or {}
+    for key in getattr(corpus, "paths", ()):
+        if arguments.get(key):
+            arguments[key] = os.path.abspath(os.path.expanduser(arguments[key]))
+
+
 def _is_file(value: str) -> bool:
     try:
-        ending = Path(value).suffix.lower()
+        ending = inner_name(Path(value)).suffix.lower()
         return ending in READERS or (ending not in _CONFIGS and Path(value).is_file())
     except (OSError, ValueError):  # no name of a file: settings of a class, as JSON
         return False

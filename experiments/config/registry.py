@@ -51,12 +51,14 @@ class Profile:
         settings: merged over those of every experiment.
         experiments: the experiments that it runs, each with its own settings; None means all.
         seeds: the random seeds that it runs.
+        fits_corpus: fit defaults to the size of a corpus of the user's own.
     """
 
     name: str
     settings: dict[str, Any]
     experiments: dict[str, dict[str, Any]] | None
     seeds: list[int]
+    fits_corpus: bool = True
 
 
 class Registry:
@@ -113,6 +115,11 @@ class Registry:
             )
         return current_config(read_yaml(file), say=lambda old: say_once(f"{file}: {old}"))
 
+    def own_settings(self, experiment: str) -> dict[str, Any] | None:
+        """Settings in a file of the user's own; None for an experiment of the suite."""
+        file = self.files.get(experiment, Path(experiment)).resolve()
+        return None if file.is_relative_to(CONFIGS.resolve()) else self.settings(experiment)
+
     def description(self, experiment: str) -> str | None:
         """First comment line of an experiment's file, in subfolders of `configs` too.
 
@@ -142,6 +149,7 @@ def read_profile(name: str) -> Profile:
         settings=content.get("settings") or {},
         experiments=None if experiments == "all" else experiments,
         seeds=content["seeds"],
+        fits_corpus=content.get("fits_corpus", True),
     )
 
 

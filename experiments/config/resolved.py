@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
 from argparse import ArgumentError
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,7 @@ from datamodules.upgrade.translate import current_config, current_words
 from experiments.config.checks import check_settings, check_words
 from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
-from experiments.config.own_data import named_files
+from experiments.config.own_data import make_paths_absolute, named_files
 from experiments.config.registry import (
     ConfigError,
     RunSettings,
@@ -154,7 +153,7 @@ class Resolved:
             if not self.config.get(part):
                 raise ConfigError(f"the config has no `{part}:`; it must name a class_path")
         check_settings(self.config, TRAINER_DEFAULTS)
-        _make_paths_absolute(self.config["data"])
+        make_paths_absolute(self.config["data"])
         self.seed: int = self.cli.config["seed_everything"]
 
     def build(self) -> tuple[LitClassifier, TextDataModule]:
@@ -239,15 +238,6 @@ class Resolved:
         if test is not None:
             settings["data"]["init_args"]["test"] = f"{test}"
         return cls(settings, check=check_trusted)
-
-
-def _make_paths_absolute(data: dict[str, Any]) -> None:
-    """Make the names of files in the settings of a corpus independent of the current folder."""
-    module, _, name = str(data.get("class_path")).rpartition(".")
-    corpus, arguments = getattr(sys.modules.get(module), name, None), data.get("init_args") or {}
-    for key in getattr(corpus, "paths", ()):
-        if arguments.get(key):
-            arguments[key] = os.path.abspath(os.path.expanduser(arguments[key]))
 
 
 def _check_folds(run: Any) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from datamodules.console import say_once
 from datamodules.errors import Unavailable
 from experiments.config.checks import check_seed
+from experiments.config.corpus_size import CorpusDefaults
 from experiments.config.names import check_name
 from experiments.config.registry import (
     ConfigError,
@@ -62,6 +64,8 @@ def expand(
 ) -> Plan:
     """Plan the runs: experiments × seeds, × sizes of the train set where some are given.
 
+    Their settings suit the size of a corpus of the user's own (`experiments.config.corpus_size`).
+
     Args:
         registry: the experiments that exist.
         profile: sizes, and the experiments where `names` is empty.
@@ -75,7 +79,9 @@ def expand(
             them, such as `cnn-500`.
 
     Raises:
-        ConfigError: an unknown experiment, a size below 2, or a name that is no folder name.
+        ConfigError: an unknown experiment, a size below 2, a name that is no folder name, or a
+            setting that cannot be used.
+        DataError: a corpus of the user's own that cannot be used.
     """
     check_name(name, "--name")
     chosen = [current_experiment(name, registry) for name in names] or (
@@ -95,6 +101,16 @@ def expand(
     small = [size for size in train_sizes if size < 2]
     if small:
         raise ConfigError(f"--train-sizes {small[0]}: a size is at least 2, a review of each class")
+    defaults = CorpusDefaults(overrides)
+    layers = {}
+    for experiment, size in product(chosen, sizes):
+        settings = merge(layered(registry, experiment, profile), _limit(size))
+        if profile.fits_corpus:
+            own = registry.own_settings(experiment)
+            settings, changed = defaults.fit(registry.name_of(experiment), settings, own)
+            if changed:
+                say_once(changed)
+        layers[experiment, size] = settings
     specs = [
         RunSpec(
             experiment=(full := registry.name_of(experiment) + (f"-{size}" if size else "")),
@@ -102,7 +118,7 @@ def expand(
             profile=profile.name,
             seed=seed,
             folder=runs / name / full / f"seed-{seed}",
-            settings=merge(layered(registry, experiment, profile), _limit(size)),
+            settings=layers[experiment, size],
             overrides=tuple(overrides),
             config_folders=tuple(map(str, registry.folders)),
             test=test,

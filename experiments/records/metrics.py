@@ -146,6 +146,20 @@ def evaluate(
     )
 
 
+def largest_class(labels: NDArray[np.integer]) -> float:
+    """Share of the most frequent label, in 0..1: the accuracy of always naming it."""
+    return float(np.bincount(labels).max() / len(labels))
+
+
+def is_chance(metrics: Metrics, labels: NDArray[np.integer]) -> bool:
+    """True if an accuracy is not above the share of the largest class by more than chance.
+
+    The limit is that of a one-sided test at 5%, by the normal approximation.
+    """
+    share = largest_class(labels)
+    return metrics.accuracy <= share + 1.645 * (share * (1 - share) / metrics.n) ** 0.5
+
+
 def calibration_error(
     confidence: NDArray[np.floating], correct: NDArray[np.bool_], bins: int = ECE_BINS
 ) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from experiments.records.metrics import largest_class
 from experiments.records.predictions import Predictions
 from experiments.records.row import Part, ResultsError, Row
 from experiments.records.run_files import VAL_FILE
@@ -48,4 +50,19 @@ def analyse_rows(rows: list[Row], folder: Path, parts: list[Part]) -> Evidence:
     notes += [f"Unverified and not shown: {text}." for text in wrong.values()]
     if (main := analyses.get(parts[0])) and main.left_out:
         notes.append(f"Not in the statistics: {'; '.join(main.left_out)}.")
-    return Evidence(analyses, tuple(notes), frozenset(missing | wrong))
+    shares = largest_classes(run for _, run in runs)
+    return Evidence(analyses, tuple(notes), frozenset(missing | wrong), shares)
+
+
+def largest_classes(runs: Iterable[Mapping[Part, Predictions]]) -> dict[Part, float]:
+    """Share of the largest class in each part that was evaluated, which all runs share."""
+    return {part: largest_class(one.labels) for run in runs for part, one in run.items()}
+
+
+def analyse_labels(rows: list[Row], folder: Path, parts: list[Part]) -> Evidence:
+    """Read the labels of finished rows alone, for a table without statistics."""
+    try:
+        runs = [read_run_predictions(row, folder) for row in rows]
+    except (ResultsError, OSError):  # the table says so where statistics are asked for
+        return Evidence()
+    return Evidence(largest_class=largest_classes(runs))

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable
 
+from experiments.config.identity import differing_settings
 from experiments.config.track import TRACKS
 from experiments.records.counts import Counts, describe
-from experiments.records.row import Part, Row
+from experiments.records.row import Part, ResultsError, Row
 from experiments.records.times import TIMED
 
 PROTOCOLS = {
@@ -15,6 +16,9 @@ PROTOCOLS = {
 }
 
 CLAIMED, UNTIMED = "†", "‡"
+LARGEST_CLASS = "largest class"
+"""Line of the accuracy of always naming the largest class."""
+_PER_SEED = ("seed_everything:", "run.protocol:")
 _BUSY = 0.1  # share of the cores that other processes may use before a table says so
 
 
@@ -102,6 +106,28 @@ def warnings(rows: list[Row]) -> list[str]:
 def is_untimed(row: Row) -> bool:
     """True if others of the table have times that were measured apart, and this row has not."""
     return row.status == "ok" and not row.claimed and row.hardware.get(TIMED, "") is None
+
+
+def check_equal_settings(rows: Iterable[Row]) -> None:
+    """Refuse seeds of one experiment with unequal settings: their mean would be that of neither.
+
+    Seeds may differ in their protocol: a second fit, which costs as much as the first, may be left
+    out for some.
+
+    Raises:
+        ResultsError: The message names the settings.
+    """
+    first: dict[str, Row] = {}
+    for row in rows:
+        other = first.setdefault(row.experiment, row)
+        if not row.config or not other.config:  # of an older run whose settings were not kept
+            continue
+        differences = differing_settings(other.config, row.config)
+        if differences := [text for text in differences if not text.startswith(_PER_SEED)]:
+            raise ResultsError(
+                f"{row.experiment}: seeds {other.seed} and {row.seed} have unequal settings "
+                f"({'; '.join(differences)}); run the seeds again with the same ones"
+            )
 
 
 def _notes(rows: list[Row]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.report.classes import class_grid
+from experiments.report.facts import LARGEST_CLASS
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
@@ -73,6 +74,13 @@ def _grid(table: Table) -> str:
                 interval = interval_text(line.intervals.get(column.key))
                 cells += [interval, line.groups.get(column.key) or "–"]
                 cells.append(rank_text(line.ranks.get(column.key)))
+        lines.append(cells)
+    if table.largest_class:
+        cells = [LARGEST_CLASS, "–", "–"]
+        for column in table.columns:
+            share = table.largest_class.get(column.key)
+            cells.append("–" if share is None else f"{share:.2f}")
+            cells += ["–"] * 3 if column.key in table.analyses else []
         lines.append(cells)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 

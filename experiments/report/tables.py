@@ -6,9 +6,8 @@ Terminal, Markdown and HTML all show these tables; nothing here depends on the f
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from experiments.config.identity import differing_settings
 from experiments.records.counts import Counts
-from experiments.records.row import Part, ResultsError, Row
+from experiments.records.row import Part, Row
 from experiments.report.columns import (
     ACCURACY,
     COLUMNS,
@@ -20,7 +19,13 @@ from experiments.report.columns import (
     shown,
     statistic,
 )
-from experiments.report.facts import CLAIMED, describe_variant, facts, warnings
+from experiments.report.facts import (
+    CLAIMED,
+    check_equal_settings,
+    describe_variant,
+    facts,
+    warnings,
+)
 from experiments.statistics.intervals import Interval
 from experiments.statistics.ranks import Rank
 from experiments.statistics.table import Analysis, analysed_part
@@ -32,7 +37,6 @@ FAMILIES = (
 )
 OTHER = "other"
 Key = tuple[str, int]  # experiment and seed
-_PER_SEED = ("seed_everything:", "run.protocol:")
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +47,13 @@ class Evidence:
         analyses: Statistics of each part that has predictions.
         notes: Sentences about rows that are not among them.
         unverified: Rows whose predictions are missing, or do not give the figures in the row.
+        largest_class: Share of the largest class in each part that rows were evaluated on.
     """
 
     analyses: dict[Part, Analysis] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unverified: frozenset[Key] = frozenset()
+    largest_class: dict[Part, float] = field(default_factory=dict)
 
 
 Analyse = Callable[[list[Row], list[Part]], Evidence]
@@ -109,6 +115,8 @@ class Table:
         best: Experiments with the best shown value by column key; empty for a single experiment.
         without_result: Failed and skipped runs.
         analyses: Statistics of the predictions that there are, by the column of their accuracy.
+        largest_class: Accuracy in percent of always naming the largest class, by the same columns;
+            empty without predictions.
     """
 
     corpus: str
@@ -123,6 +131,7 @@ class Table:
     best: dict[str, frozenset[str]]
     without_result: tuple[Row, ...]
     analyses: dict[str, Analysis] = field(default_factory=dict)
+    largest_class: dict[str, float] = field(default_factory=dict)
 
     @property
     def analysis(self) -> Analysis | None:
@@ -218,6 +227,7 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
         best={column.key: _best(column, lines) for column in columns},
         without_result=tuple(lost),
         analyses=analyses,
+        largest_class={ACCURACY[part]: 100 * one for part, one in evidence.largest_class.items()},
     )
 
 
@@ -258,28 +268,6 @@ def _line(
 def _rank(line: Line) -> tuple:
     accuracies = [line.values.get(key) for key in ACCURACY.values()]
     return (*(-value.mean if value else 1 for value in accuracies), line.experiment)
-
-
-def check_equal_settings(rows: Iterable[Row]) -> None:
-    """Refuse seeds of one experiment with unequal settings: their mean would be that of neither.
-
-    Seeds may differ in their protocol: a second fit, which costs as much as the first, may be left
-    out for some.
-
-    Raises:
-        ResultsError: The message names the settings.
-    """
-    first: dict[str, Row] = {}
-    for row in rows:
-        other = first.setdefault(row.experiment, row)
-        if not row.config or not other.config:  # of an older run whose settings were not kept
-            continue
-        differences = differing_settings(other.config, row.config)
-        if differences := [text for text in differences if not text.startswith(_PER_SEED)]:
-            raise ResultsError(
-                f"{row.experiment}: seeds {other.seed} and {row.seed} have unequal settings "
-                f"({'; '.join(differences)}); run the seeds again with the same ones"
-            )
 
 
 def _best(column: Column, lines: list[Line]) -> frozenset[str]:

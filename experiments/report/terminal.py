@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from experiments.report.columns import ACCURACY, Column
+from experiments.report.facts import LARGEST_CLASS
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Line, Table
 
@@ -146,6 +147,12 @@ def _columns(table: Table, symbols: dict[int, str]) -> tuple[_Shown, list[_Shown
         ]
         columns.append(_Shown(column.key, SHORT[column.key], cells))
     labels = [Text(line.label.translate(symbols)) for line in lines]
+    if table.largest_class:
+        for shown in columns:
+            share = table.largest_class.get(shown.key)
+            text = "" if shown is seeds else "–" if share is None else f"{share:.2f}"
+            shown.cells.append(Text(text.translate(symbols), style="dim"))
+        labels.append(Text(LARGEST_CLASS, style="dim"))
     return _Shown("", "\nExperiment", labels), columns
 
 

@@ -21,7 +21,13 @@ from experiments.training.folds import (
     read_model_facts,
     remove_folds,
 )
-from experiments.training.outcome import Training, shared_fields, step_costs, write_metrics
+from experiments.training.outcome import (
+    Training,
+    chance_notes,
+    shared_fields,
+    step_costs,
+    write_metrics,
+)
 from experiments.training.signals import StopRequest
 from experiments.training.spec import RunSpec
 
@@ -91,6 +97,10 @@ def _row(spec: RunSpec, resolved: Resolved, done: CrossValidation, training: Tra
         epochs=len(done.history),
         best_epoch=done.best_epoch,
         peak_memory_bytes=peak_memory_bytes(),
-        notes=[*last.head.notes, *(f"{spec.experiment}: {note}." for note in remarks)],
+        notes=[
+            *last.head.notes,
+            *(f"{spec.experiment}: {note}." for note in remarks),
+            *chance_notes(spec.experiment, [spec.folder / VAL_FILE], threshold),
+        ],
         history=done.history,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from experiments.config.resolved import Resolved
 from experiments.config.track import track_of
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
 from experiments.records.atomic import replace_bytes
-from experiments.records.metrics import Metrics, evaluate
+from experiments.records.metrics import Metrics, evaluate, is_chance, largest_class
 from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
 from experiments.records.row_schema import row_to_dict
@@ -153,6 +154,8 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
     chosen = fits[0]
     history = chosen.clock.history
     to_best = [e["seconds"] or 0.0 for e in history if e["epoch"] == chosen.best_epoch]
+    predicted = [folder / VAL_FILE, *([test] if spec.test else [])]
+    predicted += [test_refit] if spec.test and len(fits) == 2 else []
     names = ("encoder", "tokenizer", "model", "arrays")
     files = [file for name in names for file in last.glob(f"{name}.*")]
     return Row(
@@ -173,7 +176,7 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
         best_batch_size=best_batch_size,
         flops_per_review=flops_per_review(model, data),
         checkpoint_bytes=sum(file.stat().st_size for file in files),
-        notes=[*data.head.notes, *notes],
+        notes=[*data.head.notes, *notes, *chance_notes(spec.experiment, predicted, threshold)],
         history=list(history),
     )
 
@@ -258,3 +261,17 @@ def metrics_of(file: Path, threshold: float | None) -> Metrics:
     """Metrics of a predictions file; the threshold is the row's."""
     predictions = read_predictions(file)
     return evaluate(predictions.labels, predictions.probabilities, threshold)
+
+
+def chance_notes(experiment: str, files: Iterable[Path], threshold: float | None) -> list[str]:
+    """Sentence on each predictions file whose accuracy naming the largest class would give too."""
+    notes = []
+    for file in files:
+        labels = read_predictions(file).labels
+        if is_chance(metrics_of(file, threshold), labels):
+            rows = f"{len(labels):,} {'validation' if file.name == VAL_FILE else 'test'} rows"
+            notes.append(
+                f"{experiment}: no better, beyond chance, than always naming the largest class, "
+                f"which is {largest_class(labels):.2%} of the {rows}."
+            )
+    return list(dict.fromkeys(notes))

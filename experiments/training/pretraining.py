@@ -26,6 +26,7 @@ from experiments.machine.environment import git_state, hardware, now, versions
 from experiments.training import ranks
 from experiments.training.callbacks import ProgressFn
 from experiments.training.devices import devices_of, resolve_precision
+from lit_models.base.optimizers import check_training
 from lit_models.layers.segments import PairObjective
 from lit_models.masked_lm import MaskedLM
 
@@ -118,12 +119,17 @@ def pretrain(
         The content of `pretraining.json` in the folder.
 
     Raises:
-        ConfigError: not a pretrained encoder, no mask token in its vocabulary, or `out` exists.
+        ConfigError: a rate outside its range, not a pretrained encoder, no mask token in its
+            vocabulary, or `out` exists.
         DataError: the folder could not be written.
         Unavailable: the source is not available.
     """
     if out.exists():
         raise ConfigError(f"--out {out} exists; name another folder, or remove it")
+    try:
+        check_training({"learning_rate": learning_rate})
+    except ValueError as error:
+        raise ConfigError(f"--{str(error).replace('_', '-', 1)}") from error
     started, code = now(), git_state()
     L.seed_everything(resolved.seed, verbose=False)
     model_settings = resolved.config["model"]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
@@ -19,7 +20,8 @@ class Centroids(WordVectorEstimator):
 
     The W words that have a vector are partitioned into k clusters by Lloyd's algorithm (1982).
     Feature j of a text is the number of its words in cluster j, so that words of similar meaning
-    count as one. As in the tutorial to Kaggle's "Bag of Words Meets Bags of Popcorn".
+    count as one. The run's seed determines them, with any number of threads. As in the tutorial to
+    Kaggle's "Bag of Words Meets Bags of Popcorn".
 
     Shapes: counts [N, W] · membership [W, k] -> [N, k].
 
@@ -59,7 +61,8 @@ class Centroids(WordVectorEstimator):
         k = max(len(vectors) // self.words_per_cluster, 1)
         # NumPy's global generator draws the first centroids; the run seeds it.
         kmeans = KMeans(k, init="random", n_init=1, max_iter=self.kmeans_iterations)
-        self.clusters = kmeans.fit_predict(vectors).astype(np.int64)
+        with threadpool_limits(1):  # threads add distances up in another order: other clusters
+            self.clusters = kmeans.fit_predict(vectors).astype(np.int64)
         return self.features(view.tokens)
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:

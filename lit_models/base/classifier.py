@@ -18,9 +18,9 @@ from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
-from lit_models.base.hyperparameters import current_hyperparameters
-from lit_models.base.optimizers import SparseAdam, clip_gradients, group_parameters
-from lit_models.base.processes import MeanOverRows, reduce_loss, validation_metrics
+from lit_models.base.hyperparameters import check_classes, current_hyperparameters
+from lit_models.base.optimizers import SparseAdam, check_training, clip_gradients, group_parameters
+from lit_models.base.processes import MeanOverRows, evaluation_metrics, reduce_loss
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
 from lit_models.layers.class_weights import ClassWeighting, ClassWeights
 from lit_models.layers.embedding import initialize_embeddings
@@ -71,7 +71,7 @@ class LitClassifier(L.LightningModule):
             recurrent layers.
 
     Raises:
-        ValueError: settings that exclude one another.
+        ValueError: a setting outside its range, or settings that exclude one another.
     """
 
     net: nn.Module
@@ -79,9 +79,11 @@ class LitClassifier(L.LightningModule):
     """Group of architectures in the report."""
     deterministic: ClassVar[bool] = False
     """True where nothing is drawn at random: every seed gives the same model."""
+    needs_vectors: ClassVar[bool] = False
+    """True where a model is made of the corpus's word vectors (`data.vectors`)."""
     notes: tuple[str, ...] = ()
     """Remarks on how this model was fitted, shown with its results."""
-    any_vocabulary: ClassVar[bool] = False  # nothing in the model has the size of `vocab_size`
+    any_vocabulary: ClassVar[bool] = False  # no part has the size of `vocab_size`
     loss_is_sum: ClassVar[bool] = False
     """True if `loss` is the sum over the rows of a batch, False if it is their mean."""
 
@@ -104,37 +106,25 @@ class LitClassifier(L.LightningModule):
         vectors_frozen_epochs: int = 0,
         compile: bool = False,
     ) -> None:
+        check_training(locals())
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
-        if self.sparse and gradient_clip_norm is not None:
-            raise ValueError(
-                f"gradient_clip_norm is {gradient_clip_norm} and optimizer is {optimizer!r}, whose "
-                "sparse gradients are not clipped; set --model.gradient_clip_norm null, or "
-                "--model.optimizer adamw"
-            )
-        if vectors_lr_scale < 0:
-            raise ValueError(f"vectors_lr_scale is {vectors_lr_scale}; it must be 0 or more")
-        if vectors_frozen_epochs < 0:
-            raise ValueError(
-                f"vectors_frozen_epochs is {vectors_frozen_epochs}; it must be 0 or more"
-            )
         self.save_hyperparameters(logger=False)  # the logger gets the resolved config
         self.num_classes = num_classes
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
         self.class_weighting = ClassWeighting.of(class_weights, num_classes, self.loss)
-        self.weight_averaging, self.compiled = weight_averaging, compile
-        self.weight_averaging_decay = weight_averaging_decay
-        self.weight_averaging_start = weight_averaging_start
+        self.compiled = compile
         self.vectors_lr_scale, self.given_vectors = vectors_lr_scale, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
         self.prepare_seconds = 0.0
         self.vectors_seconds: float | None = None  # in which the word vectors were learnt
         self.step_loss = torch.zeros(())  # of the last training step, over all processes
-        self.train_loss, self.val_loss = MeanOverRows(), MeanOverRows()
+        self.train_loss, self.val_loss, self.test_loss = (MeanOverRows() for _ in range(3))
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-        self.val_metrics = validation_metrics(num_classes)
+        self.val_metrics = evaluation_metrics(num_classes, "val/")
+        self.test_metrics = evaluation_metrics(num_classes, "test/")
 
     # Before the first step
 
@@ -145,11 +135,17 @@ class LitClassifier(L.LightningModule):
         """
 
     def setup(self, stage: str) -> None:
-        """Before fitting: compile if set to, and call `prepare` on the train side, once."""
+        """Before fitting: compile if set to, and call `prepare` on the train side, once.
+
+        Raises:
+            ValueError: the corpus has more classes than the model.
+        """
+        data: Any = getattr(self.trainer, "datamodule", None)
+        check_classes(self, data)
         if stage == "fit":
             if self.compiled:
                 compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
-            view = self.trainer.datamodule.train_view()  # type: ignore[attr-defined]
+            view = data.train_view()
             if view.vectors_covered is not None:
                 rank_zero_info(f"word vectors cover {view.vectors_covered}")
             with RunningClock() as clock:
@@ -162,9 +158,8 @@ class LitClassifier(L.LightningModule):
 
     def _initialize_embeddings(self, view: TrainView) -> None:
         if view.vectors is not None:
-            self.given_vectors = initialize_embeddings(self, torch.from_numpy(view.vectors))
-            for weight in self.given_vectors:
-                weight.requires_grad_(self.vectors_lr_scale > 0)
+            vectors, trained = torch.from_numpy(view.vectors), self.vectors_lr_scale > 0
+            self.given_vectors = initialize_embeddings(self, vectors, trained)
 
     # Training, validation and prediction
 
@@ -210,11 +205,19 @@ class LitClassifier(L.LightningModule):
 
         A run refuses a class that overrides it: these figures come from blind batches.
         """
+        self._evaluate(batch, "val")
+
+    def test_step(self, batch: TextBatch, batch_idx: int) -> None:
+        """Log the same for test rows, in Lightning's `trainer.test`."""
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: TextBatch, part: str) -> None:
+        loss, metrics = getattr(self, f"{part}_loss"), getattr(self, f"{part}_metrics")
         logits, size = self(batch.blind()), len(batch.labels)
-        self.val_loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
-        self.log("val/log_loss", self.val_loss, batch_size=size)
-        self.val_metrics.update(logits.softmax(dim=1), batch.labels)
-        self.log_dict(self.val_metrics, batch_size=size)
+        loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
+        self.log(f"{part}/log_loss", loss, batch_size=size)
+        metrics.update(logits.softmax(dim=1), batch.labels)
+        self.log_dict(metrics, batch_size=size)
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
@@ -222,12 +225,9 @@ class LitClassifier(L.LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The callback that averages the weights, if that is set."""
-        if self.weight_averaging is None:
-            return []
-        settings = self.weight_averaging_decay, self.weight_averaging_start
-        return [WeightAverage(self.weight_averaging, *settings)]
-
-    # The optimiser
+        kind, own = self.hparams["weight_averaging"], self.hparams
+        settings = own["weight_averaging_decay"], own["weight_averaging_start"]
+        return [WeightAverage(kind, *settings)] if kind else []
 
     def configure_optimizers(self) -> Any:
         """Optimiser, with the schedule stepped after every batch."""

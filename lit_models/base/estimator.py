@@ -89,13 +89,18 @@ class LitEstimator(LitClassifier, ABC):
         features = self.learn_features(view)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            estimator = self.make_estimator()
-            if self.class_weighting is None:
-                self.estimator = estimator.fit(features, view.labels)
-            else:
-                size = self.num_classes
-                self.estimator = fit_weighted(estimator, features, view.labels, size)
+            weighted = self.class_weighting is not None
+            weights = balanced_weights(view.labels, self.num_classes)[view.labels]
+            self.estimator = self.fit_estimator(
+                features, view.labels, weights if weighted else None
+            )
         self._note_convergence(caught)
+
+    def fit_estimator(
+        self, features: Features, labels: np.ndarray, weights: np.ndarray | None
+    ) -> BaseEstimator:
+        """Estimator fitted to float[N, F] features, int64[N] labels, float[N] weights of rows."""
+        return fit_weighted(self.make_estimator(), features, labels, weights)
 
     def _note_convergence(self, caught: list[warnings.WarningMessage]) -> None:
         """Makes a note of a solver's warnings that it did not converge, and warns of all others."""
@@ -115,7 +120,13 @@ class LitEstimator(LitClassifier, ABC):
         """Fit in `prepare`, and let the trainer take no steps."""
         super().setup(stage)
         if stage == "fit":
+            self._limit = self.trainer.limit_train_batches
             self.trainer.limit_train_batches = 0
+
+    def teardown(self, stage: str) -> None:
+        """Let the trainer take steps again, with a network perhaps."""
+        if stage == "fit":
+            self.trainer.limit_train_batches = self._limit
 
     def configure_optimizers(self) -> Any:
         """No optimiser."""
@@ -125,6 +136,11 @@ class LitEstimator(LitClassifier, ABC):
         """float64[N, C] probabilities of any rows."""
         probabilities: np.ndarray = self.estimator.predict_proba(self.features(tokens))
         return probabilities
+
+    def forward(self, batch: TextBatch) -> torch.Tensor:
+        """float32[B, C] logits: logarithms of the probabilities."""
+        probabilities = self.predict_step(batch).probabilities
+        return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
@@ -179,22 +195,26 @@ class LitEstimator(LitClassifier, ABC):
         return torch.initial_seed() % 2**32
 
 
-def fit_weighted(estimator: Any, features: Any, labels: np.ndarray, num_classes: int) -> Any:
-    """Fit a scikit-learn estimator to rows weighted by class, and return it.
+def fit_weighted(
+    estimator: Any, features: Any, labels: np.ndarray, weights: np.ndarray | None
+) -> Any:
+    """Fit a scikit-learn estimator to weighted rows, and return it.
 
-    Equal to `class_weight="balanced"` where an estimator has that, and elsewhere to training rows
-    that are repeated as often as their weight says. Of a pipeline the last step is weighted, so
-    features are scaled as without weights.
+    With balanced weights equal to `class_weight="balanced"` where an estimator has that, and
+    elsewhere to training rows that are repeated as often as their weight says. Of a pipeline the
+    last step is weighted, so features are scaled as without weights.
 
     Args:
         estimator: unfitted.
         features: float[N, F].
         labels: int64[N].
-        num_classes: C.
+        weights: float[N]; None: rows count alike.
 
     Raises:
         ValueError: It takes no weights of rows.
     """
+    if weights is None:
+        return estimator.fit(features, labels)
     steps = getattr(estimator, "steps", None)
     name, last = steps[-1] if steps else ("", estimator)
     if not has_fit_parameter(last, "sample_weight"):
@@ -203,5 +223,4 @@ def fit_weighted(estimator: Any, features: Any, labels: np.ndarray, num_classes:
             "rows (its `fit` has no sample_weight); set --model.class_weights null"
         )
     argument = f"{name}__sample_weight" if steps else "sample_weight"
-    weights = balanced_weights(labels, num_classes)[labels]
     return estimator.fit(features, labels, **{argument: weights})

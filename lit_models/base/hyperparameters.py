@@ -1,4 +1,4 @@
-"""Hyper-parameters that a model was saved with, under today's names."""
+"""Hyper-parameters: those a model was saved with, and a check against the corpus."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from typing import Any
 
 from datamodules.upgrade.names import MODEL_SETTINGS
 from datamodules.upgrade.translate import current_object
+
+
+def check_classes(model: Any, data: Any) -> None:
+    """Check that a model has a class for every label of a datamodule; None: there is none.
+
+    Raises:
+        ValueError: it has not.
+    """
+    classes = getattr(data, "num_classes", 0)
+    if classes > model.num_classes:
+        raise ValueError(
+            f"num_classes is {model.num_classes} and the corpus has {classes} classes; build "
+            f"{type(model).__name__}(num_classes=datamodule.num_classes, …)"
+        )
 
 
 def current_hyperparameters(model: type, saved: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,10 +68,22 @@ def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
         documents: int64[C, F], number of texts of each class with each n-gram.
         smoothing: α of p_c = α + documents_c and of q_c = α + documents of all other classes.
     """
-    known = documents.sum(axis=0) > 0
-    of_class = documents + smoothing
-    of_rest = documents.sum(axis=0) - documents + smoothing
-    p, q = (counts / counts[:, known].sum(axis=1, keepdims=True) for counts in (of_class, of_rest))
+    totals = documents.sum(axis=0)
+    return np.stack([class_ratios(of_class, totals, smoothing) for of_class in documents])
+
+
+def class_ratios(documents: np.ndarray, totals: np.ndarray, smoothing: float) -> np.ndarray:
+    """float64[F] r_c of one class, as in `log_count_ratios`.
+
+    Args:
+        documents: int64[F], number of texts of the class with each n-gram.
+        totals: int64[F], number of texts of all classes with each n-gram.
+        smoothing: α.
+    """
+    known = totals > 0
+    of_class, of_rest = documents + smoothing, totals - documents + smoothing
+    # Added up one after the other, as published rows were.
+    p, q = (counts / counts[known].cumsum()[-1:].sum() for counts in (of_class, of_rest))
     ratios: np.ndarray = np.where(known, np.log(p / q), 0.0)
     return ratios
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -10,6 +11,47 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from lit_models.base.sharded_tensors import full_tensor
+
+# Least and largest value of a setting of training, and whether the ends are allowed themselves.
+_RANGES = {
+    "num_classes": (2, math.inf, True, False),
+    "learning_rate": (0, math.inf, False, False),
+    "weight_decay": (0, math.inf, True, False),
+    "warmup_fraction": (0, 1, True, True),
+    "label_smoothing": (0, 1, True, False),
+    "gradient_clip_norm": (0, math.inf, False, False),
+    "weight_averaging_decay": (0, 1, True, True),
+    "weight_averaging_start": (0, math.inf, True, False),
+    "vectors_lr_scale": (0, math.inf, True, False),
+    "vectors_frozen_epochs": (0, math.inf, True, False),
+}
+
+
+def check_training(settings: Mapping[str, Any]) -> None:
+    """Check the settings of training that all models have.
+
+    Args:
+        settings: values by name; those of other names are ignored, and so is None.
+
+    Raises:
+        ValueError: a value outside the range of its setting, no number, or settings that exclude
+            one another.
+    """
+    for name, (low, high, from_low, to_high) in _RANGES.items():
+        value = settings.get(name)
+        if value is None:
+            continue
+        if not (low < value < high or (from_low and value == low) or (to_high and value == high)):
+            rule = f"{low} or more" if from_low else f"above {low}"
+            rule += "" if high == math.inf else f" and {'at most' if to_high else 'below'} {high}"
+            finite = "" if value != math.inf else " and finite"
+            raise ValueError(f"{name} is {value}; it must be {rule}{finite}")
+    clip = settings.get("gradient_clip_norm")
+    if settings.get("optimizer") == "sparse_adam" and clip is not None:
+        raise ValueError(
+            f"gradient_clip_norm is {clip} and optimizer is 'sparse_adam', whose sparse gradients "
+            "are not clipped; set --model.gradient_clip_norm null, or --model.optimizer adamw"
+        )
 
 
 def clip_gradients(parameters: Iterable[nn.Parameter], limit: float) -> None:

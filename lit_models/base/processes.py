@@ -59,12 +59,16 @@ class MacroAUROC(MulticlassAUROC):
         return area
 
 
-def validation_metrics(num_classes: int) -> MetricCollection:
-    """Accuracy, F1 and AUROC of C classes, logged as `val/accuracy`, `val/f1` and `val/auroc`."""
-    accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-    f1 = MulticlassF1Score(num_classes, average="macro", validate_args=False)
-    auroc = MacroAUROC(num_classes)
-    return MetricCollection({"accuracy": accuracy, "f1": f1, "auroc": auroc}, prefix="val/")
+def evaluation_metrics(num_classes: int, prefix: str) -> MetricCollection:
+    """Accuracy, macro F1 and macro AUROC of a split, named with a prefix such as `val/`."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
+            "f1": MulticlassF1Score(num_classes, average="macro", validate_args=False),
+            "auroc": MacroAUROC(num_classes),
+        },
+        prefix=prefix,
+    )
 
 
 def reduce_loss(

@@ -20,6 +20,7 @@ class WordVectorEstimator(LitEstimator):
     """
 
     family: ClassVar[str] = "word vectors"
+    needs_vectors: ClassVar[bool] = True
     counter: NgramCounter
     """Counter of the W words that have a vector."""
 

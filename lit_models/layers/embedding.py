@@ -59,8 +59,8 @@ class WordEmbedding(nn.Module):
         return dropped
 
 
-def initialize_embeddings(module: nn.Module, vectors: Tensor) -> list[Tensor]:
-    """Start every `WordEmbedding` of a module from given vectors, float[N, E].
+def initialize_embeddings(module: nn.Module, vectors: Tensor, trained: bool) -> list[Tensor]:
+    """Start every `WordEmbedding` of a module from given vectors, float[N, E], trained or frozen.
 
     Returns:
         The embeddings' tables.
@@ -76,4 +76,5 @@ def initialize_embeddings(module: nn.Module, vectors: Tensor) -> list[Tensor]:
         )
     for embedding in embeddings:
         embedding.start_from(vectors)
+        embedding.table.weight.requires_grad_(trained)
     return [embedding.table.weight for embedding in embeddings]

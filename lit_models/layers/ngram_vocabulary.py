@@ -55,10 +55,19 @@ class NgramVocabulary(nn.Module):
         self.register_buffer("keys", torch.full((size,), _LAST))
         self.register_buffer("base", torch.tensor(1))
 
-    def learn(self, view: TrainView) -> np.ndarray:
+    def resize(self, size: int) -> None:
+        """Make room for another number of n-grams, and forget those that were learnt."""
+        self.size, self.keys = size, self.keys.new_full((size,), _LAST)
+
+    def learn(self, view: TrainView, resize: int | None = None) -> np.ndarray:
         """Choose the n-grams.
 
         Of n-grams in equally many texts, shorter ones and those of frequent words go first.
+
+        Args:
+            view: the train side.
+            resize: largest number of n-grams, to which F is cut or raised; where the train side has
+                fewer, F is their number. None: F stays.
 
         Returns:
             int64[C, F] number of train texts of each class with each n-gram.
@@ -74,6 +83,8 @@ class NgramVocabulary(nn.Module):
         frequent = np.flatnonzero(documents >= self.min_df)
         if not len(frequent):
             raise ValueError(f"min_df {self.min_df} leaves no n-gram of {len(unique)}; lower it")
+        if resize is not None:
+            self.resize(min(len(frequent), resize))
         most = np.argsort(-documents[frequent], kind="stable")[: self.size]
         chosen = unique[np.sort(frequent[most])]
         self.keys.fill_(_LAST)

@@ -90,3 +90,26 @@ def test_logits_sum_each_ngram_of_a_text_once(classes: int) -> None:
                 score += net.ratios[place] * net.weights.weight[place]
         expected = score if classes == 3 else torch.cat([-score / 2, score / 2])
         assert torch.allclose(logits, expected, atol=1e-12)
+
+
+def test_more_classes_have_tables_of_the_ngrams_that_there_are() -> None:
+    rows = random_rows([9] * 40, 12, seed=5)
+    view = make_view(rows, [row % 20 for row in range(40)], 12)
+    model = NBBag(num_classes=20, ngrams=2, max_features=1_000_000, min_df=2)
+    model.prepare(view)
+    learnt = len(model.net.vocabulary.keys)
+    assert 10 < learnt < 150
+    assert model.net.ratios.shape == (learnt, 20)
+    assert model.parameter_count == 20 * learnt + 20
+    trained = model.net.state_dict()
+    again = NBBag(num_classes=20, ngrams=2, max_features=1_000_000, min_df=2)
+    again.net.load_state_dict(trained)
+    batch = make_batch(rows[:5])
+    assert torch.equal(again.eval()(batch), model.eval()(batch))
+
+
+def test_150_classes_have_no_more_weights_than_16() -> None:
+    rows = random_rows([12] * 300, 30, seed=6)
+    model = NBBag(num_classes=150, ngrams=3, max_features=64, min_df=1)
+    model.prepare(make_view(rows, [row % 150 for row in range(300)], 30))
+    assert model.net.weights.weight.shape == (64 * 16 // 150, 150)

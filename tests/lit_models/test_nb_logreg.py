@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import log, sqrt
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -54,23 +56,50 @@ def test_features_of_a_hand_worked_case() -> None:
 def test_probabilities_are_those_of_scikit_learns_parts(classes: int, normalized: bool) -> None:
     labels = np.arange(len(ROWS)) % classes
     counter = CountVectorizer(binary=True, ngram_range=(1, 3), token_pattern=r"\S+")
-    train = counter.fit_transform(texts(ROWS))
-    others = counter.transform(texts(OTHERS))
-    ratios = []
-    for label in [1] if classes == 2 else range(classes):
+    train = counter.fit_transform(texts(ROWS)).toarray()
+    others = counter.transform(texts(OTHERS)).toarray()
+    of_class = []
+    for label in range(classes):
         bayes = MultinomialNB(alpha=0.5).fit(train, labels == label)
-        ratios.append(bayes.feature_log_prob_[1] - bayes.feature_log_prob_[0])
+        ratios = bayes.feature_log_prob_[1] - bayes.feature_log_prob_[0]
+        pair = [
+            normalize(counts * ratios) if normalized else counts * ratios
+            for counts in (train, others)
+        ]
+        theirs = LogisticRegression(C=2.0, max_iter=500, tol=1e-10).fit(pair[0], labels == label)
+        of_class.append(theirs.predict_proba(pair[1])[:, 1])
+    expected = np.stack(of_class, axis=1)
+    expected /= expected.sum(axis=1, keepdims=True)  # of two classes they add up to 1 already
+    settings = {"smoothing": 0.5, "C": 2.0, "normalized": normalized, "max_iter": 500}
 
-    def features(counts: Any) -> np.ndarray:
-        joined = np.concatenate([counts.toarray() * ratio for ratio in ratios], axis=1)
-        return normalize(joined) if normalized else joined
+    class Exact(NBLogReg):
+        def make_estimator(self) -> Any:
+            return super().make_estimator().set_params(tol=1e-10)
 
-    theirs = LogisticRegression(C=2.0, max_iter=500, tol=1e-10).fit(features(train), labels)
-    settings = {"smoothing": 0.5, "C": 2.0, "normalized": normalized}
-    ours = fitted(ROWS, labels.tolist(), **settings, max_iter=500)
-    ours.estimator.set_params(tol=1e-10).fit(ours.features(ragged(ROWS)), labels)
-    expected = theirs.predict_proba(features(others))
+    ours = Exact(min_df=1, num_classes=classes, **settings)
+    ours.prepare(make_view(ROWS, labels.tolist(), 12))
     assert np.allclose(ours.predict_proba(ragged(OTHERS)), expected, atol=1e-6)
+
+
+def test_a_class_without_a_training_text_is_never_predicted(tmp_path: Path) -> None:
+    model = NBLogReg(min_df=1, num_classes=4)
+    model.prepare(replace(make_view(ROWS, [0, 1, 3] * 3, 12), num_classes=4))
+    found = model.predict_proba(ragged(OTHERS))
+    assert found.shape == (len(OTHERS), 4)
+    assert found[:, 2].max() < 1e-9
+    assert np.allclose(found.sum(axis=1), 1)
+    model.save(tmp_path)
+    assert np.array_equal(NBLogReg.load(tmp_path).predict_proba(ragged(OTHERS)), found)
+
+
+def test_a_model_of_an_earlier_version_predicts_as_it_did() -> None:
+    labels = [0, 1, 2] * 3
+    model = fitted(ROWS, labels)
+    features = model.features(ragged(ROWS))
+    assert features.shape[1] == 3 * len(model.counter.keys)
+    model.estimator = LogisticRegression(C=2.0).fit(features, labels)
+    expected = model.estimator.predict_proba(model.features(ragged(OTHERS)))
+    assert np.array_equal(model.predict_proba(ragged(OTHERS)), expected)
 
 
 def test_a_smoothing_that_gives_no_finite_ratio_is_refused() -> None:
@@ -110,3 +139,22 @@ def test_one_device_alone() -> None:
     model._trainer = Two()
     with pytest.raises(ValueError, match="NBLogReg fits on one process, not 2"):
         model.prepare(make_view(ROWS, [0, 1, 1] * 3, 12))
+
+
+def test_its_cost_grows_with_the_number_of_classes_and_not_with_its_square() -> None:
+    rng = np.random.default_rng(0)
+    rows = [[2 + row % 120, *rng.integers(122, 300, 6).tolist()] for row in range(480)]
+
+    def fit(classes: int) -> tuple[float, NBLogReg]:
+        model, view = (
+            NBLogReg(num_classes=classes, ngrams=1, min_df=2),
+            make_view(rows, [row % classes for row in range(480)], 300),
+        )
+        before = process_time()
+        model.prepare(view)
+        return process_time() - before, model
+
+    fit(15)  # libraries are loaded
+    (few_seconds, few), (many_seconds, many) = fit(15), fit(120)
+    assert many.estimator.coef_.size == 8 * few.estimator.coef_.size
+    assert many_seconds < 20 * few_seconds  # 64 times, if it grew with the square

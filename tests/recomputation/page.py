@@ -40,6 +40,11 @@ class Table:
         """Predictions of the seeds of an experiment that have a part."""
         return [run[part] for run in self.answers[name] if part in run]
 
+    def labels(self, part: str) -> np.ndarray | None:
+        """Labels of the rows of a part; None if no experiment has it."""
+        runs = (run for name in self.rows for run in self.runs(name, part))
+        return next((run.labels for run in runs), None)
+
     def accuracy(self, name: str, part: str) -> float:
         """Mean accuracy of an experiment over seeds; -1 without any."""
         runs = [run.right.mean() for run in self.runs(name, part)]
@@ -115,8 +120,15 @@ def wrong_cells(page: str, folder: Path, name: str) -> Iterator[str]:
         heads = head.strip("| ").split(" | ")
         cells = [line.strip("|").strip().split(" | ") for line in lines]
         shown = [line[0].strip("`") for line in cells]
-        if shown != table.order():
-            yield f"the order is {shown}, not {table.order()}"
+        if shown != [*table.order(), "largest class"]:
+            yield f"the order is {shown}, not {table.order()} and the largest class"
+        for title, cell in zip(heads, cells[-1], strict=True):
+            labels = table.labels(_PART[title]) if title in _PART else None
+            share = (
+                "–" if labels is None else f"{100 * np.bincount(labels).max() / len(labels):.2f}"
+            )
+            if title not in ("experiment", "what") and cell.strip() != share:
+                yield f"largest class, {title}: is {cell!r}, not {share!r}"
         expected = _Expected(table, folder, name)
         for line in (line for line in cells if line[0].strip("`") in table.rows):
             for at, (title, cell) in enumerate(zip(heads, line, strict=True)):

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 from experiments.config.registry import Registry
 from experiments.report.columns import ACCURACY
-from experiments.report.facts import UNTIMED, is_untimed
+from experiments.report.facts import LARGEST_CLASS, UNTIMED, is_untimed
 from experiments.report.markdown import escape, explain_ranks, explain_untested, rank_text
 from experiments.report.tables import Line, Table
 from experiments.report.terminal import compact
 from experiments.statistics.intervals import Interval
 
 WIDTH = 100
+ALWAYS = "Always the most frequent class, whatever the text"
 OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 # Heading, key of `tables.COLUMNS`, digits.
 _GROUP, _RANK = "group", "rank"
@@ -85,7 +86,15 @@ def _grid(table: Table, registry: Registry) -> str:
         track = " / ".join(dict.fromkeys(row.track for row in line.rows))
         cells = [name_cell(line), describe(line, registry), track, seeds]
         lines.append(cells + [cell(line, key, digits) for _, key, digits in columns])
+    if table.largest_class:
+        shares = [share_cell(table.largest_class.get(key), digits) for _, key, digits in columns]
+        lines.append([LARGEST_CLASS, ALWAYS, "–", "–", *shares])
     return markdown_grid(lines)
+
+
+def share_cell(percent: float | None, digits: int) -> str:
+    """Format the accuracy of always naming the largest class."""
+    return "–" if percent is None else f"{percent:.{digits}f}"
 
 
 def _is_shown(table: Table, key: str) -> bool:

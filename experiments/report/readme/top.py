@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from experiments.config.registry import Registry
 from experiments.records.row import Part, ResultsError
 from experiments.report.columns import ACCURACY, LOG_LOSS
-from experiments.report.facts import PROTOCOLS, UNTIMED, is_untimed
-from experiments.report.readme.grids import cell, describe, interval_scope, markdown_grid, wrap
+from experiments.report.facts import LARGEST_CLASS, PROTOCOLS, UNTIMED, is_untimed
+from experiments.report.readme.grids import (
+    ALWAYS,
+    cell,
+    describe,
+    interval_scope,
+    markdown_grid,
+    share_cell,
+    wrap,
+)
 from experiments.report.tables import Line, Table
 from experiments.statistics.intervals import Interval
 
@@ -126,6 +134,10 @@ def top_table(tables: Sequence[Table], name: str, registry: Registry, link: str)
         cells = [f"`{one.line.experiment}`", describe(one.line, registry), one.protocol]
         cells += [cell(one.line, one.key, 2), cell(one.line, one.log_loss_key, 3)]
         lines.append(cells + [cell(one.line, key, digits) for _, key, digits in _COLUMNS])
+    keys = [ACCURACY[part] for part in _PARTS.values()]
+    shares = {table.largest_class[k] for table in tables for k in keys if k in table.largest_class}
+    if len(shares) == 1:  # both protocols are tested on the same reviews
+        lines.append([LARGEST_CLASS, ALWAYS, "–", share_cell(shares.pop(), 2), *["–"] * 4])
     return "\n\n".join(
         [markdown_grid(lines), wrap(_rule(candidates, chosen)), wrap(_units(chosen)), _link(link)]
     )

@@ -19,8 +19,8 @@ from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, read_row
 from experiments.records.threshold import choose_threshold
 from experiments.training.run import execute
-from experiments.training.run import test_run as evaluate_on_test
 from experiments.training.spec import RunSpec
+from experiments.training.testing import test_run as evaluate_on_test
 from tests.imbalanced import COMMON, RARE, write_imbalanced
 
 MODELS: dict[str, dict[str, Any]] = {

@@ -104,3 +104,11 @@ def test_what_learns_no_masked_words_is_refused(
     assert main(words) == 1
     assert "only pretrained encoders learn masked words" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_rate_outside_its_range_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["pretrain", "-c", "minilm", "--out", str(tmp_path / "x"), "--profile", "smoke", *TOY]
+    assert main([*words, "--learning-rate=-0.1"]) == 1
+    assert "error: --learning-rate is -0.1; it must be above 0" in capsys.readouterr().err

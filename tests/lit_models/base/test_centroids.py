@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from lit_models.centroids_logreg import CentroidsLogReg
 from tests.batches import make_view
@@ -38,6 +39,21 @@ def test_near_words_count_as_one(normalize: bool) -> None:
 def test_clusters_are_shown_as_words() -> None:
     lists = fitted().word_lists([f"w{token}" for token in range(8)])
     assert sorted(lists) == [["w2", "w4", "w6"], ["w3", "w7"]]
+
+
+def test_threads_change_no_cluster() -> None:
+    # Many distances are equal, so that the rounding of a sum decides.
+    vectors = (np.random.default_rng(0).integers(1, 4, (3_002, 5)) * 0.1).astype(np.float32)
+    view = make_view([list(range(2, 3_002)), [2, 3]], [0, 1], 3_002, vectors)
+
+    def clusters(threads: int) -> list[int]:
+        np.random.seed(0)
+        model = CentroidsLogReg(words_per_cluster=30)
+        with threadpool_limits(threads):
+            model.learn_features(view)
+        return model.clusters.tolist()
+
+    assert clusters(1) == clusters(2)
 
 
 @pytest.mark.parametrize(("size", "clusters"), [(1, 5), (2, 2), (5, 1), (9, 1)])

@@ -28,7 +28,8 @@ def test_a_users_architecture_is_built_with_todays_names() -> None:
     arguments = current_hyperparameters(Own, {**BASE, "layers": 4})
     model = Own(**arguments)
     assert model.layers == 4 and model.vectors_lr_scale == 0.5
-    assert model.weight_averaging is None and model.weight_averaging_decay == 0.9
+    assert model.hparams["weight_averaging"] is None
+    assert model.hparams["weight_averaging_decay"] == 0.9
 
 
 def test_a_subclass_of_a_model_of_the_suite_too() -> None:

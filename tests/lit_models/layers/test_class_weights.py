@@ -88,7 +88,7 @@ def same_as_repeated(estimator: Any) -> None:
     """Weights 1.5 and 0.75 are those of rows that occur six and three times."""
     labels = np.repeat([0, 1], [20, 10])
     features = np.random.default_rng(0).poisson(1.0, (30, 4)) + 0.5 * labels[:, None]
-    weighted = fit_weighted(estimator(), features, labels, 2)
+    weighted = fit_weighted(estimator(), features, labels, balanced_weights(labels, 2)[labels])
     times = np.where(labels == 1, 2, 1)
     repeated = estimator().fit(np.repeat(features, times, axis=0), np.repeat(labels, times))
     # Weights of 20 + 2 · 10 repeated rows are 3/4 of these: what else is in the sum counts less.
@@ -147,4 +147,4 @@ def test_what_takes_no_weights_is_refused() -> None:
     with pytest.raises(ValueError, match="class_weights is 'even'; it must be 'balanced', or null"):
         Bag(class_weights="even")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="KNeighborsClassifier takes no weights of rows"):
-        fit_weighted(KNeighborsClassifier(), np.eye(4), np.arange(4) % 2, 2)
+        fit_weighted(KNeighborsClassifier(), np.eye(4), np.arange(4) % 2, np.ones(4))
