@@ -18,13 +18,14 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
     """`report`: the table and the page of a benchmark or of the published results."""
     from experiments.report import report as write_report
 
-    write_report(options.folder, options.out, console, options.root)
+    registry = Registry(options.configs)
+    write_report(options.folder, options.out, console, options.root, registry=registry)
     if options.wandb is not None:
         summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:
         from experiments.report.readme.write import write_readme
 
-        for file, what in write_readme(options.readme, options.folder, Registry(options.configs)):
+        for file, what in write_readme(options.readme, options.folder, registry):
             console.print(f"{file}: {what}", soft_wrap=True)
     return 0
 

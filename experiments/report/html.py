@@ -7,6 +7,7 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
+from experiments.config.registry import Registry
 from experiments.records.plan import PlannedRun
 from experiments.records.row import Row
 from experiments.report.columns import Column
@@ -110,6 +111,7 @@ class Page:
         texts: Test reviews of each table; None if they are not available.
         missing: Runs without a row.
         plan: Plan of the benchmark, for the commands.
+        registry: The experiments, with those of `--configs`; None: those of this suite.
     """
 
     title: str
@@ -118,6 +120,7 @@ class Page:
     texts: list[ReviewTexts | None]
     missing: list[MissingRun]
     plan: list[PlannedRun]
+    registry: Registry | None = None
 
 
 def render_html(page: Page) -> str:
@@ -180,9 +183,9 @@ def _detail(page: Page, table: Table, line: Line) -> Detail:
     for row in [] if counts is None else counts.tolist():
         total = max(sum(row), 1)
         matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
-    provenance = find_origin(line, table, page.title, page.folder, page.plan)
+    origin = find_origin(line, page.title, page.folder, page.plan, page.registry)
     return Detail(
-        line, provenance, matrix, [_run(row, row.seed in line.unverified) for row in line.rows]
+        line, origin, matrix, [_run(row, row.seed in line.unverified) for row in line.rows]
     )
 
 

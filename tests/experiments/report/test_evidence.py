@@ -158,13 +158,11 @@ def test_the_command_makes_the_line_again(table: Table, made: Path) -> None:
     plan = [
         PlannedRun(line.experiment, 0, ("--data.root=/home/me/aclImdb", "--model.dropout=0.3"), ())
     ]
-    origin = find_origin(line, table, "made", made, plan)
-    checkout, command = origin.commands
-    assert checkout == f"git checkout {'a' * 40}"
-    assert command == (
+    origin = find_origin(line, "made", made, plan)
+    assert origin.commands == [
         f"lit-sentiment benchmark {line.experiment} --profile quick --seeds 0 1 --name made "
-        "--run.protocol holdout --model.dropout=0.3"
-    )
+        "--run.protocol=holdout --model.dropout=0.3"
+    ]
     assert origin.config.startswith("data:\n  class_path: tests.toys.ToyData")
     assert origin.machines == [
         "Example CPU, 2 cores, 2 threads; 32-true; torch 2.13.0, lightning 2.6.6"
@@ -179,20 +177,21 @@ def test_a_published_line_names_its_table_and_its_variant() -> None:
     [table] = [one for one in read_tables(results)[0] if one.task == "imdb-v1"]
     lines = {line.experiment: line for line in table.lines}
     assert set(lines) == {row.experiment for row in read_table(results / "imdb.jsonl")}
-    cnn = find_origin(lines["cnn_word2vec"], table, "results", results, []).commands[-1]
-    assert cnn == (
-        "lit-sentiment benchmark cnn_word2vec --profile full --root DIR --seeds 0 --name imdb "
-        "--configs experiments/configs/word2vec --run.protocol holdout"
+    (cnn,) = find_origin(lines["cnn_word2vec"], "results", results, []).commands
+    assert cnn.startswith(
+        "lit-sentiment benchmark cnn_word2vec --profile full --seeds 0 --name imdb "
+        "--configs experiments/configs/word2vec "
     )
-    minilm = find_origin(lines["minilm"], table, "results", results, []).commands[-1]
-    assert minilm.endswith("--run.protocol holdout --run.precision bf16-mixed")
+    (minilm,) = find_origin(lines["minilm"], "results", results, []).commands
+    assert minilm.endswith("--name imdb --run.precision=bf16-mixed")
 
 
 def test_words_of_a_real_run(finished: Path) -> None:
     [table], _ = read_tables(finished)
     by_name = {line.experiment: line for line in table.lines}
-    origin = find_origin(by_name["tfidf_logreg"], table, "b", finished, [])
+    origin = find_origin(by_name["tfidf_logreg"], "b", finished, [])
     assert origin.neighbours == [] and "class_path: tests.toys.ToyData" in origin.config
     assert [run.experiment for run in read_plan(finished)] == ["bag", "tfidf_logreg"]
-    command = find_origin(by_name["bag"], table, "b", finished, read_plan(finished)).commands[-1]
-    assert "--data=tests.toys.ToyData --data.rows=120 --trainer.max_epochs=2" in command
+    command = find_origin(by_name["bag"], "b", finished, read_plan(finished)).commands[-1]
+    typed = ["--data=tests.toys.ToyData", "--data.rows=120", "--trainer.max_epochs=2"]
+    assert set(typed) <= set(command.split())
