@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.report.facts import seeds_text
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
@@ -61,7 +62,7 @@ def _grid(table: Table) -> str:
             rule += ["---", "---", "---"]
     lines = [heads, rule]
     for line in table.lines:
-        cells = [line.label, line.architecture, ", ".join(map(str, line.seeds))]
+        cells = [line.label, line.architecture, seeds_text(line.seeds)]
         cells = [escape(cell) for cell in cells]
         for column in table.columns:
             text = column.text(line.values[column.key], len(line.seeds))

@@ -40,7 +40,10 @@ def test_intervals_and_seeds_are_those_of_the_analysis(table: Table) -> None:
     go.Figure(figure)
     mean, seeds = figure["data"]
     best = table.lines[0]
-    assert best.interval and mean["y"][0] == best.experiment
+    axis = figure["layout"]["yaxis"]
+    assert best.interval and axis["ticktext"][axis["tickvals"].index(mean["y"][0])] == (
+        best.experiment
+    )
     assert mean["x"][0] + mean["error_x"]["array"][0] == pytest.approx(100 * best.interval.high)
     assert len(seeds["x"]) == 12
     assert seeds["x"][1] == pytest.approx(100 * best.rows[1].test.accuracy)  # type: ignore[union-attr]
@@ -60,7 +63,7 @@ def test_a_pair_is_blank_unless_it_differs_and_mirrors_itself(table: Table) -> N
             shown += 1
             assert value == pytest.approx(100 * one.difference, abs=1e-3)
             assert trace["z"][there][here] == -value
-        assert f"{100 * one.difference:+.2f} points" in trace["text"][here][there]
+        assert f"{100 * one.difference:+.2f} points" in trace["customdata"][here][there]
     assert 0 < shown < len(table.analysis.differences)
 
 
@@ -115,7 +118,7 @@ def test_reviews_that_all_have_wrong_and_that_divide(table: Table) -> None:
     chances = [review.chance for review in lists.hardest]
     assert chances == sorted(chances) and chances[-1] < 0.5
     assert all(len(review.right) == len(review.wrong) == 3 for review in lists.divisive)
-    assert lists.hardest[0].brief is None and lists.hardest[0].name.startswith("test review ")
+    assert lists.hardest[0].brief is None and lists.hardest[0].name.startswith("row ")
 
 
 def cache_corpus(cache: Path, fingerprint: str, test: int = 1000) -> None:
@@ -137,7 +140,7 @@ def test_texts_come_from_the_cache_and_nowhere_else(
     (tmp_path / "corpora" / "broken" / "corpus.json").write_text("{")
     assert find_texts(FINGERPRINT) is None and find_texts(None) is None
     page = report(made, out=tmp_path / "without", console=quiet()).html.read_text()
-    assert "lit-sentiment report … --root DIR" in page and "Accuracy by length" not in page
+    assert "Their texts are missing here" in page and "Accuracy by length" not in page
     cache_corpus(tmp_path, FINGERPRINT)
     texts = find_texts(FINGERPRINT)
     assert texts and texts.labels == ("negative", "positive")
