@@ -36,7 +36,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = make_benchmark(tmp_path_factory.mktemp("runs") / "made", 12, 2, 2000, 300, step=0.08)
     failed = make_row(experiment="lstm", status="failed", reason="out of memory")
     write_row(folder / "lstm" / "seed-0", failed)
-    add_to_plan(folder, [PlannedRun("gru", 0, (), ())])
+    made = [PlannedRun(run.parent.name, 0, (), ()) for run in folder.glob("experiment_*/seed-0")]
+    add_to_plan(folder, [PlannedRun("gru", 0, (), ()), *made])
     return report(folder, console=Console(file=io.StringIO())).html.resolve().as_uri()
 
 
