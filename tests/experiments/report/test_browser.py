@@ -106,6 +106,7 @@ def test_every_plot_is_drawn_and_nothing_reaches_beyond_the_page(page: Any) -> N
 
 def colours(page: Any) -> list[str]:
     """Colours of the background and of the first mark of the first figure."""
+    page.locator(".tradeoff").scroll_into_view_if_needed()
     page.locator(".tradeoff .point").first.wait_for()
     return page.evaluate(
         "[getComputedStyle(document.body).backgroundColor,"
@@ -158,6 +159,7 @@ def test_the_table_filters_by_words_and_by_family(page: Any) -> None:
 
 
 def test_the_cost_axis_switches(page: Any) -> None:
+    page.locator(".tradeoff").scroll_into_view_if_needed()
     title = page.locator(".tradeoff .xtitle")
     title.wait_for()
     assert title.text_content().startswith("Training time")
