@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from experiments.cli.common import plan_of
+from experiments.cli.common import plan_of, registry_of
 from experiments.config.registry import ConfigError
 
 _ON_VALIDATION = (
@@ -82,7 +82,7 @@ def _run_and_report(
     rows = collect(plan.folder)
     if not rows:
         return False, False
-    report(plan.folder, console=console)
+    report(plan.folder, console=console, registry=registry_of(options))
     if todo and finished:
         settings = plan.specs[0].resolve().run
         summarise(

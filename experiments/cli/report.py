@@ -20,13 +20,14 @@ def report(options: argparse.Namespace, rest: list[str], console: Console) -> in
 
     if options.wandb_texts and options.wandb is None:
         raise ConfigError("--wandb-texts is about the report that W&B gets; add --wandb")
-    write_report(options.folder, options.out, console, options.root)
+    registry = Registry(options.configs)
+    write_report(options.folder, options.out, console, options.root, registry=registry)
     if options.wandb is not None:
         summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:
         from experiments.report.readme.write import write_readme
 
-        for file, what in write_readme(options.readme, options.folder, Registry(options.configs)):
+        for file, what in write_readme(options.readme, options.folder, registry):
             console.print(f"{file}: {what}", soft_wrap=True)
     return 0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from datamodules.console import plain_console
+from experiments.config.registry import Registry
 from experiments.records.atomic import replace_bytes
 from experiments.records.costs import add_costs
 from experiments.records.counts import counts
@@ -42,6 +43,7 @@ def report(
     console: Console | None = None,
     root: str | None = None,
     texts: bool = True,
+    registry: Registry | None = None,
 ) -> ReportFiles:
     """Read rows, print their tables, and write `report.md` and `report.html`.
 
@@ -53,6 +55,8 @@ def report(
         root: The official corpus, for the texts of reviews; if None, texts are shown only if the
             cache has them.
         texts: Whether the page may show texts of reviews.
+        registry: The experiments, with those of `--configs`, for the commands of the page; None:
+            those of this suite.
 
     Returns:
         Paths of both files.
@@ -72,7 +76,7 @@ def report(
     # The name alone: the path would reveal the machine in a report that is shared.
     title = folder.resolve().stem if folder.is_file() else folder.resolve().name
     replace_bytes(files.markdown, render_markdown(title, tables, lost).encode())
-    page = Page(title, home, tables, known, lost, read_plan(home))
+    page = Page(title, home, tables, known, lost, read_plan(home), registry)
     replace_bytes(files.html, render_html(page).encode())
     if console is None:
         console = plain_console()

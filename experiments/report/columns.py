@@ -107,7 +107,7 @@ COLUMNS = (
     Column("train_seconds", "Training", "s", _field("fit_seconds"), 1, "low"),
     Column("seconds_to_best", "To best epoch", "s", _field("seconds_to_best"), 1, "low"),
     Column("latency", "Latency p50", "ms", _field("latency_ms_p50"), 2, "low"),
-    Column("throughput", "Throughput", "reviews/s", _field("reviews_per_second"), 0, "high"),
+    Column("throughput", "Throughput", "texts/s", _field("reviews_per_second"), 0, "high"),
     Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
     Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
 )

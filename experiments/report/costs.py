@@ -2,27 +2,26 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from experiments.report.columns import ACCURACY, Statistic
-from experiments.report.figure import Figure, log_ticks, padded_range
+from experiments.report.figure import Figure, family_mark, log_ticks, padded_range
 from experiments.report.pareto import pareto_front
-from experiments.report.tables import Line, Table
+from experiments.report.picture.labels import Box, Label, NamedPoint, around, place_labels
+from experiments.report.tables import Line, Table, order_families
 
 # Key of the column, label of the button, title of the axis, format of a value in the hover text.
 AXES = (
     ("train_seconds", "training time", "Training time, s (log scale)", "%{x:,.1f} s"),
-    ("latency", "latency", "Latency of one review, median, ms (log scale)", "%{x:.2f} ms"),
+    ("latency", "latency", "Latency of one text, median, ms (log scale)", "%{x:.2f} ms"),
     ("size", "size", "Size on disk, MiB (log scale)", "%{x:,.1f} MiB"),
-    ("flops", "operations", "Operations per review, MFLOPs (log scale)", "%{x:,.1f} MFLOPs"),
+    ("flops", "operations", "Operations per text, MFLOPs (log scale)", "%{x:,.1f} MFLOPs"),
 )
 # Plotting areas, in pixels, for which names are placed: desktop and phone.
-WIDE, NARROW, HEIGHT = 880, 300, 350
-CHARACTER, TEXT_HEIGHT, GAP = 6.8, 15, 7
-POSITIONS = (
-    *("top center", "bottom center", "middle right", "middle left"),
-    *("top right", "top left", "bottom right", "bottom left"),
-)
+WIDE, NARROW = (880, 400), (300, 330)
+_MARK = 6.0  # pixels from the middle of a symbol that no name covers
+_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,13 @@ class Cost:
 @dataclass(frozen=True)
 class _Point:
     line: Line
+    number: int  # place in the table
     cost: Statistic
     accuracy: Statistic
+
+    @property
+    def exponent(self) -> float:
+        return math.log10(self.cost.mean)
 
 
 def costs(table: Table) -> list[Cost]:
@@ -55,55 +59,63 @@ def costs(table: Table) -> list[Cost]:
     Error bars are the 95% intervals, if the table has them. Test accuracy is drawn, else that of
     the second fit, else validation accuracy.
     """
-    keys = [k for k in ACCURACY.values() if any(line.values.get(k) for line in table.lines)]
-    accuracy = keys[0] if keys else ACCURACY["val"]
+    accuracy = shown_accuracy(table)
     split = "Validation" if accuracy == ACCURACY["val"] else "Test"
     figures = []
     for key, name, title, form in AXES:
-        points = [
-            _Point(line, cost, value)
-            for line in table.lines
-            if (cost := line.values.get(key)) and cost.mean > 0 and (value := line.values[accuracy])
-        ]
+        points = cost_points(table, key)
         if len(points) >= 2:
-            leaders = pareto_front([(point.cost.mean, point.accuracy.mean) for point in points])
-            names = [points[at].line.experiment for at in leaders]
-            figure = _figure(points, leaders, title, f"{split} accuracy, %", form)
-            figures.append(Cost(key, name, figure, names))
+            front = [points[at] for at in _front(points)]
+            figure = _figure(points, front, title, f"{split} accuracy, %", form)
+            figures.append(Cost(key, name, figure, [point.line.experiment for point in front]))
     return figures
 
 
+def shown_accuracy(table: Table) -> str:
+    """Column of the accuracy that is drawn against costs."""
+    keys = [k for k in ACCURACY.values() if any(line.values.get(k) for line in table.lines)]
+    return keys[0] if keys else ACCURACY["val"]
+
+
+def cost_points(table: Table, key: str) -> list[_Point]:
+    """Experiments with an accuracy and a cost above 0, in the order of the table."""
+    accuracy = shown_accuracy(table)
+    return [
+        _Point(line, number, cost, value)
+        for number, line in enumerate(table.lines, 1)
+        if (cost := line.values.get(key)) and cost.mean > 0 and (value := line.values[accuracy])
+    ]
+
+
+def cost_front(table: Table, key: str) -> list[_Point]:
+    """The Pareto front of accuracy against a cost, by rising cost."""
+    points = cost_points(table, key)
+    return [points[at] for at in _front(points)]
+
+
+def _front(points: list[_Point]) -> list[int]:
+    return pareto_front([(point.cost.mean, point.accuracy.mean) for point in points])
+
+
 def _figure(
-    points: list[_Point], leaders: list[int], title: str, accuracy_title: str, form: str
+    points: list[_Point], front: list[_Point], title: str, accuracy_title: str, form: str
 ) -> Figure:
-    on_front = [points[at] for at in leaders]
-    others = [point for at, point in enumerate(points) if at not in leaders]
     path = {
-        "x": [point.cost.mean for point in on_front],
-        "y": [point.accuracy.mean for point in on_front],
+        "x": [point.cost.mean for point in front],
+        "y": [point.accuracy.mean for point in front],
         "mode": "lines",
         "line": {"shape": "hv", "width": 1, "dash": "dot"},
         "hoverinfo": "skip",
-        "meta": {"role": "accent"},
+        "showlegend": False,
+        "meta": {"role": "rule"},
     }
-    x_range = padded_range([math.log10(point.cost.mean) for point in points])
-    y_range = padded_range([point.accuracy.mean for point in points])
-    # Leaders first: in little space it is their names that remain.
-    places = {}
-    for width in (WIDE, NARROW):
-        placed = [
-            (
-                _share(math.log10(point.cost.mean), x_range) * width,
-                _share(point.accuracy.mean, y_range) * HEIGHT,
-                point.line.experiment,
-            )
-            for point in on_front + others
-        ]
-        sides = place_names(placed, width)
-        places[width] = dict(zip([name for _, _, name in placed], sides, strict=True))
-    groups = [("accent", on_front), ("muted", others)]
+    x_range = padded_range([point.exponent for point in points])
+    y_range = padded_range([end for point in points for end in _ends(point)], 0, 100)
+    wide, narrow = (_names(points, front, x_range, y_range, area) for area in (WIDE, NARROW))
+    families = order_families(point.line.family for point in points)
+    groups = {family: [p for p in points if p.line.family == family] for family in families}
     return {
-        "data": [path, *(_markers(role, group, places, form) for role, group in groups if group)],
+        "data": [path, *(_markers(family, group, form) for family, group in groups.items())],
         "layout": {
             "xaxis": {
                 "type": "log",
@@ -112,88 +124,150 @@ def _figure(
                 "tickvals": log_ticks(x_range),
             },
             "yaxis": {"range": y_range, "title": {"text": accuracy_title}},
-            "showlegend": False,
+            "showlegend": True,
+            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+            "annotations": wide[0],
+            "meta": {"key": wide[1], "narrow": {"annotations": narrow[0], "key": narrow[1]}},
         },
     }
 
 
-def place_names(points: list[tuple[float, float, str]], width: float = WIDE) -> list[str | None]:
-    """Choose a side for the name of each point so that names cover neither names nor points.
+def _names(
+    points: list[_Point],
+    front: list[_Point],
+    x_range: list[float],
+    y_range: list[float],
+    area: tuple[int, int],
+) -> tuple[list[dict[str, Any]], str]:
+    """Name every point: as annotations, and the key of those that have room for a number alone.
 
-    Args:
-        points: x and y in pixels (y upwards) and name, in order of priority.
-        width: Width of the plotting area in pixels.
-
-    Returns:
-        A Plotly `textposition` for each point; None if no side is free.
+    The names on the front come first: in little space it is these that remain.
     """
-    boxes = [(x - GAP / 2, y - GAP / 2, x + GAP / 2, y + GAP / 2) for x, y, _ in points]
-    chosen: list[str | None] = []
-    for index, (x, y, name) in enumerate(points):
-        length = len(name) * CHARACTER
-        blocked = boxes[:index] + boxes[index + 1 :]
-        chosen.append(None)
-        for position in POSITIONS:
-            vertical, horizontal = position.split()
-            left = x + {"left": -length - GAP, "center": -length / 2, "right": GAP}[horizontal]
-            low = (
-                y + {"top": GAP, "middle": -TEXT_HEIGHT / 2, "bottom": -TEXT_HEIGHT - GAP}[vertical]
-            )
-            box = (left, low, left + length, low + TEXT_HEIGHT)
-            inside = box[0] >= 0 and box[2] <= width and box[1] >= -GAP
-            if inside and not any(_overlap(box, other) for other in blocked):
-                chosen[-1] = position
-                boxes.append(box)
-                break
-    return chosen
+    order = front + [point for point in points if point not in front]
+    places = [
+        (
+            _share(point.exponent, x_range) * area[0],
+            (1 - _share(point.accuracy.mean, y_range)) * area[1],
+        )
+        for point in order
+    ]
+    reaches = [
+        (high - low) / 2 * area[1] / (y_range[1] - y_range[0])
+        for low, high in (_ends(point) for point in order)
+    ]
+    texts = [point.line.experiment for point in order]
+    # The front: along the accuracy of a point to the cost of the next, and up to it.
+    path = [
+        box
+        for (x, y), (next_x, next_y) in pairwise(places[: len(front)])
+        for box in (Box(x, y - 1, next_x, y + 1), Box(next_x - 1, next_y, next_x + 1, y))
+    ]
+    placed = _place(places, reaches, texts, area, path)
+    for _ in range(_ROUNDS):
+        lacking = [at for at in range(len(order)) if at not in placed]
+        for at in lacking:
+            texts[at] = str(order[at].number)
+        if not lacking:
+            break
+        placed = _place(places, reaches, texts, area, path)
+    drawn = [
+        _annotation(point, text, placed.get(at), place)
+        for at, (point, text, place) in enumerate(zip(order, texts, places, strict=True))
+    ]
+    short = sorted(
+        (p.number, p.line.experiment)
+        for p, t in zip(order, texts, strict=True)
+        if t == str(p.number)
+    )
+    return drawn, ", ".join(f"{number} {name}" for number, name in short)
 
 
-def _markers(
-    role: str, group: list[_Point], places: dict[int, dict[str, str | None]], form: str
+def _place(
+    places: list[tuple[float, float]],
+    reaches: list[float],
+    texts: list[str],
+    area: tuple[int, int],
+    path: list[Box],
+) -> dict[int, Label]:
+    """Labels by the position of their point; numbers, which are short, are placed first."""
+    marks = [around(x, y, _MARK) for x, y in places]
+    bars = [
+        Box(x - 1, y - reach, x + 1, y + reach)
+        for (x, y), reach in zip(places, reaches, strict=True)
+    ]
+    order = sorted(range(len(texts)), key=lambda at: not texts[at].isdecimal())
+    names = [NamedPoint(marks[at], reaches[at], texts[at]) for at in order]
+    room = Box(0, -12, area[0], area[1] + 4)
+    labels = place_labels(names, [], len(names), marks, bars + path, room)
+    found, left = dict[int, Label](), list(order)
+    for label in labels:  # in the order of the names, some left out
+        at = next(at for at in left if texts[at] == label.text)
+        left.remove(at)
+        found[at] = label
+    return found
+
+
+def _annotation(
+    point: _Point, text: str, label: Label | None, place: tuple[float, float]
 ) -> dict[str, Any]:
-    names = [point.line.experiment for point in group]
+    """Plotly annotation of a point; without a free place the text is above it."""
+    note: dict[str, Any] = {
+        "x": round(point.exponent, 4),
+        "y": round(point.accuracy.mean, 3),
+        "text": text,
+        "showarrow": False,
+    }
+    if label is None:
+        return note | {"yanchor": "bottom", "yshift": _MARK}
+    middle = (label.box.top + label.box.bottom) / 2
+    note["xanchor"] = {"start": "left", "middle": "center", "end": "right"}[label.anchor]
+    if label.leader is None:
+        return note | {"xshift": round(label.x - place[0]), "yshift": round(place[1] - middle)}
+    end_x, end_y = label.leader[2:]
+    anchor = "middle" if abs(end_y - middle) < 1 else "bottom" if end_y > middle else "top"
+    return note | {
+        "showarrow": True,
+        "arrowhead": 0,
+        "arrowwidth": 0.7,
+        "standoff": _MARK,
+        "ax": round(end_x - place[0]),
+        "ay": round(end_y - place[1]),
+        "yanchor": anchor,
+    }
 
-    def sides(width: int) -> dict[str, list[str]]:
-        return {
-            "text": [name if places[width][name] else "" for name in names],
-            "textposition": [places[width][name] or "top center" for name in names],
-        }
 
-    trace = {
+def _markers(family: str, group: list[_Point], form: str) -> dict[str, Any]:
+    role, shape = family_mark(family)
+    trace: dict[str, Any] = {
         "x": [point.cost.mean for point in group],
         "y": [point.accuracy.mean for point in group],
-        "hovertext": names,
-        "mode": "markers+text",
-        "marker": {"size": 9},
-        **sides(WIDE),
+        "hovertext": [point.line.experiment for point in group],
+        "name": family,
+        "mode": "markers",
+        "marker": {"size": 9, "symbol": shape},
         "cliponaxis": False,
-        "hovertemplate": f"<b>%{{hovertext}}</b><br>%{{y:.2f}} %, {form}<extra></extra>",
-        "meta": {"role": role, "narrow": sides(NARROW)},
+        "hovertemplate": f"<b>%{{hovertext}}</b><br>%{{y:.2f}} %, {form}<extra>{family}</extra>",
+        "meta": {"role": role},
     }
     if any(point.line.interval for point in group):
-        above, below = zip(*map(_reach, group), strict=True)
         trace["error_y"] = {
             "type": "data",
             "symmetric": False,
-            "array": above,
-            "arrayminus": below,
+            "array": [_ends(point)[1] - point.accuracy.mean for point in group],
+            "arrayminus": [point.accuracy.mean - _ends(point)[0] for point in group],
             "thickness": 1,
             "width": 0,
         }
     return trace
 
 
-def _reach(point: _Point) -> tuple[float, float]:
-    """Length of the interval above and below the accuracy, in points."""
+def _ends(point: _Point) -> tuple[float, float]:
+    """Interval in percent; the accuracy twice without one."""
     interval, mean = point.line.interval, point.accuracy.mean
     if interval is None:
-        return 0.0, 0.0
-    return max(0.0, 100 * interval.high - mean), max(0.0, mean - 100 * interval.low)
+        return mean, mean
+    return min(mean, 100 * interval.low), max(mean, 100 * interval.high)
 
 
 def _share(value: float, ends: list[float]) -> float:
     return (value - ends[0]) / (ends[1] - ends[0])
-
-
-def _overlap(one: tuple[float, ...], two: tuple[float, ...]) -> bool:
-    return one[0] < two[2] and two[0] < one[2] and one[1] < two[3] and two[1] < one[3]

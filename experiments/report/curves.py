@@ -1,10 +1,18 @@
-"""Learning curves: validation accuracy and log loss by epoch, a panel for each experiment."""
+"""Learning curves: accuracy and loss by epoch, a panel for each experiment."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.report.figure import Figure, padded_range
 from experiments.report.tables import Line, Table
+
+# By key of the history: axis, scale, name, role of the colour, dash.
+_DRAWN: dict[str, tuple[str, float, str, str, str]] = {
+    "val/accuracy": ("y", 100, "validation accuracy", "accent", "solid"),
+    "val/log_loss": ("y2", 1, "validation log loss", "accent", "solid"),
+    "train/epoch_loss": ("y2", 1, "training loss", "warm", "dot"),
+}
 
 
 @dataclass(frozen=True)
@@ -13,7 +21,8 @@ class Curve:
 
     Attributes:
         experiment: Name of the experiment.
-        figure: Validation accuracy above validation log loss, one trace for each seed.
+        figure: Validation accuracy above validation log loss and training loss, a trace of each
+            for each seed.
     """
 
     experiment: str
@@ -33,49 +42,65 @@ def curves(table: Table) -> tuple[list[Curve], list[str]]:
         traces = [
             trace
             for row in line.rows
-            for key, axis, scale in (("val/accuracy", "", 100), ("val/log_loss", "2", 1))
-            if (trace := _trace(row.history, key, axis, scale, row.seed, row.best_epoch))
+            for key in _DRAWN
+            if (trace := _trace(row.history, key, row.seed, row.best_epoch))
         ]
         if traces:
             drawn.append((line, traces))
         else:
             without.append(line.experiment)
     everything = [trace for _, traces in drawn for trace in traces]
-    ranges = {
-        axis: padded_range(
-            [y for trace in everything if trace["yaxis"] == axis for y in trace["y"]]
-        )
+    values = {
+        axis: [y for trace in everything if trace["yaxis"] == axis for y in trace["y"]]
         for axis in ("y", "y2")
     }
+    accuracy = {"range": padded_range(values["y"], 0, 100), "title": {"text": "accuracy, %"}}
+    loss = {"range": padded_range(values["y2"], 0), "title": {"text": "loss"}}
     layout = {
-        "xaxis": {"anchor": "y2", "title": {"text": "epoch"}, "tickformat": "d"},
-        "yaxis": {"domain": [0.56, 1], "range": ranges["y"], "title": {"text": "accuracy, %"}},
-        "yaxis2": {"domain": [0, 0.44], "range": ranges["y2"], "title": {"text": "log loss"}},
+        "yaxis": {"domain": [0.56, 1], **accuracy},
+        "yaxis2": {"domain": [0, 0.44], **loss},
         "showlegend": False,
     }
-    return [Curve(line.experiment, {"data": t, "layout": layout}) for line, t in drawn], without
+    return [
+        Curve(line.experiment, {"data": traces, "layout": {**layout, "xaxis": _epochs(traces)}})
+        for line, traces in drawn
+    ], without
+
+
+def _epochs(traces: list[dict[str, Any]]) -> dict[str, Any]:
+    """Axis with a tick at whole epochs alone, at most six of them."""
+    last = max(x for trace in traces for x in trace["x"])
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if last / step <= 6)
+    ticks = [1, *range(step, int(last) + 1, step)] if step > 1 else list(range(1, int(last) + 1))
+    return {
+        "anchor": "y2",
+        "title": {"text": "epoch"},
+        "tickvals": ticks,
+        "range": [1 - 0.06 * (last - 1), last + 0.06 * (last - 1)],
+    }
 
 
 def _trace(
-    history: list[dict[str, float | None]],
-    key: str,
-    axis: str,
-    scale: float,
-    seed: int,
-    best_epoch: int | None,
+    history: list[dict[str, float | None]], key: str, seed: int, best_epoch: int | None
 ) -> dict[str, Any] | None:
     """Curve of a seed, with a larger marker at the chosen epoch; None for fewer than two epochs."""
-    points = [(epoch["epoch"], value) for epoch in history if (value := epoch.get(key)) is not None]
+    axis, scale, name, role, dash = _DRAWN[key]
+    points = [
+        (int(epoch["epoch"] or 0), value)
+        for epoch in history
+        if (value := epoch.get(key)) is not None and math.isfinite(value)
+    ]
     if len(points) < 2:
         return None
+    chosen = best_epoch if key.startswith("val/") else None
     return {
-        "x": [(epoch or 0) + 1 for epoch, _ in points],
-        "y": [value * scale for _, value in points],
+        "x": [epoch + 1 for epoch, _ in points],
+        "y": [float(f"{value * scale:.5g}") for _, value in points],
         "xaxis": "x",
-        "yaxis": f"y{axis}",
-        "mode": "lines+markers",
-        "line": {"width": 1.5},
-        "marker": {"size": [9 if epoch == best_epoch else 4 for epoch, _ in points]},
-        "hovertemplate": f"seed {seed}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
-        "meta": {"role": "accent"},
+        "yaxis": axis,
+        "mode": "lines+markers" if key.startswith("val/") else "lines",
+        "line": {"width": 1.5, "dash": dash},
+        "marker": {"size": [9 if epoch == chosen else 4 for epoch, _ in points]},
+        "hovertemplate": f"{name}, seed {seed}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
+        "meta": {"role": role},
     }

@@ -1,8 +1,9 @@
 """Facts about a whole table in words: corpus, machine, seeds, versions, and warnings."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from datamodules.upgrade.translate import current_path
 from experiments.config.identity import differing_settings
 from experiments.config.track import TRACKS
 from experiments.records.counts import Counts, describe
@@ -19,6 +20,10 @@ CLAIMED, UNTIMED = "†", "‡"
 LARGEST_CLASS = "largest class"
 """Line of the accuracy of always naming the largest class."""
 _PER_SEED = ("seed_everything:", "run.protocol:")
+_REVIEWS = {
+    *("datamodules.imdb.IMDB", "datamodules.movie_reviews.MovieReviews"),
+    "datamodules.kaggle.Kaggle",
+}
 _BUSY = 0.1  # share of the cores that other processes may use before a table says so
 
 
@@ -50,7 +55,7 @@ def facts(rows: list[Row], counted: Counts) -> list[tuple[str, str]]:
         ("Protocol", "; ".join(protocols)),
         ("Learnt from", "; ".join(tracks)),
         ("Profile", rows[0].profile),
-        ("Seeds", ", ".join(map(str, sorted({row.seed for row in rows})))),
+        ("Seeds", seeds_text(sorted({row.seed for row in rows}))),
         ("Tested", describe({name: looks for name, (looks, _) in own.items()}, "look")),
         ("Tried on validation", describe({n: trials for n, (_, trials) in own.items()}, "trial")),
         ("Machine", "; ".join(_distinct(map(describe_machine, rows)))),
@@ -79,7 +84,7 @@ def warnings(rows: list[Row]) -> list[str]:
             f"beside which others may have run: {', '.join(untimed)}. The others were measured "
             "apart, one experiment at a time."
         )
-    if rows[0].profile == "quick":
+    if rows[0].profile == "quick" and not is_own(rows):
         notes.append(
             "Profile quick trains on a small part of the corpus: the order of the experiments is "
             "not the order at 25,000 reviews."
@@ -146,6 +151,23 @@ def _notes(rows: list[Row]) -> list[str]:
     return _distinct(common) + about
 
 
+def is_own(rows: Iterable[Row]) -> bool:
+    """True if rows are of a user's own corpus, which no profile makes smaller."""
+    classes = (row.config.get("data") for row in rows)
+    paths = (part.get("class_path") for part in classes if isinstance(part, dict))
+    return any(path and path not in _REVIEWS for path in map(current_path, filter(None, paths)))
+
+
+def noun(rows: Iterable[Row]) -> str:
+    """What the rows of the corpus are called."""
+    return "texts" if is_own(rows) else "reviews"
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Name random seeds: `seed 0`, or `seeds 0, 1, 2`."""
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
 def describe_variant(row: Row) -> str:
     """Name what was learnt from or validated on other rows than a plain run."""
     names = [f"without {row.excluded}"] if row.excluded else []
@@ -176,7 +198,7 @@ def _protocols(rows: list[Row]) -> list[str]:
 
 def _sizes(rows: list[Row], parts: tuple[Part, ...], name: str) -> list[str]:
     sizes = {metrics.n for row in rows for part in parts if (metrics := row.parts[part])}
-    return [f"{n:,} {name} reviews" for n in sorted(sizes)]
+    return [f"{n:,} {name} {noun(rows)}" for n in sorted(sizes)]
 
 
 def _versions(rows: list[Row]) -> str:

@@ -7,18 +7,23 @@ from typing import Any
 import jinja2
 from plotly.offline import get_plotlyjs
 
+from experiments.config.registry import Registry
 from experiments.records.plan import PlannedRun
 from experiments.records.row import Row
-from experiments.report.classes import HEADS, ClassFigures, class_figures
-from experiments.report.columns import Column
-from experiments.report.comparison import intervals, pairs
+from experiments.report.columns import ACCURACY, Column
+from experiments.report.comparison import compared, intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
+from experiments.report.facts import noun, seeds_text
 from experiments.report.figure import Figure
 from experiments.report.markdown import explain_ranks, quality_of, rank_text
 from experiments.report.missing import MissingRun
+from experiments.report.page.classes import Confusion, class_names, confusions, f1_by_class
+from experiments.report.page.subsets import Grid, robustness, subsets
+from experiments.report.page.summary import summarise
+from experiments.report.picture.symbols import NAMES, THEMES, known_family
 from experiments.report.provenance import Origin, find_origin
-from experiments.report.quality import Panel, by_length, confusion, errors, reliability
+from experiments.report.quality import Panel, by_length, errors, reliability
 from experiments.report.reviews import Reviews, reviews
 from experiments.report.tables import Line, Table, order_families
 from experiments.report.texts import ReviewTexts
@@ -48,16 +53,13 @@ class Detail:
     Attributes:
         line: Its line of the table.
         origin: Command, settings, machines.
-        matrix: Confusion matrix, a row for each class, with share of the row and text of each cell;
-            empty without predictions.
-        classes: Figures of each class; empty in older rows.
+        confusion: Figures of each class and what it is confused with; None without predictions.
         runs: Text by heading for each seed.
     """
 
     line: Line
     origin: Origin
-    matrix: list[list[tuple[float, str]]]
-    classes: list[ClassFigures]
+    confusion: Confusion | None
     runs: list[dict[str, str]]
 
 
@@ -67,19 +69,29 @@ class Section:
 
     Attributes:
         table: The table.
-        columns: Its columns, the accuracy that the statistics are about first.
+        columns: Its columns, all accuracies first, that which the statistics are about before
+            the others.
         cells: Cells of each line, in the order of the columns.
+        noun: What the rows of the corpus are called.
+        summary: The first sentences.
         families: Families in the table, in the order of the filter.
         labels: Names of the classes.
         costs: Accuracy against each cost.
         intervals: Accuracies with intervals and seeds.
         pairs: Differences of all pairs of experiments.
+        ranked: Whether experiments have ranks and group letters, which one alone would not need.
+        both: Whether the accuracies of two protocols have intervals.
+        strokes: Whether an experiment has several seeds.
+        tested: Number of experiments whose differences are tested.
+        by_class: F1 of each class.
+        classes_left_out: Number of classes that it does not show.
         reliability: A panel for each experiment.
         errors: Kinds of error, for two classes.
         by_length: Accuracy by length of the review; None without texts.
         curves: Learning curves by experiment.
         without_curve: Experiments without learning curves.
         reviews: The hardest and the most divisive reviews.
+        subsets: Accuracy on parts of the test split; None if they were not computed.
         texts: Whether the texts of the reviews are available.
         details: Details of each experiment.
     """
@@ -87,17 +99,26 @@ class Section:
     table: Table
     columns: list[Column]
     cells: list[list[Cell]]
+    noun: str
+    summary: list[str]
     families: list[str]
     labels: list[str]
     costs: list[Cost]
     intervals: Figure | None
     pairs: Figure | None
     reliability: list[Panel]
+    ranked: bool
+    both: bool
+    strokes: bool
+    tested: int
+    by_class: Figure | None
+    classes_left_out: int
     errors: Figure | None
     by_length: Figure | None
     curves: list[Curve]
     without_curve: list[str]
     reviews: Reviews | None
+    subsets: Grid | None
     texts: bool
     details: list[Detail]
 
@@ -113,6 +134,7 @@ class Page:
         texts: Test reviews of each table; None if they are not available.
         missing: Runs without a row.
         plan: Plan of the benchmark, for the commands.
+        registry: The experiments, with those of `--configs`; None: those of this suite.
     """
 
     title: str
@@ -121,6 +143,7 @@ class Page:
     texts: list[ReviewTexts | None]
     missing: list[MissingRun]
     plan: list[PlannedRun]
+    registry: Registry | None = None
 
 
 def render_html(page: Page) -> str:
@@ -135,39 +158,61 @@ def render_html(page: Page) -> str:
     sections = [
         _section(page, table, texts) for table, texts in zip(page.tables, page.texts, strict=True)
     ]
-    environment.globals |= {"rank_text": rank_text, "explain_ranks": explain_ranks}
-    environment.globals |= {"class_heads": HEADS, "quality_of": quality_of}
+    environment.globals |= {
+        "rank_text": rank_text,
+        "explain_ranks": explain_ranks,
+        "quality_of": quality_of,
+        "seeds_text": seeds_text,
+        "family_number": lambda family: NAMES.index(known_family(family)),
+    }
     template = environment.get_template("report.html.j2")
-    return template.render(page=page, sections=sections, plotly=get_plotlyjs())
+    return template.render(
+        page=page,
+        sections=sections,
+        robustness=robustness(page.folder),
+        palettes={name: theme.families for name, theme in THEMES.items()},
+        plotly=get_plotlyjs(),
+    )
 
 
 def _section(page: Page, table: Table, texts: ReviewTexts | None) -> Section:
     analysis = table.analysis
-    lengths = labels = None
-    if analysis is not None:
-        classes = next(iter(analysis.probabilities.values())).shape[2]
-        labels = list(texts.labels) if texts else [f"class {n}" for n in range(classes)]
-        if texts and analysis.part != "val":
-            lengths = texts.lengths(analysis.ids)
+    labels = class_names(table, page.folder, texts)
+    tested_texts = texts and analysis is not None and analysis.part != "val"
+    lengths = texts.lengths(analysis.ids) if texts and analysis and tested_texts else None
+    called = noun([row for line in table.lines for row in line.rows] or table.without_result)
+    by_class, classes_left_out = f1_by_class(table, labels)
     drawn, without = curves(table)
-    columns = sorted(table.columns, key=lambda column: column.key != table.accuracy_key)
+    first = [*(key for key in ACCURACY.values() if key != ACCURACY["val"]), ACCURACY["val"]]
+    first.sort(key=lambda key: key != table.accuracy_key)
+    order = {key: place for place, key in enumerate(first)}
+    columns = sorted(table.columns, key=lambda column: order.get(column.key, len(order)))
     return Section(
         table=table,
         columns=columns,
         cells=[[_cell(table, line, column) for column in columns] for line in table.lines],
+        noun=called,
+        summary=summarise(table, called),
         families=order_families(line.family for line in table.lines),
-        labels=labels or [],
+        labels=labels,
         costs=costs(table),
         intervals=intervals(table),
         pairs=pairs(table),
         reliability=reliability(table),
-        errors=errors(table, labels or []),
+        ranked=sum(bool(line.ranks) for line in table.lines) > 1,
+        both=len({key for line in table.lines for key in line.intervals}) > 1,
+        strokes=any(len(line.seeds) > 1 for line in table.lines),
+        tested=len(compared(table)),
+        by_class=by_class,
+        classes_left_out=classes_left_out,
+        errors=errors(table, labels),
         by_length=by_length(table, lengths),
         curves=drawn,
         without_curve=without,
-        reviews=reviews(table, texts),
+        reviews=reviews(table, texts, labels),
+        subsets=subsets(table, page.folder),
         texts=texts is not None,
-        details=[_detail(page, table, line) for line in table.lines],
+        details=[_detail(page, line, table, labels) for line in table.lines],
     )
 
 
@@ -178,20 +223,10 @@ def _cell(table: Table, line: Line, column: Column) -> Cell:
     return Cell(main, spread, value.mean if value else None, best)
 
 
-def _detail(page: Page, table: Table, line: Line) -> Detail:
-    counts = confusion(table, line.experiment)
-    matrix = []
-    for row in [] if counts is None else counts.tolist():
-        total = max(sum(row), 1)
-        matrix.append([(cell / total, f"{cell:,.0f}") for cell in row])
-    provenance = find_origin(line, table, page.title, page.folder, page.plan)
-    return Detail(
-        line,
-        provenance,
-        matrix,
-        class_figures(table, line),
-        [_run(row, row.seed in line.unverified) for row in line.rows],
-    )
+def _detail(page: Page, line: Line, table: Table, labels: list[str]) -> Detail:
+    origin = find_origin(line, page.title, page.folder, page.plan, page.registry)
+    runs = [_run(row, row.seed in line.unverified) for row in line.rows]
+    return Detail(line, origin, confusions(table, line.experiment, labels), runs)
 
 
 def _run(row: Row, unverified: bool) -> dict[str, str]:
@@ -204,7 +239,11 @@ def _run(row: Row, unverified: bool) -> dict[str, str]:
         "unverified" if unverified and metrics else text(metrics and metrics.accuracy * 100, ".2f")
         for metrics in row.parts.values()
     )
-    tuning = ", ".join(f"{name} {value}" for name, value in row.tuning.items())
+    tuning = ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in row.tuning.items()
+        if value is not None
+    )
     return {
         "Seed": str(row.seed),
         "Validation accuracy, %": val,

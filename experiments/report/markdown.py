@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.report.classes import class_grid
-from experiments.report.facts import LARGEST_CLASS
+from experiments.report.facts import LARGEST_CLASS, seeds_text
 from experiments.report.missing import MissingRun
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
@@ -64,7 +64,7 @@ def _grid(table: Table) -> str:
             rule += ["---", "---", "---"]
     lines = [heads, rule]
     for line in table.lines:
-        cells = [line.label, line.architecture, ", ".join(map(str, line.seeds))]
+        cells = [line.label, line.architecture, seeds_text(line.seeds)]
         cells = [escape(cell) for cell in cells]
         for column in table.columns:
             text = column.text(line.values[column.key], len(line.seeds))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from datamodules.upgrade.translate import current_config
-from experiments.config.registry import CONFIGS, ConfigError, Registry
+from experiments.config.registry import ConfigError, Registry
 from experiments.records.plan import PlannedRun
 from experiments.records.publishing import strip_paths
 from experiments.records.row import ResultsError, Row
 from experiments.report.facts import describe_machine
-from experiments.report.tables import Line, Table
+from experiments.report.page.commands import commands
+from experiments.report.tables import Line
 
-OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 WORDS = ("good", "terrible", "funny", "boring", "not")
 _LARGEST = 100e6  # bytes
 
@@ -27,7 +26,7 @@ class Origin:
 
     Attributes:
         what: Description of the experiment; empty if its file is not available.
-        commands: Commands that repeat the runs, line by line.
+        commands: Commands that repeat the runs; empty if the experiment's file is not known.
         config: Resolved settings as YAML; empty if only their hash is known.
         machines: Machine, precision and versions of the runs, each once.
         neighbours: Some words with the nearest words in the word vectors of the run.
@@ -41,21 +40,25 @@ class Origin:
 
 
 def find_origin(
-    line: Line, table: Table, name: str, folder: Path, plan: list[PlannedRun]
+    line: Line,
+    name: str,
+    folder: Path,
+    plan: list[PlannedRun],
+    registry: Registry | None = None,
 ) -> Origin:
     """Find the origin of a line.
 
     Args:
         line: Line of the table.
-        table: The table.
         name: Name of the benchmark.
         folder: Folder that was read.
         plan: Plan of the benchmark (`experiments.records.plan`); empty if there is none.
+        registry: The experiments, with those of `--configs`; None: those of this suite.
     """
     run = run_folder(folder, line.rows[0])
     return Origin(
-        what=(Registry().description(line.experiment) or "").rstrip("."),
-        commands=_commands(line, table, name, plan),
+        what=((registry or Registry()).description(line.experiment) or "").rstrip("."),
+        commands=commands(line.rows, name, plan, registry),
         config=_config(line.rows[0]),
         machines=list(dict.fromkeys(map(_made, line.rows))),
         neighbours=_neighbours(run),
@@ -68,50 +71,6 @@ def run_folder(folder: Path, row: Row) -> Path | None:
         return None
     places = (folder / row.experiment / f"seed-{row.seed}", folder)
     return next((place for place in places if (place / "row.json").is_file()), None)
-
-
-def _commands(line: Line, table: Table, name: str, plan: list[PlannedRun]) -> list[str]:
-    rows = line.rows
-    if rows[0].claimed:
-        words = ["lit-sentiment", "publish", "--predictions", "FILE", "--name", line.experiment]
-        return [shlex.join([*words, "--paper", str(rows[0].paper)])]
-    words = ["lit-sentiment"]
-    seeds = [str(row.seed) for row in rows]
-    tested = any(row.tested for row in rows)
-    words += ["benchmark", line.experiment] if tested else ["fit", "-c", line.experiment]
-    words += ["--profile", table.profile]
-    words += [] if table.profile in OFFLINE else ["--root", "DIR"]
-    words += ["--seeds", *seeds] if tested else ["--seed", seeds[0]]
-    evidence = rows[0].evidence
-    home = evidence.file.partition("/")[0] if evidence else name
-    if rows[0].members:
-        runs = [f"runs/{home}/{member}" for member in rows[0].members]
-        words = ["lit-sentiment", "ensemble", line.experiment, *runs]
-        return [shlex.join([*words, "--seeds", *seeds])]
-    words += ["--name", home]
-    planned = next((run for run in plan if run.experiment == line.experiment), None)
-    variants = sorted(CONFIGS.glob(f"*/{line.experiment}.yaml"))
-    if planned and planned.configs:
-        words += [w for folder in planned.configs for w in ("--configs", _plain(folder))]
-    elif variants:
-        words += ["--configs", f"experiments/configs/{variants[0].parent.name}"]
-    overrides = [w for w in planned.overrides if not w.startswith("--data.root")] if planned else []
-    run_options = [f"--run.protocol {shlex.quote(rows[0].protocol)}"]
-    precision = rows[0].precision
-    if precision != "32-true" and not rows[0].hardware.get("gpu"):
-        # Differs from `auto` on a CPU.
-        run_options.append(f"--run.precision {shlex.quote(str(precision))}")
-    override_text = " ".join(overrides)
-    tail = [word for word in run_options if word.split()[0] not in override_text]
-    text = " ".join([shlex.join(words), *tail, *(shlex.quote(_plain(word)) for word in overrides)])
-    commits = list(dict.fromkeys(row.git_commit for row in rows if row.git_commit))
-    dirty = "  # with uncommitted changes" if any(r.git_dirty for r in rows) else ""
-    return [*(f"git checkout {shlex.quote(commit)}{dirty}" for commit in commits[:1]), text]
-
-
-def _plain(text: str) -> str:
-    """Remove paths, which reveal the machine."""
-    return str(strip_paths(text))
 
 
 def _config(row: Row) -> str:

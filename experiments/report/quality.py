@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.report.comparison import EDGES, NAMES, ROW
-from experiments.report.figure import Figure
+from experiments.report.figure import Figure, plain
 from experiments.report.tables import Table
 
 _LENGTH_BINS = 8
@@ -62,15 +62,18 @@ def reliability(table: Table) -> list[Panel]:
                     "mode": "lines+markers",
                     "line": {"width": 1.5},
                     "marker": {"size": 4},
+                    "cliponaxis": False,
                     "hovertemplate": f"{name}: confidence %{{x:.1f}} %, accuracy %{{y:.1f}} %"
                     "<extra></extra>",
                     "meta": {"role": role},
                 }
             )
-        low = np.floor(least * 10) * 10
+        low = float(np.floor(least * 10) * 10)
+        lowest = min(one.accuracy for _, _, bins in states for one in bins)
+        least_right = min(low, float(np.floor(lowest * 10) * 10))
         layout = {
-            "xaxis": {"range": [low, 101], "title": {"text": "confidence, %"}},
-            "yaxis": {"range": [low - 2, 102], "title": {"text": "accuracy, %"}},
+            "xaxis": {"range": [low, 100], "title": {"text": "confidence, %"}},
+            "yaxis": {"range": [least_right, 100], "title": {"text": "accuracy, %"}},
             "showlegend": False,
         }
         note = (
@@ -110,7 +113,7 @@ def errors(table: Table, labels: Sequence[str]) -> Figure | None:
     }
     if not matrices or len(labels) != 2:
         return None
-    traces = []
+    traces, names = [], [plain(label) for label in labels]
     for role, sign, label, called in (("warm", -1, 0, 1), ("accent", 1, 1, 0)):
         shares = [100 * m[label, called] / max(m[label].sum(), 1) for m in matrices.values()]
         traces.append(
@@ -120,9 +123,9 @@ def errors(table: Table, labels: Sequence[str]) -> Figure | None:
                 "x": [sign * round(share, 3) for share in shares],
                 "y": list(matrices),
                 "customdata": [round(share, 2) for share in shares],
-                "name": f"{labels[label]} predicted as {labels[called]}",
-                "hovertemplate": f"<b>%{{y}}</b>: %{{customdata:.1f}} % of {labels[label]} "
-                f"predicted as {labels[called]}<extra></extra>",
+                "name": f"{names[label]} predicted as {names[called]}",
+                "hovertemplate": f"<b>%{{y}}</b>: %{{customdata:.1f}} % of {names[label]} "
+                f"predicted as {names[called]}<extra></extra>",
                 "meta": {"role": role},
             }
         )
@@ -172,7 +175,7 @@ def by_length(table: Table, lengths: NDArray[np.int64] | None) -> Figure | None:
         "y": names,
         "z": values,
         "texttemplate": "%{z:.1f}",
-        "hovertemplate": "<b>%{y}</b>, reviews of %{x} words: %{z:.1f} %<extra></extra>",
+        "hovertemplate": "<b>%{y}</b>, texts of %{x} words: %{z:.1f} %<extra></extra>",
         "xgap": 1,
         "ygap": 1,
         "showscale": False,
@@ -186,7 +189,7 @@ def by_length(table: Table, lengths: NDArray[np.int64] | None) -> Figure | None:
                 "tickmode": "linear",
                 "tickangle": 0,
                 "tickfont": {"size": 10},
-                "title": {"text": "words in the review"},
+                "title": {"text": "words in the text"},
                 "showgrid": False,
             },
             "yaxis": NAMES,

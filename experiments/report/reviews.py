@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,12 +57,13 @@ class Reviews:
     divisive: list[Review]
 
 
-def reviews(table: Table, texts: ReviewTexts | None) -> Reviews | None:
+def reviews(table: Table, texts: ReviewTexts | None, labels: Sequence[str] = ()) -> Reviews | None:
     """List the difficult reviews.
 
     Args:
         table: A table with its analysis.
         texts: The test reviews; None if they are not available.
+        labels: Names of the classes; those of the texts if empty, or numbers without any.
 
     Returns:
         The lists; None for fewer than three tested experiments.
@@ -77,17 +79,20 @@ def reviews(table: Table, texts: ReviewTexts | None) -> Reviews | None:
     )
     share, mean = right.mean(axis=0), chances.mean(axis=0)
     # Mean confidence of all experiments, of those that are right and those that are wrong.
-    sure = np.abs(chances - 0.5).mean(axis=0)
+    confidence = [analysis.probabilities[name].mean(axis=0).max(axis=1) for name in names]
+    sure = np.stack(confidence).mean(axis=0)
     hardest = np.lexsort((mean, share))[:SHOWN]
     divisive = np.lexsort((-sure, np.abs(share - 0.5).round(2)))[:SHOWN]
+
+    names_of_classes = labels or (texts.labels if texts else ())
 
     def show(at: int) -> Review:
         number = int(analysis.ids[at])
         brief, rest = (None, "") if texts is None else _cut(texts.texts[number])
         label = int(analysis.labels[at])
         return Review(
-            name=f"test review {number}" if texts is None else texts.keys[number],
-            label=str(label) if texts is None else texts.labels[label],
+            name=f"row {number}" if texts is None else texts.keys[number],
+            label=names_of_classes[label] if names_of_classes else f"class {label}",
             right=[name for name, good in zip(names, right[:, at], strict=True) if good],
             wrong=[name for name, good in zip(names, right[:, at], strict=True) if not good],
             chance=float(mean[at]),

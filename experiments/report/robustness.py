@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table as Grid
 
-from experiments.inference.robustness import RobustnessResult
 from experiments.records.row import ResultsError
 
-_COLUMNS = (
+if TYPE_CHECKING:  # it loads torch
+    from experiments.inference.robustness import RobustnessResult
+
+COLUMNS = (
     ("contrast original", "contrast_original"),
     ("contrast revised", "contrast_revised"),
     ("contrast both", "contrast_consistency"),
@@ -25,6 +28,7 @@ _COLUMNS = (
     ("lower case", "lower_case"),
     ("Rotten Tomatoes", "rotten_tomatoes"),
 )
+"""Heading and key of each column."""
 _WIDE = ("typos_3", "lower_case")  # columns left out in the terminal
 _WIDTH = 100
 
@@ -33,10 +37,10 @@ def terminal_table(results: Sequence[RobustnessResult]) -> Grid:
     """Build the terminal table: accuracies in %, by falling consistency on contrast sets."""
     table = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("\nexperiment", no_wrap=True)
-    columns = [(heading, key) for heading, key in _COLUMNS if key not in _WIDE]
+    columns = [(heading, key) for heading, key in COLUMNS if key not in _WIDE]
     for heading, _ in columns:
         table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
-    for one in _ordered(results):
+    for one in ordered(results):
         figures = one.figures()
         cells = (f"{100 * figures[key]:.1f}" for _, key in columns)
         seed = one.run["seed"]
@@ -60,14 +64,14 @@ def markdown_table(results: Sequence[RobustnessResult]) -> str:
         "experiment",
         "seed",
         "val %",
-        *(f"{heading.removesuffix('%')} %" for heading, _ in _COLUMNS),
+        *(f"{heading.removesuffix('%')} %" for heading, _ in COLUMNS),
     ]
     lines = [heads, ["---", *("---:" for _ in heads[1:])]]
-    for one in _ordered(results):
+    for one in ordered(results):
         figures, run = one.figures(), one.run
         name, val = f"`{run['experiment']}`{_second(one)}", run["val_accuracy"]
         cells = [name, str(run["seed"]), "–" if val is None else f"{100 * val:.2f}"]
-        lines.append(cells + [f"{100 * figures[key]:.1f}" for _, key in _COLUMNS])
+        lines.append(cells + [f"{100 * figures[key]:.1f}" for _, key in COLUMNS])
     sizes = {name: len(labels) for name, labels in results[0].labels.items()}
     learnt = sorted({one.run["train_rows"] for one in results})
     protocols = sorted({f"`{one.run['weights']}`" for one in results})
@@ -95,7 +99,8 @@ def _second(one: RobustnessResult) -> str:
     return " (refit)" if one.run["weights"] == "refit" else ""
 
 
-def _ordered(results: Sequence[RobustnessResult]) -> list[RobustnessResult]:
+def ordered(results: Sequence[RobustnessResult]) -> list[RobustnessResult]:
+    """Sort results by falling consistency on contrast sets."""
     return sorted(results, key=lambda one: (-one.consistency("contrast"), one.run["seed"]))
 
 

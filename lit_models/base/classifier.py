@@ -140,12 +140,11 @@ class LitClassifier(L.LightningModule):
         Raises:
             ValueError: the corpus has more classes than the model.
         """
-        data: Any = getattr(self.trainer, "datamodule", None)
-        check_classes(self, data)
+        check_classes(self, data := getattr(self.trainer, "datamodule", None))
         if stage == "fit":
             if self.compiled:
                 compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
-            view = data.train_view()
+            view: TrainView = data.train_view()  # type: ignore[union-attr]
             if view.vectors_covered is not None:
                 rank_zero_info(f"word vectors cover {view.vectors_covered}")
             with RunningClock() as clock:
@@ -225,8 +224,8 @@ class LitClassifier(L.LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The callback that averages the weights, if that is set."""
-        kind, own = self.hparams["weight_averaging"], self.hparams
-        settings = own["weight_averaging_decay"], own["weight_averaging_start"]
+        names = ("weight_averaging", "weight_averaging_decay", "weight_averaging_start")
+        kind, *settings = (self.hparams[name] for name in names)
         return [WeightAverage(kind, *settings)] if kind else []
 
     def configure_optimizers(self) -> Any:

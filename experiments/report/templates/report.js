@@ -38,6 +38,17 @@ document.querySelectorAll(".tools").forEach(tools => {
   family.addEventListener("change", filter);
 });
 
+// A table that is cut off says so, and fades out on that side.
+function mark(box) {
+  const rest = box.scrollWidth - box.clientWidth - box.scrollLeft;
+  box.classList.toggle("more", rest > 4);
+  const cue = box.previousElementSibling;
+  if (cue?.classList.contains("cue")) cue.hidden = box.scrollWidth - box.clientWidth <= 4;
+}
+const cut = document.querySelectorAll(".scroll, .pan");
+const sizes = new ResizeObserver(entries => entries.forEach(entry => mark(entry.target)));
+cut.forEach(box => { sizes.observe(box); box.addEventListener("scroll", () => mark(box), {passive: true}); });
+
 // A link to an experiment opens its details.
 function openTarget() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
@@ -66,35 +77,42 @@ function draw(box) {
   const colour = name => style.getPropertyValue("--" + name).trim();
   const roles = {accent: colour("accent"), muted: colour("soft"), warm: colour("warm"), rule: colour("soft")};
   const scales = {
-    diverging: [[0, roles.warm], [0.5, colour("paper")], [1, roles.accent]],
+    diverging: [[0, mix(colour("paper"), roles.warm)], [0.5, colour("paper")], [1, mix(colour("paper"), roles.accent)]],
     sequential: [[0, colour("paper")], [1, mix(colour("paper"), roles.accent)]],
   };
   box.figures ??= [...box.querySelectorAll("script")].map(holder => JSON.parse(holder.textContent));
   const {data, layout} = structuredClone(box.figures[box.dataset.shown ?? 0]);
   for (const trace of data) {
-    const {role, narrow: small} = trace.meta, tone = roles[role];
+    const {role} = trace.meta, tone = roles[role] ?? colour(role);
     if (scales[role]) {
       trace.colorscale = scales[role];
       trace.textfont = {color: colour("ink"), size: 11};
       if (trace.colorbar) Object.assign(trace.colorbar, {outlinewidth: 0, tickfont: {color: colour("soft")}});
       continue;
     }
-    if (small && narrow.matches) Object.assign(trace, small);
     trace.marker = {...trace.marker, color: tone, line: {width: trace.marker?.symbol ? 1.5 : 0, color: tone}};
     if (trace.type !== "bar") trace.line = {...trace.line, color: tone};
-    trace.textfont = {color: tone, size: 12};
-    for (const bar of ["error_x", "error_y"]) if (trace[bar]) trace[bar].color = tone;
-    if (trace.error_y) trace.error_y.color = roles.rule + "66";
+    if (narrow.matches && layout.height && trace.marker.size > 5) trace.marker.size = 6;
+    for (const bar of ["error_x", "error_y"]) if (trace[bar]) trace[bar].color = tone + (bar === "error_y" ? "55" : "");
+  }
+  // Names beside points: placed for a desktop and for a phone; numbers where there is no room.
+  const meta = narrow.matches && layout.meta?.narrow || layout.meta;
+  if (meta) {
+    layout.annotations = meta.annotations ?? layout.annotations;
+    for (const note of layout.annotations) Object.assign(note, {arrowcolor: roles.muted, font: {size: 12, color: colour("ink")}});
+    const key = document.getElementById(box.dataset.key)?.parentElement.querySelector(".key");
+    if (key) { key.hidden = !meta.key; key.firstElementChild.textContent = meta.key; }
+    if (narrow.matches) layout.legend = {...layout.legend, y: -0.22, yanchor: "top", font: {size: 11}};
   }
   for (const name of Object.keys(layout).filter(name => /^[xy]axis/.test(name))) {
-    layout[name] = {gridcolor: colour("rule"), zeroline: false, automargin: true, nticks: 6, ...layout[name]};
+    layout[name] = {gridcolor: colour("rule"), zeroline: false, automargin: true, nticks: 6, fixedrange: true, ...layout[name]};
     layout[name].title = {standoff: 8, font: {size: 12, color: colour("soft")}, ...layout[name].title};
     if (narrow.matches && layout.height) layout[name].tickfont = {size: 11};
   }
   Object.assign(layout, {
     font: {family: style.getPropertyValue("--sans"), size: 12, color: colour("soft")},
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    margin: {l: 8, r: 14, t: layout.legend ? 34 : box.classList.contains("tradeoff") ? 24 : 10, b: 8},
+    margin: {l: 8, r: 14, t: layout.legend && !(meta && narrow.matches) ? 34 : box.classList.contains("tradeoff") ? 24 : 10, b: 8},
     hoverlabel: {bgcolor: colour("paper"), bordercolor: colour("rule"), font: {color: colour("ink")}, align: "left"},
     dragmode: false,
   });

@@ -86,7 +86,7 @@ def test_a_row_like_any_other(tmp_path: Path, protocol: str) -> None:
     [table], _ = read_tables(tmp_path / "published")
     assert {line.family for line in table.lines} == {"ensembles", "other"}
     line = next(line for line in table.lines if line.architecture == "Ensemble")
-    origin = find_origin(line, table, "t", tmp_path / "published", [])
+    origin = find_origin(line, "t", tmp_path / "published", [])
     assert origin.commands == [
         "lit-sentiment ensemble bag+cnn runs/t/bag runs/t/cnn --seeds 0",
     ]

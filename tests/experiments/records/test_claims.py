@@ -228,7 +228,7 @@ def test_a_table_with_both_kinds_says_which_is_which(tmp_path: Path) -> None:
     assert "theirs†</a>" in page and "theirs† <span>" in page
     assert [one.line.experiment for one in find_candidates([table], "imdb")] == ["cnn"]
     line = table.lines[0]
-    assert find_origin(line, table, "imdb", tmp_path, []).commands == [
+    assert find_origin(line, "imdb", tmp_path, []).commands == [
         f"lit-sentiment publish --predictions FILE --name theirs --paper {PAPER}"
     ]
     # Nobody knows the looks of others.

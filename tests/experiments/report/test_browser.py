@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -14,10 +15,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from experiments.records.metrics import evaluate
 from experiments.records.plan import PlannedRun, add_to_plan
-from experiments.records.run_files import write_row
+from experiments.records.predictions import write_predictions
+from experiments.records.run_files import TEST_FILE, VAL_FILE, write_row
 from experiments.report import report
-from tests.rows import make_row
+from tests.rows import make_predictions, make_row
 from tests.synthetic import make_benchmark
 
 pytestmark = pytest.mark.browser
@@ -33,7 +36,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = make_benchmark(tmp_path_factory.mktemp("runs") / "made", 12, 2, 2000, 300, step=0.08)
     failed = make_row(experiment="lstm", status="failed", reason="out of memory")
     write_row(folder / "lstm" / "seed-0", failed)
-    add_to_plan(folder, [PlannedRun("gru", 0, (), ())])
+    made = [PlannedRun(run.parent.name, 0, (), ()) for run in folder.glob("experiment_*/seed-0")]
+    add_to_plan(folder, [PlannedRun("gru", 0, (), ()), *made])
     return report(folder, console=Console(file=io.StringIO())).html.resolve().as_uri()
 
 
@@ -60,6 +64,10 @@ def page(browser: Any, url: str, request: pytest.FixtureRequest) -> Iterator[Any
     messages: list[str] = []
     opened.on("console", lambda message: messages.append(message.text))
     opened.on("pageerror", lambda error: messages.append(str(error)))
+    opened.on(
+        "request",
+        lambda request: None if request.url == url else messages.append(request.url),
+    )
     opened.goto(url)
     yield opened
     context.close()
@@ -79,7 +87,8 @@ def column(page: Any, title: str) -> Any:
 @pytest.mark.parametrize("page", SCREENS, indirect=True)
 def test_every_plot_is_drawn_and_nothing_reaches_beyond_the_page(page: Any) -> None:
     charts = page.locator(".chart")
-    assert charts.count() == 4 + 12 + 9  # cost, uncertainty, pairs, errors; reliability; curves
+    # Cost, uncertainty, pairs, classes, errors; reliability; curves.
+    assert charts.count() == 5 + 12 + 9
     for at in range(charts.count()):
         charts.nth(at).scroll_into_view_if_needed()
         charts.nth(at).locator(".main-svg").first.wait_for()
@@ -97,6 +106,7 @@ def test_every_plot_is_drawn_and_nothing_reaches_beyond_the_page(page: Any) -> N
 
 def colours(page: Any) -> list[str]:
     """Colours of the background and of the first mark of the first figure."""
+    page.locator(".tradeoff").scroll_into_view_if_needed()
     page.locator(".tradeoff .point").first.wait_for()
     return page.evaluate(
         "[getComputedStyle(document.body).backgroundColor,"
@@ -149,6 +159,7 @@ def test_the_table_filters_by_words_and_by_family(page: Any) -> None:
 
 
 def test_the_cost_axis_switches(page: Any) -> None:
+    page.locator(".tradeoff").scroll_into_view_if_needed()
     title = page.locator(".tradeoff .xtitle")
     title.wait_for()
     assert title.text_content().startswith("Training time")
@@ -173,3 +184,68 @@ def test_a_name_leads_to_its_command_with_the_keyboard(page: Any) -> None:
     assert "lit-sentiment benchmark experiment_11" in detail.locator("pre").first.inner_text()
     assert page.get_by_text("gru, seed 0: not started").count() == 1
     assert page.get_by_text("out of memory").count() == 1
+
+
+@pytest.mark.parametrize("page", [(400, "light"), (1400, "dark")], indirect=True)
+def test_a_table_that_is_cut_says_so_and_scrolls(page: Any) -> None:
+    table = page.locator(".scroll:has(table.results)")
+    cue = page.locator("p.cue").first
+    cue.wait_for(state="visible")
+    table.focus()
+    for _ in range(80):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function("!document.querySelector('.scroll').classList.contains('more')")
+    place, rest = table.evaluate("e => [e.scrollLeft, e.scrollWidth - e.clientWidth]")
+    assert place >= rest - 4 > 0
+
+
+def test_a_table_that_fits_has_no_cue(page: Any) -> None:
+    page.locator(".experiment summary").first.click()
+    classes = page.locator(".experiment table.plain").first
+    classes.wait_for(state="visible")
+    assert classes.evaluate("e => e.parentElement.classList.contains('more')") is False
+
+
+@pytest.fixture(scope="module")
+def many_classes(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Own data of 25 classes, one seed: names with markup, and nothing to compare."""
+    folder = tmp_path_factory.mktemp("runs") / "intents"
+    names = [f"<a href='https://example.org'>class</a> & {number}" for number in range(25)]
+    for number, name in enumerate(("bag", "cnn", "gru")):
+        parts = {
+            "val": make_predictions(300, classes=25, seed=number + 9),
+            "test": make_predictions(600, classes=25, seed=number),
+        }
+        run = folder / name / "seed-0"
+        write_predictions(run / VAL_FILE, parts["val"])
+        write_predictions(run / TEST_FILE, parts["test"])
+        (run / "encoder.json").write_text(json.dumps({"label_names": names}))
+        metrics = {part: evaluate(one.labels, one.probabilities) for part, one in parts.items()}
+        config = {"data": {"class_path": "datamodules.files.TextFiles"}}
+        row = make_row(experiment=name, corpus="intents", config=config, notes=[], **metrics)
+        write_row(run, row)
+    return report(folder, console=Console(file=io.StringIO())).html.resolve().as_uri()
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1400, "light"), (400, "dark")])
+def test_a_matrix_of_many_classes_is_drawn(
+    browser: Any, many_classes: str, width: int, theme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=theme, offline=True
+    )
+    page = context.new_page()
+    messages: list[str] = []
+    page.on("console", lambda message: messages.append(message.text))
+    page.on("pageerror", lambda error: messages.append(str(error)))
+    page.goto(many_classes)
+    assert page.get_by_text("No pair is tested").count() == 1
+    page.locator(".experiment summary").first.click()
+    matrix = page.locator(".experiment .chart").first
+    matrix.scroll_into_view_if_needed()
+    matrix.locator(".heatmaplayer image").wait_for()
+    assert page.locator(".experiment .chart a, .chart svg a").count() == 0
+    assert "<a href=" in page.locator(".experiment table.plain th").nth(5).inner_text()
+    widths = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1] and messages == []
+    context.close()

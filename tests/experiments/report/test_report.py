@@ -10,7 +10,7 @@ from rich.console import Console
 
 from experiments.config.registry import Registry
 from experiments.records.row import Row
-from experiments.report.costs import costs, place_names
+from experiments.report.costs import costs
 from experiments.report.curves import curves
 from experiments.report.markdown import render_markdown
 from experiments.report.pareto import pareto_front
@@ -125,7 +125,7 @@ def test_facts_and_notes() -> None:
     assert facts["Corpus"] == "movie-reviews, fingerprint 0123456789abcdef"
     assert facts["Evaluated on"] == "1,000 validation reviews, 2,000 test reviews"
     assert facts["Protocol"].startswith("holdout: ")
-    assert facts["Seeds"] == "0, 1"
+    assert facts["Seeds"] == "seeds 0, 1"
     assert facts["Machine"] == "Example CPU, 2 cores, 2 threads"
     assert facts["Versions"] == "lightning 2.6.6, lit-sentiment 0.1.0, torch 2.13.0"
     assert facts["Code"] == "aaaaaaaaaa, aaaaaaaaaa with uncommitted changes"
@@ -205,8 +205,8 @@ def test_markdown() -> None:
     assert len(grid) == 4
     bars = {len(re.findall(r"(?<!\\)\|", line)) for line in grid}
     assert bars == {17}  # 16 columns
-    assert grid[2].startswith(r"| cnn\_x | CNN | 0 | **87.31** | **90.00** |")
-    assert grid[3].startswith("| bag | CNN | 0 | **87.31** | 80.00 |")
+    assert grid[2].startswith(r"| cnn\_x | CNN | seed 0 | **87.31** | **90.00** |")
+    assert grid[3].startswith("| bag | CNN | seed 0 | **87.31** | 80.00 |")
     assert r"- bert, seed 0: failed: a\|b \<script\> \# c" in text
 
 
@@ -224,8 +224,7 @@ def test_accuracy_against_each_cost() -> None:
         assert cost.figure["layout"]["xaxis"]["type"] == "log"
     assert by_key["train_seconds"].leaders == ["a"] and by_key["size"].leaders == ["c", "a"]
     traces = by_key["train_seconds"].figure["data"]
-    names = {trace["meta"]["role"]: trace["hovertext"] for trace in traces[1:]}
-    assert names == {"accent": ["a"], "muted": ["c", "b"]}
+    assert [trace["hovertext"] for trace in traces[1:]] == [["a", "c", "b"]]  # one family
     assert not any("error_y" in trace for trace in traces)  # no predictions, no intervals
     assert costs(only(rows_of("a", [0.9]))) == []
 
@@ -263,14 +262,6 @@ def test_families_are_those_of_the_rows_in_a_fixed_order() -> None:
     assert order_families(line.family for line in lines) == ["bags", "recurrent", "strange"]
 
 
-def test_names_do_not_cover_each_other() -> None:
-    crowd = [(400.0, 100.0, "first"), (404.0, 101.0, "second"), (408.0, 100.0, "third")]
-    placed = place_names(crowd)
-    assert placed[0] == "top center"
-    assert len({side for side in placed if side}) == len([side for side in placed if side])
-    assert place_names([(400.0, 100.0, str(i)) for i in range(30)]).count(None) >= 22
-
-
 def test_learning_curves() -> None:
     once = make_row(experiment="tfidf", history=[{"epoch": 0, "val/accuracy": 0.9}])
     gap = [
@@ -284,6 +275,8 @@ def test_learning_curves() -> None:
     go.Figure(drawn[0].figure)
     accuracy, loss = drawn[0].figure["data"][:2]
     assert len(drawn[0].figure["data"]) == 4  # two seeds
+    axis = drawn[0].figure["layout"]["xaxis"]
+    assert axis["tickvals"] == [1, 2, 3, 4, 5] and axis["range"][0] < 1
     assert accuracy["x"] == [1, 2, 3, 4, 5]
     assert accuracy["y"] == pytest.approx([79, 85, 87.3, 87.2, 87])
     assert loss["y"] == [0.52, 0.36, 0.31, 0.34, 0.39]

@@ -1,0 +1,1 @@
+"""Parts of the HTML page that are words and tables: summary, commands, classes, subsets."""
