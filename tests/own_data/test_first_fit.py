@@ -1,0 +1,42 @@
+"""Each corpus goes from its file to a table and to predictions by the first commands, or is
+refused with a reason and a remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.own_data.catalogue import CASES, marked
+from tests.own_data.commands import Terminal, check_predictions, check_refusal, check_table
+
+FAILING: dict[str, str] = {}
+FAILING_OF_NAIVE_BAYES: dict[str, str] = {}
+NAIVE_BAYES = ["arabic", "emoji", "short", "uneven", "word_order"]
+
+
+@pytest.mark.parametrize("name", marked(list(CASES), FAILING))
+def test_from_file_to_table_to_prediction(name: str, tmp_path: Path, terminal: Terminal) -> None:
+    _fit_and_predict("tfidf_logreg", name, tmp_path, terminal)
+
+
+@pytest.mark.parametrize("name", marked(NAIVE_BAYES, FAILING_OF_NAIVE_BAYES))
+def test_the_same_with_naive_bayes(name: str, tmp_path: Path, terminal: Terminal) -> None:
+    _fit_and_predict("nb_logreg", name, tmp_path, terminal)
+
+
+def _fit_and_predict(experiment: str, name: str, folder: Path, terminal: Terminal) -> None:
+    case = CASES[name](folder)
+    words: tuple[str, ...] = ()
+    done = terminal.fit(experiment, case)
+    if done.code != 0:
+        check_refusal(done, case, terminal.runs)
+        assert case.outcome != "works", done.err
+        if not case.remedy:
+            return
+        words = tuple(case.remedy)
+        done = terminal.fit(experiment, case, *words)
+    assert case.outcome != "refuses", done.out
+    check_table(done, case, experiment, terminal.run(experiment))
+    if case.probes:
+        check_predictions(terminal, case, terminal.run(experiment), case.floor)
