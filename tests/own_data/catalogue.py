@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -31,15 +31,17 @@ CASES: dict[str, Generator] = {
 }
 
 
-def marked(names: list[str], failing: Mapping[str, str]) -> list[object]:
-    """Parameters for pytest, of which those with a reason are expected to fail until mended."""
-    assert failing.keys() <= set(names), failing.keys() - set(names)
-    return [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(strict=True, raises=AssertionError, reason=failing[name])]
-            if name in failing
-            else [],
-        )
-        for name in names
-    ]
+def marked(
+    names: list[str], failing: Mapping[str, str], slow: Collection[str] = ()
+) -> list[object]:
+    """Parameters for pytest: those with a reason are expected to fail until that is mended."""
+    assert {*failing, *slow} <= set(names), {*failing, *slow} - set(names)
+
+    def marks(name: str) -> Iterator[pytest.MarkDecorator]:
+        if name in failing:
+            reason = failing[name]
+            yield pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
+        if name in slow:
+            yield pytest.mark.slow
+
+    return [pytest.param(name, marks=list(marks(name))) for name in names]

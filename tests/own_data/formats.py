@@ -28,7 +28,7 @@ def excel_separator(folder: Path) -> Case:
     rows, probes = reviews(61)
     file = write_csv(folder / "sep.csv", rows, delimiter=";")
     file.write_text("sep=;\n" + file.read_text("utf-8"), "utf-8")
-    return Case(file, rows, probes, 0.9, "either", refusal=("sep=",))
+    return Case(file, rows, probes, 0.9, "either", refusal=("(?i)delimiter|separator",))
 
 
 def tabs_in_csv(folder: Path) -> Case:
@@ -47,7 +47,7 @@ def no_header(folder: Path) -> Case:
     """CSV without header: the first line is a text and its label."""
     rows, probes = reviews(64)
     file = write_csv(folder / "plain.csv", rows, None)
-    return Case(file, rows, probes, 0.9, "either", refusal=("(?i)header", NAMED))
+    return Case(file, rows, probes, 0.9, "either", refusal=("(?i)header|first line", NAMED))
 
 
 def label_first_no_header(folder: Path) -> Case:
@@ -56,7 +56,7 @@ def label_first_no_header(folder: Path) -> Case:
     names = {"negative": "1", "positive": "2"}
     rows, probes = ([(t, names[y]) for t, y in part] for part in (rows, probes))
     file = write_csv(folder / "train.csv", [(y, t) for t, y in rows], None, quoting=csv.QUOTE_ALL)
-    return Case(file, rows, probes, 0.9, "either", refusal=("(?i)header", NAMED))
+    return Case(file, rows, probes, 0.9, "either", refusal=("(?i)header|first line", NAMED))
 
 
 def utf16(folder: Path) -> Case:
@@ -187,7 +187,11 @@ def two_text_columns(folder: Path) -> Case:
     table = [(text, label, "") for text, label in rows]
     file = write_csv(folder / "joined.csv", table, ("text", "label", "text"))
     return Case(
-        file, rows, probes, outcome="refuses", refusal=("text", "(?i)twice|two|2|duplicate")
+        file,
+        rows,
+        probes,
+        outcome="refuses",
+        refusal=("text", "(?i)twice|two columns|2 columns|duplicate"),
     )
 
 
