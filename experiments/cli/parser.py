@@ -65,6 +65,13 @@ def parser() -> argparse.ArgumentParser:
         corpus(sub, profile)
         sub.add_argument("--runs", type=Path, default=RUNS, help=f"where runs go ({RUNS}/)")
 
+    def weights(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--weights",
+            choices=("holdout", "refit"),
+            help="of a run under protocol refit: the first fit's or the second's (the second's)",
+        )
+
     sub = command("fit", fit.fit, "one experiment", epilog=epilog)
     sub.add_argument("-c", "--config", required=True, help="an experiment's name, or a YAML file")
     settings(sub, "full")
@@ -218,11 +225,15 @@ def parser() -> argparse.ArgumentParser:
     sub = command("predict", inference.predict, "labels for new texts")
     sub.add_argument("run", type=Path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
-    sub.add_argument(
-        "--weights",
-        choices=("holdout", "refit"),
-        help="of a run under protocol refit: the first fit's or the second's (the second's)",
-    )
+    weights(sub)
+
+    sub = command("export", inference.export, "ONNX, torch.export or Hugging Face files")
+    sub.add_argument("run", type=Path, help="a run folder")
+    sub.add_argument("--to", choices=("onnx", "pt2", "huggingface"), required=True)
+    sub.add_argument("--quantize", choices=("int8",), help="with onnx: weights in 8 bits")
+    sub.add_argument("--out", type=Path, help="the folder to write (export/FORMAT in the run)")
+    sub.add_argument("--force", action="store_true", help="replace an earlier export there")
+    weights(sub)
 
     sub = command("vectors", inference.vectors, "neighbours and analogies of words")
     sub.add_argument("what", choices=("neighbours", "analogy", "clusters"))
