@@ -86,7 +86,7 @@ class TransformerNet(nn.Module):
             tokens, lengths = leave_words_out(tokens, lengths, self.vocab_size, self.word_dropout)
         words = self.embedding(tokens)  # [B, T, D]
         if self.pooling == "cls":
-            first = self.cls.expand(len(words), 1, -1)
+            first = self.cls.expand(words.shape[0], 1, -1)
             words, lengths = torch.cat([first, words], dim=1), lengths + 1  # T + 1 from here on
         states = words * math.sqrt(words.shape[2])  # as in the paper: about as large as positions
         if self.positions == "sinusoidal":

@@ -75,3 +75,22 @@ def submit(options: argparse.Namespace, rest: list[str], console: Console) -> in
     file, reviews = write_submission(options.run, options.out, options.hard)
     console.print(f"{file}: {reviews:,} reviews", soft_wrap=True)
     return 0
+
+
+def export(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`export`: a finished run as ONNX, `torch.export` program or Hugging Face folder."""
+    from experiments.export.export import export_run
+
+    Registry(options.configs)
+    out, check = export_run(
+        options.run,
+        options.to,
+        quantize=options.quantize,
+        out=options.out,
+        force=options.force,
+        weights=options.weights,
+        log=lambda step: console.print(step, markup=False, soft_wrap=True),
+    )
+    console.print(f"{check}", markup=False, soft_wrap=True)
+    console.print(f"{out}", markup=False, soft_wrap=True)
+    return 0

@@ -77,6 +77,15 @@ def add_settings(sub: argparse.ArgumentParser, profile: str) -> None:
     sub.add_argument("--runs", type=path, default=RUNS, help=f"where runs go ({RUNS}/)")
 
 
+def add_weights(sub: argparse.ArgumentParser) -> None:
+    """Add the choice between the weights of the two fits of a run."""
+    sub.add_argument(
+        "--weights",
+        choices=("holdout", "refit"),
+        help="of a run under protocol refit: the first fit's or the second's (the second's)",
+    )
+
+
 def add_seeds(sub: argparse.ArgumentParser, what: str) -> None:
     """Add the option of several random seeds."""
     sub.add_argument("--seeds", type=int, nargs="+", action="extend", metavar="N", help=what)

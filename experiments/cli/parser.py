@@ -24,6 +24,7 @@ from experiments.cli.options import (
     add_corpus,
     add_seeds,
     add_settings,
+    add_weights,
     description,
     path,
     version,
@@ -242,11 +243,15 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub = command("predict", inference.predict, "labels for new texts")
     sub.add_argument("run", type=path, help="a run folder")
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
-    sub.add_argument(
-        "--weights",
-        choices=("holdout", "refit"),
-        help="of a run under protocol refit: the first fit's or the second's (the second's)",
-    )
+    add_weights(sub)
+
+    sub = command("export", inference.export, "ONNX, torch.export or Hugging Face files")
+    sub.add_argument("run", type=path, help="a run folder")
+    sub.add_argument("--to", choices=("onnx", "pt2", "huggingface"), required=True, help="format")
+    sub.add_argument("--quantize", choices=("int8",), help="with onnx: weights in 8 bits")
+    sub.add_argument("--out", type=path, help="the folder to write (export/FORMAT in the run)")
+    sub.add_argument("--force", action="store_true", help="replace an earlier export there")
+    add_weights(sub)
 
     sub = command("vectors", inference.vectors, "neighbours and analogies of words")
     sub.add_argument(

@@ -57,7 +57,9 @@ class Capsules(nn.Module):
         """
         mask = mask_of(lengths, inputs.shape[1])[:, None]  # [B, 1, T]
         inputs = zero_padding(inputs, lengths)
-        logits = inputs.new_zeros(len(inputs), len(self.transform), inputs.shape[1])  # [B, J, T]
+        logits = inputs.new_zeros(
+            inputs.shape[0], len(self.transform), inputs.shape[1]
+        )  # [B, J, T]
         for number in range(self.routing_iterations):
             coupling = logits.softmax(dim=1).masked_fill(~mask, 0.0)  # [B, J, T]
             gathered = coupling @ inputs  # [B, J, P]

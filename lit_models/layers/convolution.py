@@ -71,7 +71,7 @@ def max_pool(
             "stride no larger than the size"
         )
     width = states.shape[1]
-    missing = (-(-width // stride) - 1) * stride + size - width
+    missing = ((width + stride - 1) // stride - 1) * stride + size - width
     masked = states.masked_fill(~mask_of(lengths, width)[:, :, None], float("-inf"))
     image = F.pad(masked, (0, 0, 0, missing), value=float("-inf")).transpose(1, 2).unsqueeze(2)
     pooled = F.max_pool2d(image, (1, size), (1, stride)).squeeze(2).transpose(1, 2)

@@ -40,7 +40,7 @@ def masked_max(states: Tensor, lengths: Tensor) -> Tensor:
 
 def last_state(states: Tensor, lengths: Tensor) -> Tensor:
     """[B, H] state at the last token of each row, from [B, T, H]."""
-    rows = torch.arange(len(lengths), device=lengths.device)
+    rows = torch.arange(lengths.shape[0], device=lengths.device)
     return states[rows, lengths - 1]
 
 

@@ -77,7 +77,7 @@ def read(inputs: Tensor, lengths: Tensor, weights: Sequence[Sequence[Tensor]]) -
 
 def reversed_positions(lengths: Tensor, width: int) -> Tensor:
     """int64[B, T] positions of each row from its last word to its first; padding stays."""
-    column = torch.arange(width, device=lengths.device)[None, :].expand(len(lengths), width)
+    column = torch.arange(width, device=lengths.device)[None, :].expand(lengths.shape[0], width)
     return torch.where(column < lengths[:, None], lengths[:, None] - 1 - column, column)
 
 

@@ -1,0 +1,1 @@
+"""Finished runs as files for other programs: ONNX, `torch.export`, Hugging Face."""
