@@ -11,10 +11,11 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.store.cache import default_cache_dir
-from datamodules.store.corpus import read_fingerprint, read_texts
+from datamodules.store.corpus import read_head, read_texts
 from datamodules.store.encoder import Encoder
 from datamodules.tokenizers import CharacterTokenizer
 from experiments.config.registry import ConfigError
+from experiments.records.metrics import predicted_classes
 from experiments.records.row import Row
 
 REVIEWS = 1000
@@ -67,7 +68,12 @@ LIMITS = {None: (0.0, 1e-4), "int8": (0.002, 0.1)}
 
 
 def compare(
-    run: Model, export: Model, texts: list[str], source: str, quantize: str | None
+    run: Model,
+    export: Model,
+    texts: list[str],
+    source: str,
+    quantize: str | None,
+    threshold: float | None = None,
 ) -> Check:
     """Compare an export with its run.
 
@@ -77,6 +83,7 @@ def compare(
         texts: The texts.
         source: Where they are from.
         quantize: Its weights: None for fp32, or `int8`.
+        threshold: That of the run (`predicted_classes`).
 
     Raises:
         Unequal: A figure is beyond its limit.
@@ -85,7 +92,7 @@ def compare(
     check = Check(
         len(texts),
         source,
-        int((expected.argmax(axis=1) != found.argmax(axis=1)).sum()),
+        int((predicted_classes(expected, threshold) != predicted_classes(found, threshold)).sum()),
         float(np.abs(expected.astype(np.float64) - found).max()),
         *LIMITS[quantize],
     )
@@ -115,7 +122,7 @@ def _cached(fingerprint: str | None) -> list[str]:
     """Train texts of the corpus of that fingerprint; empty where the cache does not have it."""
     for folder in sorted((default_cache_dir() / "corpora").glob("[!.]*")):
         try:
-            if read_fingerprint(folder) == fingerprint:
+            if read_head(folder).fingerprint == fingerprint:
                 return read_texts(folder, "train")
         except DataError:  # damaged, or being written
             continue

@@ -15,6 +15,7 @@ from experiments.export.sums import (
     Dense,
     Forest,
     Linear,
+    OneAgainstRest,
     Sigmoids,
     TfidfRows,
     TwoClasses,
@@ -100,8 +101,15 @@ def tfidf_logreg(model: TfidfLogReg) -> Portable:
 
 
 def nb_logreg(model: NBLogReg) -> Portable:
-    """Ratios of distinct n-grams, one block of them or one for each class, in one table."""
+    """Ratios of distinct n-grams: of two classes, or of each class against the rest.
+
+    Earlier versions fitted several classes at once, with one block of features for each.
+    """
     coefficients, intercepts = _linear(model.estimator)
+    if coefficients.shape == model.ratios.shape and len(model.ratios) > 1:
+        products, squares = _float((coefficients * model.ratios).T), _float(model.ratios.T**2)
+        rest = OneAgainstRest(products, squares if model.normalized else None, intercepts)
+        return one_block(*_counter(model.counter), rest, nn.Identity(), precise=True)
     blocks = coefficients.reshape(len(coefficients), *model.ratios.shape)  # [K, R, F]
     table = _float(np.einsum("krf,rf->fk", blocks, model.ratios))
     squares = _float((model.ratios**2).sum(axis=0))

@@ -16,7 +16,7 @@ import numpy as np
 from datamodules.subwords import SubwordTokenizer
 from experiments.config.registry import ConfigError
 from experiments.export import features, runner
-from experiments.export.card import Exported, model_card, model_size
+from experiments.export.card import Exported, escape, model_card, model_size
 from experiments.export.check import Check, check_texts, compare, runner_of
 from experiments.inference.predictor import Predictor, read_finished
 from experiments.records.lock import exclusive_lock
@@ -148,6 +148,7 @@ def _write(
     settings: dict[str, Any] = {
         "format": runner.FORMAT,
         "labels": list(encoder.label_names),
+        "threshold": predictor.threshold,
         "run": {"experiment": row.experiment, "seed": row.seed, "weights": fit, "to": to},
     }
     log(f"writing {row.experiment} as {to}")
@@ -162,7 +163,7 @@ def _write(
         exported = runner_of(place)
     texts, source = check_texts(row, encoder)
     log(f"comparing it with the run on {len(texts):,} texts")
-    check = compare(predictor, exported, texts, source, quantize)
+    check = compare(predictor, exported, texts, source, quantize, predictor.threshold)
     settings["check"] = str(check)
     (place / EXPORT_FILE).write_text(json.dumps(settings, indent=1), encoding="utf-8")
     card = Exported(
@@ -220,15 +221,23 @@ def _write_program(
 
 
 def _limits(predictor: Predictor, to: Format) -> list[str]:
-    """What the model does with long texts."""
-    truncation = predictor.encoder.token_truncation
-    most = truncation.max_length
+    """What the model does with long texts, and where a threshold decides."""
+    truncation, threshold = predictor.encoder.token_truncation, predictor.threshold
+    most, limits = truncation.max_length, list[str]()
+    if threshold is not None:
+        second = escape(predictor.encoder.label_names[1])
+        limits.append(
+            f"It predicts {second} from a probability of {threshold:.4f} on, which was chosen on "
+            "validation"
+        )
+        if to != "onnx":
+            limits[0] += "; its user applies that, since the model gives probabilities alone"
     if most is None:
-        return ["Texts of any length are read whole"]
+        return [*limits, "Texts of any length are read whole"]
     limit = f"Of a text of more than {most:,} tokens it reads {_PARTS[truncation.truncation]}"
     if to == "huggingface" and truncation.truncation == "head+tail":
         limit += (
             "; transformers keeps the start alone (truncation=True), so that its answers for such "
             "texts differ from those of the run"
         )
-    return [limit]
+    return [*limits, limit]

@@ -45,6 +45,7 @@ class Classifier:
 
     Attributes:
         labels: Names of the classes, in the order of the probabilities.
+        threshold: Least probability of the second class to predict it; None: the most probable.
     """
 
     def __init__(self, folder: str | Path | None = None, threads: int | None = None) -> None:
@@ -56,6 +57,7 @@ class Classifier:
                 "use the runner.py of that folder"
             )
         self.labels: list[str] = settings["labels"]
+        self.threshold: float | None = settings["threshold"]
         self._truncation: dict[str, Any] = settings["truncation"]
         self._window: list[int] | None = settings["window"]
         tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -86,7 +88,11 @@ class Classifier:
 
     def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
         """Label of each text and its probability."""
-        return [(self.labels[int(row.argmax())], float(row.max())) for row in self(texts)]
+        rows = self(texts)
+        classes = rows.argmax(axis=1)
+        if self.threshold is not None:
+            classes = (rows[:, 1].astype(np.float64) >= self.threshold).astype(np.int64)
+        return [(self.labels[n], float(row[n])) for n, row in zip(classes, rows, strict=True)]
 
     def _logits(self, rows: Rows) -> np.ndarray:
         """float64[B, C]; means over the windows of longer rows."""

@@ -103,6 +103,34 @@ class WeightedSum(nn.Module):
         return (rows * weights[:, :, None]).sum(dim=1) + self.bias.to(weights.dtype)
 
 
+class OneAgainstRest(nn.Module):
+    """Logistic regressions of each class against the rest, over features of their own.
+
+    Score c is Σ_i products[i, c] over the distinct items of a text, divided by √Σ_i squares[i, c],
+    plus a bias; the logit is the logarithm of its sigmoid.
+
+    Args:
+        products: float[F, C], features times coefficients.
+        squares: float[F, C] of the features; None: the scores are not divided.
+        bias: float[C].
+    """
+
+    def __init__(self, products: np.ndarray, squares: np.ndarray | None, bias: np.ndarray) -> None:
+        super().__init__()
+        self.products = Table(products)
+        self.squares = None if squares is None else Table(squares)
+        self.register_buffer("bias", torch.as_tensor(bias).clone())
+
+    def forward(self, items: Tensor, counts: Tensor) -> Tensor:
+        """float[B, C] from int64[B, W] distinct items and their counts, 0 past the end."""
+        present = (counts > 0).to(counts.dtype)[:, :, None]
+        scores = (self.products(items).to(counts.dtype) * present).sum(dim=1)
+        if self.squares is not None:
+            norms = (self.squares(items).to(counts.dtype) * present).sum(dim=1).sqrt()
+            scores = scores / torch.where(norms > 0, norms, 1.0)
+        return F.logsigmoid(scores + self.bias.to(scores.dtype))
+
+
 class Dense(nn.Module):
     """The features themselves: a text's weighted items as one row of all columns.
 

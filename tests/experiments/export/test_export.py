@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,10 @@ from experiments.export.export import export_run
 from experiments.export.portable import Portable
 from experiments.export.runner import Classifier
 from experiments.inference.predictor import Predictor
-from experiments.records.run_files import read_row
+from experiments.records.metrics import Metrics
+from experiments.records.row import Part
+from experiments.records.run_files import TEST_FILE, VAL_FILE, read_row, write_row
+from experiments.training.outcome import metrics_of
 from tests.experiments.conftest import TOY, Command
 from tests.tiny_encoders import tiny
 
@@ -71,6 +75,31 @@ def test_the_runner_prints_what_predict_prints(
     words = [sys.executable, bag / "runner.py", *TEXTS]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == printed
+
+
+def test_the_threshold_of_a_run_decides_the_labels_of_its_export(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(runs / "bag" / "seed-0", tmp_path / "run"))
+    shutil.rmtree(folder / "export", ignore_errors=True)
+    probabilities = Predictor(folder)(TEXTS)[:, 1]
+    threshold = float(np.sort(probabilities)[-2:].mean())  # which one text alone reaches
+    row = read_row(folder)
+    parts: dict[Part, str] = {"val": VAL_FILE, "test": TEST_FILE}
+    metrics: dict[Part, Metrics] = {
+        part: metrics_of(folder / file, threshold) for part, file in parts.items()
+    }
+    write_row(folder, replace(row.with_parts(metrics), threshold=threshold))
+    assert main(["predict", str(folder), *TEXTS]) == 0
+    printed = capsys.readouterr().out
+    place = export_run(folder, "onnx")[0]
+    words = [sys.executable, place / "runner.py", *TEXTS]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    labels = [line.partition("\t")[0] for line in done.stdout.splitlines()]
+    assert labels == [line.partition("\t")[0] for line in printed.splitlines()]
+    assert sorted(map(labels.count, set(labels))) == [1, 3]
+    card = (place / "README.md").read_text()
+    assert f"from a probability of {threshold:.4f} on" in card
 
 
 def test_the_command_prints_the_figures_of_its_check(
