@@ -19,6 +19,7 @@ from experiments.statistics.comparison import compare
 from experiments.statistics.table import analyse
 from experiments.training import run as training
 from experiments.training.spec import RunSpec
+from experiments.training.testing import test_run as evaluate_on_test
 from tests.rows import make_run
 from tests.toys import ToyData
 
@@ -108,4 +109,4 @@ def test_a_finished_run_of_another_version_is_made_anew(
     monkeypatch.setattr(ToyData, "task", V2)
     assert pending(plan) == [spec]
     with pytest.raises(DataError, match=f"fitted for task {V1}, and this version evaluates {V2}"):
-        training.test_run(folder)
+        evaluate_on_test(folder)
