@@ -95,7 +95,7 @@ class CorpusDefaults:
         told = [f"{_name(k)} {_shown(_value(before, k))} → {_shown(v)}" for k, v in changes.items()]
         typed = _STEPS if _STEPS in changes else next(iter(changes))
         sentence = (
-            f"{experiment} on {size.name}: {' and '.join(reasons)}; changed defaults: "
+            f"{experiment} on {size.name}: {', and '.join(reasons)}; changed defaults: "
             f"{', '.join(told)}. A setting that you type wins, such as "
             f"--{_name(typed)} {_shown(_value(before, typed))}"
         )
@@ -148,7 +148,7 @@ class CorpusDefaults:
             steps = _steps(before, size.rows, _value(before, _BATCH), _value(before, _STEPS))
             reasons.append(
                 f"{size.rows:,} training rows are {steps:,} optimiser steps, fewer than "
-                f"{_least(before)},"
+                f"{_least(before)}"
             )
         if size.words < LEAST_WORDS and _vectors(before) is not None:
             if not model.needs_vectors and _VECTORS in free:

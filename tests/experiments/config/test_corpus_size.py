@@ -93,6 +93,7 @@ def test_a_net_takes_enough_steps_and_learns_no_vectors(
     assert found["data.vectors"] is None
     [sentence] = said
     assert sentence.startswith(f"{net} on reviews: 648 training rows are ")
+    assert ",;" not in sentence
     assert "A setting that you type wins, such as --trainer.max_epochs " in sentence
 
 
