@@ -30,6 +30,7 @@ MOST_VECTOR_EPOCHS = 200
 _STEPS, _BATCH, _PATIENCE = ("trainer", "max_epochs"), ("data", "batch_size"), ("run", "patience")
 _VECTORS, _VECTOR_EPOCHS = ("data", "vectors"), ("data", "vectors", "epochs")
 _SENTINELS = {_STEPS: 987_654, _BATCH: 987_653, _PATIENCE: 987_652, _VECTOR_EPOCHS: 987_651}
+_KAGGLE = "datamodules.kaggle.Kaggle"  # IMDB's train reviews, without a task of their own
 _NAMING = ("--config", "--data", "--data.class_path")  # options that may name another corpus
 _NO_PART_OF_SIZE = {"batch_size", "eval_batch_size", "vocab_size", "max_length", "truncation"}
 _NO_PART_OF_SIZE |= {"train_window", "vectors"}
@@ -104,7 +105,7 @@ class CorpusDefaults:
     def _size(self, resolved: Resolved) -> CorpusSize | None:
         """Size of a corpus of the user's own; None for a published one, or one not to be had."""
         data = resolved.config["data"]
-        if _class(data).task is not None:
+        if _class(data).task is not None or data["class_path"] == _KAGGLE:
             return None
         arguments = {
             k: v for k, v in (data.get("init_args") or {}).items() if k not in _NO_PART_OF_SIZE

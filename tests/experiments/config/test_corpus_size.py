@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.config import registry as registry_module
+from datamodules import console
 from experiments.config.corpus_size import LEAST_STEPS, LEAST_STEPS_PRETRAINED
 from experiments.config.registry import ConfigError, Registry, layered, merge, read_profile
 from experiments.config.resolved import Resolved
@@ -44,7 +44,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def said(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Sentences that were printed."""
     sentences: set[str] = set()
-    monkeypatch.setattr(registry_module, "_said", sentences)
+    monkeypatch.setattr(console, "_said", sentences)
     return sentences
 
 
