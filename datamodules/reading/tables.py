@@ -19,6 +19,7 @@ LABEL_NAMES = ("label", "labels", "sentiment", "class", "category", "target", "p
 
 READERS: dict[str, ModuleType] = {
     ".csv": delimited,
+    ".txt": delimited,
     ".tsv": delimited,
     ".jsonl": objects,
     ".ndjson": objects,
@@ -35,8 +36,8 @@ class Table:
     Parquet and in an array of JSON.
 
     Args:
-        path: file that ends in .csv, .tsv, .jsonl, .ndjson, .json or .parquet, and .gz, .bz2, .xz
-            or .zip after that where it is compressed.
+        path: file that ends in .csv, .txt, .tsv, .jsonl, .ndjson, .json or .parquet, and .gz, .bz2,
+            .xz or .zip after that where it is compressed.
         settings: how it is read.
 
     Raises:
@@ -185,9 +186,12 @@ class Table:
     def _check(self, number: int, what: str, column: str, value: Any, types: Any) -> None:
         if not (value is None or isinstance(value, types)):
             kinds = "a string" if what == "text" else "a string, a number or true/false"
+            remedy = f"Set another --data.{what}_column"
+            if isinstance(value, dict):  # pandas' `to_json()` without `orient`
+                remedy += ", or write an object for each row: to_json(orient='records') of pandas"
             raise DataError(
                 f"{self.where(number)}: column {column!r} has {str(value)[:40]!r}, a "
-                f"{type(value).__name__}; a {what} must be {kinds}. Set another {what}_column"
+                f"{type(value).__name__}; a {what} must be {kinds}. {remedy}"
             )
 
     def _find(
@@ -200,13 +204,15 @@ class Table:
                 "columns by number, such as --data.text_column 1 --data.label_column 2"
             )
         if given is not None:
-            if (times := columns.count(given)) != 1:
+            if given not in columns:
                 raise DataError(
-                    f"{self.path}: {option} {given!r} occurs {times} times; choose one of the "
-                    f"file's columns {columns}{'' if times else without_names}"
+                    f"{self.path}: {option} {given!r} occurs 0 times; choose one of the "
+                    f"file's columns {columns}{without_names}"
                 )
-            return given
+            return self._only(columns, option, given)
         matches = [name for name in columns if name.strip().lower() in common]
+        if len(set(matches)) == 1:
+            return self._only(columns, option, matches[0])
         if len(matches) != 1:
             reason = f"has {matches}" if matches else f"has none of {', '.join(common)}"
             raise DataError(
@@ -214,3 +220,11 @@ class Table:
                 f"one of its columns {columns}{'' if matches else without_names}"
             )
         return matches[0]
+
+    def _only(self, columns: list[str], option: str, name: str) -> str:
+        if (times := columns.count(name)) > 1:
+            raise DataError(
+                f"{self.path}: {option} {name!r} occurs {times} times in the columns {columns}; "
+                "give the one to be read a name of its own"
+            )
+        return name

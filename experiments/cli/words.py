@@ -61,9 +61,9 @@ def parse_words(
     names = ["--", *others] if others else []
     parsed, extra = command.parse_known_args([*options, *names])
     unknown = [word for word in extra if word != "--"]
-    if overridable:  # `--print_config`, and mistakes, which the parser of settings explains
-        settings += [word for word in unknown if word.startswith("--")]
-        unknown = [word for word in unknown if not word.startswith("--")]
+    if overridable and all(word.startswith("--") for word in unknown):
+        settings += unknown  # `--print_config`, and mistakes, which the parser of settings explains
+        unknown = []
     return parsed, settings, unknown
 
 

@@ -30,6 +30,7 @@ MOST_VECTOR_EPOCHS = 200
 _STEPS, _BATCH, _PATIENCE = ("trainer", "max_epochs"), ("data", "batch_size"), ("run", "patience")
 _VECTORS, _VECTOR_EPOCHS = ("data", "vectors"), ("data", "vectors", "epochs")
 _SENTINELS = {_STEPS: 987_654, _BATCH: 987_653, _PATIENCE: 987_652, _VECTOR_EPOCHS: 987_651}
+_KAGGLE = "datamodules.kaggle.Kaggle"  # IMDB's train reviews, without a task of their own
 _NAMING = ("--config", "--data", "--data.class_path")  # options that may name another corpus
 _NO_PART_OF_SIZE = {"batch_size", "eval_batch_size", "vocab_size", "max_length", "truncation"}
 _NO_PART_OF_SIZE |= {"train_window", "vectors"}
@@ -95,7 +96,7 @@ class CorpusDefaults:
         told = [f"{_name(k)} {_shown(_value(before, k))} → {_shown(v)}" for k, v in changes.items()]
         typed = _STEPS if _STEPS in changes else next(iter(changes))
         sentence = (
-            f"{experiment} on {size.name}: {' and '.join(reasons)}; changed defaults: "
+            f"{experiment} on {size.name}: {', and '.join(reasons)}; changed defaults: "
             f"{', '.join(told)}. A setting that you type wins, such as "
             f"--{_name(typed)} {_shown(_value(before, typed))}"
         )
@@ -104,7 +105,7 @@ class CorpusDefaults:
     def _size(self, resolved: Resolved) -> CorpusSize | None:
         """Size of a corpus of the user's own; None for a published one, or one not to be had."""
         data = resolved.config["data"]
-        if _class(data).task is not None:
+        if _class(data).task is not None or data["class_path"] == _KAGGLE:
             return None
         arguments = {
             k: v for k, v in (data.get("init_args") or {}).items() if k not in _NO_PART_OF_SIZE
@@ -148,7 +149,7 @@ class CorpusDefaults:
             steps = _steps(before, size.rows, _value(before, _BATCH), _value(before, _STEPS))
             reasons.append(
                 f"{size.rows:,} training rows are {steps:,} optimiser steps, fewer than "
-                f"{_least(before)},"
+                f"{_least(before)}"
             )
         if size.words < LEAST_WORDS and _vectors(before) is not None:
             if not model.needs_vectors and _VECTORS in free:

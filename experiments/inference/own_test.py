@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,12 +92,13 @@ def evaluate_beside(folder: Path, own: OwnTest) -> tuple[Path, Metrics, list[str
     notes = [*table.remarks(), *table.notes(), *_overlap(folder, texts)]
     ids, truth = np.arange(len(texts)), np.asarray(labels, dtype=np.int64)
     probabilities = predictor(texts)
-    metrics = evaluate(truth, probabilities)
+    metrics = evaluate(truth, probabilities, predictor.threshold)
     content = checksum(own.path)
     place = folder / FOLDER / f"{table.stem}-{content[:8]}"
     place.mkdir(parents=True, exist_ok=True)
     write_predictions(place / TEST_FILE, Predictions(ids, truth, probabilities))
-    record = {"file": str(own.path), "sha256": content, **vars(metrics), "notes": notes}
+    figures = dataclasses.asdict(metrics)
+    record = {"file": str(own.path), "sha256": content, **figures, "notes": notes}
     replace_bytes(place / "metrics.json", (json.dumps(record, indent=1) + "\n").encode())
     return place, metrics, notes
 

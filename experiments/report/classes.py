@@ -120,7 +120,7 @@ def print_classes(console: Console, row: Row, folder: Path) -> None:
         )
     if (hidden := len(figures) - len(shown)) > 0:
         console.print(
-            f"{hidden} more have a higher F1; all: lit-sentiment report {folder}",
+            f"{hidden} more have no lower F1; all: lit-sentiment report {folder}",
             soft_wrap=True,
         )
 

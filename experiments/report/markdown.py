@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from experiments.report.classes import class_grid
 from experiments.report.facts import LARGEST_CLASS, seeds_text
-from experiments.report.missing import MissingRun
+from experiments.report.missing import MissingRun, count_in_words
 from experiments.report.tables import Table
 from experiments.statistics.intervals import Interval
 from experiments.statistics.ranks import Rank
@@ -46,7 +46,7 @@ def render_markdown(title: str, tables: list[Table], missing: Sequence[MissingRu
                 )
             )
     if missing:
-        parts.append(f"{len(missing)} runs are missing:\n")
+        parts.append(count_in_words(missing) + "\n")
         parts.append(
             "".join(f"- {escape(m.experiment)}, seed {m.seed}: {m.state}\n" for m in missing)
         )

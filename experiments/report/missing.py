@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +53,11 @@ def missing_runs(folder: Path, rows: list[Row]) -> list[MissingRun]:
         for name, seed in dict.fromkeys(runs)
         if (name, seed) not in done
     ]
+
+
+def count_in_words(missing: Sequence[MissingRun]) -> str:
+    """Number of missing runs, as the head of their list."""
+    return f"{len(missing)} run{'s are' if len(missing) > 1 else ' is'} missing:"
 
 
 def _state(run: Path) -> str:

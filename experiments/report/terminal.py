@@ -11,7 +11,7 @@ from rich.text import Text
 
 from experiments.report.columns import ACCURACY, Column
 from experiments.report.facts import LARGEST_CLASS
-from experiments.report.missing import MissingRun
+from experiments.report.missing import MissingRun, count_in_words
 from experiments.report.tables import Line, Table
 
 WIDTH = 100
@@ -71,7 +71,7 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
         for note in table.notes:
             console.print(Text(note, style="dim"))
     if missing:
-        console.print(Text(f"\n{len(missing)} runs are missing:", style="bold"))
+        console.print(Text(f"\n{count_in_words(missing)}", style="bold"))
     for run in missing:
         console.print(Text(f"{run.experiment}, seed {run.seed}: {run.state}"))
 

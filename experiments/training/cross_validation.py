@@ -88,7 +88,7 @@ def _row(spec: RunSpec, resolved: Resolved, done: CrossValidation, training: Tra
     predictions, rule = read_predictions(spec.folder / VAL_FILE), resolved.run.threshold
     threshold, threshold_notes = threshold_and_note(rule, predictions, last.label_names, spec.seed)
     model_notes = [note for one in models for note in one["notes"]]
-    remarks = dict.fromkeys([*model_notes, *threshold_notes])
+    remarks = dict.fromkeys([*model_notes, *last.token_notes(), *threshold_notes])
     return Row(
         **shared_fields(spec, resolved, last, training, resolved.config, threshold),
         protocol=FOLDS,

@@ -118,7 +118,13 @@ def shared_fields(
     }
 
 
-def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dict[str, Any]) -> Row:
+def build_row(
+    spec: RunSpec,
+    resolved: Resolved,
+    training: Training,
+    config: dict[str, Any],
+    token_notes: list[str],
+) -> Row:
     """Build the result row of a finished run, whose models and predictions are written.
 
     Measures latency, throughput and size of the last fit's model.
@@ -128,6 +134,8 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
         resolved: its settings, those of the second fit under `refit`.
         training: what its training took.
         config: its settings, those of the first fit.
+        token_notes: sentences on the tokens of the first fit; the second one knows all tokens of
+            the validation rows.
     """
     folder, trainer, fits = spec.folder, resolved.cli.trainer, training.fits
     last = folder / REFIT if len(fits) == 2 else folder
@@ -146,10 +154,7 @@ def build_row(spec: RunSpec, resolved: Resolved, training: Training, config: dic
     predictions, rule = read_predictions(folder / VAL_FILE), resolved.run.threshold
     threshold, threshold_notes = threshold_and_note(rule, predictions, data.label_names, spec.seed)
     frozen_notes = [frozen_note] if trained < parameters else []
-    remarks = (
-        *(vectors_note, *frozen_notes, *model.notes),
-        *(*data.token_notes(), *threshold_notes),
-    )
+    remarks = (vectors_note, *frozen_notes, *model.notes, *token_notes, *threshold_notes)
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
     chosen = fits[0]
     history = chosen.clock.history
@@ -271,7 +276,8 @@ def chance_notes(experiment: str, files: Iterable[Path], threshold: float | None
         if is_chance(metrics_of(file, threshold), labels):
             rows = f"{len(labels):,} {'validation' if file.name == VAL_FILE else 'test'} rows"
             notes.append(
-                f"{experiment}: no better, beyond chance, than always naming the largest class, "
-                f"which is {largest_class(labels):.2%} of the {rows}."
+                f"{experiment}: the accuracy on the {rows} is not above the "
+                f"{largest_class(labels):.2%} of always naming the largest class by more than "
+                "chance."
             )
     return list(dict.fromkeys(notes))

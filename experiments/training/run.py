@@ -96,6 +96,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
     if resolved.run.threshold is not None:  # before the first step rather than after the last
         check_both_classes(data.store.labels("train")[data.store.rows("val")])
     stop.check("before the first step")
+    token_notes = data.token_notes() if first else []
     tags = [data.head.name, spec.profile]
     logger = (
         wandb_run.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None
@@ -120,7 +121,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
         # The energy that a run used before it was interrupted is unknown.
         energy = None if resumed else meter.joules()
         training = Training(fits, tokens, energy, others_busy, started, code)
-        row = build_row(spec, resolved, training, config)
+        row = build_row(spec, resolved, training, config, token_notes)
         test_log.record_evaluation(row, folder, row.ended, code)
         if data.official_test:
             tuning_log.record_trial(row, folder, spec.trial_of)

@@ -29,6 +29,7 @@ def test_a_quote_left_open_in_a_tsv_does_not_swallow_rows(tmp_path: Path) -> Non
         ('{"text": 7, "label": "x"}', "has '7', a int; a text must be a string"),
         (r'{"text": "\ud800", "label": "x"}', "is not JSON .*surrogates not allowed"),
         ("[" * 100_000, "is not JSON"),
+        ('{"text": {"0": "a"}, "label": {"0": "x"}}', "a dict; .*to_json\\(orient='records'\\)"),
     ],
 )
 def test_bad_json_lines(tmp_path: Path, line: str, message: str) -> None:

@@ -215,6 +215,7 @@ def test_columns_may_be_named(tmp_path: Path) -> None:
         ("text,Review", {}, r"the file has \['text', 'Review'\]"),
         ("text,label", {"label_column": "text"}, "are both 'text'"),
         ("text,text", {"text_column": "text"}, "'text' occurs 2 times"),
+        ("text,text,label", {}, "'text' occurs 2 times .*give the one to be read a name"),
         ("text~label", {}, r"columns \['text~label'\]"),
     ],
 )
@@ -288,5 +289,7 @@ def test_files_that_are_missing_or_of_another_kind(folder: Path) -> None:
     with pytest.raises(DataError, match=r"test2\.csv: no such file"):
         make(folder, test="test2.csv").source()
     put(folder, "x", "train.xlsx")
-    with pytest.raises(DataError, match=r"'\.xlsx' is unknown; .* \.csv, \.tsv, \.jsonl, \.ndjson"):
+    with pytest.raises(
+        DataError, match=r"'\.xlsx' is unknown; .* \.csv, \.txt, \.tsv, \.jsonl, \.ndjson"
+    ):
         make(folder, "train.xlsx")

@@ -28,6 +28,8 @@ class Case:
         refusal: Regular expressions that a refusal has beside the name of the file.
         options: Further words of the first command.
         remedy: Words that a refusal must offer, and with which the command must work.
+        advice: Words that a table must offer because the model has learnt little, and with which
+            it must reach `floor`.
         analyzer: What the reference of scikit-learn counts: `word`, or `char` for n-grams.
         folded: Whether labels that differ in case, width or invisible characters alone count as
             one; a command that keeps them apart must say so.
@@ -42,6 +44,7 @@ class Case:
     refusal: Sequence[str] = ()
     options: Sequence[str] = ()
     remedy: Sequence[str] = ()
+    advice: Sequence[str] = ()
     analyzer: Literal["word", "char"] = "word"
     folded: bool = False
 

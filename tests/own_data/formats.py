@@ -191,7 +191,7 @@ def two_text_columns(folder: Path) -> Case:
         rows,
         probes,
         outcome="refuses",
-        refusal=("text", "(?i)twice|two columns|2 columns|duplicate"),
+        refusal=("text", "occurs 2 times"),
     )
 
 

@@ -81,7 +81,12 @@ def _without_spaces(
     form = {"filler": filler, "length": (6, 14), "strength": (2, 3), "between": "", "end": end}
     rows = make_texts(rng, signals, dict.fromkeys(signals, 400), **form)  # type: ignore[arg-type]
     probes = make_texts(rng, signals, dict.fromkeys(signals, 100), **form)  # type: ignore[arg-type]
-    return Case(write_csv(file, rows), rows, probes, 0.9, "either", analyzer="char")
+    return Case(
+        *(write_csv(file, rows), rows, probes, 0.9),
+        says=("no spaces between words",),
+        advice=("--data.tokenizer", "characters"),
+        analyzer="char",
+    )
 
 
 ARABIC_FILLER = listed(

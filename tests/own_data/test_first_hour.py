@@ -12,12 +12,7 @@ from tests.own_data.catalogue import CASES
 from tests.own_data.commands import OWN, Terminal, check_predictions, check_table
 
 
-def pending(reason: str) -> pytest.MarkDecorator:
-    """Mark of a test that fails until this is mended."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
-
-
-@pending("there is no setting model.class_weights")
+@pytest.mark.slow
 def test_balanced_weights_find_the_rare_class(tmp_path: Path, terminal: Terminal) -> None:
     case = CASES["rare_class"](tmp_path)
     done = terminal.fit("tfidf_logreg", case, "--model.class_weights", "balanced")
@@ -25,7 +20,7 @@ def test_balanced_weights_find_the_rare_class(tmp_path: Path, terminal: Terminal
     check_predictions(terminal, case, terminal.run("tfidf_logreg"), 0.85)
 
 
-@pending("there is no setting data.group_column")
+@pytest.mark.slow
 def test_rows_of_an_author_are_held_out_together(tmp_path: Path, terminal: Terminal) -> None:
     """Then validation says what new authors show, which is less than other rows of known ones."""
     case = CASES["authors"](tmp_path)
@@ -41,7 +36,7 @@ def test_rows_of_an_author_are_held_out_together(tmp_path: Path, terminal: Termi
     assert groups is not None and abs(groups.accuracy - new) < 0.15, (groups.accuracy, new)
 
 
-@pending("the corpus has the name of the first file with this content")
+@pytest.mark.slow
 def test_a_corpus_has_the_name_of_its_own_file(tmp_path: Path, terminal: Terminal) -> None:
     case = CASES["semicolons"](tmp_path)
     rows, _ = reviews(90)
@@ -53,7 +48,7 @@ def test_a_corpus_has_the_name_of_its_own_file(tmp_path: Path, terminal: Termina
     assert "february" in done.out and "january" not in done.out, done.out
 
 
-@pending("relative paths are those of the folder in which the command was typed")
+@pytest.mark.slow
 def test_a_run_on_relative_paths_is_tested_from_another_folder(
     tmp_path: Path, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +67,7 @@ def test_a_run_on_relative_paths_is_tested_from_another_folder(
     assert "40 test" in done.out
 
 
-@pending("the message does not name --data.test")
+@pytest.mark.slow
 def test_a_test_without_a_file_names_the_option(tmp_path: Path, terminal: Terminal) -> None:
     case = CASES["semicolons"](tmp_path)
     write_csv(case.train, case.rows)
@@ -94,7 +89,6 @@ def fitted(tmp_path: Path, terminal: Terminal) -> Path:
     return run
 
 
-@pending("the byte order mark is taken for a part of the text")
 def test_the_same_text_has_one_probability(fitted: Path, terminal: Terminal) -> None:
     """As an argument, from a pipe, after a byte order mark, and with the line ends of Windows."""
     text = "The room was lovely and the friendly staff rude."
@@ -105,6 +99,7 @@ def test_the_same_text_has_one_probability(fitted: Path, terminal: Terminal) -> 
         assert done.code == 0 and done.out == expected, (piped, done.out, expected)
 
 
+@pytest.mark.slow
 def test_blank_lines_of_a_pipe_keep_the_order(fitted: Path, terminal: Terminal) -> None:
     done = terminal.type("predict", str(fitted), stdin="A lovely room.\n\nAwful, rude, broken.\n")
     labels = [line.split("\t")[0] for line in done.out.splitlines()]
@@ -112,7 +107,7 @@ def test_blank_lines_of_a_pipe_keep_the_order(fitted: Path, terminal: Terminal) 
     assert len(labels) == 3 or "blank" in done.err or "empty" in done.err, done
 
 
-@pending("the file's name is classified")
+@pytest.mark.slow
 def test_the_name_of_a_file_is_not_taken_for_a_text_in_silence(
     fitted: Path, terminal: Terminal, tmp_path: Path
 ) -> None:
@@ -120,3 +115,16 @@ def test_the_name_of_a_file_is_not_taken_for_a_text_in_silence(
     file.write_text("A lovely room.\n", encoding="utf-8")
     done = terminal.type("predict", str(fitted), str(file))
     assert done.code != 0 or file.name in done.err or "A lovely room." in done.out, done
+
+
+@pytest.mark.parametrize("words", [(), pytest.param(("--run.folds", "2"), marks=pytest.mark.slow)])
+def test_unknown_words_are_told_whatever_is_fitted_last(
+    words: tuple[str, ...], tmp_path: Path, terminal: Terminal
+) -> None:
+    """A second fit, on all rows, knows every word of the validation texts."""
+    case = CASES["semicolons"](tmp_path)
+    rows = [(f"one{i} two{i} three{i} sign{i % 2}", "ab"[i % 2]) for i in range(60)]
+    write_csv(case.train, rows)
+    done = terminal.fit("tfidf_logreg", case, *words)
+    assert done.code == 0, done.err
+    assert "75% of the validation tokens are not in training texts" in done.out, done.out

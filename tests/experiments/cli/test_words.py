@@ -137,3 +137,11 @@ def test_the_version_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_option_and_name_has_help(command: str) -> None:
     for action in parser()[1][command]._actions:
         assert action.help, f"{command} {action.dest}"
+
+
+def test_an_option_of_another_command_is_named_with_its_values(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["fit", "-c", "cnn", "--seeds", "0", "1", "--model.dropout", "0.3"])
+    assert "unrecognized arguments: --seeds 0 1" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.config import registry as registry_module
+from datamodules import console
 from experiments.config.corpus_size import LEAST_STEPS, LEAST_STEPS_PRETRAINED
 from experiments.config.registry import ConfigError, Registry, layered, merge, read_profile
 from experiments.config.resolved import Resolved
@@ -44,7 +44,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def said(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Sentences that were printed."""
     sentences: set[str] = set()
-    monkeypatch.setattr(registry_module, "_said", sentences)
+    monkeypatch.setattr(console, "_said", sentences)
     return sentences
 
 
@@ -93,6 +93,7 @@ def test_a_net_takes_enough_steps_and_learns_no_vectors(
     assert found["data.vectors"] is None
     [sentence] = said
     assert sentence.startswith(f"{net} on reviews: 648 training rows are ")
+    assert ",;" not in sentence
     assert "A setting that you type wins, such as --trainer.max_epochs " in sentence
 
 

@@ -154,3 +154,15 @@ def test_copies_of_training_texts_are_told(run: Path, capsys: pytest.CaptureFixt
     assert "60 of the 60 texts are also in the train data" in told
     assert main(["test", str(run), "--data.test", "copies.csv"]) == 0
     assert "60 of the 60 test texts are also in the train data." in read_row(run).notes
+
+
+def test_a_file_beside_the_row_is_judged_by_the_threshold_of_the_run(run: Path) -> None:
+    file = json.loads((run / "row.json").read_text())
+    (run / "row.json").write_text(json.dumps(file | {"threshold": 1.0}))  # never the second class
+    labelled(Path("later.csv"), rows=9)
+    words = ("test", str(run), "--data.test", "later.csv", "--data.text_column", "text")
+    assert main(words) == 0
+    (place,) = (run / "tests").iterdir()
+    record = json.loads((place / "metrics.json").read_text())
+    assert record["confusion"] == [[4, 0], [5, 0]]
+    assert [one["recall"] for one in record["per_class"]] == [1, 0]

@@ -92,12 +92,11 @@ def test_a_run_that_is_no_better_says_so(tmp_path: Path) -> None:
     write_predictions(files[0], predictions(60, 100, 5))
     write_predictions(files[1], predictions(21, 100, 5))
     sentence = (
-        "cnn: no better, beyond chance, than always naming the largest class, which is 20.00% of "
-        "the 100 test rows."
+        "cnn: the accuracy on the 100 test rows is not above the 20.00% of always naming the "
+        "largest class by more than chance."
     )
-    notes = chance_notes("cnn", [*files, files[1]])
+    notes = chance_notes("cnn", [*files, files[1]], None)
     assert notes == [sentence]
     row = make_row(notes=notes)
-    assert "No better, beyond chance, than always naming" in render_markdown(
-        "b", build_tables([row])
-    )
+    page = render_markdown("b", build_tables([row]))
+    assert "The accuracy on the 100 test rows is not above the 20.00%" in page

@@ -10,7 +10,9 @@ import pytest
 
 from experiments.cli.main import main
 from experiments.records.run_files import read_rows
+from experiments.report.tables import build_tables
 from tests.experiments.training.test_wandb_run import inspect, records
+from tests.rows import make_row
 from tests.synthetic import make_benchmark
 
 
@@ -45,6 +47,16 @@ def test_table_figures_and_report_are_one_run(
     ]
     assert {"low", "high", "group", "test_accuracy"} <= set(table["columns"])
     assert (made / "report.html").exists()
+
+
+def test_validation_figures_alone_are_summarised() -> None:
+    from experiments.report import wandb_summary
+
+    (table,) = build_tables([make_row(test=None)])
+    values = wandb_summary._summary_values(table, "")
+    assert values["best_val_accuracy"] == pytest.approx(87.31)
+    assert "best_test_accuracy" not in values
+    assert len(wandb_summary._media(table)["table"].data) == 1
 
 
 def test_predictions_and_checkpoints_go_along_on_request_alone(made: Path, tmp_path: Path) -> None:
