@@ -140,7 +140,7 @@ def _summary_values(table: Table, prefix: str) -> dict[str, Any]:
         f"{prefix}experiments": len(table.lines),
     }
     for key in ("test_accuracy", "val_accuracy"):
-        if value := line.values[key]:
+        if value := line.values.get(key):
             values[f"{prefix}best_{key}"] = value.mean
     return values
 
