@@ -103,6 +103,18 @@ def test_a_best_of_one_seed_is_not_called_better() -> None:
     assert summarise(nothing) == []
 
 
+def test_the_best_is_not_named_as_nearly_as_good_as_itself() -> None:
+    table = table_of(
+        {
+            "bag": [right(0.5, seed=1), right(0.5, seed=2)],
+            "cnn": [right(0.9, seed=3), right(0.9, seed=4)],
+        }
+    )
+    assert summarise(table)[2] == (
+        "Cheapest on the front of accuracy against training time: bag (10 s, 50.00%)."
+    )
+
+
 def test_what_was_not_tested_is_said() -> None:
     (table,) = build_tables([make_row(experiment=name, test=None) for name in ("a", "b")])
     assert summarise(table, "texts")[0] == (
