@@ -95,7 +95,7 @@ def test_a_run_that_is_no_better_says_so(tmp_path: Path) -> None:
         "cnn: no better, beyond chance, than always naming the largest class, which is 20.00% of "
         "the 100 test rows."
     )
-    notes = chance_notes("cnn", [*files, files[1]])
+    notes = chance_notes("cnn", [*files, files[1]], None)
     assert notes == [sentence]
     row = make_row(notes=notes)
     assert "No better, beyond chance, than always naming" in render_markdown(
