@@ -110,11 +110,12 @@ def _chosen_by_corpus(row: Row, words: Sequence[str]) -> list[str]:
     """
     if not any(word.startswith("--data=") for word in words):
         return []
-    vectors = row.config["data"].get("init_args", {}).get("vectors")
+    trainer = row.config.get("trainer") or {}
+    vectors = (row.config["data"].get("init_args") or {}).get("vectors")
     vectors = vectors if isinstance(vectors, dict) else {}
     wanted = {
         "run.protocol": row.protocol if row.protocol == "refit" else None,
-        "trainer.max_epochs": row.epochs and (row.config.get("trainer") or {}).get("max_epochs"),
+        "trainer.max_epochs": trainer.get("max_epochs") if row.epochs else None,
         "data.vectors": vectors.get("class_path"),
         "data.vectors.epochs": (vectors.get("init_args") or {}).get("epochs"),
     }

@@ -177,6 +177,18 @@ def test_a_command_names_what_was_typed_and_little_else(planned: Any) -> None:
     assert all(word.startswith("--data.") for word in set(words[9:]) - set(typed.split()))
 
 
+def test_seeds_of_an_estimator_on_a_corpus_without_a_test_file_share_a_command(
+    planned: Any,
+) -> None:
+    typed = "lit-sentiment benchmark nb_logreg --data t.csv --seeds"
+    rows = [replace(row_of(planned(f"{typed} {n}")), test=None, epochs=0) for n in (0, 1)]
+    (command,) = commands(rows, "b")
+    assert "--seeds 0 1 " in command and "epochs" not in command
+    assert [spec.resolve().hash for spec in planned(command).specs] == [
+        row.settings_hash for row in rows
+    ]
+
+
 def test_seeds_of_the_same_settings_share_a_command_and_others_do_not(planned: Any) -> None:
     rows = [
         row_of(planned(f"lit-sentiment benchmark bag --seeds {seed} --run.protocol {protocol}"))
