@@ -199,6 +199,8 @@ def test_subsets_and_robustness_of_the_published_rows() -> None:
     (attention,) = (row for row in found.rows if row[0] == "attention_lstm")
     (entry,) = (row for row in stored if row["experiment"] == "attention_lstm")
     assert attention[3] == f"{100 * entry['all']['accuracy']:.2f}"
+    without = {line.experiment for line in table.lines} - {row[0] for row in found.rows}
+    assert without and all(name in found.about for name in without)
     assert attention[6] == f"{100 * entry['audited']['accuracy']:.2f}"
     challenged = robustness(RESULTS)
     assert challenged is not None and {row[0] for row in challenged.rows} >= {"minilm", "bag"}
