@@ -12,10 +12,24 @@ from experiments.records.predictions import Predictions, write_predictions
 from experiments.records.run_files import checksums, write_row
 from tests.rows import make_row
 
-CLASSES = (
-    *("NBLogReg", "TfidfLogReg", "LinearSVM", "VectorAverageLogReg", "Bag", "FastText", "MLP"),
-    *("LSTM", "GRU", "BidirectionalLSTM", "CNN", "DPCNN", "Capsule", "Transformer", "BERT"),
-)
+CLASSES = {
+    "NBLogReg": "n-grams",
+    "TfidfLogReg": "n-grams",
+    "LinearSVM": "n-grams",
+    "VectorAverageLogReg": "word vectors",
+    "Bag": "bags",
+    "FastText": "bags",
+    "MLP": "bags",
+    "LSTM": "recurrent",
+    "GRU": "recurrent",
+    "BidirectionalLSTM": "recurrent",
+    "CNN": "convolutional",
+    "DPCNN": "convolutional",
+    "Capsule": "attention, capsules",
+    "Transformer": "Transformers",
+    "BERT": "pretrained",
+}
+"""Family of each architecture."""
 
 
 def make_benchmark(
@@ -34,7 +48,7 @@ def make_benchmark(
     for number in range(experiments):
         for seed in range(seeds):
             name = f"experiment_{number:02d}" + ("_with_a_long_name" if number % 5 == 0 else "")
-            architecture = CLASSES[number % len(CLASSES)]
+            architecture = [*CLASSES][number % len(CLASSES)]
             _make_run(folder, name, architecture, number, seed, (rows, val), 1.15 + step * number)
     return folder
 
@@ -71,6 +85,7 @@ def _make_run(
     row = make_row(
         experiment=name,
         architecture=architecture,
+        family=CLASSES[architecture],
         seed=seed,
         test=metrics[0],
         val=metrics[1],

@@ -249,7 +249,7 @@ def _run(row: Row, unverified: bool) -> dict[str, str]:
         "Validation accuracy, %": val,
         "Test accuracy, %": test,
         "Refit, %": refit,
-        "Epochs": text(row.epochs),
+        "Epochs": text(row.epochs or None),  # 0: an estimator
         "Best epoch": text(None if row.best_epoch is None else row.best_epoch + 1),
         "Training, s": text(row.fit_seconds, ",.1f"),
         "Tokens/s": text(row.train_tokens_per_second, ",.0f"),

@@ -38,8 +38,9 @@ def commands(
         registry: The experiments, with those of `--configs`; None: those of this suite.
 
     Returns:
-        One command for all tested seeds with the same settings, and one for each seed that was
-        only fitted; none for a row whose experiment is not known.
+        One command for all tested seeds with the same settings, or on a corpus without a test file,
+        and one for each other seed, which was only fitted; none for a row whose experiment is not
+        known.
     """
     first = rows[0]
     home = first.evidence.file.partition("/")[0] if first.evidence else name
@@ -56,7 +57,7 @@ def commands(
     written = []
     for row in rows:
         options = _options(row, plan, registry)
-        if options is not None and row.tested:
+        if options is not None and (row.tested or _without_test_file(row)):
             by_settings.setdefault(tuple(options), []).append(str(row.seed))
         elif options is not None:
             words = ["fit", "-c", known, "--profile", row.profile, "--seed", str(row.seed)]
@@ -81,6 +82,7 @@ def _options(row: Row, plan: Sequence[PlannedRun], registry: Registry) -> list[s
             words = words_for(merge(settings, limit if size else {}), row.config)
         except (ConfigError, DataError):  # a file that today's version cannot read
             return None
+        words += _chosen_by_corpus(row, words)
         return [*(["--configs", folder] if folder else []), *_without_paths(words, row.profile)]
     planned = [one for one in plan if one.experiment == row.experiment]
     planned = [one for one in planned if one.seed == row.seed] or planned
@@ -92,6 +94,37 @@ def _options(row: Row, plan: Sequence[PlannedRun], registry: Registry) -> list[s
         words = [*([] if typed else words), *_without_paths(one.overrides, row.profile)]
         words = [*(w for named in one.configs for w in ("--configs", _plain(named))), *words]
     return words
+
+
+def _without_test_file(row: Row) -> bool:
+    """True if the corpus has no test file, so that `benchmark` gives no more than `fit`."""
+    arguments = (row.config.get("data") or {}).get("init_args") or {}
+    return not row.cross_validated and "test" in arguments and arguments["test"] is None
+
+
+def _chosen_by_corpus(row: Row, words: Sequence[str]) -> list[str]:
+    """Settings of a run on another corpus that would be fitted to that corpus unless typed.
+
+    They are those of `experiments.config.corpus_size` and the protocol: a run whose settings equal
+    those of its experiment had them typed, or a corpus that needs no others.
+    """
+    if not any(word.startswith("--data=") for word in words):
+        return []
+    trainer = row.config.get("trainer") or {}
+    vectors = (row.config["data"].get("init_args") or {}).get("vectors")
+    vectors = vectors if isinstance(vectors, dict) else {}
+    wanted = {
+        "run.protocol": row.protocol if row.protocol == "refit" else None,
+        "trainer.max_epochs": trainer.get("max_epochs") if row.epochs else None,
+        "data.vectors": vectors.get("class_path"),
+        "data.vectors.epochs": (vectors.get("init_args") or {}).get("epochs"),
+    }
+    named = {word.partition("=")[0] for word in words}
+    return [
+        f"--{name}={value}"
+        for name, value in wanted.items()
+        if value is not None and f"--{name}" not in named
+    ]
 
 
 def _without_paths(words: Iterable[str], profile: str) -> list[str]:

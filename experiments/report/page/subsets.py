@@ -79,6 +79,9 @@ def subsets(table: Table, folder: Path) -> Grid | None:
         "of every published figure; here is their effect. Audited: labels that five people "
         "reviewed are changed or left out."
     )
+    shown = {row[0] for row in rows}
+    if without := [line.experiment for line in table.lines if line.experiment not in shown]:
+        about += f" Not computed for {', '.join(without)}."
     return Grid(
         ["Experiment", "Seed", "Protocol", *(f"{h}, %" for h in PARTS.values())], rows, about
     )

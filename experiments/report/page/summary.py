@@ -60,7 +60,7 @@ def _cheapest(table: Table, best: Line, key: str) -> str:
     # The best may be a claimed row, whose cost nobody knows.
     least = _accuracy(best, key) - _NEAR
     near = next((point for point in front if point.accuracy.mean >= least), first)
-    if near is not first:
+    if near is not first and near.line is not best:
         what = f"{near.line.experiment} ({_seconds(near.cost.mean)}, {near.accuracy.mean:.2f}%)"
         text += f"; within {_NEAR:g} point of the best: {what}"
     return f"{text}."
@@ -72,12 +72,12 @@ def _apart(table: Table, best: Line) -> str:
         return ""
     names = compared(table)
     first = best.experiment
-    text, who = "", "it"
+    text = ""
     if first not in names:
         text = f"What {first} is better than is not known: another seed would change its accuracy"
         if len(names) < 2:
             return f"{text}."
-        first = who = next(name for name in analysis.order if name in names)
+        first = next(name for name in analysis.order if name in names)
         text += f"; of the {len(names)} experiments that are tested, {first} is the best: "
     same = [
         ({one.first, one.second} - {first}).pop()
@@ -85,7 +85,7 @@ def _apart(table: Table, best: Line) -> str:
         if first in (one.first, one.second) and not (one.different or one.reviews_only)
     ]
     if same:
-        text += f"{who} cannot be told apart from {_listed(same)} (5%, Holm-corrected)"
+        text += f"it cannot be told apart from {_listed(same)} (5%, Holm-corrected)"
     elif len(names) > 1:
         others = f"the {len(names) - 1} others" if len(names) > 2 else "the other"
         text += f"it is significantly better than {others} (5%, Holm-corrected)"

@@ -25,8 +25,29 @@ PUBLISHED = [row for table in tables_in(RESULTS) for row in read_rows(table) if 
 OWN = "--data=datamodules.files.TextFiles"
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small files of a user, beside the experiments: their size decides on some settings."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "experiments").symlink_to(REPOSITORY / "experiments")
+    texts = [f"{('good', 'bad')[number % 2]} film {number}" for number in range(120)]
+    heads = {
+        "t.csv": "text,label,writer",
+        "u.csv": "text,label,writer",
+        "b.csv": "body,the label,n",
+    }
+    for name, head in heads.items():
+        lines = [f"{text} {name},{'yn'[n % 2]},{n // 4}" for n, text in enumerate(texts)]
+        (folder / name).write_text("\n".join([head, *lines, ""]))
+    labelled = [f'"{n}_{8 - 6 * (n % 2)}"\t{1 - n % 2}\t"{text}"' for n, text in enumerate(texts)]
+    head = "id\tsentiment\treview"
+    (folder / "labeledTrainData.tsv").write_text("\n".join([head, *labelled, ""]))
+    (folder / "testData.tsv").write_text('id\treview\n"1_8"\t"some other film"\n')
+    return folder
+
+
 @pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch) -> Any:
+def planned(monkeypatch: pytest.MonkeyPatch, files: Path) -> Any:
     """Function that gives the plan of a command, as the command line itself makes it."""
     plans: list[Plan] = []
 
@@ -38,7 +59,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> Any:
         plans.append(plan)
         return 0
 
-    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.chdir(files)
     monkeypatch.setattr("experiments.cli.benchmark._run_and_report", benchmark)
     monkeypatch.setattr("experiments.cli.fit_one.fit_one", fit)
 
@@ -80,15 +101,15 @@ def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: An
     "typed",
     [
         "benchmark cnn --seeds 0",
-        "benchmark cnn --profile full --seeds 3 --root /home/me/aclImdb",
+        "benchmark cnn --profile full --seeds 3 --root HOME/aclImdb",
         "benchmark nb_bag --profile full --seeds 0 --run.protocol holdout --run.patience 7",
         "benchmark cnn --profile full --seeds 0 --trainer.max_epochs 6 "
         "--trainer.accumulate_grad_batches 2",
-        f"benchmark tfidf_logreg --profile full --seeds 0 {OWN} --data.train /home/me/t.csv "
+        f"benchmark tfidf_logreg --profile full --seeds 0 {OWN} --data.train HOME/t.csv "
         "--data.test u.csv",
         f"benchmark cnn --profile full --seeds 0 {OWN} --data.train t.csv --data.vectors null "
         "--data.batch_size 8 --model.filter_sizes [2,3] --model.dropout 0.25",
-        f"benchmark cnn --seeds 1 {OWN} --data.train t.csv --data.text_column body "
+        f"benchmark cnn --seeds 1 {OWN} --data.train b.csv --data.text_column body "
         "--data.label_column 'the label' --trainer.max_epochs 2",
         f"benchmark bow_forest --profile full --seeds 0 {OWN} --data.train t.csv --data.tokenizer "
         "WordTokenizer --data.tokenizer.preparation keras",
@@ -105,16 +126,34 @@ def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: An
         "fit -c cnn --profile quick --seed 4 --model.dropout 0.3",
         f"fit -c nb_logreg {OWN} --data.train t.csv --data.validation_fraction 0.2",
         "fit -c tfidf_logreg --profile quick --run.folds 5",
-        "fit -c nb_logreg --data datamodules.kaggle.Kaggle --root /home/me/kaggle",
+        "benchmark cnn --seeds 0 --data HOME/t.csv",
+        "benchmark lstm --profile full --seeds 0 --data t.csv --data.test u.csv",
+        "benchmark cnn --profile full --seeds 0 --data t.csv --run.protocol refit",
+        "benchmark cnn --profile full --seeds 0 --data t.csv --data.batch_size 7",
+        "benchmark cnn --profile full --seeds 0 --data t.csv --trainer.max_epochs 8",
+        "benchmark cnn --profile full --seeds 0 --data t.csv --data.vectors "
+        "datamodules.vectors.word2vec.Word2Vec",
+        "benchmark vector_average_logreg --profile full --seeds 0 --data t.csv "
+        "--data.vectors.epochs 5",
+        "benchmark cnn --seeds 0 --data t.csv --model.class_weights balanced",
+        "benchmark nb_logreg --seeds 0 --data t.csv --run.threshold f1",
+        "benchmark bag --seeds 0 --data t.csv --data.group_column writer --data.split_seed 4",
+        "benchmark tfidf_logreg --seeds 0 --data t.csv --data.tokenizer characters",
+        "fit -c cnn --data t.csv --data.tokenizer subwords --run.folds 3",
+        "fit -c bag --data t.csv --seed 3",
+        "fit -c nb_logreg --data datamodules.kaggle.Kaggle --root HOME",
         "fit -c bag --profile smoke --data.train_size 150 --data.split_seed 3",
     ],
 )
-def test_the_command_of_a_run_gives_its_settings(typed: str, planned: Any) -> None:
-    row = row_of(planned(f"lit-sentiment {typed}"))
-    row = replace(row, test=None) if typed.startswith("fit") else row
+def test_the_command_of_a_run_gives_its_settings(typed: str, planned: Any, files: Path) -> None:
+    row = row_of(planned(f"lit-sentiment {typed.replace('HOME', str(files))}"))
+    untested = typed.startswith("fit") or "data.test" not in typed and ".csv" in typed
+    row = replace(row, test=None) if untested else row
     (command,) = commands([row], "mine")
-    assert "/home" not in command and shlex.split(command)[1] == typed.split()[0]
-    plan = planned(command)
+    # A corpus without a test file gives `benchmark` no more than `fit`.
+    name = "benchmark" if ".csv" in typed and "folds" not in typed else typed.split()[0]
+    assert str(files) not in command and shlex.split(command)[1] == name
+    plan = planned(command.replace("--root DIR", f"--root {files}"))
     (spec,) = plan.specs
     assert plan.name == "mine" and (spec.experiment, spec.seed) == (row.experiment, row.seed)
     resolved = spec.resolve()
@@ -126,13 +165,28 @@ def test_the_command_of_a_run_gives_its_settings(typed: str, planned: Any) -> No
 
 def test_a_command_names_what_was_typed_and_little_else(planned: Any) -> None:
     typed = f"fit -c nb_bag --profile full --seed 0 --name mine {OWN} --data.train=t.csv"
-    typed += " --data.batch_size=16 --model.dropout=0.1 --trainer.max_epochs=6"
+    typed += " --data.batch_size=16 --model.ngram_dropout=0.1 --trainer.max_epochs=6"
     row = replace(row_of(planned(f"lit-sentiment {typed}")), test=None)
     (command,) = commands([row], "mine")
     words = command.split()
-    assert words[:10] == ["lit-sentiment", *typed.split()[:9]] and set(typed.split()) <= set(words)
+    assert command.startswith(
+        "lit-sentiment benchmark nb_bag --profile full --seeds 0 --name mine "
+    )
+    assert set(typed.split()[8:]) <= set(words)
     # Settings that the class of the corpus takes over from the experiment are named too.
-    assert all(word.startswith("--data.") for word in set(words[1:]) - set(typed.split()))
+    assert all(word.startswith("--data.") for word in set(words[9:]) - set(typed.split()))
+
+
+def test_seeds_of_an_estimator_on_a_corpus_without_a_test_file_share_a_command(
+    planned: Any,
+) -> None:
+    typed = "lit-sentiment benchmark nb_logreg --data t.csv --seeds"
+    rows = [replace(row_of(planned(f"{typed} {n}")), test=None, epochs=0) for n in (0, 1)]
+    (command,) = commands(rows, "b")
+    assert "--seeds 0 1 " in command and "epochs" not in command
+    assert [spec.resolve().hash for spec in planned(command).specs] == [
+        row.settings_hash for row in rows
+    ]
 
 
 def test_seeds_of_the_same_settings_share_a_command_and_others_do_not(planned: Any) -> None:
@@ -171,7 +225,7 @@ def test_a_strangers_classes_are_named_and_not_imported(tmp_path: Path, planned:
     config = {**row.config, "data": {"class_path": "evil_corpus.Evil", "init_args": {"a": "t.csv"}}}
     (tmp_path / "evil_corpus.py").write_text("raise SystemExit('imported')")
     (command,) = commands([replace(row, config=config)], "b")
-    assert command.endswith("--name b --data=evil_corpus.Evil --data.a=t.csv")
+    assert "--name b --data=evil_corpus.Evil --data.a=t.csv" in command
 
 
 def test_every_line_of_the_published_tables_has_a_command() -> None:

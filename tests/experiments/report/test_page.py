@@ -123,6 +123,7 @@ def test_published_rows_give_the_same_report(tmp_path: Path) -> None:
     before = report(tmp_path / "quick", console=console)
     after = report(tmp_path / "published" / "quick.jsonl", console=console)
     assert after.html == tmp_path / "published" / "report.html"
+    text = after.html.read_text()
     # The 16-bit log-odds move log loss a little, and ECE by reviews that change their bin.
     for one, two in zip(
         before.markdown.read_text().split(), after.markdown.read_text().split(), strict=True
@@ -131,5 +132,8 @@ def test_published_rows_give_the_same_report(tmp_path: Path) -> None:
             assert float(one) == pytest.approx(float(two), abs=0.07)
         except ValueError:
             assert one == two
+    head, foot = (re.search(f"<{part}>.*?</{part}>", text, re.S) for part in ("thead", "tfoot"))
+    assert head and foot  # a cell of the largest class under each heading, without ranks too
+    assert len(re.findall("<th ", head[0])) == len(re.findall("<t[dh] ", foot[0]))
     assert after.html.read_text().count('class="chart curve"') == 1
     assert after.html.read_text().count('class="interval"') == 2  # the heading, and cnn's

@@ -94,3 +94,12 @@ def test_a_benchmark_leaves_its_summary_and_epochs_their_best(finished: Path) ->
     history = rows["bag"].history
     losses = [epoch["val/log_loss"] for epoch in history if epoch["val/log_loss"] is not None]
     assert messages["val/log_loss"]["min"] == pytest.approx(min(losses))
+
+
+def test_the_summary_of_a_corpus_without_a_test_file() -> None:
+    from experiments.report import wandb_summary
+
+    (table,) = build_tables([make_row(experiment="bag", test=None)])
+    values = wandb_summary._summary_values(table, "")
+    assert values["best_experiment"] == "bag" and "best_test_accuracy" not in values
+    assert values["best_val_accuracy"] == pytest.approx(87.31)

@@ -103,6 +103,18 @@ def test_a_best_of_one_seed_is_not_called_better() -> None:
     assert summarise(nothing) == []
 
 
+def test_the_best_is_not_named_as_nearly_as_good_as_itself() -> None:
+    table = table_of(
+        {
+            "bag": [right(0.5, seed=1), right(0.5, seed=2)],
+            "cnn": [right(0.9, seed=3), right(0.9, seed=4)],
+        }
+    )
+    assert summarise(table)[2] == (
+        "Cheapest on the front of accuracy against training time: bag (10 s, 50.00%)."
+    )
+
+
 def test_what_was_not_tested_is_said() -> None:
     (table,) = build_tables([make_row(experiment=name, test=None) for name in ("a", "b")])
     assert summarise(table, "texts")[0] == (
@@ -187,6 +199,8 @@ def test_subsets_and_robustness_of_the_published_rows() -> None:
     (attention,) = (row for row in found.rows if row[0] == "attention_lstm")
     (entry,) = (row for row in stored if row["experiment"] == "attention_lstm")
     assert attention[3] == f"{100 * entry['all']['accuracy']:.2f}"
+    without = {line.experiment for line in table.lines} - {row[0] for row in found.rows}
+    assert without and all(name in found.about for name in without)
     assert attention[6] == f"{100 * entry['audited']['accuracy']:.2f}"
     challenged = robustness(RESULTS)
     assert challenged is not None and {row[0] for row in challenged.rows} >= {"minilm", "bag"}
