@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from datamodules.store.batching import widen
 from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
@@ -24,6 +25,7 @@ from experiments.records.run_files import (
 from lit_models.base.classifier import LitClassifier
 
 _BATCH_SIZE = 128
+_BATCH_CHARACTERS = 4_000_000  # bounds the memory of a batch of very long texts
 
 
 def read_finished(folder: Path) -> Row:
@@ -89,13 +91,24 @@ class Predictor:
         """Predict the probabilities of N texts, float32[N, C]."""
         # Texts of like length share a batch: little padding, and the predictions are the same.
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        parts = [
-            order[start : start + _BATCH_SIZE] for start in range(0, len(order), _BATCH_SIZE)
-        ] or [[]]
         probabilities = []
         with torch.inference_mode():
-            for part in parts:
+            for part in _parts(order, [len(text) for text in texts]):
                 batch = self.encoder.encode([texts[row] for row in part])
+                if len(texts) > _BATCH_SIZE:  # few widths, whatever the number of batches
+                    batch = widen(batch, self.encoder.token_truncation)
                 batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
                 probabilities.append(self.model.predict_step(batch).probabilities.cpu().numpy())
         return np.concatenate(probabilities)[np.argsort(order)]
+
+
+def _parts(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+    """Rows of each batch: few enough, and of few enough characters; one empty batch of no row."""
+    parts, characters = [list[int]()], 0
+    for row in order:
+        characters += lengths[row]
+        if parts[-1] and (len(parts[-1]) == _BATCH_SIZE or characters > _BATCH_CHARACTERS):
+            parts.append([])
+            characters = lengths[row]
+        parts[-1].append(row)
+    return parts
