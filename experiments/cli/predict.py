@@ -190,7 +190,7 @@ def _format_of(options: argparse.Namespace) -> str:
     if out.suffix.lower() in COMPRESSIONS:
         raise ConfigError(f"--out {out}: the output is not compressed; leave {out.suffix} out")
     kind = options.format or _ENDINGS.get(out.suffix.lower())
-    if kind is None:
+    if kind is None and not out.is_dir():
         raise ConfigError(
             f"--out {out}: the ending {out.suffix!r} says no format; give one of "
             f"{', '.join(_ENDINGS)}, or --format"

@@ -39,9 +39,14 @@ class PartialOutput:
         """Number of rows in the pieces."""
         return sum(int(part.name.split("-")[1]) for part in self._parts())
 
-    def add(self, data: bytes, rows: int) -> None:
-        """Add the next piece."""
-        replace_bytes(self.folder / f"{len(self._parts()):09d}-{rows}", data)
+    @property
+    def without_label(self) -> int:
+        """Number of these rows that have no label."""
+        return sum(int(part.name.split("-")[2]) for part in self._parts())
+
+    def add(self, data: bytes, rows: int, without_label: int) -> None:
+        """Add the next piece, with the numbers of its rows and of those without a label."""
+        replace_bytes(self.folder / f"{len(self._parts()):09d}-{rows}-{without_label}", data)
 
     def finish(self, form: Format) -> None:
         """Join the pieces to the output, and remove them."""

@@ -43,7 +43,7 @@ class FilePrediction:
             self.added |= {f"{prefix}P({label})": float for label in one.label_names}
         self.added[_REASON] = str
         self.without_label: Counter[str] = Counter()
-        self.places = Places()
+        self.places, self.earlier = Places(), 0
 
     def answers(self, texts: Sequence[Any], names: Sequence[str], first: int) -> Answers:
         """Predict texts.
@@ -74,13 +74,17 @@ class FilePrediction:
 
     def notes(self) -> list[str]:
         """Sentence on rows without a label."""
+        notes = []
+        if self.earlier:
+            notes.append(f"{self.earlier:,} of the rows of the earlier start have no label")
         if not self.without_label:
-            return []
+            return notes
         reasons = ", ".join(f"{count:,} × {why}" for why, count in self.without_label.items())
         count = self.places.count
         return [
+            *notes,
             f"{count:,} {'row has' if count == 1 else 'rows have'} no label "
-            f"({self.places.words('row')}): {reasons}"
+            f"({self.places.words('row')}): {reasons}",
         ]
 
     def write(
@@ -102,10 +106,12 @@ class FilePrediction:
             ConfigError: The unfinished output is of another input or run.
         """
         with open_partial(out, job, resume) as partial:
-            done = partial.rows
+            done, self.earlier = partial.rows, partial.without_label
             with progress(form.contents.rows, done) as shown:
+                before = 0
                 for piece, data in self._encoded(source, form, done):
-                    partial.add(data, len(piece))
+                    partial.add(data, len(piece), self.places.count - before)
+                    before = self.places.count
                     shown.advance(len(piece))
             partial.finish(form)
         return done

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
 
+from datamodules.errors import DataError
 from datamodules.store.batching import widen
 from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
-from experiments.records.row import Row
+from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import (
     ROW_FILE,
     Weights,
@@ -59,7 +61,7 @@ class Predictor:
 
     Raises:
         ConfigError: The folder is not a finished run.
-        ResultsError: One of its files is missing or was changed.
+        ResultsError: One of its files is missing, was changed or cannot be read.
         DataError: Its encoder is missing or damaged.
         Untrusted: A class that it names is not one of a trusted place (`datamodules.trusted`).
     """
@@ -79,7 +81,7 @@ class Predictor:
                 "its folder with --configs DIR"
             ) from error
         self.encoder = Encoder.load(place)
-        self.model = architecture.load(place).to(device)
+        self.model = _load(architecture, place).to(device)
         classes, labels = self.model.num_classes, len(self.encoder.label_names)
         if classes != labels:
             raise ConfigError(
@@ -100,6 +102,26 @@ class Predictor:
                 batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
                 probabilities.append(self.model.predict_step(batch).probabilities.cpu().numpy())
         return np.concatenate(probabilities)[np.argsort(order)]
+
+
+def _load(architecture: type[LitClassifier], folder: Path) -> LitClassifier:
+    """Load a model. No pickle is run.
+
+    Raises:
+        ResultsError: Its files are missing, damaged, of another architecture or with a pickle.
+    """
+    try:
+        return architecture.load(folder)
+    except (ConfigError, DataError, ResultsError):
+        raise
+    except Exception as error:  # whatever torch, safetensors and skops say of a foreign file
+        reason = " ".join(str(error).split())
+        if isinstance(error, UnpicklingError):
+            reason = "it holds more than weights, and pickles are not run"
+        raise ResultsError(
+            f"{folder}: its model cannot be read ({type(error).__name__}: {reason[:200]}); restore "
+            "its files, or run the experiment again"
+        ) from error
 
 
 def _parts(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
