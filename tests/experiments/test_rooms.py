@@ -17,7 +17,7 @@ ROOMS: dict[str, set[str]] = {
     "inference": {*GROUND, "statistics"},
     "training": {*GROUND},
     "report": {*GROUND, "statistics", "inference", "training"},
-    "speed": {*GROUND, "training"},
+    "speed": {*GROUND, "statistics", "training", "inference"},
     "launch": {*GROUND, "training"},
     "tuning": {*GROUND, "training", "launch"},
 }

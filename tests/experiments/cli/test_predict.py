@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pickle
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,11 +20,16 @@ import pytest
 import torch
 
 import experiments
+from datamodules.console import plain_console
 from experiments import load_run
+from experiments.cli.benchmark import _show_use
 from experiments.cli.main import main
+from experiments.cli.parser import parser
+from experiments.cli.words import parse_words
 from experiments.config.registry import ConfigError
 from experiments.inference.formats import visible
 from experiments.inference.predictor import Predictor
+from experiments.records.run_files import read_rows
 from tests.experiments.conftest import REPOSITORY
 
 
@@ -217,6 +223,24 @@ def test_nobody_who_reads_is_no_error(bag: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=REPOSITORY)
     os.close(writer)
     assert done.returncode == 141 and done.stderr == b""
+
+
+def test_a_benchmark_ends_with_the_commands_that_use_its_best_run(
+    finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = read_rows(finished)
+    with (console := plain_console(width=40)).capture() as capture:
+        _show_use(finished, rows, [], console)
+    title, first, second = capture.get().splitlines()
+    best = max(rows, key=lambda row: row.val.accuracy if row.val else 0.0)
+    assert title.startswith(f"{best.experiment} has the best validation accuracy")
+    code, printed, _ = predict(capsys, *shlex.split(first)[2:])
+    assert code == 0 and printed.endswith("\tA fine film.\n")
+    words = parse_words(shlex.split(second)[2:], parser()[1]["predict"])[0]
+    assert words.run == finished / best.experiment / f"seed-{best.seed}" and words.out
+    with console.capture() as capture:
+        _show_use(finished, [], [], console)
+    assert not capture.get()
 
 
 class Evil:
