@@ -19,6 +19,7 @@ from experiments.cli.main import main
 from experiments.inference import text_input
 from experiments.inference.partial import PartialOutput, folder_of
 from experiments.inference.predictor import Predictor
+from tests.experiments.conftest import Command
 
 TEXTS = [
     "a good film",
@@ -254,3 +255,16 @@ def test_force_replaces(
     (out := tmp_path / "out.csv").write_text("old")
     assert predict(capsys, run, "--file", reviews, "--out", out, "--force")[0] == 0
     assert len(rows_of(out.read_text())) == len(TEXTS)
+
+
+@pytest.mark.slow  # it starts three interpreters
+def test_a_killed_output_is_gone_on_with(run: Path, tmp_path: Path, cold_lit: Command) -> None:
+    file = write_csv(tmp_path / "texts.csv", [f"good film {n}" for n in range(5000)])
+    whole, out = tmp_path / "whole.csv", tmp_path / "out.csv"
+    words = ["predict", run, "--file", file, "--out"]
+    fault = {"LIT_SENTIMENT_FAULT": "000000001-2048-0:2:0"}  # the second piece is just written
+    killed = cold_lit(*words, out, **fault)
+    assert killed.returncode == -9 and not out.exists()
+    done = cold_lit(*words, out, "--resume")
+    assert done.returncode == 0 and "2,048 of them by an earlier start" in done.stderr
+    assert cold_lit(*words, whole).returncode == 0 and out.read_bytes() == whole.read_bytes()
