@@ -86,12 +86,15 @@ def columns(file: SourceFile) -> list[str]:
     return first if file.settings.header else [str(number + 1) for number in range(len(first))]
 
 
-def rows(file: SourceFile, wanted: list[str]) -> Iterator[tuple[int, tuple[Any, ...]]]:
-    """Yields the number of the line where a row starts, and its fields of the wanted columns."""
+def rows(file: SourceFile, wanted: list[str] | None) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Yields the number of the line where a row starts, and its fields of the wanted columns.
+
+    None wants all, in the file's order.
+    """
     names, records = columns(file), _records(file, dialect_of(file))
     if file.settings.header:
         next(records)
-    places = [names.index(name) for name in wanted]
+    places = range(len(names)) if wanted is None else [names.index(name) for name in wanted]
     pick = itemgetter(*places) if len(places) > 1 else lambda record: (record[places[0]],)
     count = len(names)
     for number, record in records:

@@ -158,7 +158,10 @@ def is_missing(text: str) -> bool:
 
 def is_blank(text: str) -> bool:
     """Whether nothing in a text can be seen."""
-    if len(text) > 100:
+    stripped = text.strip()
+    if stripped.isascii():
+        return not stripped
+    if stripped[:1].isalnum():  # most texts: the search through all of a long one is spared
         return False
     return not _INVISIBLE.sub("", text).strip().strip(_JOINERS).strip()
 

@@ -14,12 +14,12 @@ _EXAMPLE = '{"text": "…", "label": "…"}'
 
 def columns(file: SourceFile) -> list[str]:
     """Names of the first object; empty for an empty file."""
-    return list(next(_objects(file), (0, dict[str, Any]()))[1])
+    return list(next(objects(file), (0, dict[str, Any]()))[1])
 
 
 def rows(file: SourceFile, wanted: list[str]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Yields the line of an object (its number in an array) and its values of the wanted keys."""
-    for number, value in _objects(file):
+    for number, value in objects(file):
         for name in wanted:
             if name not in value:
                 raise DataError(
@@ -29,7 +29,8 @@ def rows(file: SourceFile, wanted: list[str]) -> Iterator[tuple[int, tuple[Any, 
         yield number, tuple(value[name] for name in wanted)
 
 
-def _objects(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
+def objects(file: SourceFile) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the line of an object (its number in an array) and the object."""
     if file.is_array():
         yield from _of_array(file)
         return

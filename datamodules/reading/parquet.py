@@ -20,12 +20,23 @@ def columns(file: SourceFile) -> list[str]:
 def rows(file: SourceFile, wanted: list[str]) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """Yields the number of a row, from 1, and its values of the wanted columns."""
     number = 0
+    for batch in batches(file, wanted):
+        values = batch.to_pydict()
+        for fields in zip(*(values[name] for name in wanted), strict=True):
+            number += 1
+            yield number, fields
+
+
+def batches(file: SourceFile, wanted: list[str] | None = None, size: int = 4096) -> Iterator[Any]:
+    """Yields `pyarrow.RecordBatch`es of at most `size` rows, of all columns if none are named."""
     with _opened(file) as parquet:
-        for batch in parquet.iter_batches(batch_size=4096, columns=wanted):
-            values = batch.to_pydict()
-            for fields in zip(*(values[name] for name in wanted), strict=True):
-                number += 1
-                yield number, fields
+        yield from parquet.iter_batches(batch_size=size, columns=wanted)
+
+
+def shape(file: SourceFile) -> tuple[Any, int]:
+    """`pyarrow.Schema` and number of rows, without reading them."""
+    with _opened(file) as parquet:
+        return parquet.schema_arrow, parquet.metadata.num_rows
 
 
 @contextmanager

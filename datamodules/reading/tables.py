@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from datamodules.errors import DataError
-from datamodules.reading import delimited, objects, parquet
+from datamodules.reading import delimited, lines, objects, parquet
 from datamodules.reading.labels import Labels, Places, is_missing, is_unusual
 from datamodules.reading.opening import COMPRESSIONS, FileSettings, SourceFile, inner_name
 
@@ -29,6 +29,10 @@ READERS: dict[str, ModuleType] = {
 """Modules with `columns(file)` and `rows(file, wanted)`, by ending."""
 
 
+TEXT_READERS = {**READERS, ".txt": lines}
+"""The same, and text files with a text on each line, which have no labels."""
+
+
 class Table:
     """File of rows.
 
@@ -39,24 +43,30 @@ class Table:
         path: file that ends in .csv, .txt, .tsv, .jsonl, .ndjson, .json or .parquet, and .gz, .bz2,
             .xz or .zip after that where it is compressed.
         settings: how it is read.
+        readers: endings that are read.
 
     Raises:
         DataError: there is no such file, or it has another ending.
     """
 
-    def __init__(self, path: Path, settings: FileSettings = FileSettings()) -> None:  # noqa: B008
+    def __init__(
+        self,
+        path: Path,
+        settings: FileSettings = FileSettings(),  # noqa: B008
+        readers: Mapping[str, ModuleType] = READERS,
+    ) -> None:
         self.path = path
-        if not path.is_file() and inner_name(path).suffix.lower() in READERS:
+        if not path.is_file() and inner_name(path).suffix.lower() in readers:
             what = "is a folder; give a file" if path.is_dir() else "no such file; check the path"
             here = "" if path.is_absolute() else f" (relative to {Path.cwd()})"
             raise DataError(f"{path}: {what}{here}")
         self.file = SourceFile(path, settings)
-        if self.file.ending not in READERS:
+        if self.file.ending not in readers:
             raise DataError(
                 f"{path}: the ending {self.file.ending!r} is unknown; give a file that ends in "
-                f"{', '.join(READERS)}, or compressed, with {', '.join(COMPRESSIONS)} after that"
+                f"{', '.join(readers)}, or compressed, with {', '.join(COMPRESSIONS)} after that"
             )
-        self._reader = READERS[self.file.ending]
+        self._reader = readers[self.file.ending]
         self.labels = Labels()
         self._unusual, self._missing = Places(), Places()
 
@@ -125,6 +135,10 @@ class Table:
                 f"of {columns}"
             )
         return text_column, label_column
+
+    def find_text_column(self, text: str | None) -> str:
+        """Column of texts, found as `find_columns` does."""
+        return self._find(self.columns(), "text_column", text, TEXT_NAMES)
 
     def rows(
         self, text_column: str, label_column: str | None, group_column: str | None = None

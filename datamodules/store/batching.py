@@ -78,7 +78,7 @@ class TokenDataset(Dataset[TextBatch]):
         matrix, lengths = self.token_truncation.rows(self.tokens, rows)
         matrix = np.pad(
             matrix,
-            ((0, 0), (0, self._width(matrix.shape[1]) - matrix.shape[1])),
+            ((0, 0), (0, _missing(matrix.shape[1], self.token_truncation))),
             constant_values=self.token_truncation.pad_id,
         )
         return TextBatch(
@@ -88,10 +88,18 @@ class TokenDataset(Dataset[TextBatch]):
             torch.from_numpy(rows.astype(np.int64)),
         )
 
-    def _width(self, longest: int) -> int:
-        """Next multiple of `_WIDTH_STEP`, at most the longest that a row may be."""
-        max_length = self.token_truncation.max_length or 2**31
-        return min(-(-longest // _WIDTH_STEP) * _WIDTH_STEP, max_length)
+
+def widen(batch: TextBatch, truncation: TokenTruncation) -> TextBatch:
+    """Batch with padding up to one of the few widths in which datasets make theirs."""
+    missing = _missing(batch.tokens.shape[1], truncation)
+    return batch._replace(
+        tokens=torch.nn.functional.pad(batch.tokens, (0, missing), value=truncation.pad_id)
+    )
+
+
+def _missing(width: int, truncation: TokenTruncation) -> int:
+    """Columns up to the next multiple of `_WIDTH_STEP`, or to the longest that a row may be."""
+    return min(-width % _WIDTH_STEP, (truncation.max_length or 2**31) - width)
 
 
 class TextLoader(DataLoader[TextBatch]):

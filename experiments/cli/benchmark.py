@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -19,6 +22,7 @@ _ON_VALIDATION = (
 if TYPE_CHECKING:  # it loads torch
     from experiments.launch.benchmark import Plan
     from experiments.launch.launcher import Launcher
+    from experiments.records.row import Row
 
 
 def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -100,9 +104,24 @@ def _run_and_report(
             f"`wandb sync {tracked}` sends it",
             soft_wrap=True,
         )
+    _show_use(plan.folder, rows, options.configs, console)
     # A launcher may have ended a run and been unable to write its row (a full disk).
     finished = finished and all((spec.folder / ROW_FILE).exists() for spec in plan.specs)
     return finished, any(row.status == "failed" for row in rows)
+
+
+def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], console: Console) -> None:
+    """Show the commands that use the run with the best validation accuracy."""
+    usable = [row for row in rows if row.status == "ok" and row.val and not row.cross_validated]
+    if not usable:
+        return
+    best = max(usable, key=lambda row: row.val.accuracy if row.val else 0.0)
+    run = folder / best.experiment / f"seed-{best.seed}"
+    more = "".join(f" --configs {shlex.quote(str(one))}" for one in configs)
+    command = f"lit-sentiment predict {shlex.quote(str(run))}{more}"
+    console.print(f"{best.experiment} has the best validation accuracy; use it:", soft_wrap=True)
+    console.print(f'  {command} "A fine film."', soft_wrap=True)
+    console.print(f"  {command} --file reviews.csv --out predictions.csv", soft_wrap=True)
 
 
 def _launcher(options: argparse.Namespace, plan: Plan) -> Launcher:

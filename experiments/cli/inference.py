@@ -1,45 +1,12 @@
-"""Commands that put a finished run to use: predict, judge, submit, look into its words."""
+"""Commands that put a finished run to use: judge, submit, look into its words."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 from rich.console import Console
 
-from experiments.cli.streams import lines_of_input
 from experiments.config.registry import Registry
-
-
-def predict(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`predict`: label and probability of each text, one line each, tab-separated."""
-    from experiments.inference.predictor import Predictor
-    from experiments.records.metrics import predicted_classes
-
-    Registry(options.configs)
-    predictor = Predictor(options.run, weights=options.weights)
-    for text in options.text:
-        if _is_file(text):
-            print(
-                f"note: {text!r} is classified as a text, and is the name of a file; its lines are "
-                f"classified by: lit-sentiment predict {options.run} < {text}",
-                file=sys.stderr,
-            )
-    texts = options.text or list(lines_of_input())
-    probabilities = predictor(texts)
-    predicted = predicted_classes(probabilities, predictor.threshold)
-    for text, row, label in zip(texts, probabilities, predicted, strict=True):
-        name = predictor.encoder.label_names[label]
-        print(f"{name}\t{row[label]:.4f}\t{' '.join(text.split())}")
-    return 0
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # too long for a name, or no name at all
-        return False
 
 
 def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:

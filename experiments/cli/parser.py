@@ -10,6 +10,7 @@ from experiments.cli import (
     fit,
     inference,
     listing,
+    predict,
     prepare,
     report,
     sweep,
@@ -240,10 +241,7 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("--publish", action="store_true", help="keep what was found under --results")
     sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
-    sub = command("predict", inference.predict, "labels for new texts")
-    sub.add_argument("run", type=path, help="a run folder")
-    sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
-    add_weights(sub)
+    predict.add_options(command("predict", predict.predict, "labels for new texts"))
 
     sub = command("export", inference.export, "ONNX, torch.export or Hugging Face files")
     sub.add_argument("run", type=path, help="a run folder")

@@ -81,7 +81,7 @@ def combine_members(members: Sequence[Member], test: bool = True) -> Combination
     for part in parts:
         runs = [(one.row, found[part]) for one, found in zip(members, read, strict=True)]
         check_same_reviews(runs, part)
-        _check_equal(members, "classes", [run.probabilities.shape[1] for _, run in runs])
+        check_equal(members, "classes", [run.probabilities.shape[1] for _, run in runs])
     val = [found["val"] for found in read]
     weights = fit_weights(val[0].labels, [one.probabilities for one in val])
     combined = {}
@@ -155,17 +155,22 @@ def _check_members(members: Sequence[Member]) -> None:
     if len(members) < 2:
         raise ConfigError(f"{len(members)} member was given; an ensemble has at least 2")
     for name in ("task", "corpus", "corpus_fingerprint", "profile", "excluded", "problem"):
-        _check_equal(members, name, [getattr(one.row, name) for one in members])
-    _check_equal(members, "run.threshold", [_rule(one.row) for one in members])
+        check_equal(members, name, [getattr(one.row, name) for one in members])
+    check_equal(members, "run.threshold", [rule_of(one.row) for one in members])
 
 
-def _rule(row: Row) -> Rule | None:
+def rule_of(row: Row) -> Rule | None:
     """How the threshold of a row was chosen; that of an ensemble is chosen anew in the same way."""
     rule: Rule | None = (row.config.get("run") or {}).get("threshold")
     return rule
 
 
-def _check_equal(members: Sequence[Member], name: str, values: Sequence[Any]) -> None:
+def check_equal(members: Sequence[Member], name: str, values: Sequence[Any]) -> None:
+    """Refuse members that differ in something, by its name.
+
+    Raises:
+        ResultsError: They do.
+    """
     for one, value in zip(members, values, strict=True):
         if value != values[0]:
             raise ResultsError(
@@ -213,7 +218,7 @@ def _row(
     val, names = combination.parts["val"], rows[0].label_names
     name, seed = folder.parent.name, config["seed_everything"]
     label_names = names or ["class 0", "class 1"]
-    threshold, notes = threshold_and_note(_rule(rows[0]), val, label_names, seed)
+    threshold, notes = threshold_and_note(rule_of(rows[0]), val, label_names, seed)
     metrics = {
         part: evaluate(one.labels, one.probabilities, threshold)
         for part, one in combination.parts.items()

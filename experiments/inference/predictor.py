@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
 
+from datamodules.errors import DataError
+from datamodules.store.batching import widen
 from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
-from experiments.records.row import Row
+from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import (
     ROW_FILE,
     Weights,
@@ -24,6 +27,7 @@ from experiments.records.run_files import (
 from lit_models.base.classifier import LitClassifier
 
 _BATCH_SIZE = 128
+_BATCH_CHARACTERS = 4_000_000  # bounds the memory of a batch of very long texts
 
 
 def read_finished(folder: Path) -> Row:
@@ -57,7 +61,7 @@ class Predictor:
 
     Raises:
         ConfigError: The folder is not a finished run.
-        ResultsError: One of its files is missing or was changed.
+        ResultsError: One of its files is missing, was changed or cannot be read.
         DataError: Its encoder is missing or damaged.
         Untrusted: A class that it names is not one of a trusted place (`datamodules.trusted`).
     """
@@ -77,7 +81,7 @@ class Predictor:
                 "its folder with --configs DIR"
             ) from error
         self.encoder = Encoder.load(place)
-        self.model = architecture.load(place).to(device)
+        self.model = _load(architecture, place).to(device)
         classes, labels = self.model.num_classes, len(self.encoder.label_names)
         if classes != labels:
             raise ConfigError(
@@ -89,13 +93,44 @@ class Predictor:
         """Predict the probabilities of N texts, float32[N, C]."""
         # Texts of like length share a batch: little padding, and the predictions are the same.
         order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        parts = [
-            order[start : start + _BATCH_SIZE] for start in range(0, len(order), _BATCH_SIZE)
-        ] or [[]]
         probabilities = []
         with torch.inference_mode():
-            for part in parts:
+            for part in _parts(order, [len(text) for text in texts]):
                 batch = self.encoder.encode([texts[row] for row in part])
+                if len(texts) > _BATCH_SIZE:  # few widths, whatever the number of batches
+                    batch = widen(batch, self.encoder.token_truncation)
                 batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
                 probabilities.append(self.model.predict_step(batch).probabilities.cpu().numpy())
         return np.concatenate(probabilities)[np.argsort(order)]
+
+
+def _load(architecture: type[LitClassifier], folder: Path) -> LitClassifier:
+    """Load a model. No pickle is run.
+
+    Raises:
+        ResultsError: Its files are missing, damaged, of another architecture or with a pickle.
+    """
+    try:
+        return architecture.load(folder)
+    except (ConfigError, DataError, ResultsError):
+        raise
+    except Exception as error:  # whatever torch, safetensors and skops say of a foreign file
+        reason = " ".join(str(error).split())
+        if isinstance(error, UnpicklingError):
+            reason = "it holds more than weights, and pickles are not run"
+        raise ResultsError(
+            f"{folder}: its model cannot be read ({type(error).__name__}: {reason[:200]}); restore "
+            "its files, or run the experiment again"
+        ) from error
+
+
+def _parts(order: Sequence[int], lengths: Sequence[int]) -> list[list[int]]:
+    """Rows of each batch: few enough, and of few enough characters; one empty batch of no row."""
+    parts, characters = [list[int]()], 0
+    for row in order:
+        characters += lengths[row]
+        if parts[-1] and (len(parts[-1]) == _BATCH_SIZE or characters > _BATCH_CHARACTERS):
+            parts.append([])
+            characters = lengths[row]
+        parts[-1].append(row)
+    return parts

@@ -198,7 +198,7 @@ def check_has_model(folder: Path, row: Row) -> None:
     if row.members:
         raise ConfigError(
             f"{folder}: an ensemble has no model; use the runs of its members, "
-            f"{', '.join(row.members)}, and the weights in its {CONFIG_FILE}"
+            f"{', '.join(row.members)}, as in `lit-sentiment predict RUN --with RUN --ensemble`"
         )
     if row.cross_validated:
         raise ConfigError(

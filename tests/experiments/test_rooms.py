@@ -18,7 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "export": {*GROUND, "statistics", "inference"},
     "training": {*GROUND},
     "report": {*GROUND, "statistics", "inference", "training"},
-    "speed": {*GROUND, "training"},
+    "speed": {*GROUND, "statistics", "training", "inference"},
     "launch": {*GROUND, "training"},
     "tuning": {*GROUND, "training", "launch"},
 }

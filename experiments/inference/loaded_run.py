@@ -1,0 +1,186 @@
+"""A trained run at work: `load_run`, and what it says of new texts."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from datamodules.reading.labels import is_blank
+from experiments.config.registry import ConfigError
+from experiments.inference.predictor import Predictor
+from experiments.records.metrics import predicted_classes
+from experiments.records.run_files import Weights, read_row
+
+if TYPE_CHECKING:
+    import pandas
+
+    from datamodules.store.encoder import Encoder
+    from lit_models.base.classifier import LitClassifier
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """Labels and probabilities of N texts, in their order.
+
+    Attributes:
+        texts: The texts.
+        labels: Name of the predicted class of each text; None where a text has none.
+        probabilities: float32[N, C] of the classes in the order of `label_names`; NaN where a text
+            has no label.
+        label_names: Names of the C classes.
+        reasons: Why a text has no label, such as `empty text`; None where it has one.
+    """
+
+    texts: Sequence[Any]
+    labels: list[str | None]
+    probabilities: np.ndarray
+    label_names: tuple[str, ...]
+    reasons: list[str | None]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Frame of a row for each text: `text`, `label`, `P(<class>)` of each class, `reason`."""
+        import pandas
+
+        of_classes = {
+            f"P({name})": self.probabilities[:, number]
+            for number, name in enumerate(self.label_names)
+        }
+        return pandas.DataFrame(
+            {
+                "text": list(self.texts),
+                "label": self.labels,
+                **of_classes,
+                "reason": self.reasons,
+            }
+        )
+
+
+class TextClassifier(ABC):
+    """Whatever predicts the class of raw texts: a run, or an ensemble of runs.
+
+    Attributes:
+        label_names: Names of the C classes.
+        threshold: Least probability of the second of two classes to predict it; None: the most
+            probable class is predicted.
+    """
+
+    label_names: tuple[str, ...]
+    threshold: float | None
+
+    @abstractmethod
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Predict the probabilities of N ≥ 1 texts that are not blank, float[N, C]."""
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """Predict labels and probabilities.
+
+        A text from which nothing can be predicted (it is empty or blank, None, no string, half of a
+        surrogate pair) has no label, and a reason. It stops no other.
+
+        Args:
+            texts: Any number of texts.
+
+        Raises:
+            TypeError: One string was given instead of a sequence of them.
+        """
+        if isinstance(texts, str):
+            raise TypeError("predict takes a list of texts and was given one string; write [text]")
+        texts = list(texts)
+        reasons = [reason_of(text) for text in texts]
+        rows = [row for row, reason in enumerate(reasons) if reason is None]
+        probabilities = np.full((len(texts), len(self.label_names)), np.nan, dtype=np.float32)
+        labels: list[str | None] = [None] * len(texts)
+        if rows:
+            known = self.probabilities([texts[row] for row in rows])
+            probabilities[rows] = known
+            for row, label in zip(rows, predicted_classes(known, self.threshold), strict=True):
+                labels[row] = self.label_names[label]
+        return Predictions(texts, labels, probabilities, self.label_names, reasons)
+
+
+class LoadedRun(TextClassifier):
+    """A finished run with its model in memory. `load_run` makes it.
+
+    Attributes:
+        folder: The run folder.
+        row: Its row: settings, figures, versions.
+        model: The model, in evaluation mode.
+        encoder: Tokenizer and truncation, from texts to the batches that the model takes.
+        label_names: Names of the classes, in the order of probabilities.
+        threshold: Threshold of the run.
+    """
+
+    def __init__(self, folder: Path, predictor: Predictor, weights: Weights | None) -> None:
+        self.folder, self.row, self.weights = folder, read_row(folder), weights
+        self.predictor = predictor
+        self.model: LitClassifier = predictor.model
+        self.encoder: Encoder = predictor.encoder
+        self.label_names, self.threshold = predictor.encoder.label_names, predictor.threshold
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Predict the probabilities of N ≥ 1 texts, float32[N, C]."""
+        return self.predictor(texts)
+
+
+def load_run(
+    folder: str | Path, *, device: str = "cpu", weights: Weights | None = None
+) -> LoadedRun:
+    """Load a finished run. The folder is enough: no corpus, no network; no pickle is read.
+
+        run = load_run("runs/quick/cnn/seed-0")
+        run.predict(["A fine film.", "A waste of time."]).to_pandas()
+
+    Args:
+        folder: A run folder, such as `runs/quick/cnn/seed-0`.
+        device: A device of PyTorch, such as `cpu` or `cuda:1`; `auto` takes a GPU if there is one.
+        weights: Of a run under protocol `refit`: those of the first fit (`holdout`) or the second
+            (`refit`). None: those of the last.
+
+    Raises:
+        ConfigError: The folder is not a finished run with a model, or there is no such device.
+        ResultsError: One of its files is missing or was changed.
+        DataError: Its encoder is missing or damaged.
+    """
+    folder = Path(folder)
+    return LoadedRun(folder, Predictor(folder, _device(device), weights), weights)
+
+
+def reason_of(text: Any) -> str | None:
+    """Reason why nothing can be predicted from a text; None if something can."""
+    if not isinstance(text, str):
+        kind = type(text).__name__
+        # NaN and NA: pandas marks missing values by them.
+        missing = text is None or kind == "NAType" or (isinstance(text, float) and text != text)
+        return "no text" if missing else f"not a text but {kind}"
+    if not text:
+        return "empty text"
+    if is_blank(text):
+        return "blank text"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "not valid Unicode"
+    return None
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"device {name!r} cannot be used ({reason}); choose cpu") from error
+    return name
