@@ -86,13 +86,16 @@ class Classifier:
             probabilities[part] = powers / powers.sum(axis=1, keepdims=True)
         return probabilities
 
-    def predict(self, texts: Sequence[str]) -> list[tuple[str, float]]:
-        """Label of each text and its probability."""
+    def predict(self, texts: Sequence[str]) -> list[tuple[str | None, float]]:
+        """Label of each text and its probability; None and NaN for a blank one."""
         rows = self(texts)
         classes = rows.argmax(axis=1)
         if self.threshold is not None:
             classes = (rows[:, 1].astype(np.float64) >= self.threshold).astype(np.int64)
-        return [(self.labels[n], float(row[n])) for n, row in zip(classes, rows, strict=True)]
+        return [
+            (self.labels[n], float(row[n])) if text.strip() else (None, float("nan"))
+            for n, row, text in zip(classes, rows, texts, strict=True)
+        ]
 
     def _logits(self, rows: Rows) -> np.ndarray:
         """float64[B, C]; means over the windows of longer rows."""
@@ -254,7 +257,10 @@ def main() -> None:
     """Print label, probability and text of each argument, or of each line of standard input."""
     texts = sys.argv[1:] or [line.rstrip("\n") for line in sys.stdin]
     for (label, probability), text in zip(Classifier().predict(texts), texts, strict=True):
-        print(f"{_line(label)}\t{probability:.4f}\t{_line(text)}")
+        if label is None:
+            print(f"\t\t{_line(text)}\t{'blank' if text else 'empty'} text")
+        else:
+            print(f"{_line(label)}\t{probability:.4f}\t{_line(text)}")
 
 
 def _line(text: str) -> str:
