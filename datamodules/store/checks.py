@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from datamodules.errors import DataError
 from datamodules.store.truncation import check_truncation
-
-if TYPE_CHECKING:
-    from datamodules.text import TextDataModule
 
 _LEAST = {
     "vocab_size": 2,
@@ -22,7 +19,7 @@ _LEAST = {
 }
 
 
-def check_settings(data: TextDataModule) -> None:
+def check_settings(data: Any) -> None:
     """Refuse settings of a datamodule that cannot be used.
 
     Raises:

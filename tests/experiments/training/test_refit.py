@@ -25,6 +25,7 @@ from experiments.training.fitting import SELECTION_FILE, Fit
 from experiments.training.run import execute
 from experiments.training.signals import Stopped
 from experiments.training.spec import RunSpec
+from experiments.training.testing import test_run as evaluate_on_test
 
 ROWS, BATCH, EPOCHS = 64, 8, 4
 STEPS = ROWS * 3 // 4 // BATCH  # of an epoch of the first fit
@@ -176,7 +177,7 @@ def test_test_and_predict_use_both_models(name: str, tmp_path: Path) -> None:
     seen = watch(spec_of(tmp_path / "run", name=name))
     later = watch(spec_of(tmp_path / "later", name=name, test=False))
     assert not later.row.tested and not list(later.folder.rglob(TEST_FILE))
-    row = run.test_run(later.folder)
+    row = evaluate_on_test(later.folder)
     assert without_times(row) == without_times(seen.row)
     texts = seen.resolved[1].cli.datamodule.texts("test")
     places: dict[Weights, str] = {"holdout": TEST_FILE, "refit": f"{REFIT}/{TEST_FILE}"}
