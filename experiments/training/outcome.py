@@ -14,6 +14,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from datamodules.text import TextDataModule
 from experiments.config.identity import config_hash
+from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.config.track import track_of
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
@@ -225,7 +226,7 @@ def _devices_if_any(resolved: Resolved) -> list[torch.device]:
     """Devices of a run; none where the device that it asks for is not there, so that it failed."""
     try:
         return devices_of(resolved)
-    except (MisconfigurationException, RuntimeError, ValueError):
+    except (ConfigError, MisconfigurationException, RuntimeError, ValueError):
         return []
 
 

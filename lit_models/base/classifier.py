@@ -115,6 +115,7 @@ class LitClassifier(L.LightningModule):
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.label_smoothing, self.gradient_clip_norm = label_smoothing, gradient_clip_norm
         self.class_weighting = ClassWeighting.of(class_weights, num_classes, self.loss)
+        self.averaging = weight_averaging, weight_averaging_decay, weight_averaging_start
         self.compiled = compile
         self.vectors_lr_scale, self.given_vectors = vectors_lr_scale, list[Tensor]()
         self.vectors_frozen_epochs = vectors_frozen_epochs
@@ -224,9 +225,8 @@ class LitClassifier(L.LightningModule):
 
     def configure_callbacks(self) -> list[Callback]:
         """The callback that averages the weights, if that is set."""
-        names = ("weight_averaging", "weight_averaging_decay", "weight_averaging_start")
-        kind, *settings = (self.hparams[name] for name in names)
-        return [WeightAverage(kind, *settings)] if kind else []
+        kind, decay, start = self.averaging
+        return [] if kind is None else [WeightAverage(kind, decay, start)]
 
     def configure_optimizers(self) -> Any:
         """Optimiser, with the schedule stepped after every batch."""

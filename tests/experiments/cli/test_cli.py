@@ -159,7 +159,8 @@ def test_a_run_predicts_new_texts_and_an_empty_one(finished: Path, lit: Command)
         assert len(lines) == 3, done.stderr
         if experiment == "tfidf_logreg":  # two epochs at toy size teach `bag` little
             assert [line[0] for line in lines[:2]] == ["class1", "class0"]
-        assert all(0.5 <= float(line[1]) <= 1 for line in lines)
+        assert all(0.5 <= float(line[1]) <= 1 for line in lines[:2])
+        assert lines[2] == ["", "", "", "empty text"]
 
 
 def test_published_rows_follow_from_their_evidence(
