@@ -23,7 +23,7 @@ MODULES: dict[str, str] = {
     **_moved(
         "datamodules",
         {
-            "reading": "archive download rows tables",
+            "reading": "archive download rows=tables tables",
             "store": "batching cache corpus encoder ragged token_store windows",
             "vectors": "cooccurrence published_vectors=published subword_vectors=fasttext "
             "vector_files=files",

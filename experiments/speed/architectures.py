@@ -54,11 +54,12 @@ class UpdateClock(Callback):
         self.seconds += time.perf_counter() - self._since
 
 
-def measure(resolved: Resolved) -> dict[str, float]:
+def measure(resolved: Resolved, scratch: str) -> dict[str, float]:
     """Train for an epoch without validation, after a few unmeasured steps.
 
     Args:
         resolved: An experiment, built and set up.
+        scratch: A folder for what the trainer writes.
 
     Returns:
         `tokens_per_second` (padding not counted), `milliseconds_per_step`, `optimiser_share`.
@@ -70,6 +71,7 @@ def measure(resolved: Resolved) -> dict[str, float]:
             **length,
             callbacks=[clock, update],
             limit_val_batches=0,
+            default_root_dir=scratch,
             enable_checkpointing=False,
             logger=False,
         )
@@ -94,7 +96,7 @@ def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str
         data = {"root": options.root, "reviews": options.reviews, "cache_dir": options.cache_dir}
         here = {
             "data": {"class_path": "experiments.speed.sample.SampledIMDB", "init_args": data},
-            "trainer": {"accelerator": "cpu", "devices": 1, "default_root_dir": options.scratch},
+            "trainer": {"accelerator": "cpu", "devices": 1},
         }
         resolved = Resolved(merge(registry.settings(name), here))
         torch.manual_seed(0)
@@ -111,7 +113,7 @@ def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str
     rates: dict[str, dict[str, Any]] = {}
     for number in range(options.rounds):
         for name, resolved in built.items():
-            new = measure(resolved)
+            new = measure(resolved, options.scratch)
             print(
                 f"round {number + 1}: {name} {new['tokens_per_second']:,.0f} tokens/s", flush=True
             )

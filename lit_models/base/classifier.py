@@ -9,7 +9,6 @@ import lightning as L
 import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -146,8 +145,8 @@ class LitClassifier(L.LightningModule):
             if self.compiled:
                 compile_net(getattr(self, "net", None), self.trainer.strategy.root_device)
             view: TrainView = data.train_view()  # type: ignore[union-attr]
-            if view.vectors_covered is not None:
-                rank_zero_info(f"word vectors cover {view.vectors_covered}")
+            if view.vectors_covered is not None and self.trainer.is_global_zero:
+                print(f"word vectors cover {view.vectors_covered}", flush=True)  # to the run's log
             with RunningClock() as clock:
                 self._initialize_embeddings(view)
                 if self.class_weighting is not None:

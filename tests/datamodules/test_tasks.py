@@ -63,4 +63,6 @@ def test_the_metrics_are_those_of_the_version(task: type[TextDataModule]) -> Non
     ones = (numbers * 37 % 101) / 100
     labels = ((ones + (numbers * 53 % 89) / 88 > 1) ^ (numbers % 20 == 0)).astype(np.int64)
     found = vars(evaluate(labels, np.stack([1 - ones, ones], axis=1)))
-    assert found == pytest.approx(METRICS[str(task.task)], rel=1e-12), changed(task, "metrics")
+    pinned = METRICS[str(task.task)]
+    found = {name: found[name] for name in pinned}  # further ones change no published row
+    assert found == pytest.approx(pinned, rel=1e-12), changed(task, "metrics")

@@ -35,12 +35,13 @@ TAKES_RUN: dict[str, list[str]] = {
     "subsets": ["BENCHMARK"],
     "ensemble": ["new", "RUN", "BENCHMARK", "--runs", "ROOT"],
     "cost": ["TABLE"],
+    "export": ["RUN", "--to", "onnx", "--out", "OUT"],
     "benchmark": ["NAME", "--runs", "ROOT", "--name", "b", "CORPUS"],
     "fit": ["-c", "NAME", "--runs", "ROOT", "--name", "b", "CORPUS"],
     "sweep": ["NAME", "--runs", "ROOT", "--name", "b", "--trials", "1", "CORPUS"],
 }
 # `table-publish` reads runs as `publish` does.
-TAKES_NONE = {"prepare", "pretrain", "speed", "list", "table", "table-publish"}
+TAKES_NONE = {"prepare", "pretrain", "speed", "list", "table", "table-publish", "table-times"}
 # Python files that write a marker when they are imported, each where an import may find it.
 MODULES = ("stranger", "installed_stranger")
 MARKER = "import os, pathlib\npathlib.Path(os.environ['MARKER']).touch()\n"

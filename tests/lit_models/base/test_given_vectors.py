@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 
 from datamodules.vectors.word2vec import Word2Vec
+from experiments.machine.messages import quiet_libraries
 from lit_models.cnn import CNN
 from lit_models.nb_bag import NBBag
 from tests.toys import ToyData
@@ -50,13 +50,12 @@ def test_a_rate_of_zero_keeps_them_and_the_rest_learns(tmp_path: Path) -> None:
 
 
 def test_the_log_says_how_much_they_cover(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(logging.getLogger("lightning.pytorch"), "propagate", True)
-    with caplog.at_level(logging.INFO):
-        _, data = fit(cnn(), tmp_path)
-    covered = data.train_view().vectors_covered
-    assert f"word vectors cover {covered}" in caplog.text and "of the running words" in caplog.text
+    quiet_libraries()  # as in a run
+    _, data = fit(cnn(), tmp_path)
+    covered, printed = data.train_view().vectors_covered, capsys.readouterr().out
+    assert f"word vectors cover {covered}" in printed and "of the running words" in printed
 
 
 def test_they_learn_at_their_own_rate_and_the_schedule_is_common(tmp_path: Path) -> None:
