@@ -20,7 +20,7 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark table table-publish table-times test test-slow test-all test-slurm test-faults test-browser lint clean
+.PHONY: help setup benchmark table table-publish table-times test test-slow test-all test-slurm test-faults test-browser test-networks lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -55,7 +55,7 @@ test-slow: $(STAMP) ## the few tests that take long (marker `slow`)
 	$(BIN)python -m pytest -n 2 --dist loadgroup -m slow $(ARGS)
 
 test-all: lint ## every test that needs no further machine, the slow ones too
-	$(BIN)python -m pytest -n 2 --dist loadgroup -m "not slurm and not faults and not browser" $(ARGS)
+	$(BIN)python -m pytest -n 2 --dist loadgroup -m "not slurm and not faults and not browser and not networks" $(ARGS)
 
 test-slurm: $(STAMP) ## the Slurm launcher on a real Slurm of one node (root; apt-get install slurm-wlm munge)
 	$(BIN)python -m pytest -m slurm -n 2 --dist load tests/slurm $(ARGS)
@@ -66,6 +66,9 @@ test-faults: $(STAMP) ## a hundred times kill -9, each followed by a resume (abo
 test-browser: $(STAMP) ## the report in a real browser (needs Chromium, or CHROMIUM=PROGRAM)
 	$(BIN)python -c "import playwright" 2>/dev/null || $(BIN)python -m pip install --quiet -c constraints.txt 'playwright>=1.50'
 	$(BIN)python -m pytest -m browser tests/experiments/report/test_browser.py $(ARGS)
+
+test-networks: $(STAMP) ## networks with their defaults on users' corpora (about half an hour)
+	$(BIN)python -m pytest -m networks -n 2 tests/own_data $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	$(BIN)ruff check .

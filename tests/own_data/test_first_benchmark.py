@@ -10,14 +10,11 @@ import pytest
 
 from tests.conftest import Command
 from tests.own_data.case import Case
-from tests.own_data.catalogue import CASES, marked
+from tests.own_data.catalogue import CASES
 from tests.own_data.commands import OWN, shown
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.networks, pytest.mark.timeout(900)]
 
-NO_TEST = "a benchmark refuses a file without a test file"
-FAILING = dict.fromkeys(("german", "uneven", "exotic", "file_name"), NO_TEST)
-FAILING["separate_files"] = "fails, likely since the table has no row of the largest class"
 EXPERIMENTS = ("tfidf_logreg", "nb_logreg", "cnn")
 
 
@@ -30,9 +27,7 @@ def _benchmark(lit: Command, case: Case, runs: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", marked(["german", "uneven", "exotic", "file_name", "separate_files"], FAILING)
-)
+@pytest.mark.parametrize("name", ["german", "uneven", "exotic", "file_name", "separate_files"])
 def test_benchmark_and_report_on_own_files(name: str, tmp_path: Path, lit: Command) -> None:
     case = CASES[name](tmp_path)
     printed = _benchmark(lit, case, tmp_path / "runs")

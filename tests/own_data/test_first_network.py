@@ -7,26 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.own_data.catalogue import CASES, marked
+from tests.own_data.catalogue import CASES
 from tests.own_data.commands import Terminal, check_predictions, check_refusal, check_table
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.networks, pytest.mark.timeout(900)]
 
 MIDDLE = ["arabic", "german", "intents", "long_reviews", "short", "uneven", "word_order"]
-FAILING_OF_MIDDLE: dict[str, str] = {}
 ODD = [
     *("chinese", "thai", "hindi", "emoji", "mixed", "rare_class", "twenty_rows", "many_classes"),
     *("very_long", "near_duplicates", "noise", "exotic", "one_megabyte", "line_breaks"),
 ]
-FAILING_OF_ODD = {
-    "chinese": "a clause is one token; at chance, without a word",
-    "thai": "a sentence is a few tokens; at chance, without a word",
-    "mixed": "fails on 240 rows in four classes, likely by too few steps",
-}
 NO_BETTER = "(?i)no better than|largest class|larger class"
 
 
-@pytest.mark.parametrize("name", marked(MIDDLE, FAILING_OF_MIDDLE))
+@pytest.mark.parametrize("name", MIDDLE)
 def test_cnn_reaches_95_percent_where_naive_bayes_reaches_98(
     name: str, tmp_path: Path, terminal: Terminal
 ) -> None:
@@ -39,7 +33,7 @@ def test_cnn_reaches_95_percent_where_naive_bayes_reaches_98(
         check_predictions(terminal, case, terminal.run(experiment), floor)
 
 
-@pytest.mark.parametrize("name", marked(ODD, FAILING_OF_ODD))
+@pytest.mark.parametrize("name", ODD)
 def test_cnn_learns_says_that_it_does_not_or_refuses(
     name: str, tmp_path: Path, terminal: Terminal
 ) -> None:

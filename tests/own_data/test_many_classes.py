@@ -12,16 +12,14 @@ from tests.own_data.case import write_csv
 from tests.own_data.catalogue import CASES
 from tests.own_data.commands import Terminal, check_predictions, check_table
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-QUADRATIC = "nb_logreg compares each class with each other one"
+pytestmark = [pytest.mark.networks, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize(
     ("experiment_name", "classes"),
     [
-        pytest.param("nb_logreg", 24, marks=pytest.mark.xfail(strict=True, reason=QUADRATIC)),
-        pytest.param("nb_logreg", 150, marks=pytest.mark.xfail(run=False, reason=QUADRATIC)),
+        ("nb_logreg", 24),
+        ("nb_logreg", 150),
         ("nb_bag", 24),
         ("nb_bag", 150),
         ("cnn", 150),
