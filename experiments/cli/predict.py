@@ -94,6 +94,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _predict_lines(options: argparse.Namespace) -> int:
+    from experiments.inference.formats import escaped
     from experiments.inference.loaded_run import load_run
 
     run = load_run(options.run, weights=options.weights, device=options.device)
@@ -117,7 +118,8 @@ def _predict_lines(options: argparse.Namespace) -> int:
             print(f"\t\t{line}\t{reason}")
             places.append(number)
         else:
-            print(f"{label}\t{row[found.label_names.index(label)]:.4f}\t{line}")
+            probability = row[found.label_names.index(label)]
+            print(f"{escaped(label)}\t{probability:.4f}\t{line}")
     if places:
         _note(
             f"{len(places)} of {len(texts)} texts have no label, the first is number {places[0]} "

@@ -260,7 +260,8 @@ def main() -> None:
         if label is None:
             print(f"\t\t{_line(text)}\t{'blank' if text else 'empty'} text")
         else:
-            print(f"{_line(label)}\t{probability:.4f}\t{_line(text)}")
+            name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in label)
+            print(f"{name}\t{probability:.4f}\t{_line(text)}")
 
 
 def _line(text: str) -> str:

@@ -157,10 +157,14 @@ class Table(Format):
 
 def visible(text: str) -> str:
     """Text on one line, with escapes for what a terminal would obey or could not show."""
-    line = " ".join(text.split())
-    if line.isprintable():
-        return line
-    shown = (c if c.isprintable() or c in "\u200c\u200d" else ascii(c)[1:-1] for c in line)
+    return escaped(" ".join(text.split()))
+
+
+def escaped(label: str) -> str:
+    """Label, with escapes for line breaks and what else a terminal would obey or not show."""
+    if label.isprintable():
+        return label
+    shown = (c if c.isprintable() or c in "\u200c\u200d" else ascii(c)[1:-1] for c in label)
     return "".join(shown)
 
 

@@ -37,7 +37,9 @@ def check_rank_variables() -> None:
             )
         else:
             numbers[name] = int(value)
-    if all(name in numbers for name in _PAIR):
+    # Within an allocation they may be of the batch script, whose runs are processes of their own.
+    of_batch = "SLURM_JOB_ID" in os.environ and not os.environ.get("MASTER_ADDR")
+    if all(name in numbers for name in _PAIR) and not of_batch:
         _check_torchrun(numbers)
     elif numbers.get(_STEP, 1) == 1:
         if left := [f"${name}" for name in _OF_GROUP if numbers.get(name)]:
