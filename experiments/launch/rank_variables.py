@@ -37,11 +37,12 @@ def check_rank_variables() -> None:
             )
         else:
             numbers[name] = int(value)
+    alone = numbers.get(_STEP, 1) == 1
     # Within an allocation they may be of the batch script, whose runs are processes of their own.
-    of_batch = "SLURM_JOB_ID" in os.environ and not os.environ.get("MASTER_ADDR")
+    of_batch = alone and "SLURM_JOB_ID" in os.environ and not os.environ.get("MASTER_ADDR")
     if all(name in numbers for name in _PAIR) and not of_batch:
         _check_torchrun(numbers)
-    elif numbers.get(_STEP, 1) == 1:
+    elif alone:
         if left := [f"${name}" for name in _OF_GROUP if numbers.get(name)]:
             print(
                 f"note: {', '.join(left)} without the other variables of a process group: this is "

@@ -15,7 +15,7 @@ ADDRESS = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1234"}
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (*_NUMBERS, *ADDRESS):
+    for name in (*_NUMBERS, *ADDRESS, "SLURM_JOB_ID"):
         monkeypatch.setenv(name, "")  # so that what the test drops is put back
         monkeypatch.delenv(name)
 
@@ -43,7 +43,10 @@ def test_nonsense_is_told_with_its_name(
 
 @pytest.mark.parametrize(
     "variables",
-    [{"RANK": "1"}, {"LOCAL_RANK": "3"}, {"WORLD_SIZE": "4"}, {"SLURM_PROCID": "2"}],
+    [
+        *({"RANK": "1"}, {"LOCAL_RANK": "3"}, {"WORLD_SIZE": "4"}, {"SLURM_PROCID": "2"}),
+        TORCHRUN | {"SLURM_JOB_ID": "7"},  # of a batch script, whose runs are on their own
+    ],
 )
 def test_what_was_left_of_another_group_is_dropped_and_told(
     variables: dict[str, str],
@@ -54,7 +57,8 @@ def test_what_was_left_of_another_group_is_dropped_and_told(
         monkeypatch.setenv(name, value)
     check_rank_variables()
     assert left() == {}
-    assert f"note: ${next(iter(variables))} without" in capsys.readouterr().err
+    assert f"note: ${next(iter(variables))}" in (said := capsys.readouterr().err)
+    assert "without the other variables of a process group" in said
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,10 @@ def test_an_allocation_with_one_task_says_nothing(
     ("variables", "message"),
     [
         (TORCHRUN, r"\$MASTER_ADDR is not; start the processes with torchrun"),
+        (
+            TORCHRUN | {"SLURM_JOB_ID": "7", "SLURM_STEP_NUM_TASKS": "2"},
+            r"\$MASTER_ADDR is not; start the processes with torchrun",
+        ),
         (TORCHRUN | ADDRESS | {"RANK": "2"}, r"\$RANK is 2 and \$WORLD_SIZE 2; ranks count from 0"),
     ],
 )
