@@ -68,7 +68,7 @@ class TextDataModule(L.LightningDataModule, ABC):
     paths: ClassVar[tuple[str, ...]] = ("cache_dir",)
     """Settings that name files or folders; a run keeps them absolute."""
     test_remedy: ClassVar[str] = ""
-    """What to do where a corpus has no test rows."""
+    """Remedy where a corpus has no test rows."""
     soft_cap: bool = False
     """`vocab_size` gives way where it makes too many characters unknown; set from the model."""
     split_seed: int = 0  # random seed of the draw of validation rows and of folds

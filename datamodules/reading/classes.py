@@ -70,7 +70,7 @@ def listed(names: list[str] | tuple[str, ...], shown: int = 10) -> str:
 
 
 def _guess(names: list[str]) -> str:
-    """What a column of labels that occur once seems to be."""
+    """Kind of column that labels which occur once seem to be from."""
     if all(map(is_number, names)):
         if any("." in name for name in names):
             return (

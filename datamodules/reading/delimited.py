@@ -27,7 +27,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)  # Excel's own
 
 
 class Dialect(NamedTuple):
-    """How the lines of a file are divided.
+    """Dialect of a file of delimited lines.
 
     Attributes:
         delimiter: character between two fields.

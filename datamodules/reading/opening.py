@@ -40,7 +40,7 @@ _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeErro
 
 @dataclass(frozen=True)
 class FileSettings:
-    """How files of rows are read, where that does not follow from the files.
+    """Settings for reading files of rows, where they do not follow from the files.
 
     Attributes:
         encoding: a codec of Python, such as `cp1252`. None: UTF-8. A byte order mark goes first.

@@ -1,4 +1,4 @@
-"""What the tokens of a corpus say about its tokenizer: texts that it does not divide or know."""
+"""Notes on a tokenizer from the tokens of a corpus: texts that it does not divide or know."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 
 def _remedy(error: Exception) -> str:
-    """What to do about an error of the system, which names a file alone."""
+    """Remedy for an error of the operating system, whose message names a file alone."""
     if "No usable temporary directory" in str(error):
         return "; set $TMPDIR to a folder with space in which you can write"
     if isinstance(error, PermissionError) and error.filename:

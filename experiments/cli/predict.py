@@ -267,7 +267,7 @@ def _job(
     kind: str,
     added: list[str],
 ) -> dict[str, Any]:
-    """What an output follows from; `--resume` goes on only if it is the same."""
+    """Input, runs and options of an output; `--resume` goes on only if they are the same."""
     return {
         "input": source.fingerprint(),
         "reading": [options.encoding, options.delimiter, options.header, source.text_column],

@@ -1,9 +1,9 @@
 """Words of the command line, put into the order in which argparse reads each for what it is.
 
 argparse gives up on names between options, takes the value of an option that it does not know for a
-name, and takes a text that begins with a dash for an option. So each word is first told apart here:
-options with their values go first, joined by `=`, then `--`, then everything else. Settings are not
-for argparse.
+name, and takes a text that begins with a dash for an option. So the kind of each word is decided
+first: options with their values go first, joined by `=`, then `--`, then everything else. Settings
+are not for argparse.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ def check_settings(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> No
         "trainer.precision": trainer.get("precision"),
     }
     if len({str(p) for p in precisions.values() if p not in (None, "auto")}) == 2:
-        told = " and ".join(f"{name} {value!r}" for name, value in precisions.items())
-        raise ConfigError(f"{told} cannot both hold; set --run.precision alone")
+        settings = " and ".join(f"{name} {value!r}" for name, value in precisions.items())
+        raise ConfigError(f"{settings} cannot both hold; set --run.precision alone")
     for name, value in _leaves(config):
         last = name.rpartition(".")[2]
         if isinstance(value, float) and not math.isfinite(value):

@@ -93,11 +93,13 @@ class CorpusDefaults:
         changes, reasons = self._changes(before, size, self._free(settings, before, own))
         if not changes:
             return settings, None
-        told = [f"{_name(k)} {_shown(_value(before, k))} → {_shown(v)}" for k, v in changes.items()]
+        changed = [
+            f"{_name(k)} {_shown(_value(before, k))} → {_shown(v)}" for k, v in changes.items()
+        ]
         typed = _STEPS if _STEPS in changes else next(iter(changes))
         sentence = (
             f"{experiment} on {size.name}: {', and '.join(reasons)}; changed defaults: "
-            f"{', '.join(told)}. A setting that you type wins, such as "
+            f"{', '.join(changed)}. A setting that you type wins, such as "
             f"--{_name(typed)} {_shown(_value(before, typed))}"
         )
         return merge(settings, *(_nested(before, *change) for change in changes.items())), sentence

@@ -40,7 +40,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+\-!|~:&.@$])")  # also of links without
 
 @dataclass(frozen=True)
 class Exported:
-    """What a card is about.
+    """Export that a card describes.
 
     Attributes:
         row: Row of the run.

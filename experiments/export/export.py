@@ -221,7 +221,7 @@ def _write_program(
 
 
 def _limits(predictor: Predictor, to: Format) -> list[str]:
-    """What the model does with long texts, and where a threshold decides."""
+    """Sentences on truncation and on the threshold, for the card."""
     truncation, threshold = predictor.encoder.token_truncation, predictor.threshold
     most, limits = truncation.max_length, list[str]()
     if threshold is not None:

@@ -160,7 +160,7 @@ def _check_members(members: Sequence[Member]) -> None:
 
 
 def rule_of(row: Row) -> Rule | None:
-    """How the threshold of a row was chosen; that of an ensemble is chosen anew in the same way."""
+    """Rule by which the threshold of a row was chosen; an ensemble chooses its own by the same."""
     rule: Rule | None = (row.config.get("run") or {}).get("threshold")
     return rule
 

@@ -11,8 +11,8 @@ from experiments.records.metrics import evaluate
 from experiments.records.predictions import Predictions
 
 Rule = Literal["f1", "balanced"]
-"""What a threshold maximises on the validation rows: F1, averaged over both classes, or balanced
-accuracy, the mean recall of both."""
+"""Figure that a threshold maximises on the validation rows: F1, averaged over both classes, or
+balanced accuracy, the mean recall of both."""
 RULES: dict[Rule, str] = {"f1": "F1", "balanced": "balanced accuracy"}
 
 

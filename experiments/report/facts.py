@@ -159,7 +159,7 @@ def is_own(rows: Iterable[Row]) -> bool:
 
 
 def noun(rows: Iterable[Row]) -> str:
-    """What the rows of the corpus are called."""
+    """Noun for the rows of the corpus."""
     return "texts" if is_own(rows) else "reviews"
 
 

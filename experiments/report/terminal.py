@@ -118,10 +118,10 @@ def _print_grid(console: Console, table: Table) -> None:
         grid.add_row(_shortened(name.plain, room, mark), *cells)
     console.print(grid)
     if left := [one.heading.partition("\n") for one in columns if one not in shown]:
-        told = ", ".join(top or bottom for top, _, bottom in left)
+        hidden = ", ".join(top or bottom for top, _, bottom in left)
         console.print(
             Text(
-                f"Not shown at this width: {told}. A terminal of {needed} columns shows all, and "
+                f"Not shown at this width: {hidden}. A terminal of {needed} columns shows all, and "
                 "so does the page of `lit-sentiment report`.",
                 style="dim",
             )

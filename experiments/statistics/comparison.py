@@ -50,7 +50,7 @@ class _Pair:
 
     @property
     def table(self) -> tuple[Any, ...]:
-        """What runs have in common whose variances over seeds are shared."""
+        """Key of the runs whose variances over seeds are pooled."""
         row = self.rows[0][0]
         return self.parts, row.corpus_fingerprint, row.excluded
 

@@ -38,7 +38,7 @@ from lit_models.base.sharding import full_model
 
 @dataclass(frozen=True)
 class Training:
-    """What is known of a run's training, whatever it was: one fit, two, or one a fold.
+    """Training of a run: one fit, two, or one for each fold.
 
     Attributes:
         fits: its fits; under `refit` the one that chose the epoch first.

@@ -1,4 +1,4 @@
-"""What a generator returns, and the texts that generators share."""
+"""Result of a generator, and the texts that generators share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user does next with a corpus: weights for rare classes, groups, other folders, pipes."""
+"""Next commands of a user with a corpus: weights for rare classes, groups, other folders, pipes."""
 
 from __future__ import annotations
 

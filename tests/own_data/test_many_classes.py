@@ -1,4 +1,4 @@
-"""What further classes cost."""
+"""Cost of further classes."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class ClassFigures:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What an experiment confuses.
+    """Confusions of an experiment.
 
     Attributes:
         classes: Figures of each class, the lowest F1 first, at most 20.

@@ -1,4 +1,4 @@
-"""What was typed as text stays text, on the command line, in files and in what a run keeps."""
+"""Text settings stay as they were typed, on the command line, in files and in what a run keeps."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def form_of(registry: Registry, experiment: str) -> tuple[LitClassifier, Portabl
 
 
 def feed(form: Portable, rows: Sequence[Sequence[int]]) -> Feed:
-    """What the runner gives the model."""
+    """Input that the runner gives the model."""
     arrays = [np.array(row, dtype=np.int64) for row in rows]
     if form.inputs["kind"] == "tokens":
         return runner._tokens(arrays, form.inputs.get("least", 1))

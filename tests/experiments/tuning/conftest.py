@@ -1,4 +1,4 @@
-"""What tests of sweeps share: a space, and the run of which trials vary the settings."""
+"""Fixtures of the tests of sweeps: a space, and the run of which trials vary the settings."""
 
 from __future__ import annotations
 
