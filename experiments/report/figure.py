@@ -11,6 +11,14 @@ from typing import Any
 from experiments.report.picture.symbols import NAMES, known_family
 
 Figure = dict[str, Any]
+HEATMAP: dict[str, Any] = {
+    "type": "heatmap",
+    "xgap": 1,
+    "ygap": 1,
+    "showscale": False,
+    "meta": {"role": "sequential"},
+}
+"""Properties that the heat maps of one direction share."""
 # Plotly's shapes of the families, in the order of `NAMES`.
 _SHAPES = (
     *("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "hexagon2"),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.report.comparison import EDGES, NAMES, ROW
-from experiments.report.figure import Figure, plain
+from experiments.report.figure import HEATMAP, Figure, plain
 from experiments.report.tables import Table
 
 _LENGTH_BINS = 8
@@ -86,14 +86,20 @@ def reliability(table: Table) -> list[Panel]:
 
 def confusion(table: Table, experiment: str) -> NDArray[np.float64] | None:
     """Confusion matrix float[C, C], labels by predictions, mean over the seeds."""
+    matrices = seed_confusions(table, experiment)
+    return None if matrices is None else matrices.mean(axis=0)
+
+
+def seed_confusions(table: Table, experiment: str) -> NDArray[np.float64] | None:
+    """Confusion matrix float[S, C, C] of each seed; None without predictions."""
     analysis = table.analysis
     if analysis is None or experiment not in analysis.probabilities:
         return None
-    predicted = analysis.predicted[experiment]
-    classes = analysis.probabilities[experiment].shape[2]
-    cells = (analysis.labels[None] * classes + predicted).ravel()
-    counts = np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-    return counts / len(predicted)
+    predicted = analysis.predicted[experiment]  # [S, N]
+    seeds, classes = len(predicted), analysis.probabilities[experiment].shape[2]
+    rows = np.arange(seeds)[:, None] * classes + analysis.labels
+    counts = np.bincount((rows * classes + predicted).ravel(), minlength=seeds * classes**2)
+    return counts.reshape(seeds, classes, classes).astype(np.float64)
 
 
 def errors(table: Table, labels: Sequence[str]) -> Figure | None:
@@ -169,17 +175,12 @@ def by_length(table: Table, lengths: NDArray[np.int64] | None) -> Figure | None:
     names = [line.experiment for line in table.lines if line.experiment in analysis.correct]
     right = [analysis.correct[name].mean(axis=0) for name in names]
     values = [[round(100 * float(row[part].mean()), 1) for part in parts] for row in right]
-    trace = {
-        "type": "heatmap",
+    trace = HEATMAP | {
         "x": heads,
         "y": names,
         "z": values,
         "texttemplate": "%{z:.1f}",
         "hovertemplate": "<b>%{y}</b>, texts of %{x} words: %{z:.1f} %<extra></extra>",
-        "xgap": 1,
-        "ygap": 1,
-        "showscale": False,
-        "meta": {"role": "sequential"},
     }
     return {
         "data": [trace],

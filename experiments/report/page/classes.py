@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.report.classes import ClassFigures
 from experiments.report.comparison import EDGES, NAMES, ROW
-from experiments.report.figure import Figure, plain
+from experiments.report.figure import HEATMAP, Figure, plain
 from experiments.report.provenance import run_folder
-from experiments.report.quality import confusion
+from experiments.report.quality import seed_confusions
 from experiments.report.tables import Table
 from experiments.report.texts import ReviewTexts
 
@@ -21,25 +22,6 @@ WRITTEN = 12  # most classes whose confusion matrix is written in numbers
 _DRAWN, _COLUMNS = 60, 30  # most classes of a drawn matrix, and of the figure of all experiments
 _PAIRS, _LISTED = 10, 20
 _LONGEST = 24  # characters of a name on an axis
-
-
-@dataclass(frozen=True)
-class ClassFigures:
-    """Figures of one class, in percent, over all seeds.
-
-    Attributes:
-        name: Name of the class.
-        support: Number of texts with this label.
-        precision: Share of the texts predicted as this class that have the label.
-        recall: Share of the texts with the label that are predicted as this class.
-        f1: Harmonic mean of both.
-    """
-
-    name: str
-    support: int
-    precision: float
-    recall: float
-    f1: float
 
 
 @dataclass(frozen=True)
@@ -93,10 +75,11 @@ def _of_run(run: Path | None) -> list[str]:
 
 def confusions(table: Table, experiment: str, labels: Sequence[str]) -> Confusion | None:
     """Describe what an experiment confuses; None without predictions."""
-    counts = confusion(table, experiment)
-    if counts is None:
+    matrices = seed_confusions(table, experiment)
+    if matrices is None:
         return None
-    figures = sorted(_figures(counts, labels), key=lambda one: one.f1)
+    counts = matrices.mean(axis=0)
+    figures = sorted(_figures(matrices, labels), key=lambda one: one.f1)
     matrix = [
         [(cell / max(sum(row), 1), f"{cell:,.0f}") for cell in row] for row in counts.tolist()
     ]
@@ -112,16 +95,16 @@ def confusions(table: Table, experiment: str, labels: Sequence[str]) -> Confusio
     )
 
 
-def _figures(counts: NDArray[np.float64], labels: Sequence[str]) -> list[ClassFigures]:
-    right, given, called = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    precision = 100 * right / np.maximum(called, 1e-12)
-    recall = 100 * right / np.maximum(given, 1e-12)
-    f1 = 200 * right / np.maximum(given + called, 1e-12)
-    columns = (labels, given.round().astype(int), precision, recall, f1)
-    return [
-        ClassFigures(name, int(n), float(p), float(r), float(f))
-        for name, n, p, r, f in zip(*columns, strict=True)
-    ]
+def _figures(matrices: NDArray[np.float64], labels: Sequence[str]) -> list[ClassFigures]:
+    """Figures of each class from the matrices of the seeds, float[S, C, C]: means over seeds."""
+    right = np.diagonal(matrices, axis1=1, axis2=2)  # [S, C]
+    given, called = matrices.sum(axis=2), matrices.sum(axis=1)
+    precision = right / np.maximum(called, 1)
+    recall = right / np.maximum(given, 1)
+    f1 = 2 * right / np.maximum(given + called, 1)
+    means = (100 * one.mean(axis=0) for one in (precision, recall, f1))
+    columns = (labels, given[0].astype(int).tolist(), *(mean.tolist() for mean in means))
+    return [ClassFigures(*of_class) for of_class in zip(*columns, strict=True)]
 
 
 def _pairs(counts: NDArray[np.float64], labels: Sequence[str]) -> list[tuple[str, str, str, float]]:
@@ -144,8 +127,7 @@ def _matrix(counts: NDArray[np.float64], labels: Sequence[str]) -> Figure:
     # Up to the largest error: the diagonal would leave it pale.
     off = shares[np.ix_(shown, shown)] * (1 - np.eye(len(shown)))
     darkest = max(5.0, float(np.ceil(off.max())))
-    trace = {
-        "type": "heatmap",
+    trace = HEATMAP | {
         "x": list(range(len(names))),
         "y": list(range(len(names))),
         "z": shares[np.ix_(shown, shown)].round(1).tolist(),
@@ -157,10 +139,6 @@ def _matrix(counts: NDArray[np.float64], labels: Sequence[str]) -> Figure:
         else "row %{y}, column %{x}: %{z:.1f} % of the label<extra></extra>",
         "zmin": 0,
         "zmax": darkest,
-        "xgap": 1,
-        "ygap": 1,
-        "showscale": False,
-        "meta": {"role": "sequential"},
     }
     ticks = {"tickmode": "array", "tickvals": list(range(len(names))), "ticktext": names}
     size = ROW if len(names) <= 30 else 15
@@ -191,7 +169,7 @@ def f1_by_class(table: Table, labels: Sequence[str]) -> tuple[Figure | None, int
     matrices = {
         line.experiment: matrix
         for line in table.lines
-        if (matrix := confusion(table, line.experiment)) is not None
+        if (matrix := seed_confusions(table, line.experiment)) is not None
     }
     if not matrices:
         return None, 0
@@ -202,18 +180,13 @@ def f1_by_class(table: Table, labels: Sequence[str]) -> tuple[Figure | None, int
     support = [one.support for one in figures[0]]
     few = len(shown) <= WRITTEN
     heads = [f"{_short(labels[at])} ({support[at]:,})" for at in shown]
-    trace = {
-        "type": "heatmap",
+    trace = HEATMAP | {
         "x": list(range(len(shown))),
         "y": list(matrices),
         "z": scores[:, shown].round(1).tolist(),
         "texttemplate": "%{z:.1f}" if few else "%{z:.0f}",
-        "customdata": [[heads[at] for at in range(len(shown))] for _ in matrices],
+        "customdata": [heads for _ in matrices],
         "hovertemplate": "<b>%{y}</b>, %{customdata}: F1 %{z:.1f} %<extra></extra>",
-        "xgap": 1,
-        "ygap": 1,
-        "showscale": False,
-        "meta": {"role": "sequential"},
     }
     return {
         "data": [trace],
