@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 import tokenizers as hf
 
 from datamodules.errors import DataError
+from datamodules.spans import Characters, spans_of
 from datamodules.tokenizers import FittedTokenizer
 
+_SPACE = r"(?:<br\s*/?>|\s)+"
 _MAX_CHARACTERS = 16  # of a subword: a repeated sentence is none
 
 
@@ -40,7 +43,7 @@ class BpeTokenizer(FittedTokenizer):
     def _use(self, model: hf.models.BPE) -> None:
         steps: list[hf.normalizers.Normalizer] = [
             hf.normalizers.NFC(),
-            hf.normalizers.Replace(hf.Regex(r"(?:<br\s*/?>|\s)+"), " "),
+            hf.normalizers.Replace(hf.Regex(_SPACE), " "),
         ]
         if self.lowercase:
             steps.append(hf.normalizers.Lowercase())
@@ -50,6 +53,11 @@ class BpeTokenizer(FittedTokenizer):
             [hf.pre_tokenizers.Metaspace(), hf.pre_tokenizers.Punctuation("isolated")]
         )
         self._hf.encode_special_tokens = True
+
+    def spans(self, text: str) -> np.ndarray:
+        # Spaces first: those that the normalizer makes have the place of their last character.
+        characters = Characters.of(text).substituted(re.compile(_SPACE), " ")
+        return spans_of(self._hf.encode(characters.text, add_special_tokens=False), characters)
 
     def settings(self) -> dict[str, Any]:
         return {

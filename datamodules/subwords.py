@@ -14,6 +14,7 @@ import tokenizers as hf
 
 from datamodules.errors import DataError
 from datamodules.pretrained import loading, locate
+from datamodules.spans import Characters, spans_of
 from datamodules.tokenizers import CHUNK, Tokenizer
 
 _BREAK = re.compile(r"<br\s*/?>")
@@ -52,6 +53,11 @@ class SubwordTokenizer(Tokenizer):
         while chunk := list(islice(plain, CHUNK)):
             for encoding in tokenizer.encode_batch_fast(chunk, add_special_tokens=True):
                 yield np.array(encoding.ids or [self.unk_id], dtype=np.int32)
+
+    def spans(self, text: str) -> np.ndarray:
+        characters = Characters.of(text).substituted(_BREAK, " ")
+        encoding = self._tokenizer().encode(characters.text, add_special_tokens=True)
+        return spans_of(encoding, characters)
 
     def vocabulary(self) -> list[str]:
         ids: dict[str, int] = self._tokenizer().get_vocab(with_added_tokens=True)

@@ -16,6 +16,7 @@ import numpy as np
 import tokenizers as hf
 
 from datamodules.errors import DataError
+from datamodules.spans import Characters, spans_of
 
 _Steps = tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]
 Preparation = Literal["plain", "keras", "unicode"]
@@ -59,6 +60,15 @@ class Tokenizer(ABC):
     def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
         """Yields the ids of each text, int32[T], T ≥ 1: a text without tokens is one `<unk>`."""
 
+    def spans(self, text: str) -> np.ndarray:
+        """int64[T, 2] start and end of each token of `encode` among the characters of a text.
+
+        A token without characters of its own, such as `[CLS]`, has -1 twice, as have all tokens of
+        a tokenizer that does not override this method. Characters are those of the text as given,
+        before case, markup and Unicode are normalised.
+        """
+        return np.full((len(next(self.encode([text]))), 2), -1)
+
     @abstractmethod
     def vocabulary(self) -> list[str]:
         """All tokens, by id."""
@@ -98,6 +108,9 @@ class FittedTokenizer(Tokenizer):
         while chunk := list(islice(texts, CHUNK)):
             for encoding in self._hf.encode_batch_fast(chunk, add_special_tokens=False):
                 yield np.array(encoding.ids or [self.unk_id], dtype=np.int32)
+
+    def spans(self, text: str) -> np.ndarray:
+        return spans_of(self._hf.encode(text, add_special_tokens=False), Characters.of(text))
 
     def vocabulary(self) -> list[str]:
         ids: dict[str, int] = self._hf.get_vocab()
@@ -247,6 +260,15 @@ class CharacterTokenizer(Tokenizer):
     def _prepared(self, text: str) -> str:
         text = self._SPACE.sub(" ", text).strip()
         return text.lower() if self.lowercase else text
+
+    def spans(self, text: str) -> np.ndarray:
+        characters = Characters.of(text).substituted(self._SPACE, " ")
+        spaces = len(characters.text) - len(characters.text.lstrip())
+        places = characters.places[spaces:][: len(characters.text.strip())]
+        if self.lowercase:  # a few letters are two in lower case, such as İ
+            sizes = [len(character.lower()) for character in characters.text.strip()]
+            places = np.repeat(places, sizes, axis=0)
+        return places if len(places) else np.full((1, 2), -1)
 
     def vocabulary(self) -> list[str]:
         return ["<pad>", "<unk>", *self._characters]

@@ -57,6 +57,14 @@ class Encoder:
             torch.arange(len(rows)),
         )
 
+    def spans(self, text: str) -> np.ndarray:
+        """int64[T, 2] start and end in a text of each token of its row; see `Tokenizer.spans`."""
+        spans = self.tokenizer.spans(text)
+        numbers = Ragged(np.arange(len(spans), dtype=np.int32), np.array([0, len(spans)]))
+        uncapped = self.token_truncation._replace(vocab_size=None)
+        read: np.ndarray = spans[uncapped.ragged(numbers, np.array([0])).values]
+        return read
+
     def save(self, folder: Path) -> None:
         """Writes `encoder.json` and `tokenizer.json` into a run folder."""
         tokenizer_class = type(self.tokenizer)
