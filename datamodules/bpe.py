@@ -11,7 +11,7 @@ import numpy as np
 import tokenizers as hf
 
 from datamodules.errors import DataError
-from datamodules.spans import Characters, spans_of
+from datamodules.reading.spans import Characters, spans_of
 from datamodules.tokenizers import FittedTokenizer
 
 _SPACE = r"(?:<br\s*/?>|\s)+"

@@ -14,7 +14,7 @@ import tokenizers as hf
 
 from datamodules.errors import DataError
 from datamodules.pretrained import loading, locate
-from datamodules.spans import Characters, spans_of
+from datamodules.reading.spans import Characters, spans_of
 from datamodules.tokenizers import CHUNK, Tokenizer
 
 _BREAK = re.compile(r"<br\s*/?>")

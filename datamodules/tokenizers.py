@@ -16,12 +16,11 @@ import numpy as np
 import tokenizers as hf
 
 from datamodules.errors import DataError
-from datamodules.spans import Characters, spans_of
+from datamodules.reading.keras_words import KERAS_PATTERN, Steps, keras_steps, stop_words
+from datamodules.reading.spans import Characters, spans_of
 
-_Steps = tuple[hf.normalizers.Normalizer, hf.pre_tokenizers.PreTokenizer]
 Preparation = Literal["plain", "keras", "unicode"]
 
-_KERAS_PATTERN = r"[a-z]+"
 _UNICODE_PATTERN = r"(?y{w})\X"  # Oniguruma's text segments: a word of UAX #29
 CHUNK = 1000  # texts encoded at once: bounds the memory of Rust's Encoding objects
 
@@ -175,14 +174,14 @@ class WordTokenizer(FittedTokenizer):
         self.lowercase, self.preparation = lowercase, preparation
         self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
         if preparation == "keras":
-            self._hf.normalizer, self._hf.pre_tokenizer = _keras_steps()
+            self._hf.normalizer, self._hf.pre_tokenizer = keras_steps()
         elif preparation == "unicode":
             self._hf.normalizer, self._hf.pre_tokenizer = self._unicode_steps()
         else:
             self._hf.normalizer, self._hf.pre_tokenizer = self._plain_steps()
         self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
 
-    def _plain_steps(self) -> _Steps:
+    def _plain_steps(self) -> Steps:
         steps: list[hf.normalizers.Normalizer] = [
             hf.normalizers.Replace(hf.Regex(r"<br\s*/?>"), " ")
         ]
@@ -191,7 +190,7 @@ class WordTokenizer(FittedTokenizer):
         words = hf.pre_tokenizers.Split(hf.Regex(self._PATTERN), behavior="removed", invert=True)
         return hf.normalizers.Sequence(steps), words
 
-    def _unicode_steps(self) -> _Steps:
+    def _unicode_steps(self) -> Steps:
         steps = [hf.normalizers.NFC(), self._plain_steps()[0]]
         spaces = hf.pre_tokenizers.Split(hf.Regex(r"\A[\s\p{Cf}]+\z"), behavior="removed")
         words = hf.pre_tokenizers.Split(hf.Regex(_UNICODE_PATTERN), behavior="isolated")
@@ -208,7 +207,7 @@ class WordTokenizer(FittedTokenizer):
             return plain  # no further key: existing stores keep their addresses
         if self.preparation == "unicode":
             return {**plain, "pattern": _UNICODE_PATTERN, "preparation": "unicode"}
-        return {**plain, "pattern": _KERAS_PATTERN, "preparation": "keras", "stop": _stop_words()}
+        return {**plain, "pattern": KERAS_PATTERN, "preparation": "keras", "stop": stop_words()}
 
     def fit(self, texts: Iterable[str], count: int) -> None:
         trainer = hf.trainers.WordLevelTrainer(
@@ -262,12 +261,8 @@ class CharacterTokenizer(Tokenizer):
         return text.lower() if self.lowercase else text
 
     def spans(self, text: str) -> np.ndarray:
-        characters = Characters.of(text).substituted(self._SPACE, " ")
-        spaces = len(characters.text) - len(characters.text.lstrip())
-        places = characters.places[spaces:][: len(characters.text.strip())]
-        if self.lowercase:  # a few letters are two in lower case, such as İ
-            sizes = [len(character.lower()) for character in characters.text.strip()]
-            places = np.repeat(places, sizes, axis=0)
+        characters = Characters.of(text).substituted(self._SPACE, " ").stripped()
+        places = characters.lowered() if self.lowercase else characters.places
         return places if len(places) else np.full((1, 2), -1)
 
     def vocabulary(self) -> list[str]:
@@ -298,25 +293,3 @@ class CharacterTokenizer(Tokenizer):
 
 def _code_points(text: str) -> np.ndarray:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def _keras_steps() -> _Steps:
-    steps = [
-        hf.normalizers.Replace(hf.Regex(r"</?[A-Za-z][^<>]*>"), " "),  # markup
-        # Before case is folded: a few letters of other alphabets fold to these.
-        hf.normalizers.Replace(hf.Regex(r"[^A-Za-z]+"), " "),
-        hf.normalizers.Lowercase(),
-    ]
-    splits = [
-        hf.pre_tokenizers.Split(hf.Regex(_KERAS_PATTERN), behavior="removed", invert=True),
-        hf.pre_tokenizers.Split(
-            hf.Regex(rf"\A(?:{'|'.join(_stop_words())})\z"), behavior="removed"
-        ),
-    ]
-    return hf.normalizers.Sequence(steps), hf.pre_tokenizers.Sequence(splits)
-
-
-def _stop_words() -> list[str]:
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
-    return sorted(ENGLISH_STOP_WORDS)

@@ -15,9 +15,10 @@ import numpy as np
 
 from datamodules.subwords import SubwordTokenizer
 from experiments.config.registry import ConfigError
-from experiments.export import features, runner
+from experiments.export import runner
 from experiments.export.card import Exported, escape, model_card, model_size
 from experiments.export.check import Check, check_texts, compare, runner_of
+from experiments.forms import features
 from experiments.inference.predictor import Predictor, read_finished
 from experiments.records.lock import exclusive_lock
 from experiments.records.row import Row
@@ -186,9 +187,9 @@ def _write_program(
 ) -> dict[str, Any]:
     """Write model, tokenizer, arrays and runner; return the settings that the runner reads."""
     from experiments.export.formats import write_onnx, write_pt2
-    from experiments.export.models import portable
     from experiments.export.quantize import quantize_products, quantize_tables
     from experiments.export.tokenizer import tokenizer_settings
+    from experiments.forms.models import portable
 
     encoder = predictor.encoder
     tokenizer = tokenizer_settings(encoder)

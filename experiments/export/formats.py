@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from experiments.export.portable import NotExportable, Portable
+from experiments.forms.portable import NotExportable, Portable
 
 ONNX_FILE, PT2_FILE = "model.onnx", "model.pt2"
 

@@ -17,7 +17,7 @@ from datamodules.store.encoder import Encoder
 from datamodules.subwords import SubwordTokenizer
 from datamodules.tokenizers import WordTokenizer
 from experiments.export.check import Unequal
-from experiments.export.portable import NotExportable
+from experiments.forms.portable import NotExportable
 from lit_models.base.classifier import LitClassifier
 from lit_models.bert import BERT
 from lit_models.layers.masking import mask_of

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from experiments.export.sums import Table
+from experiments.forms.sums import Table
 
 _GROUP = 16  # values that share a scale, where a row has fewer
 _SMALL = 4096  # values of tables that stay as they are

@@ -13,7 +13,7 @@ import tokenizers as hf
 from datamodules.store.encoder import Encoder
 from datamodules.subwords import SubwordTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
-from experiments.export.portable import NotExportable
+from experiments.forms.portable import NotExportable
 
 _STEPS = ("normalizer", "pre_tokenizer")
 _SURROGATES = range(0xD800, 0xE000)

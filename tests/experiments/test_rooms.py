@@ -14,11 +14,13 @@ GROUND = {"machine": set(), "config": {"machine"}, "records": {"machine", "confi
 ROOMS: dict[str, set[str]] = {
     **GROUND,
     "statistics": {*GROUND},
-    "inference": {*GROUND, "statistics"},
-    "export": {*GROUND, "statistics", "inference"},
+    "forms": {*GROUND},
+    "explaining": {*GROUND, "statistics", "forms"},
+    "inference": {*GROUND, "statistics", "forms", "explaining"},
+    "export": {*GROUND, "statistics", "forms", "explaining", "inference"},
     "training": {*GROUND},
-    "report": {*GROUND, "statistics", "inference", "training"},
-    "speed": {*GROUND, "statistics", "training", "inference"},
+    "report": {*GROUND, "statistics", "forms", "explaining", "inference", "training"},
+    "speed": {*GROUND, "statistics", "forms", "explaining", "training", "inference"},
     "launch": {*GROUND, "training"},
     "tuning": {*GROUND, "training", "launch"},
 }

@@ -9,9 +9,10 @@ import torch
 
 from datamodules.store.truncation import TokenTruncation
 from experiments.config.registry import Registry
-from experiments.export import features, runner
-from experiments.export.models import portable
-from experiments.export.portable import Portable
+from experiments.export import runner
+from experiments.forms import features
+from experiments.forms.models import portable
+from experiments.forms.portable import Portable
 from lit_models.base.classifier import LitClassifier
 from tests.batches import make_batch, random_rows
 from tests.lit_models.contracts import ROWS, VOCAB

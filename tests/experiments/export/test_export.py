@@ -17,11 +17,11 @@ import yaml
 from datamodules.store.cache import default_cache_dir
 from experiments.cli.main import main
 from experiments.config.registry import ConfigError
-from experiments.export import bags
 from experiments.export.check import Unequal, check_texts, compare
 from experiments.export.export import export_run
-from experiments.export.portable import Portable
 from experiments.export.runner import Classifier
+from experiments.forms import bags
+from experiments.forms.portable import Portable
 from experiments.inference.predictor import Predictor
 from experiments.records.metrics import Metrics
 from experiments.records.row import Part
@@ -141,7 +141,7 @@ def test_an_unwritable_place_is_named_before_the_work(runs: Path, tmp_path: Path
 def test_an_export_that_predicts_otherwise_is_not_written(
     runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from experiments.export import models
+    from experiments.forms import models
 
     def wrong(model: object) -> Portable:
         form = bags.bag(model)  # type: ignore[arg-type]

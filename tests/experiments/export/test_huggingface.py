@@ -14,7 +14,7 @@ from datamodules.store.truncation import TokenTruncation
 from datamodules.subwords import SubwordTokenizer
 from datamodules.tokenizers import WordTokenizer
 from experiments.export.huggingface import loaded, write_huggingface
-from experiments.export.portable import NotExportable
+from experiments.forms.portable import NotExportable
 from lit_models.bert import BERT
 from tests.corpora import make_review
 from tests.tiny_encoders import tiny

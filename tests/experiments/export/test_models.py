@@ -11,10 +11,10 @@ import torch
 from experiments.config.registry import Registry
 from experiments.export import quantize, runner
 from experiments.export.formats import write_onnx, write_pt2
-from experiments.export.models import portable
-from experiments.export.portable import NotExportable, Portable
 from experiments.export.quantize import QuantizedTable, quantize_products, quantize_tables
-from experiments.export.sums import Table
+from experiments.forms.models import portable
+from experiments.forms.portable import NotExportable, Portable
+from experiments.forms.sums import Table
 from lit_models.base.classifier import LitClassifier
 from tests.experiments.export.forms import (
     BATCHES,

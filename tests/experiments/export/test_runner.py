@@ -14,8 +14,8 @@ from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.subwords import SubwordTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 from experiments.export import runner
-from experiments.export.portable import NotExportable
 from experiments.export.tokenizer import tokenizer_settings
+from experiments.forms.portable import NotExportable
 from lit_models.layers.windows import split_rows
 from tests.batches import make_batch, random_rows
 

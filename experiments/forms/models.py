@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.store.truncation import TokenTruncation
-from experiments.export import bags, estimators
-from experiments.export.portable import (
+from experiments.forms import bags, estimators
+from experiments.forms.portable import (
     NotExportable,
     Portable,
     sentences_example,
     tokens_example,
 )
-from experiments.export.recurrent import OnnxRecurrent, ScanRecurrent, exportable
+from experiments.forms.recurrent import OnnxRecurrent, ScanRecurrent, exportable
 from lit_models.bag import Bag
 from lit_models.base.centroids import Centroids
 from lit_models.base.classifier import LitClassifier
@@ -137,6 +137,19 @@ _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
 }
 
 
+def bag_form(model: LitClassifier) -> Portable | None:
+    """The portable form of a model over bags of n-grams or words; None: it is no such model.
+
+    Raises:
+        NotExportable: It is one, and has none.
+    """
+    for kind in type(model).__mro__:
+        if kind in _FORMS:
+            with torch.no_grad():
+                return _FORMS[kind](model)
+    return None
+
+
 def portable(model: LitClassifier, truncation: TokenTruncation) -> Portable:
     """The portable form of a model.
 
@@ -148,9 +161,8 @@ def portable(model: LitClassifier, truncation: TokenTruncation) -> Portable:
         NotExportable: It has none.
     """
     with torch.no_grad():
-        for kind in type(model).__mro__:
-            if kind in _FORMS:
-                return _FORMS[kind](model)
+        if (form := bag_form(model)) is not None:
+            return form
         if isinstance(model, LitEstimator):
             raise NotExportable(
                 f"{type(model).__name__} is an estimator whose features are known to it alone"

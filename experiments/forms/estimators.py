@@ -9,9 +9,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from experiments.export.bags import Features, one_block
-from experiments.export.portable import NotExportable, Portable
-from experiments.export.sums import (
+from experiments.forms.bags import Features, one_block
+from experiments.forms.portable import NotExportable, Portable
+from experiments.forms.sums import (
     Dense,
     Forest,
     Linear,

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.export.portable import Portable, bags_example
-from experiments.export.sums import Bags, TwoClasses, WeightedSum, Weights
+from experiments.forms.portable import Portable, bags_example
+from experiments.forms.sums import Bags, TwoClasses, WeightedSum, Weights
 from lit_models.bag import Bag
 from lit_models.fasttext import HASH_BASE, HASH_MODULUS, FastText
 from lit_models.layers.ngram_vocabulary import NgramVocabulary, TfidfBag

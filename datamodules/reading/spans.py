@@ -39,6 +39,16 @@ class Characters(NamedTuple):
         text = "".join([*pieces, self.text[done:]])
         return self._replace(text=text, places=np.concatenate([*places, self.places[done:]]))
 
+    def stripped(self) -> Self:
+        """Text without spaces at its ends."""
+        start = len(self.text) - len(self.text.lstrip())
+        text = self.text.strip()
+        return self._replace(text=text, places=self.places[start : start + len(text)])
+
+    def lowered(self) -> np.ndarray:
+        """int64[N, 2] places of the N characters of the text in lower case; İ becomes two."""
+        return self.places.repeat([len(character.lower()) for character in self.text], axis=0)
+
 
 def spans_of(encoding: hf.Encoding, characters: Characters) -> np.ndarray:
     """int64[T, 2] places of the tokens of an encoded text; -1 twice where there is none.

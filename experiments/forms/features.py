@@ -14,7 +14,7 @@ _SPACE, _LETTER = 0, 1  # kinds of characters; others are words of their own
 Rows = list[np.ndarray]
 Feed = dict[str, np.ndarray]
 Settings = dict[str, Any]
-Counted = tuple[np.ndarray, np.ndarray]  # items and their counts
+Occurrences = tuple[np.ndarray, np.ndarray, np.ndarray]  # items, their first and past-last tokens
 
 
 def _padded(rows: Iterable[np.ndarray], dtype: type = np.int64) -> np.ndarray:
@@ -61,8 +61,8 @@ def _bags(settings: Settings, arrays: Feed) -> Callable[[Rows], Feed]:
     def feed(rows: Rows) -> Feed:
         result: Feed = {}
         for number, block in enumerate(settings["blocks"]):
-            own = {k.partition(".")[2]: a for k, a in arrays.items() if k.startswith(f"{number}.")}
-            found = [_BLOCKS[block["kind"]](row, block, own) for row in rows]
+            own = arrays_of(arrays, number)
+            found = [np.unique(occurrences(row, block, own)[0], return_counts=True) for row in rows]
             items, counts = zip(*found, strict=True)
             result[f"items_{number}"] = _padded(items)
             result[f"counts_{number}"] = _padded(counts, np.float32)
@@ -77,7 +77,17 @@ INPUTS: dict[str, Callable[[Settings, Feed], Callable[[Rows], Feed]]] = {
 }
 
 
-# Blocks of features: functions from a row of tokens to its distinct items and their counts
+# Blocks of features: functions from a row of tokens to the occurrences of its items
+
+
+def arrays_of(arrays: Feed, block: int) -> Feed:
+    """Arrays of one block of features."""
+    return {k.partition(".")[2]: a for k, a in arrays.items() if k.startswith(f"{block}.")}
+
+
+def occurrences(row: np.ndarray, block: Settings, arrays: Feed) -> Occurrences:
+    """int64[N] items in a row of tokens, the first token of each and the one after its last."""
+    return _BLOCKS[block["kind"]](row, block, arrays)
 
 
 def _keys(row: np.ndarray, orders: int, base: int, modulus: int | None = None) -> list[np.ndarray]:
@@ -90,27 +100,35 @@ def _keys(row: np.ndarray, orders: int, base: int, modulus: int | None = None) -
     return keys
 
 
-def _ngrams(row: np.ndarray, block: Settings, arrays: Feed) -> Counted:
+def _placed(keys: list[np.ndarray], first: int = 0) -> Occurrences:
+    """Keys of all orders with their places, in a row whose token `first` is the first of them."""
+    starts = np.concatenate([first + np.arange(len(key)) for key in keys])
+    orders = np.repeat(np.arange(1, len(keys) + 1), [len(key) for key in keys])
+    return np.concatenate(keys), starts, starts + orders
+
+
+def _ngrams(row: np.ndarray, block: Settings, arrays: Feed) -> Occurrences:
     """Known n-grams; those of the last words apart, too."""
-    keys = _keys(row, block["orders"], block["base"])
+    keys, starts, stops = _placed(_keys(row, block["orders"], block["base"]))
     if block["last_words"]:
-        ends = _keys(row[-block["last_words"] :], block["orders"], block["base"])
-        keys += [key + _OF_END for key in ends]
-    values, counts = np.unique(np.concatenate(keys), return_counts=True)
-    places = np.searchsorted(arrays["keys"], values)
-    known = arrays["keys"][places.clip(max=len(arrays["keys"]) - 1)] == values
-    return places[known], counts[known]
+        first = max(len(row) - block["last_words"], 0)
+        ends = _placed(_keys(row[first:], block["orders"], block["base"]), first)
+        both = zip((keys, starts, stops), (ends[0] + _OF_END, *ends[1:]), strict=True)
+        keys, starts, stops = map(np.concatenate, both)
+    order = np.argsort(keys)  # ordered searches stay in the processor's cache
+    keys, starts, stops = keys[order], starts[order], stops[order]
+    places = np.searchsorted(arrays["keys"], keys)
+    known = arrays["keys"][places.clip(max=len(arrays["keys"]) - 1)] == keys
+    return places[known], starts[known], stops[known]
 
 
-def _hashes(row: np.ndarray, block: Settings, arrays: Feed) -> Counted:
+def _hashes(row: np.ndarray, block: Settings, arrays: Feed) -> Occurrences:
     """Words, and n-grams that share `buckets` numbers after those of the words."""
     keys = _keys(row, block["orders"], block["base"], block["modulus"])
-    numbers = [row, *(block["vocab_size"] + key % block["buckets"] for key in keys[1:])]
-    values, counts = np.unique(np.concatenate(numbers), return_counts=True)
-    return values, counts
+    return _placed([row, *(block["vocab_size"] + key % block["buckets"] for key in keys[1:])])
 
 
-def _joined(row: np.ndarray, block: Settings, arrays: Feed) -> Counted:
+def _joined(row: np.ndarray, block: Settings, arrays: Feed) -> Occurrences:
     """N-grams of the words that a row of characters makes, numbered by their hashes."""
     kinds = arrays["kinds"][row]
     goes_on = np.zeros(len(kinds), dtype=bool)
@@ -118,7 +136,8 @@ def _joined(row: np.ndarray, block: Settings, arrays: Feed) -> Counted:
     starts = np.flatnonzero((kinds != _SPACE) & ~goes_on)
     visible = np.flatnonzero(kinds != _SPACE)
     if not len(visible):
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        none = np.zeros(0, dtype=np.int64)
+        return none, none, none
     ends = np.searchsorted(visible, starts)
     lengths = np.diff(ends, append=len(visible))
     places = np.arange(len(visible)) - np.repeat(ends, lengths)
@@ -127,10 +146,11 @@ def _joined(row: np.ndarray, block: Settings, arrays: Feed) -> Counted:
     known = arrays["hashes"]
     numbers = np.searchsorted(known, hashes)
     found = known[numbers.clip(max=len(known) - 1)] == hashes
-    return _ngrams(np.where(found, numbers, len(known)), block, arrays)
+    items, first, past = _ngrams(np.where(found, numbers, len(known)), block, arrays)
+    return items, starts[first], starts[past - 1] + lengths[past - 1]
 
 
-_BLOCKS: dict[str, Callable[[np.ndarray, Settings, Feed], Counted]] = {
+_BLOCKS: dict[str, Callable[[np.ndarray, Settings, Feed], Occurrences]] = {
     "ngrams": _ngrams,
     "hashes": _hashes,
     "words of characters": _joined,

@@ -1,0 +1,1 @@
+"""Models as modules of plain tensors, for other programs and for explanations."""
