@@ -39,3 +39,16 @@ def say_once(sentence: str) -> None:
     if sentence not in _said:
         _said.add(sentence)
         print(f"note: {sentence}", file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """Text on one line, with escapes for what a terminal would obey or could not show."""
+    return escaped(" ".join(text.split()))
+
+
+def escaped(label: str) -> str:
+    """Label, with escapes for line breaks and what else a terminal would obey or not show."""
+    if label.isprintable():
+        return label
+    shown = (c if c.isprintable() or c in "\u200c\u200d" else ascii(c)[1:-1] for c in label)
+    return "".join(shown)

@@ -7,6 +7,7 @@ import argparse
 from experiments.cli import (
     benchmark,
     ensemble,
+    explain,
     fit,
     inference,
     listing,
@@ -242,6 +243,8 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     predict.add_options(command("predict", predict.predict, "labels for new texts"))
+
+    explain.add_options(command("explain", explain.explain, "what each word contributes"))
 
     sub = command("export", inference.export, "ONNX, torch.export or Hugging Face files")
     sub.add_argument("run", type=path, help="a run folder")

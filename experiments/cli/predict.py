@@ -94,7 +94,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 
 
 def _predict_lines(options: argparse.Namespace) -> int:
-    from experiments.inference.formats import escaped
+    from datamodules.console import escaped
     from experiments.inference.loaded_run import load_run
 
     run = load_run(options.run, weights=options.weights, device=options.device)

@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from datamodules.console import visible
 from experiments.inference.text_input import Contents, Piece, distinct
 
 Answers = Mapping[str, Sequence[Any]]
@@ -153,19 +154,6 @@ class Table(Format):
         if self.width is not None and cell_len(line) > self.width:
             line = set_cell_size(line, self.width - 1) + "…"
         return (line.rstrip() + "\n").encode()
-
-
-def visible(text: str) -> str:
-    """Text on one line, with escapes for what a terminal would obey or could not show."""
-    return escaped(" ".join(text.split()))
-
-
-def escaped(label: str) -> str:
-    """Label, with escapes for line breaks and what else a terminal would obey or not show."""
-    if label.isprintable():
-        return label
-    shown = (c if c.isprintable() or c in "\u200c\u200d" else ascii(c)[1:-1] for c in label)
-    return "".join(shown)
 
 
 def free_names(contents: Contents, added: Mapping[str, type]) -> tuple[dict[str, type], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import pandas
 
     from datamodules.store.encoder import Encoder
+    from experiments.explaining.explain import Explainer
+    from experiments.explaining.explanation import Explanation
     from lit_models.base.classifier import LitClassifier
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -130,6 +133,42 @@ class LoadedRun(TextClassifier):
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Predict the probabilities of N ≥ 1 texts, float32[N, C]."""
         return self.predictor(texts)
+
+    def explain(self, texts: Sequence[str], method: str | None = None) -> list[Explanation]:
+        """Explain the prediction for each text by the contributions of its tokens.
+
+        A text without a label has no contributions, and a reason.
+
+        Args:
+            texts: Any number of texts.
+            method: `exact`, `integrated gradients` or `occlusion`; None: the best that the model
+                has, in this order.
+
+        Raises:
+            ConfigError: The model has no such method.
+            TypeError: One string was given instead of a sequence of them.
+        """
+        from experiments.explaining.explanation import Explanation
+
+        self.explainer.method(method)  # refused before the work
+        found, names = self.predict(texts), self.label_names
+        explanations = []
+        for text, label, row, reason in zip(
+            found.texts, found.labels, found.probabilities, found.reasons, strict=True
+        ):
+            if label is None:
+                explanations.append(Explanation(text, None, None, "", [], reason=reason))
+                continue
+            number = names.index(label)
+            explanations.append(self.explainer(text, number, float(row[number]), method))
+        return explanations
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Explainer of the model, made once."""
+        from experiments.explaining.explain import Explainer
+
+        return Explainer(self.model, self.encoder)
 
 
 def load_run(

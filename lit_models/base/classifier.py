@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -18,6 +19,7 @@ from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
 from lit_models.base.hyperparameters import check_classes, current_hyperparameters
+from lit_models.base.marks import Marks
 from lit_models.base.optimizers import SparseAdam, check_training, clip_gradients, group_parameters
 from lit_models.base.processes import MeanOverRows, evaluation_metrics, reduce_loss
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
@@ -76,8 +78,7 @@ class LitClassifier(L.LightningModule):
     net: nn.Module
     family: ClassVar[str] = "other"
     """Group of architectures in the report."""
-    deterministic: ClassVar[bool] = False
-    """True where nothing is drawn at random: every seed gives the same model."""
+    deterministic: ClassVar[bool] = False  # nothing is drawn at random: seeds make no difference
     needs_vectors: ClassVar[bool] = False
     """True where a model is made of the corpus's word vectors (`data.vectors`)."""
     notes: tuple[str, ...] = ()
@@ -222,6 +223,10 @@ class LitClassifier(L.LightningModule):
         """Ids and class probabilities of one batch."""
         return Prediction(batch.ids.cpu(), self(batch.blind()).softmax(dim=1).float().cpu())
 
+    def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
+        """Weights of tokens in the architecture, by name, for one text and its predicted label."""
+        return {}
+
     def configure_callbacks(self) -> list[Callback]:
         """The callback that averages the weights, if that is set."""
         kind, decay, start = self.averaging
@@ -232,13 +237,9 @@ class LitClassifier(L.LightningModule):
         groups = self.parameter_groups()
         # A fused optimiser unscales fp16 gradients itself, only after clipping.
         fused = self.trainer.precision != "16-mixed" and self.device.type in ("cpu", "cuda")
-        optimizer: torch.optim.Optimizer = (
-            SparseAdam(groups, lr=self.learning_rate, weight_decay=self.weight_decay)
-            if self.sparse
-            else torch.optim.AdamW(
-                groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=fused
-            )
-        )
+        rates: dict[str, Any] = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
+        adamw = partial(torch.optim.AdamW, fused=fused)
+        optimizer = (SparseAdam if self.sparse else adamw)(groups, **rates)
         total = total_steps(self.trainer)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: self.rate_at(s, total))
         return {

@@ -20,14 +20,13 @@ import pytest
 import torch
 
 import experiments
-from datamodules.console import plain_console
+from datamodules.console import plain_console, visible
 from experiments import load_run
 from experiments.cli.benchmark import _show_use
 from experiments.cli.main import main
 from experiments.cli.parser import parser
 from experiments.cli.words import parse_words
 from experiments.config.registry import ConfigError
-from experiments.inference.formats import visible
 from experiments.inference.predictor import Predictor
 from experiments.records.run_files import read_rows
 from tests.experiments.conftest import REPOSITORY

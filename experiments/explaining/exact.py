@@ -1,0 +1,171 @@
+"""Exact contributions of models whose logits are a weighted sum over n-grams or words."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from experiments.explaining.explanation import Attribution
+from experiments.forms.features import arrays_of, occurrences
+from experiments.forms.models import bag_form
+from experiments.forms.portable import NotExportable, Portable
+from experiments.forms.sums import (
+    Dense,
+    Linear,
+    OneAgainstRest,
+    Sigmoids,
+    TfidfRows,
+    TwoClasses,
+    WeightedSum,
+)
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.marks import Marks
+
+_MOST_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class _Head:
+    """Logits as an affine function of the sum over a text: A x + b.
+
+    Attributes:
+        matrix: float64[C, E].
+        bias: float64[C].
+        alone: Each logit is that of a class against all the rest, fitted without the others.
+    """
+
+    matrix: Tensor
+    bias: Tensor
+    alone: bool = False
+
+    def of_label(self, label: int) -> tuple[Tensor, Tensor]:
+        """float64[E] and float64[] of the explained score of a label."""
+        if self.alone:
+            return self.matrix[label], self.bias[label]
+        others = len(self.bias) - 1
+        weights = torch.full_like(self.bias, -1 / others)
+        weights[label] = 1.0
+        return weights @ self.matrix, weights @ self.bias
+
+
+class LinearModel:
+    """A linear model over the n-grams of a text, in its portable form.
+
+    The part of an n-gram is shared equally by its occurrences and then by their tokens. Weights of
+    a text that is scaled to a length are those of this very text. Several classes that were each
+    fitted against the rest have their own log-odds as score.
+
+    Args:
+        form: The portable form.
+        head: The head of it.
+        tfidf: TF-IDF of the dense features of a text, if it has any.
+    """
+
+    def __init__(self, form: Portable, head: _Head, tfidf: nn.Module | None) -> None:
+        self.form, self.head, self.tfidf = form, head, tfidf
+
+    def __call__(self, row: np.ndarray, label: int) -> tuple[Attribution, Marks]:
+        """Contributions of the tokens int64[T] of a row, and those of its heaviest n-grams."""
+        factors, start = self.head.of_label(label)
+        contributions, base = np.zeros(len(row)), float(start)
+        shown: list[tuple[float, int, int]] = []
+        blocks = zip(self.form.inputs["blocks"], self.form.module.blocks, strict=True)
+        for number, (settings, module) in enumerate(blocks):
+            found, first, past = occurrences(row, settings, arrays_of(self.form.arrays, number))
+            items, which, counts = np.unique(found, return_inverse=True, return_counts=True)
+            parts, bias = self._parts(module, items, counts, factors, label)
+            base += bias
+            contributions += shared(parts / counts, which, first, past, len(row))
+            for item in np.argsort(-np.abs(parts), kind="stable")[:_MOST_SHOWN]:
+                place = np.flatnonzero(which == item)[0]
+                shown.append((float(parts[item]), int(first[place]), int(past[place])))
+        shown = sorted(shown, key=lambda entry: -abs(entry[0]))[:_MOST_SHOWN]
+        weights, firsts, pasts = zip(*shown, strict=True) if shown else ((), (), ())
+        marks = Marks(torch.tensor(firsts), torch.tensor(pasts), torch.tensor(weights))
+        score = base + float(contributions.sum())
+        return Attribution(contributions, score, base), marks
+
+    def _parts(
+        self, module: nn.Module, items: np.ndarray, counts: np.ndarray, factors: Tensor, label: int
+    ) -> tuple[np.ndarray, float]:
+        """float64[W] part of each distinct item of a text, and that of the bias."""
+        places = torch.from_numpy(items)[None]  # [1, W]
+        numbers = torch.from_numpy(counts)[None].double()
+        bias = 0.0
+        with torch.no_grad():
+            if isinstance(module, WeightedSum):
+                rows = module.table(places)[0].double()  # [W, E]
+                parts = module.weights(places, numbers)[0] * (rows @ factors)
+                bias = float(module.bias.double().expand(len(factors)) @ factors)
+            elif isinstance(module, OneAgainstRest):
+                parts = module.products(places)[0, :, label].double()
+                if module.squares is not None:
+                    norm = module.squares(places)[0, :, label].double().sum().sqrt()
+                    parts = parts / (norm if norm > 0 else 1.0)
+            else:
+                assert isinstance(module, Dense)
+                counted = module(places, numbers)  # [1, F]
+                values = counted if self.tfidf is None else self.tfidf(counted)
+                columns = module.columns[places[0]]
+                own = module.weights(places, numbers)[0]
+                # A column's part is shared by its items as they make it up.
+                parts = (values[0] * factors)[columns] * own / counted[0, columns]
+        return parts.numpy(), bias
+
+
+def linear_model(model: LitClassifier) -> LinearModel | None:
+    """The linear form of a model; None: it is not linear, or its features are known to it alone."""
+    try:
+        form = bag_form(model)
+    except NotExportable:
+        return None
+    if form is None or form.inputs["kind"] != "bags":
+        return None
+    form.module.double()
+    head, tfidf = form.module.head, None
+    steps = list(head) if isinstance(head, nn.Sequential) else [head]
+    if isinstance(steps[0], TfidfRows):
+        tfidf, steps = steps[0], steps[1:]
+    affine = _affine(steps, form.module.blocks[0], model.num_classes)
+    return None if affine is None else LinearModel(form, affine, tfidf)
+
+
+def _affine(steps: list[nn.Module], block: nn.Module, classes: int) -> _Head | None:
+    if isinstance(block, OneAgainstRest):
+        return _Head(torch.zeros(classes, classes), block.bias.double(), alone=True)  # type: ignore[union-attr, operator]
+    size = block.size if isinstance(block, Dense) else block.table.weight.shape[1]  # type: ignore[union-attr]
+    if isinstance(last := steps[-1], Sigmoids):
+        slopes, offsets = last.slopes.double(), last.offsets.double()  # type: ignore[operator, union-attr]
+        if size == 1:
+            return _Head(torch.stack([slopes / 2, -slopes / 2]), torch.cat([offsets, -offsets]) / 2)
+        return _Head(-torch.diag(slopes), -offsets, alone=True)
+    if not all(isinstance(s, nn.Identity | nn.Linear | Linear | TwoClasses) for s in steps):
+        return None
+    head = copy.deepcopy(nn.Sequential(*steps)).double()
+    with torch.no_grad():
+        bias = head(torch.zeros(1, size, dtype=torch.float64))[0]
+        matrix = head(torch.eye(size, dtype=torch.float64)).T - bias[:, None]
+    return _Head(matrix, bias)
+
+
+def shared(
+    parts: np.ndarray, which: np.ndarray, first: np.ndarray, past: np.ndarray, length: int
+) -> np.ndarray:
+    """float64[length] sums over tokens of parts that runs of tokens share equally.
+
+    Args:
+        parts: float64[W] part of each occurrence of an item.
+        which: int64[N] item of each occurrence.
+        first: int64[N] first token of each occurrence.
+        past: int64[N] the token after its last.
+        length: Number of tokens.
+    """
+    sizes = past - first
+    tokens = np.repeat(first, sizes) + (
+        np.arange(sizes.sum()) - np.repeat(sizes.cumsum() - sizes, sizes)
+    )
+    return np.bincount(tokens, np.repeat(parts[which] / sizes, sizes), length)

@@ -1,0 +1,50 @@
+"""The score that is explained, and the model that gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from datamodules.store.batching import TextBatch
+from datamodules.store.corpus import UNLABELLED
+from lit_models.base.classifier import LitClassifier
+
+_LEAST = float(np.log(1e-6))
+
+
+def score_of(logits: Tensor, label: int) -> Tensor:
+    """float[B] mean over the other classes k of ln(p_label / p_k), from float[B, C] logits."""
+    others = logits.shape[1] - 1
+    return logits[:, label] - (logits.sum(dim=1) - logits[:, label]) / others
+
+
+def rows_batch(rows: Sequence[np.ndarray], pad_id: int, device: torch.device) -> TextBatch:
+    """Batch of rows of token ids, padded at their ends; labels and ids are unknown."""
+    lengths = torch.tensor([len(row) for row in rows])
+    tokens = torch.full((len(rows), int(lengths.max())), pad_id)
+    for line, row in zip(tokens, rows, strict=True):
+        line[: len(row)] = torch.from_numpy(row)
+    unknown = torch.full_like(lengths, UNLABELLED)
+    return TextBatch(*(part.to(device) for part in (tokens, lengths, unknown, unknown)))
+
+
+def scores(
+    model: LitClassifier, rows: Sequence[np.ndarray], pad_id: int, label: int, most: int = 2**16
+) -> np.ndarray:
+    """float64[N] scores of rows of tokens, at most `most` tokens at a time.
+
+    A class of a probability below a millionth counts as having a millionth: a forest gives 0 to
+    a class for which no tree votes.
+    """
+    found, order = np.zeros(len(rows)), sorted(range(len(rows)), key=lambda row: len(rows[row]))
+    while order:
+        size = max(1, most // max(len(rows[order[-1]]), 1))
+        part, order = order[-size:], order[:-size]
+        batch = rows_batch([rows[row] for row in part], pad_id, model.device)
+        with torch.inference_mode():
+            logits = model(batch).double().log_softmax(dim=1).clamp(min=_LEAST)
+        found[part] = score_of(logits, label).cpu().numpy()
+    return found

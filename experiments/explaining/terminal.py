@@ -1,0 +1,55 @@
+"""Explanation in the terminal: the text in colours, and the heaviest tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from datamodules.console import escaped
+from experiments.explaining.explanation import Explanation
+from experiments.explaining.wording import readable, shown_first, strength, summary
+
+# Blue for the label, orange against it; the reader's own colours where nothing speaks.
+_FOR = ("#e3eefa", "#c3dbf3", "#9ac3ea", "#6ba7de", "#3f8bd0")
+_AGAINST = ("#fdeadb", "#fbd2b1", "#f7b07d", "#f08c46", "#e06c1a")
+
+
+def lines(explanation: Explanation) -> Iterator[Text]:
+    """Yield the paragraphs of an explanation; nothing in them is markup or obeyed."""
+    if explanation.label is None:
+        yield Text(f"no label: {explanation.reason}")
+        return
+    label = escaped(explanation.label)
+    yield Text(f"{label} {explanation.probability:.4f}", "bold") + Text(f"  {summary(explanation)}")
+    yield _coloured(explanation)
+    speaking, against = explanation.heaviest()
+    for title, tokens in ((f"for {label}", speaking), ("against", against)):
+        if tokens:
+            yield _listed(title, [(t.token, f"{t.contribution:+.3f}") for t in tokens])
+    for name, pieces in explanation.shown.items():
+        first = shown_first(pieces)
+        if first:
+            yield _listed(name, [(piece.piece, f"{piece.weight:.3g}") for piece in first])
+
+
+def _coloured(explanation: Explanation) -> Text:
+    text, pieces = Text(), explanation.pieces()
+    largest = max((abs(value) for _, value in pieces if value is not None), default=0.0)
+    for piece, value in pieces:
+        if value is None:
+            text.append(_line(readable(piece)))
+        else:
+            colours = _FOR if value > 0 else _AGAINST
+            level = strength(value, largest)
+            text.append(_line(piece), f"black on {colours[level - 1]}" if level else "")
+    return text
+
+
+def _listed(title: str, pairs: Sequence[tuple[str, str]]) -> Text:
+    text = Text(f"{title}: ", "bold")
+    return text + Text(", ".join(f"{_line(piece)} {value}" for piece, value in pairs))
+
+
+def _line(piece: str) -> str:
+    return escaped("".join(" " if character.isspace() else character for character in piece))

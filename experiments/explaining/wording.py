@@ -1,0 +1,46 @@
+"""Sentences on an explanation, for terminal and page."""
+
+from __future__ import annotations
+
+from experiments.explaining.explanation import Explanation, Shown
+
+STRENGTHS = 5
+_UNREAD = 200  # characters
+_MOST_SHOWN = 8
+
+
+def summary(explanation: Explanation) -> str:
+    """Score of the text, from what it is made up, and by which method."""
+    total = sum(token.contribution for token in explanation.tokens)
+    score, method = explanation.score, explanation.method
+    if explanation.base is None:
+        return f"score {score:+.3f}; {method}: what is lost without each token"
+    gap = (
+        ""
+        if explanation.gap is None
+        else f", {explanation.steps} steps, gap {_percent(explanation.gap)}"
+    )
+    return (
+        f"score {score:+.3f} = base {explanation.base:+.3f} + tokens {total:+.3f} ({method}{gap})"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%" if share < 10 else "above 1,000%"
+
+
+def strength(contribution: float, largest: float) -> int:
+    """Strength of a colour, 0 … `STRENGTHS`, beside the largest absolute contribution."""
+    return round(STRENGTHS * abs(contribution) / largest) if largest > 0 else 0
+
+
+def readable(piece: str) -> str:
+    """Piece between tokens; a long one is what the model did not read, and is named."""
+    if len(piece) <= _UNREAD:
+        return piece
+    return f" [… {len(piece):,} characters that the model did not read …] "
+
+
+def shown_first(pieces: list[Shown]) -> list[Shown]:
+    """The pieces of the largest weights."""
+    return sorted(pieces, key=lambda piece: -abs(piece.weight))[:_MOST_SHOWN]
