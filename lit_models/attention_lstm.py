@@ -7,7 +7,9 @@ from typing import Any, ClassVar, get_args
 import torch
 from torch import Tensor, nn
 
+from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.marks import Marks
 from lit_models.layers.attention import (
     AdditiveAttention,
     ContextAttention,
@@ -116,6 +118,7 @@ class AttentionLSTM(LitClassifier):
         ValueError: an unknown attention, or a query of a width that `dot` cannot take.
     """
 
+    net: AttentionLSTMNet
     family: ClassVar[str] = "attention, capsules"
 
     def __init__(
@@ -144,3 +147,7 @@ class AttentionLSTM(LitClassifier):
             num_classes=self.num_classes,
             dropout=dropout,
         )
+
+    def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
+        """Attention weights of the words' states."""
+        return {"attention": Marks.of_tokens(self.net.attend(batch.tokens, batch.lengths)[0])}

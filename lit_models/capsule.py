@@ -7,7 +7,9 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.marks import Marks
 from lit_models.layers.capsule import Capsules, length_of, margin_loss, squash
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
@@ -50,16 +52,23 @@ class CapsuleNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
+        outputs, _ = self.route(tokens, lengths)  # [B, J, D]
+        if self.output is None:
+            return length_of(outputs).log()  # [B, C]
+        logits: Tensor = self.output(outputs.flatten(1))  # [B, J, D] → [B, C]
+        return logits
+
+    def route(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """float[B, J, D] output capsules, and float[B, T, J] couplings of the words to them."""
         words = self.embedding(tokens)  # [B, T, E]
         states = self.dropout(self.gru(words, lengths))  # [B, T, 2H]
         primary = self.primary(states)  # [B, T, P]
         # Squares of small capsules underflow in half precision.
         with torch.autocast(tokens.device.type, enabled=False):
-            outputs, _ = self.capsules(squash(primary.to(self.primary.weight.dtype)), lengths)
-        if self.output is None:
-            return length_of(outputs).log()  # [B, C]
-        logits: Tensor = self.output(outputs.flatten(1))  # [B, J, D] → [B, C]
-        return logits
+            routed: tuple[Tensor, Tensor] = self.capsules(
+                squash(primary.to(self.primary.weight.dtype)), lengths
+            )
+        return routed
 
 
 class Capsule(LitClassifier):
@@ -91,6 +100,7 @@ class Capsule(LitClassifier):
         ValueError: an unknown loss, no round of routing, or label smoothing with `margin`.
     """
 
+    net: CapsuleNet
     family: ClassVar[str] = "attention, capsules"
 
     def __init__(
@@ -129,6 +139,13 @@ class Capsule(LitClassifier):
             num_classes=self.num_classes,
             dropout=dropout,
         )
+
+    def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
+        """Couplings of the words to the capsule of the label, where each class has one."""
+        if not self.margin:
+            return {}
+        couplings = self.net.route(batch.tokens, batch.lengths)[1]  # [1, T, C]
+        return {"coupling to the class": Marks.of_tokens(couplings[0, :, label])}
 
     def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Margin loss of the lengths, whose logarithms the logits are, or cross-entropy."""

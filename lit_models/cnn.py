@@ -7,7 +7,9 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor, nn
 
+from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.marks import Marks
 from lit_models.layers.convolution import WordConvolution, dynamic_k, k_max, k_max_pool
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import zero_padding
@@ -82,6 +84,7 @@ class CNN(LitClassifier):
         embedding_dropout: on the word vectors.
     """
 
+    net: CNNNet
     family: ClassVar[str] = "convolutional"
 
     def __init__(
@@ -108,3 +111,20 @@ class CNN(LitClassifier):
             num_classes=self.num_classes,
             dropout=dropout,
         )
+
+    def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
+        """N-grams whose filters have their maximum there, with their parts of the score."""
+        net = self.net
+        if net.k_max * net.num_layers > 1:
+            return {}
+        words = zero_padding(net.embedding(batch.tokens), batch.lengths)  # [1, T, E]
+        maxima = [convolution(words)[0].max(dim=0) for convolution in net.convolutions]
+        sizes = torch.tensor([c.kernel_size[1] for c in net.convolutions])  # type: ignore[index]
+        places = torch.stack([maximum.indices for maximum in maxima]).cpu()  # [sizes, F]
+        W = net.output.weight
+        factors = W[label] - (W.sum(dim=0) - W[label]) / (len(W) - 1)
+        values = torch.cat([maximum.values for maximum in maxima]).relu() * factors
+        runs = torch.stack([places, places + sizes[:, None]]).flatten(1)  # [2, sizes · F]
+        distinct, number = runs.unique(dim=1, return_inverse=True)
+        weights = values.new_zeros(distinct.shape[1]).index_add(0, number.to(values.device), values)
+        return {"n-grams of the maxima": Marks(distinct[0], distinct[1], weights)}

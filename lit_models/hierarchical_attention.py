@@ -8,8 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.marks import Marks
 from lit_models.layers.attention import ContextAttention
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
@@ -175,6 +177,18 @@ class HierarchicalAttention(LitClassifier):
             dropout=dropout,
             sentence_dropout=sentence_dropout,
         )
+
+    def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
+        """Attention weights of the words in their sentences, and of the sentences."""
+        words, sentences, number = (
+            part[0] for part in self.net.attend(batch.tokens, batch.lengths)
+        )
+        counts = number.bincount()
+        stops = counts.cumsum(dim=0)
+        return {
+            "attention to words of a sentence": Marks.of_tokens(words),
+            "attention to sentences": Marks(stops - counts, stops, sentences),
+        }
 
     def prepare(self, view: TrainView) -> None:
         """Notes which tokens end a sentence."""

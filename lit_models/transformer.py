@@ -8,8 +8,10 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.marks import Marks
 from lit_models.layers.dropout import leave_words_out
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import pool, pooled_size
@@ -179,6 +181,17 @@ class Transformer(LitClassifier):
             attention_dropout=attention_dropout,
             kernel=self.kernel,
         )
+
+    def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
+        """Attention that each word receives in the last layer, the mean over heads and words."""
+        attention, inputs = self.net.encoder.layers[-1].attention, list[Any]()
+        if attention.kernel != "softmax":
+            return {}
+        with attention.register_forward_pre_hook(lambda _, given: inputs.append(given)):
+            self(batch)
+        received = attention.weights(*inputs[0])[0].mean(dim=(0, 1))  # [T]
+        words = received[len(received) - batch.tokens.shape[1] :]  # without that of `cls`
+        return {"attention in the last layer": Marks.of_tokens(words)}
 
     def prepare(self, view: TrainView) -> None:
         """Checks the longest text against the learned positions before the first step."""

@@ -15,14 +15,10 @@ def summary(explanation: Explanation) -> str:
     score, method = explanation.score, explanation.method
     if explanation.base is None:
         return f"score {score:+.3f}; {method}: what is lost without each token"
-    gap = (
-        ""
-        if explanation.gap is None
-        else f", {explanation.steps} steps, gap {_percent(explanation.gap)}"
-    )
-    return (
-        f"score {score:+.3f} = base {explanation.base:+.3f} + tokens {total:+.3f} ({method}{gap})"
-    )
+    how = method
+    if explanation.gap is not None:
+        how += f", {explanation.steps} steps, gap {_percent(explanation.gap)}"
+    return f"score {score:+.3f} = base {explanation.base:+.3f} + tokens {total:+.3f} ({how})"
 
 
 def _percent(share: float) -> str:

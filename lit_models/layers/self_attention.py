@@ -69,6 +69,15 @@ class SelfAttention(nn.Module):
         result: Tensor = self.output(joined)
         return result
 
+    def weights(self, states: Tensor, mask: Tensor, turns: Rotation | None = None) -> Tensor:
+        """float[B, H, T, T] softmax weights of the keys (last) for each query, for display."""
+        parts = self.project(states).unflatten(2, (3, self.num_heads, -1))
+        queries, keys, _ = parts.permute(2, 0, 3, 1, 4).unbind(0)  # each [B, H, T, d]
+        if turns is not None:
+            queries, keys = rotate(queries, turns), rotate(keys, turns)
+        products: Tensor = queries @ keys.transpose(2, 3) / queries.shape[3] ** 0.5
+        return products.masked_fill(~mask[:, None, None, :], float("-inf")).softmax(dim=3)
+
     def _dropout(self, states: Tensor) -> float:
         if not (self.training and self.dropout):
             return 0.0
