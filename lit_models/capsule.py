@@ -141,11 +141,14 @@ class Capsule(LitClassifier):
         )
 
     def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
-        """Couplings of the words to the capsule of the label, where each class has one."""
-        if not self.margin:
-            return {}
-        couplings = self.net.route(batch.tokens, batch.lengths)[1]  # [1, T, C]
-        return {"coupling to the class": Marks.of_tokens(couplings[0, :, label])}
+        """Couplings of the words to the capsule of the label, or that which most speaks for it."""
+        outputs, couplings = self.net.route(batch.tokens, batch.lengths)  # [1, J, D], [1, T, J]
+        capsule = label
+        if self.net.output is not None:
+            W = self.net.output.weight
+            factors = (W[label] - (W.sum(dim=0) - W[label]) / (len(W) - 1)).view_as(outputs[0])
+            capsule = int((factors * outputs[0]).sum(dim=1).argmax())
+        return {"coupling to the capsule of the class": Marks.of_tokens(couplings[0, :, capsule])}
 
     def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Margin loss of the lengths, whose logarithms the logits are, or cross-entropy."""

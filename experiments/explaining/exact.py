@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,7 +74,8 @@ class LinearModel:
         factors, start = self.head.of_label(label)
         contributions, base = np.zeros(len(row)), float(start)
         shown: list[tuple[float, int, int]] = []
-        blocks = zip(self.form.inputs["blocks"], self.form.module.blocks, strict=True)
+        modules: Any = self.form.module.blocks
+        blocks = zip(self.form.inputs["blocks"], modules, strict=True)
         for number, (settings, module) in enumerate(blocks):
             found, first, past = occurrences(row, settings, arrays_of(self.form.arrays, number))
             items, which, counts = np.unique(found, return_inverse=True, return_counts=True)
@@ -90,7 +92,7 @@ class LinearModel:
         return Attribution(contributions, score, base), marks
 
     def _parts(
-        self, module: nn.Module, items: np.ndarray, counts: np.ndarray, factors: Tensor, label: int
+        self, module: Any, items: np.ndarray, counts: np.ndarray, factors: Tensor, label: int
     ) -> tuple[np.ndarray, float]:
         """float64[W] part of each distinct item of a text, and that of the bias."""
         places = torch.from_numpy(items)[None]  # [1, W]
@@ -125,21 +127,21 @@ def linear_model(model: LitClassifier) -> LinearModel | None:
         return None
     if form is None or form.inputs["kind"] != "bags":
         return None
-    form.module.double()
-    head, tfidf = form.module.head, None
-    steps = list(head) if isinstance(head, nn.Sequential) else [head]
+    module: Any = form.module.double()
+    tfidf = None
+    steps = list(module.head) if isinstance(module.head, nn.Sequential) else [module.head]
     if isinstance(steps[0], TfidfRows):
         tfidf, steps = steps[0], steps[1:]
-    affine = _affine(steps, form.module.blocks[0], model.num_classes)
+    affine = _affine(steps, module.blocks[0], model.num_classes)
     return None if affine is None else LinearModel(form, affine, tfidf)
 
 
-def _affine(steps: list[nn.Module], block: nn.Module, classes: int) -> _Head | None:
+def _affine(steps: list[Any], block: Any, classes: int) -> _Head | None:
     if isinstance(block, OneAgainstRest):
-        return _Head(torch.zeros(classes, classes), block.bias.double(), alone=True)  # type: ignore[union-attr, operator]
-    size = block.size if isinstance(block, Dense) else block.table.weight.shape[1]  # type: ignore[union-attr]
+        return _Head(torch.zeros(classes, classes), block.bias.double(), alone=True)
+    size = block.size if isinstance(block, Dense) else block.table.weight.shape[1]
     if isinstance(last := steps[-1], Sigmoids):
-        slopes, offsets = last.slopes.double(), last.offsets.double()  # type: ignore[operator, union-attr]
+        slopes, offsets = last.slopes.double(), last.offsets.double()
         if size == 1:
             return _Head(torch.stack([slopes / 2, -slopes / 2]), torch.cat([offsets, -offsets]) / 2)
         return _Head(-torch.diag(slopes), -offsets, alone=True)
