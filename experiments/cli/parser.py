@@ -6,6 +6,7 @@ import argparse
 
 from experiments.cli import (
     benchmark,
+    corpora,
     ensemble,
     fit,
     inference,
@@ -242,6 +243,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     predict.add_options(command("predict", predict.predict, "labels for new texts"))
+
+    corpora.add_search_options(command("search", corpora.search, "similar reviews"))
+    corpora.add_audit_options(command("audit", corpora.audit, "what may be wrong with a corpus"))
 
     sub = command("export", inference.export, "ONNX, torch.export or Hugging Face files")
     sub.add_argument("run", type=path, help="a run folder")
