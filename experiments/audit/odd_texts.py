@@ -24,12 +24,11 @@ SHORT = 0.05
 LEAST_LETTERS = 0.5
 """Share of letters of the most frequent script; a text below it is in another script."""
 
-# Characters that a two-byte or three-byte character of UTF-8 becomes when it is read as cp1252 or
-# Latin-1: a first byte, then bytes 0x80 to 0xBF.
-_NEXT = "".join(bytes([byte]).decode("cp1252", "ignore") + chr(byte) for byte in range(0x80, 0xC0))
-_MISREAD = re.compile(
-    f"[\u00c2-\u00df][{re.escape(_NEXT)}]|[\u00e0-\u00ef][{re.escape(_NEXT)}]{{2}}"
-)
+# Bytes 0x80 to 0xBF, which follow the first byte of a character in UTF-8, read as cp1252 or Latin-1.
+_NEXT = "".join(bytes([byte]).decode("cp1252", "ignore") + chr(byte) for byte in range(128, 192))
+_NEXT = re.escape(_NEXT)
+# Letters and signs of Latin-1; quotation marks and dashes; three letters of another script.
+_MISREAD = re.compile(f"[\u00c2\u00c3][{_NEXT}]|\u00e2\u20ac|(?:[\u00c4-\u00df][{_NEXT}]){{3}}")
 _NO_LETTERS = bytes(code for code in range(128) if not chr(code).isalpha())
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
@@ -95,7 +94,7 @@ def misread(text: str) -> str:
     """Up to three places where a text was decoded wrongly; empty if there are none.
 
     They are replacement characters, control characters that no text needs, and pairs and triples
-    such as `Ã©` or `â€™`, which UTF-8 becomes when it is read as cp1252 or Latin-1.
+    such as `Ã©` or `â€`, which UTF-8 becomes when it is read as cp1252 or Latin-1.
     """
     if text.isascii() and text.isprintable():
         return ""
@@ -118,17 +117,10 @@ def _scripts(text: str) -> dict[str, int]:
 
 @lru_cache(maxsize=65_536)
 def _script(letter: str) -> str:
-    """First word of a letter's name, which is that of its script, such as `Latin` or `Cyrillic`."""
-    name = unicodedata.name(letter, "Unknown").split()[0]
-    japanese = name in (
-        "CJK",
-        "HIRAGANA",
-        "KATAKANA",
-        "KATAKANA-HIRAGANA",
-        "FULLWIDTH",
-        "HALFWIDTH",
-    )
-    return "CJK" if japanese else name.capitalize() if name != "CJK" else name
+    """Script of a letter, from its name: `Latin`, `Cyrillic`, …"""
+    name = unicodedata.name(letter, "unknown").removeprefix("FULLWIDTH ").removeprefix("HALFWIDTH ")
+    first = name.split()[0]
+    return "CJK" if first in ("CJK", "HIRAGANA", "KATAKANA") else first.capitalize()
 
 
 def _main_script(scripts: Sequence[dict[str, int]]) -> str:
