@@ -24,7 +24,8 @@ SHORT = 0.05
 LEAST_LETTERS = 0.5
 """Share of letters of the most frequent script; a text below it is in another script."""
 
-# Bytes 0x80 to 0xBF, which follow the first byte of a character in UTF-8, read as cp1252 or Latin-1.
+# Bytes 0x80 to 0xBF, which follow the first byte of a character in UTF-8, read as cp1252 or
+# Latin-1.
 _NEXT = "".join(bytes([byte]).decode("cp1252", "ignore") + chr(byte) for byte in range(128, 192))
 _NEXT = re.escape(_NEXT)
 # Letters and signs of Latin-1; quotation marks and dashes; three letters of another script.

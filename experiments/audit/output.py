@@ -11,11 +11,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
-
 from experiments.audit.audit import COPIES, ODD, Finding, JudgedLabels, Report
 from experiments.config.registry import ConfigError
-from experiments.inference.formats import visible
+from experiments.inference.formats import clipped, visible
 from experiments.inference.partial import check_output
 from experiments.records.atomic import replace_bytes
 
@@ -71,7 +69,7 @@ def report_lines(report: Report, shown: int, width: int) -> Iterator[str]:
         width: Characters in a line, at least 20.
     """
     for line in _lines(report, shown):
-        yield line if cell_len(line) <= width else set_cell_size(line, width - 1) + "…"
+        yield clipped(line, width)
 
 
 def _lines(report: Report, shown: int) -> Iterator[str]:

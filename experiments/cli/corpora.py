@@ -12,9 +12,11 @@ from rich.console import Console
 from datamodules.errors import DataError
 from experiments.cli.options import RESULTS, SETTINGS, path
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
+from experiments.records.run_files import ROW_FILE
 
 if TYPE_CHECKING:  # these load torch
     from datamodules.text import TextDataModule
+    from experiments.config.resolved import Resolved
     from lit_models.base.classifier import LitClassifier
 
 _OFFICIAL = "imdb"
@@ -117,18 +119,21 @@ def _add_corpus(sub: argparse.ArgumentParser, what: str = "a corpus") -> None:
 def _corpus(options: argparse.Namespace, rest: list[str]) -> tuple[LitClassifier, TextDataModule]:
     """The named corpus, prepared as the model reads it, with the validation rows in train."""
     from datamodules.files import TextFiles
-    from experiments.config.resolved import Resolved
 
-    registry = Registry(options.configs)
-    settings = layered(registry, options.model, read_profile("full"))
-    words = corpus_words(options.corpus, options.root)
-    model, data = Resolved(settings, [*words, *rest]).build()
+    model, data = _resolved(options, rest).build()
     data.refit = True
     if isinstance(data, TextFiles):
         data.keep_blank = True
     data.prepare_data()
     data.setup()
     return model, data
+
+
+def _resolved(options: argparse.Namespace, rest: list[str]) -> Resolved:
+    from experiments.config.resolved import Resolved
+
+    settings = layered(Registry(options.configs), options.model, read_profile("full"))
+    return Resolved(settings, [*corpus_words(options.corpus, options.root), *rest])
 
 
 def corpus_words(corpus: str, root: str | None) -> list[str]:
@@ -176,9 +181,59 @@ def _published(options: argparse.Namespace, data: TextDataModule) -> list[str]:
 
 def search(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`search`: the texts of a corpus that are most similar to a new one, with their labels."""
+    from experiments.inference.formats import clipped, visible
+    from experiments.inference.loaded_run import load_run, reason_of
+    from experiments.inference.similar import read_corpus, similar_by_run, similar_by_words
+
+    if options.k < 1:
+        raise ConfigError(f"-k is {options.k}; it must be at least 1")
+    if reason := reason_of(options.text):
+        raise ConfigError(f"{reason}: nothing can be similar to it; give a text with words")
+    if (Path(options.corpus) / ROW_FILE).is_file():
+        run = load_run(options.corpus, device=options.device)
+        data = _corpus_of_run(options, rest)
+        read_corpus(data)
+        texts = similar_by_run(run, data, options.split)
+    else:
+        texts = similar_by_words(_corpus(options, rest)[1], options.split)
+    for found in texts.nearest(options.text, options.k):
+        label = "" if found.label is None else visible(found.label)
+        place = f"{found.similarity:.3f}\t{label}\t{visible(found.key)}"
+        if sys.stdout.isatty():
+            width = max(console.width, _LEAST_WIDTH)
+            console.print(clipped("  ".join(place.split("\t")), width), soft_wrap=True)
+            console.print(clipped(f"       {visible(found.text)}", width), soft_wrap=True)
+        else:
+            print(f"{place}\t{visible(found.text)}")
     return 0
 
 
 def add_search_options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `search`."""
-    _add_corpus(sub, "a run, or a corpus")
+    _add_corpus(sub, "a run folder, or a corpus")
+    sub.epilog = SETTINGS
+    sub.add_argument("text", metavar="TEXT", help="the text that others are compared with")
+    sub.add_argument("-k", type=int, default=5, help="number of texts to show (5)")
+    sub.add_argument(
+        "--split",
+        choices=("train", "test", "unlabelled"),
+        default="train",
+        help="which texts are searched (train, validation included)",
+    )
+    sub.add_argument("--data", metavar="FILE", help="with a run: another corpus than its own")
+    sub.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
+    )
+    sub.set_defaults(model="tfidf_logreg")
+
+
+def _corpus_of_run(options: argparse.Namespace, rest: list[str]) -> TextDataModule:
+    """Corpus of a run, whose place may be another today, or the one that is named."""
+    from experiments.config.resolved import Resolved
+
+    Registry(options.configs)
+    if options.data is not None:
+        named = argparse.Namespace(**vars(options) | {"corpus": options.data})
+        return _resolved(named, rest).build()[1]
+    root = [f"--data.root={options.root}"] if options.root else []
+    return Resolved.of_run(Path(options.corpus), words=[*root, *rest]).build()[1]

@@ -150,14 +150,18 @@ class Table(Format):
             size = max(len(visible(name)), self.longest.get(name, 6))
             fields.append(row[name].rjust(size) if kind is float else row[name].ljust(size))
         line = "  ".join([*fields, text])
-        if self.width is not None and cell_len(line) > self.width:
-            line = set_cell_size(line, self.width - 1) + "…"
+        line = line if self.width is None else clipped(line, self.width)
         return (line.rstrip() + "\n").encode()
 
 
 def visible(text: str) -> str:
     """Text on one line, with escapes for what a terminal would obey or could not show."""
     return escaped(" ".join(text.split()))
+
+
+def clipped(line: str, width: int) -> str:
+    """Line of at most `width` cells of a terminal; a longer one ends in `…`."""
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1) + "…"
 
 
 def escaped(label: str) -> str:
