@@ -15,6 +15,7 @@ ROOMS: dict[str, set[str]] = {
     **GROUND,
     "statistics": {*GROUND},
     "inference": {*GROUND, "statistics"},
+    "audit": {*GROUND, "statistics", "inference"},
     "export": {*GROUND, "statistics", "inference"},
     "training": {*GROUND},
     "report": {*GROUND, "statistics", "inference", "training"},
