@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, RenderableType
 from rich.status import Status
 
@@ -44,6 +45,11 @@ def say_once(sentence: str) -> None:
 def visible(text: str) -> str:
     """Text on one line, with escapes for what a terminal would obey or could not show."""
     return escaped(" ".join(text.split()))
+
+
+def clipped(line: str, width: int) -> str:
+    """Line of at most `width` cells of a terminal; a longer one ends in `…`."""
+    return line if cell_len(line) <= width else set_cell_size(line, width - 1) + "…"
 
 
 def escaped(label: str) -> str:

@@ -36,6 +36,7 @@ class TextFiles(TextDataModule):
     """
 
     paths: ClassVar[tuple[str, ...]] = (*_PARTS, *TextDataModule.paths)
+    keep_blank: bool = False  # training texts without words are read too, for an audit
     test_remedy: ClassVar[str] = (
         "name a file of labelled texts with --data.test FILE, here or when the run is fitted"
     )
@@ -107,7 +108,9 @@ class TextFiles(TextDataModule):
 
     def source(self) -> dict[str, Any]:
         """Identity of the files, from their sizes and times alone."""
+        audited = {"keep_blank": True} if self.keep_blank else {}
         return {
+            **audited,
             "corpus": "files",
             "reader": READER_VERSION,
             "files": {
@@ -152,7 +155,7 @@ class TextFiles(TextDataModule):
             train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
             notes += remarks
         test = self._read("test", notes, groups)
-        unlabelled = self._read("unlabelled", notes, groups)
+        unlabelled = self.read_unlabelled(notes)
         if test is not None:
             parts["test"] = test
             if unlabelled is not None:
@@ -169,6 +172,17 @@ class TextFiles(TextDataModule):
             unlabelled,
             notes=(*notes, *overlap_notes(parts)),
         )
+
+    def read_unlabelled(self, notes: list[str] | None = None) -> TextSplit | None:
+        """Texts of the file without labels, copies of test texts too; `notes` gets sentences."""
+        return self._read("unlabelled", [] if notes is None else notes, {})
+
+    def group_names(self) -> dict[int, str]:
+        """Name of each group by its number: a value of `group_column`, or the name of a row."""
+        groups: dict[str, int] = {}
+        for part in _PARTS[:3]:
+            self._read(part, [], groups)
+        return {number: name.removeprefix("=") for name, number in groups.items()}
 
     def _table(self, part: str) -> Table:
         return Table(self.files[part], self.file_settings)
@@ -197,7 +211,7 @@ class TextFiles(TextDataModule):
         for row, text, label, group in table.rows(
             self.text_column, self.label_column if labelled else None, group_column
         ):
-            if part == "train" and is_blank(text):
+            if part == "train" and not self.keep_blank and is_blank(text):
                 raise DataError(
                     f"{table.where(row)}: the text is empty; a training text must have words. Fill "
                     "it in, or remove the row"

@@ -22,7 +22,7 @@ from datamodules.reading.aclimdb import (
 from datamodules.reading.archive import check_md5, download
 from datamodules.robustness import find_folder, leave_out
 from datamodules.splits import drop_copies, grouped_split, merge_groups
-from datamodules.store.corpus import Corpus
+from datamodules.store.corpus import Corpus, TextSplit
 from datamodules.text import TextDataModule
 
 Exclude = Literal["robustness"]
@@ -149,6 +149,10 @@ class IMDB(TextDataModule):
         train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
         corpus = Corpus("imdb", self.label_names, train, train_rows, val_rows, test, unlabelled)
         return corpus if self.exclude is None else leave_out(corpus, self.robustness_folder())
+
+    def read_unlabelled(self) -> TextSplit:
+        """The 50,000 reviews without labels, copies of test reviews too."""
+        return read_files(self._place()).split("train/unsup")
 
     def robustness_folder(self) -> Path:
         """Folder of the contrast sets and counterfactual pairs.

@@ -100,7 +100,7 @@ class Kaggle(TextDataModule):
             DataError: a file is missing or malformed; the message names the file and the line.
         """
         train = self._split(LABELLED)
-        unlabelled = self._split(UNLABELED) if find_optional(self.root, UNLABELED) else None
+        unlabelled = self.read_unlabelled()
         if unlabelled is not None:
             unlabelled = drop_copies(unlabelled, self.to_submit()[1])
         val_rows = grouped_split(
@@ -127,6 +127,10 @@ class Kaggle(TextDataModule):
             unlabelled=unlabelled,
             notes=(NOTE,),
         )
+
+    def read_unlabelled(self) -> TextSplit | None:
+        """Reviews of `unlabeledTrainData.tsv`, copies of test reviews too."""
+        return self._split(UNLABELED) if find_optional(self.root, UNLABELED) else None
 
     def to_submit(self) -> tuple[list[str], list[str]]:
         """Ids of the contest's test reviews, for a submission, and their texts.

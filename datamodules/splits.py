@@ -12,7 +12,7 @@ import numpy as np
 from datamodules.errors import DataError
 from datamodules.store.corpus import TextSplit
 
-_MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
+MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
 _ATTEMPTS = 20
 """Orders tried per split. The first one fits where most groups are single rows."""
 _ASCII_PUNCTUATION = bytes(code for code in range(128) if not chr(code).isalnum())
@@ -47,7 +47,7 @@ def text_key(text: str) -> bytes:
     Returns:
         16 bytes (BLAKE2b).
     """
-    plain = _MARKUP.sub("", text).lower() if "<" in text else text.lower()
+    plain = MARKUP.sub("", text).lower() if "<" in text else text.lower()
     if plain.isascii():  # the same result as the line below, twenty times faster
         kept = plain.encode().translate(None, _ASCII_PUNCTUATION)
     else:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,19 @@ class TextSplit:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+
+@runtime_checkable
+class DropsCopies(Protocol):
+    """Corpus whose `read` drops unlabelled texts that are copies of test texts."""
+
+    def read_unlabelled(self) -> TextSplit | None:
+        """Read the unlabelled texts as the source has them; None: there are none.
+
+        Raises:
+            DataError: the source is missing, damaged or malformed.
+        """
+        ...
 
 
 class CorpusHead(NamedTuple):

@@ -17,11 +17,13 @@ _MOST = 0.5
 _MOST_CHARACTERS = 0.1  # of characters nearly all should be known
 _LONG_WORD = 4.0  # mean characters of a word in a script without spaces; divided words have 1 to 3
 
-# Han, kana, Thai, Lao, Myanmar, Khmer, Tibetan
-_SPACELESS = re.compile(
-    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+SPACELESS = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
+"""Ranges of characters of scripts without spaces between words: Han, kana, Thai, Lao, Myanmar,
+Khmer, Tibetan."""
+_SPACELESS = re.compile(f"[{SPACELESS}]")
 _REMEDY = "set --data.tokenizer unicode, subwords or characters"
 
 

@@ -6,6 +6,7 @@ import argparse
 
 from experiments.cli import (
     benchmark,
+    corpora,
     ensemble,
     explain,
     fit,
@@ -31,7 +32,6 @@ from experiments.cli.options import (
     path,
     version,
 )
-from experiments.config.track import TRACKS
 
 
 def parser() -> tuple[argparse.ArgumentParser, Commands]:
@@ -205,26 +205,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
         help="imdb_mturk.json of repository cleanlab/label-errors, folder mturk",
     )
 
-    sub = command("publish", report.publish, "keep finished runs with their evidence")
-    sub.add_argument("run", type=path, nargs="*", help="run folders")
-    sub.add_argument("--table", help="name of the table (with --predictions: imdb)")
-    sub.add_argument(
-        "--predictions",
-        type=path,
-        metavar="FILE",
-        help="instead of runs: probabilities of the official test reviews by any model (CSV with "
-        "id,prob_1 or id,prob_0,prob_1); the row is marked as claimed",
+    report.add_publish_options(
+        command("publish", report.publish, "keep finished runs with their evidence")
     )
-    sub.add_argument("--name", help="name of the claimed row")
-    sub.add_argument("--paper", metavar="URL", help="address of its paper or repository")
-    sub.add_argument("--seed", type=int, default=0, help="its seed, if there are several (0)")
-    sub.add_argument(
-        "--track",
-        choices=tuple(TRACKS),
-        default="open weights",
-        help="what its model was learnt from, as its authors say (open weights)",
-    )
-    sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
     sub = command("table-publish", table.publish_table, "what the queue's clones have finished")
     sub.add_argument("place", type=path, nargs="+", help="folders of `make table`")
@@ -245,6 +228,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     predict.add_options(command("predict", predict.predict, "labels for new texts"))
 
     explain.add_options(command("explain", explain.explain, "what each word contributes"))
+
+    corpora.add_search_options(command("search", corpora.search, "similar reviews"))
+    corpora.add_audit_options(command("audit", corpora.audit, "what may be wrong with a corpus"))
 
     sub = command("export", inference.export, "ONNX, torch.export or Hugging Face files")
     sub.add_argument("run", type=path, help="a run folder")

@@ -11,7 +11,9 @@ from typing import Any
 from rich.console import Console
 
 from datamodules.console import plain_console
+from experiments.cli.options import RESULTS, path
 from experiments.config.registry import ConfigError, Registry
+from experiments.config.track import TRACKS
 
 
 def report(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -73,6 +75,29 @@ def cost(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     figures = count_published(options.table, rows, Registry(options.configs), options.root, tell)
     tell(f"{cost_file(options.table)}: {figures} figures")
     return 0
+
+
+def add_publish_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `publish`."""
+    sub.add_argument("run", type=path, nargs="*", help="run folders")
+    sub.add_argument("--table", help="name of the table (with --predictions: imdb)")
+    sub.add_argument(
+        "--predictions",
+        type=path,
+        metavar="FILE",
+        help="instead of runs: probabilities of the official test reviews by any model (CSV with "
+        "id,prob_1 or id,prob_0,prob_1); the row is marked as claimed",
+    )
+    sub.add_argument("--name", help="name of the claimed row")
+    sub.add_argument("--paper", metavar="URL", help="address of its paper or repository")
+    sub.add_argument("--seed", type=int, default=0, help="its seed, if there are several (0)")
+    sub.add_argument(
+        "--track",
+        choices=tuple(TRACKS),
+        default="open weights",
+        help="what its model was learnt from, as its authors say (open weights)",
+    )
+    sub.add_argument("--results", type=path, default=RESULTS, help=f"where ({RESULTS}/)")
 
 
 def publish(options: argparse.Namespace, rest: list[str], console: Console) -> int:

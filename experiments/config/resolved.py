@@ -221,7 +221,7 @@ class Resolved:
         return config_hash(self.config)
 
     @classmethod
-    def of_run(cls, folder: Path, test: Path | None = None) -> Resolved:
+    def of_run(cls, folder: Path, test: Path | None = None, words: Sequence[str] = ()) -> Resolved:
         """Read the configuration in a run folder's `config.yaml`, of any version.
 
         What serves training alone is left out, and the cache is the user's own.
@@ -229,6 +229,7 @@ class Resolved:
         Args:
             folder: the run folder.
             test: file of test rows, for a run on a user's own files; None: the run's own.
+            words: words of the command line, such as `--data.root=DIR`.
 
         Raises:
             ConfigError: a setting that does not exist or cannot have its value.
@@ -237,7 +238,7 @@ class Resolved:
         settings = evaluation_settings(folder)
         if test is not None:
             settings["data"]["init_args"]["test"] = f"{test}"
-        return cls(settings, check=check_trusted)
+        return cls(settings, words, check=check_trusted)
 
 
 def _check_folds(run: Any) -> None:

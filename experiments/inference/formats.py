@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
-
-from datamodules.console import visible
+from datamodules.console import clipped, visible
 from experiments.inference.text_input import Contents, Piece, distinct
 
 Answers = Mapping[str, Sequence[Any]]
@@ -151,8 +149,7 @@ class Table(Format):
             size = max(len(visible(name)), self.longest.get(name, 6))
             fields.append(row[name].rjust(size) if kind is float else row[name].ljust(size))
         line = "  ".join([*fields, text])
-        if self.width is not None and cell_len(line) > self.width:
-            line = set_cell_size(line, self.width - 1) + "…"
+        line = line if self.width is None else clipped(line, self.width)
         return (line.rstrip() + "\n").encode()
 
 

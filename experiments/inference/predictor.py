@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from datamodules.errors import DataError
-from datamodules.store.batching import widen
+from datamodules.store.batching import TextBatch, widen
 from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
@@ -91,17 +91,24 @@ class Predictor:
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         """Predict the probabilities of N texts, float32[N, C]."""
-        # Texts of like length share a batch: little padding, and the predictions are the same.
-        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-        probabilities = []
+        rows, probabilities = [], []
         with torch.inference_mode():
-            for part in _parts(order, [len(text) for text in texts]):
-                batch = self.encoder.encode([texts[row] for row in part])
-                if len(texts) > _BATCH_SIZE:  # few widths, whatever the number of batches
-                    batch = widen(batch, self.encoder.token_truncation)
-                batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
+            for part, batch in self.batches(texts):
+                rows += part
                 probabilities.append(self.model.predict_step(batch).probabilities.cpu().numpy())
-        return np.concatenate(probabilities)[np.argsort(order)]
+        return np.concatenate(probabilities)[np.argsort(rows)]
+
+    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], TextBatch]]:
+        """Batches of texts on the model's device, each with the numbers of its texts.
+
+        Texts of like length share a batch: little padding, and the predictions are the same.
+        """
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        for part in _parts(order, [len(text) for text in texts]):
+            batch = self.encoder.encode([texts[row] for row in part])
+            if len(texts) > _BATCH_SIZE:  # few widths, whatever the number of batches
+                batch = widen(batch, self.encoder.token_truncation)
+            yield part, self.model.transfer_batch_to_device(batch, self.model.device, 0)
 
 
 def _load(architecture: type[LitClassifier], folder: Path) -> LitClassifier:

@@ -57,6 +57,7 @@ class Audit:
         other_class: Failed labels for which at least 3 voted for the other class.
         left_out: The other failed labels: votes for both classes, for neither, or off topic.
         labels: int64[N], the labels after the vote; -1 for those left out.
+        rows: int64[reviewed], numbers of the rows whose labels were voted on.
     """
 
     reviewed: int
@@ -64,6 +65,7 @@ class Audit:
     other_class: int
     left_out: int
     labels: NDArray[np.int64]
+    rows: NDArray[np.int64]
 
 
 def find_copies(test: Sequence[str], train: Sequence[str]) -> tuple[NDArray[np.bool_], ...]:
@@ -118,7 +120,8 @@ def read_audit(file: Path, keys: Sequence[str], labels: NDArray[np.int64]) -> Au
         turned = guessed * 2 > VOTERS
         other += turned
         decided[row] = 1 - labels[row] if turned else LEFT_OUT
-    return Audit(len(votes), failed, other, failed - other, decided)
+    rows = np.array(sorted(place[name] for name in votes), dtype=np.int64)
+    return Audit(len(votes), failed, other, failed - other, decided, rows)
 
 
 def subset_accuracy(
@@ -236,5 +239,6 @@ def _figures(
     }
     votes = None
     if audit is not None:
-        votes = {"source": PUBLISHED, **{k: v for k, v in vars(audit).items() if k != "labels"}}
+        numbers = {k: v for k, v in vars(audit).items() if isinstance(v, int)}
+        votes = {"source": PUBLISHED, **numbers}
     return {"test_reviews_with_a_copy_in_train": counts, "label_audit": votes, "rows": lines}
