@@ -12,13 +12,13 @@ from experiments.config.registry import Registry
 def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`robustness`: evaluate runs on contrast sets, counterfactuals, typos, other sentences."""
     from experiments.inference import robustness as sets
-    from experiments.report.robustness import terminal_table
+    from experiments.report.robustness import print_table
 
     Registry(options.configs)
     results = sets.evaluate_benchmark(options.benchmark, lambda what: console.print(what))
     if not results:
         return 1
-    console.print(terminal_table([result for _, result in results]))
+    print_table(console, [result for _, result in results])
     for folder, result in results if options.publish else []:
         console.print(f"{sets.publish_result(result, folder, options.results)}")
     return 0

@@ -30,7 +30,7 @@ def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int
     registry = registry_of(options)
     resolved = encoders.configure(registry, options.experiment, options.from_config, rest)
     found = encoders.report(options.experiment, resolved, options.steps, options.from_config)
-    console.print(encoders.table(found))
+    encoders.print_table(console, found)
     gigabytes = (found["peak_gpu_memory_bytes"] or found["peak_memory_bytes"]) / 2**30
     console.print(
         f"{found['device']}, {found['precision']}, {found['steps']} steps of "

@@ -28,7 +28,7 @@ from experiments.machine.resources import limit_threads, outside_allocation
 from experiments.records.atomic import remove_leftovers, replace_bytes
 from experiments.records.lock import exclusive_lock
 from experiments.records.run_files import ROW_FILE
-from experiments.training.signals import EXIT_STOPPED, Stopped
+from experiments.training.signals import EXIT_STOPPED, Stopped, requeue
 from experiments.training.spec import RunSpec
 
 _ARRAY_SIZE = 1000  # tasks of one job array; Slurm's default limit is 1,001
@@ -259,6 +259,8 @@ def _run_alone(spec: RunSpec) -> str:
 
 
 def _stop(number: int, frame: Any) -> None:
+    if number == signal.SIGUSR1:  # nothing is left to save, neither before the run nor after it
+        requeue()
     raise Stopped(number, "outside of the run")
 
 

@@ -15,6 +15,15 @@ _TIME = re.compile(r"(\d+(?:\.\d+)?)([mh])")
 # Of sbatch: minutes, minutes:seconds, hours:minutes:seconds, days-hours[:minutes[:seconds]]
 _SLURM_TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
+# Python starts and imports without a handler: SIGUSR1 kills it meanwhile (exit code 128 + 10).
+# Slurm may send it up to a minute early, so that a short time limit is enough for that to happen.
+_REQUEUE = [
+    "code=$?",
+    "job=${SLURM_ARRAY_TASK_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}",
+    'if [ $code = 138 ]; then scontrol requeue "${job:-$SLURM_JOB_ID}"; fi',
+    "exit $code",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
@@ -73,6 +82,7 @@ class Cluster:
             "ntasks_per_node": 1,
             "array_parallelism": self.at_once,
             "setup": [*self.setup, *setup] or None,
+            "teardown": _REQUEUE,
             "stderr_to_stdout": True,
             # Since Slurm 22.05 a step does not inherit this option from its job.
             "srun_args": [f"--cpus-per-task={self.cpus}"],

@@ -180,9 +180,14 @@ def describe_machine(row: Row) -> str:
     parts = [
         hardware.get("gpu"),
         hardware.get("cpu"),
-        f"{hardware['cores']} cores" if hardware.get("cores") else None,
-        f"{hardware['threads']} threads" if hardware.get("threads") else None,
-        f"{hardware['jobs']} runs at once" if hardware.get("jobs") else None,
+        *(
+            f"{hardware[key]} {one if hardware[key] == 1 else many}" if hardware.get(key) else None
+            for key, one, many in (
+                ("cores", "core", "cores"),
+                ("threads", "thread", "threads"),
+                ("jobs", "run at once", "runs at once"),
+            )
+        ),
     ]
     return ", ".join(str(part) for part in parts if part)
 

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.table import Table as Grid
+from rich.console import Console
 
+from experiments.machine.terminal import GridColumn, print_grid
 from experiments.records.row import ResultsError
 
 if TYPE_CHECKING:  # it loads torch
@@ -29,24 +29,31 @@ COLUMNS = (
     ("Rotten Tomatoes", "rotten_tomatoes"),
 )
 """Heading and key of each column."""
-_WIDE = ("typos_3", "lower_case")  # columns left out in the terminal
+_LEAST = (
+    *("typos_3", "lower_case", "no_punctuation", "typos_1", "typos_5", "rotten_tomatoes"),
+    *("counterfactual_original", "counterfactual_revised", "counterfactual_consistency"),
+    *("contrast_original", "contrast_revised"),
+)
+"""Columns that are left out where the terminal is too narrow, in this order."""
 _WIDTH = 100
 
 
-def terminal_table(results: Sequence[RobustnessResult]) -> Grid:
-    """Build the terminal table: accuracies in %, by falling consistency on contrast sets."""
-    table = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("\nexperiment", no_wrap=True)
-    columns = [(heading, key) for heading, key in COLUMNS if key not in _WIDE]
-    for heading, _ in columns:
-        table.add_column(heading.replace(" ", "\n", 1), justify="right", no_wrap=True)
+def print_table(console: Console, results: Sequence[RobustnessResult]) -> None:
+    """Print accuracies in %, by falling consistency on contrast sets."""
+    names, cells = [], []
     for one in ordered(results):
-        figures = one.figures()
-        cells = (f"{100 * figures[key]:.1f}" for _, key in columns)
         seed = one.run["seed"]
-        name = one.run["experiment"] + _second(one) + (f", seed {seed}" if seed else "")
-        table.add_row(name, *cells)
-    return table
+        names.append(one.run["experiment"] + _second(one) + (f", seed {seed}" if seed else ""))
+        cells.append({key: f"{100 * value:.1f}" for key, value in one.figures().items()})
+    columns = [
+        GridColumn(
+            heading.replace(" ", "\n", 1),
+            [line[key] for line in cells],
+            _LEAST.index(key) if key in _LEAST else None,
+        )
+        for heading, key in COLUMNS
+    ]
+    print_grid(console, GridColumn("\nexperiment", names), columns)
 
 
 def markdown_table(results: Sequence[RobustnessResult]) -> str:

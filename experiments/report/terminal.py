@@ -1,14 +1,11 @@
 """The report in the terminal, without the columns that do not fit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from rich import box
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table as Grid
 from rich.text import Text
 
+from experiments.machine.terminal import GridColumn, print_grid
 from experiments.report.columns import ACCURACY, Column
 from experiments.report.facts import LARGEST_CLASS
 from experiments.report.missing import MissingRun, count_in_words
@@ -40,9 +37,6 @@ LEAST = (
     *("val_accuracy", SEEDS, "refit_accuracy", "test_accuracy"),
 )
 """Columns that are left out where the terminal is too narrow, in this order."""
-# Of an encoding without the usual signs.
-_ASCII_BOX = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
-_ASCII = str.maketrans({"±": "+-", "–": "-", "…": "~", "†": "*"})
 WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")
 
 
@@ -76,95 +70,36 @@ def print_tables(console: Console, tables: list[Table], missing: Sequence[Missin
         console.print(Text(f"{run.experiment}, seed {run.seed}: {run.state}"))
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """Column in the terminal: its key, its heading in two lines, and a cell for each line."""
-
-    key: str
-    heading: str
-    cells: list[Text]
-
-    @property
-    def width(self) -> int:
-        """Characters of the widest cell, with one for the gap before it and one after it."""
-        texts = [*self.heading.split("\n"), *(cell.plain for cell in self.cells)]
-        return max(map(cell_len, texts)) + 2
-
-
 def _print_grid(console: Console, table: Table) -> None:
-    """Print a grid without the columns for which there is no room, and say which these are.
-
-    Rich would cut off names and digits. Here names are shortened last, and no number is.
-    """
-    symbols = _ASCII if console.options.ascii_only else {}
-    names, columns = _columns(table, symbols)
-    needed = names.width - 1 + sum(column.width for column in columns)
-    main = next((k for k in ACCURACY.values() if any(one.values.get(k) for one in table.lines)), "")
-    shown, width = list(columns), needed
-    for key in (key for key in LEAST if key != main):
-        if width <= console.width:
-            break
-        width -= sum(column.width for column in shown if column.key == key)
-        shown = [column for column in shown if column.key != key]
-    room = console.width - sum(column.width for column in shown) - 1
-    mark = "…".translate(symbols)
-    style = _ASCII_BOX if console.options.ascii_only else box.SIMPLE
-    grid = Grid(box=style, padding=(0, 1, 0, 0), show_edge=False)
-    grid.add_column(f"\n{_shortened('Experiment', room, mark)}", no_wrap=True)
-    for column in shown:
-        grid.add_column(column.heading, justify="right", no_wrap=True)
-    for number, name in enumerate(names.cells):
-        cells = [column.cells[number] for column in shown]
-        grid.add_row(_shortened(name.plain, room, mark), *cells)
-    console.print(grid)
-    if left := [one.heading.partition("\n") for one in columns if one not in shown]:
-        hidden = ", ".join(top or bottom for top, _, bottom in left)
-        console.print(
-            Text(
-                f"Not shown at this width: {hidden}. A terminal of {needed} columns shows all, and "
-                "so does the page of `lit-sentiment report`.",
-                style="dim",
-            )
-        )
+    names, columns = _columns(table)
+    print_grid(console, names, columns, "the page of `lit-sentiment report`")
 
 
-def _columns(table: Table, symbols: dict[int, str]) -> tuple[_Shown, list[_Shown]]:
+def _columns(table: Table) -> tuple[GridColumn, list[GridColumn]]:
     """The names of a table's lines, and its columns with a value that are for the terminal."""
-    lines = table.lines
-    seeds = _Shown(SEEDS, "\nSeeds", [Text(str(len(line.seeds))) for line in lines])
-    columns = [seeds]
+    lines, largest = table.lines, table.largest_class
+    main = next((k for k in ACCURACY.values() if any(one.values.get(k) for one in lines)), "")
+    seeds = [str(len(line.seeds)) for line in lines] + [""] * bool(largest)
+    columns = [GridColumn("\nSeeds", seeds, LEAST.index(SEEDS))]
     for column in table.columns:
-        measured = any(line.values[column.key] for line in lines)
-        if column.key not in SHORT or not measured:
+        key = column.key
+        if key not in SHORT or not any(line.values[key] for line in lines):
             continue
-        best = table.best[column.key]
         cells = [
             Text(
-                _short(column, line).translate(symbols),
-                style="bold green" if line.experiment in best else "",
+                _short(column, line),
+                style="bold green" if line.experiment in table.best[key] else "",
             )
             for line in lines
         ]
-        columns.append(_Shown(column.key, SHORT[column.key], cells))
-    labels = [Text(line.label.translate(symbols)) for line in lines]
-    if table.largest_class:
-        for shown in columns:
-            share = table.largest_class.get(shown.key)
-            text = "" if shown is seeds else "–" if share is None else f"{share:.2f}"
-            shown.cells.append(Text(text.translate(symbols), style="dim"))
+        if largest:
+            share = largest.get(key)
+            cells.append(Text("–" if share is None else f"{share:.2f}", style="dim"))
+        columns.append(GridColumn(SHORT[key], cells, None if key == main else LEAST.index(key)))
+    labels = [Text(line.label) for line in lines]
+    if largest:
         labels.append(Text(LARGEST_CLASS, style="dim"))
-    return _Shown("", "\nExperiment", labels), columns
-
-
-def _shortened(name: str, room: int, mark: str) -> str:
-    """A name in at most `room` characters: its begin and its end with a mark between."""
-    if cell_len(name) <= room:
-        return name
-    end = max(0, room - 1) // 2
-    begin = max(1, room - 1 - end)
-    while cell_len(name[:begin] + mark + name[len(name) - end :]) > max(room, 2) and begin > 1:
-        begin -= 1  # of characters that are two wide
-    return name[:begin] + mark + name[len(name) - end :]
+    return GridColumn("\nExperiment", labels), columns
 
 
 def _short(column: Column, line: Line) -> str:

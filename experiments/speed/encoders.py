@@ -10,7 +10,7 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
-from rich.table import Table
+from rich.console import Console
 
 from datamodules.store.batching import TextBatch, TextLoader
 from datamodules.text import TextDataModule
@@ -18,6 +18,7 @@ from experiments.config.registry import ConfigError, Registry, merge
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import peak_memory_bytes, versions
 from experiments.machine.quiet import quiet
+from experiments.machine.terminal import GridColumn, print_grid
 from experiments.speed.record import Origin
 from experiments.training.callbacks import TrainingTimer
 from experiments.training.devices import devices_of, resolve_precision
@@ -214,21 +215,17 @@ def _rates(
     }
 
 
-def table(result: dict[str, Any]) -> Table:
-    """Measurement as a terminal table."""
-    rows = Table("", box=None, header_style="bold")
-    for head in ("tokens/s", "reviews/s", "padding", "MFU"):
-        rows.add_column(head, justify="right")
-    for part in ("train", "predict"):
-        one = result[part]
-        rows.add_row(
-            part,
-            f"{one['tokens_per_second']:,.0f}",
-            f"{one['reviews_per_second']:,.1f}",
-            f"{one['padding_share']:.1%}",
-            f"{one['mfu']:.1%}",
-        )
-    return rows
+def print_table(console: Console, result: dict[str, Any]) -> None:
+    """Print a measurement."""
+    parts = ["train", "predict"]
+    figures = [result[part] for part in parts]
+    columns = [
+        GridColumn("tokens/s", [f"{one['tokens_per_second']:,.0f}" for one in figures], 1),
+        GridColumn("reviews/s", [f"{one['reviews_per_second']:,.1f}" for one in figures]),
+        GridColumn("padding", [f"{one['padding_share']:.1%}" for one in figures], 0),
+        GridColumn("MFU", [f"{one['mfu']:.1%}" for one in figures], 2),
+    ]
+    print_grid(console, GridColumn("", parts), columns)
 
 
 def report(experiment: str, resolved: Resolved, steps: int, from_config: bool) -> dict[str, Any]:

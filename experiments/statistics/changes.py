@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
+from experiments.machine.terminal import GridColumn, print_grid
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import Part
 from experiments.statistics.pairwise_tests import Difference
@@ -70,21 +70,23 @@ class Comparison:
 
     def show(self, console: Console) -> None:
         """Print the comparison as a table."""
-        table = Table(box=None, pad_edge=False)
-        for title in ("Experiment", "Seeds", "A %", "B %", "B - A [95%]", "p (Holm)", ""):
-            table.add_column(title, justify="left" if title in ("Experiment", "") else "right")
-        for change in self.changes:
-            d = change.difference
-            table.add_row(
-                f"{change.experiment} · {change.protocol}",
-                str(len(change.seeds)),
-                f"{100 * change.first:.2f}",
-                f"{100 * change.second:.2f}",
-                f"{100 * d.difference:+.2f} [{100 * d.low:+.2f}, {100 * d.high:+.2f}]",
-                "–" if d.reviews_only else f"{d.p_holm:.3g}",
-                "worse" if change.worse else "better" if change.better else "",
-            )
-        console.print(table)
+        names = [f"{change.experiment} · {change.protocol}" for change in self.changes]
+        differences = [change.difference for change in self.changes]
+        intervals = [
+            f"{100 * d.difference:+.2f} [{100 * d.low:+.2f}, {100 * d.high:+.2f}]"
+            for d in differences
+        ]
+        p_values = ["–" if d.reviews_only else f"{d.p_holm:.3g}" for d in differences]
+        verdicts = ["worse" if c.worse else "better" if c.better else "" for c in self.changes]
+        columns = [
+            GridColumn("Seeds", [str(len(change.seeds)) for change in self.changes], 0),
+            GridColumn("A %", [f"{100 * change.first:.2f}" for change in self.changes], 2),
+            GridColumn("B %", [f"{100 * change.second:.2f}" for change in self.changes], 3),
+            GridColumn("B - A [95%]", intervals),
+            GridColumn("p (Holm)", p_values, 1),
+            GridColumn("", verdicts, justify="left"),
+        ]
+        print_grid(console, GridColumn("Experiment", names), columns, "the file of `--json`")
         lines = [
             f"{', '.join(c.experiment for c in self.changes if text in c.settings)}: {text}"
             for text in dict.fromkeys(text for c in self.changes for text in c.settings)

@@ -110,17 +110,34 @@ def outcome(row: Row) -> tuple:
 
 
 def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
-    head: Head, tmp_path: Path
+    head: Head, slurm: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "b" / "sleepy_a" / "seed-0"
-    resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
-    process = head("sleepy_a", "--trainer.max_epochs=40", resources=resources)
+    process = head("sleepy_a", "--trainer.max_epochs=40")
+    wait_for(folder / "resume.ckpt", process)
+    # As Slurm does before the time limit, but not up to a minute earlier than it was told.
+    subprocess.run(["scancel", "--signal=USR1", job_of(folder)], env=slurm, check=True)
     assert process.wait(500) == 0, end(process)
     assert len(read_row(folder).history) == 40
     log = (folder / "log.txt").read_text()
-    assert "SIGUSR1 at step" in log and "requeued" in log and "Restored all states" in log
+    assert "SIGUSR1 at step" in log and "requeued" in log and "resumed from" in log
     submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
     assert len(submissions) == 1, "Slurm queued it again, and the head did not submit another"
+
+
+def test_a_signal_before_the_run_has_begun_queues_it_again(
+    head: Head, slurm: dict[str, str], tmp_path: Path
+) -> None:
+    seen, python = tmp_path / "seen", tmp_path / "python"
+    wait = f"if [ ! -e {seen} ]; then touch {seen}; exec sleep 300; fi"  # as slow imports do
+    python.write_text(f'#!/bin/sh\n{wait}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    process = head("bag", resources=f"{CLUSTER}python: {python}\n")
+    wait_for(seen, process)
+    job = job_of(tmp_path / "b" / "bag" / "seed-0")
+    subprocess.run(["scancel", "--signal=USR1", job], env=slurm, check=True)
+    assert process.wait(300) == 0, end(process)
+    assert read_row(tmp_path / "b" / "bag" / "seed-0").status == "ok"
 
 
 def test_an_array_gives_the_rows_that_runs_here_give(
