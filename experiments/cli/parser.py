@@ -12,6 +12,7 @@ from experiments.cli import (
     fit,
     inference,
     listing,
+    playground,
     predict,
     prepare,
     report,
@@ -231,6 +232,8 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
 
     corpora.add_search_options(command("search", corpora.search, "similar reviews"))
     corpora.add_audit_options(command("audit", corpora.audit, "what may be wrong with a corpus"))
+
+    playground.add_options(command("playground", playground.playground, "runs in a browser"))
 
     sub = command("export", inference.export, "ONNX, torch.export or Hugging Face files")
     sub.add_argument("run", type=path, help="a run folder")

@@ -10,7 +10,7 @@ from experiments.explaining.explanation import Explanation
 from experiments.explaining.wording import STRENGTHS, readable, shown_first, strength, summary
 
 _STYLE = """
-:root { color-scheme: light dark; --for: 63 139 208; --against: 224 108 26; }
+:root { color-scheme: light dark; }
 body { font: 16px/1.7 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 0; } p { margin: .5rem 0; }
 .text { overflow-wrap: anywhere; white-space: pre-wrap; } .small { font-size: .85rem; }
@@ -32,11 +32,6 @@ def page(title: str, explanations: Sequence[Explanation]) -> str:
         title: Heading, such as the run folder.
         explanations: In the order of the page.
     """
-    style = _STYLE + "".join(
-        f".{kind}{level} {{ background: rgb(var(--{kind}) / {level / STRENGTHS * 0.75:.2f}); }}\n"
-        for kind in ("for", "against")
-        for level in range(1, STRENGTHS + 1)
-    )
     key = (
         '<p class="small"><mark class="for3">blue</mark> speaks for the label, '
         '<mark class="against3">orange</mark> against it; the number of a token is shown when the '
@@ -44,18 +39,27 @@ def page(title: str, explanations: Sequence[Explanation]) -> str:
     )
     body = "\n".join(map(_section, explanations))
     return (
-        f"{_HEAD}<title>{_safe(title)}</title>\n<style>{style}</style>\n"
-        f"<h1>{_safe(title)}</h1>\n{key}\n{body}\n</html>\n"
+        f"{_HEAD}<title>{safe(title)}</title>\n<style>{_STYLE}{colours()}</style>\n"
+        f"<h1>{safe(title)}</h1>\n{key}\n{body}\n</html>\n"
+    )
+
+
+def colours() -> str:
+    """Style of contributions: `for1` … `for5` speak for the label, `against1` … against it."""
+    return ":root { --for: 63 139 208; --against: 224 108 26; }\n" + "".join(
+        f".{kind}{level} {{ background: rgb(var(--{kind}) / {level / STRENGTHS * 0.75:.2f}); }}\n"
+        for kind in ("for", "against")
+        for level in range(1, STRENGTHS + 1)
     )
 
 
 def _section(explanation: Explanation) -> str:
     if explanation.label is None:
-        return f"<h2>no label: {_safe(str(explanation.reason))}</h2>"
+        return f"<h2>no label: {safe(str(explanation.reason))}</h2>"
     parts = [
-        f"<h2>{_safe(explanation.label)} {explanation.probability:.4f}</h2>",
-        f'<p class="small">{_safe(summary(explanation))}</p>',
-        f'<p class="text" dir="auto">{_coloured(explanation)}</p>',
+        f"<h2>{safe(explanation.label)} {explanation.probability:.4f}</h2>",
+        f'<p class="small">{safe(summary(explanation))}</p>',
+        f'<p class="text" dir="auto">{coloured(explanation)}</p>',
     ]
     speaking, against = explanation.heaviest()
     for name, tokens in ((f"for {explanation.label}", speaking), ("against", against)):
@@ -65,7 +69,8 @@ def _section(explanation: Explanation) -> str:
     return "\n".join(parts)
 
 
-def _coloured(explanation: Explanation) -> str:
+def coloured(explanation: Explanation) -> str:
+    """HTML of the text, its tokens in the classes of `colours`."""
     pieces = explanation.pieces()
     largest = max((abs(value) for _, value in pieces if value is not None), default=0.0)
     found = []
@@ -73,21 +78,21 @@ def _coloured(explanation: Explanation) -> str:
         if value is None:
             short = readable(piece)
             hidden = short != piece
-            found.append(f'<span class="skipped">{_safe(short)}</span>' if hidden else _safe(piece))
+            found.append(f'<span class="skipped">{safe(short)}</span>' if hidden else safe(piece))
             continue
         kind, level = "for" if value > 0 else "against", strength(value, largest)
         colour = f' class="{kind}{level}"' if level else ""
-        found.append(f'<mark{colour} title="{value:+.4f}">{_safe(piece)}</mark>')
+        found.append(f'<mark{colour} title="{value:+.4f}">{safe(piece)}</mark>')
     return "".join(found)
 
 
 def _list(name: str, pairs: Sequence[tuple[str, str]]) -> str:
     if not pairs:
         return ""
-    items = ", ".join(f"<bdi>{_safe(piece)}</bdi>&nbsp;{value}" for piece, value in pairs)
-    return f'<p class="small"><b>{_safe(name)}:</b> {items}</p>'
+    items = ", ".join(f"<bdi>{safe(piece)}</bdi>&nbsp;{value}" for piece, value in pairs)
+    return f'<p class="small"><b>{safe(name)}:</b> {items}</p>'
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """Text with escapes for markup and control characters; line breaks stay."""
     return escape("\n".join(escaped(line) for line in text.split("\n")))

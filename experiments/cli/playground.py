@@ -1,0 +1,90 @@
+"""`playground`: trained runs side by side in a browser."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from experiments.cli.options import path
+from experiments.config.registry import ConfigError, Registry
+
+if TYPE_CHECKING:  # these load torch
+    from datamodules.text import TextDataModule
+    from experiments.inference.loaded_run import LoadedRun
+
+
+def playground(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`playground`: runs side by side in a browser: type a text, see answers and why.
+
+    The page is served on this machine alone, and fetches nothing from another host.
+    """
+    try:
+        import gradio  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            f"the playground needs Gradio ({error}); pip install 'lit-sentiment[playground]'"
+        ) from error
+    from experiments.inference.similar import similar_by_words
+    from experiments.playground.app import build, serve
+    from experiments.playground.reviews import load_runs, sample
+
+    Registry(options.configs)
+    _check_address(options.host, options.port)
+    runs, notes = load_runs(options.run, options.device)
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    reviews, similar = [], None
+    if options.root:
+        data = _corpus(runs, options.root)
+        reviews, similar = sample(data), similar_by_words(data)
+    page = build(runs, reviews, similar)
+    if options.host not in ("127.0.0.1", "localhost", "::1"):
+        print(
+            f"note: whoever reaches port {options.port} of this machine sees the page", flush=True
+        )
+    print(f"{len(runs)} runs on http://{options.host}:{options.port}; Ctrl-C ends it", flush=True)
+    serve(page, options.host, options.port)
+    return 0
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `playground`."""
+    sub.add_argument("run", type=path, nargs="+", help="run folders, or benchmark folders")
+    sub.add_argument(
+        "--root", help="the runs' corpus: reviews to pick from, similar ones, disagreement"
+    )
+    sub.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    sub.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
+    sub.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
+    )
+
+
+def _corpus(runs: dict[str, LoadedRun], root: str) -> TextDataModule:
+    """Corpus of the first run, at another place."""
+    from experiments.config.resolved import Resolved
+
+    first = next(iter(runs.values()))
+    data = Resolved.of_run(first.folder, words=[f"--data.root={root}"]).build()[1]
+    data.prepare_data()
+    data.setup()
+    return data
+
+
+def _check_address(host: str, port: int) -> None:
+    """Refuse an address that cannot be listened on, before the work."""
+    if not 0 < port < 2**16:
+        raise ConfigError(f"--port is {port}; it must be a number from 1 to 65535")
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        raise ConfigError(
+            f"{host}, port {port}: {error.strerror or error}; choose another --port or --host"
+        ) from error

@@ -1,0 +1,1 @@
+"""Trained runs side by side in a browser: their answers, and why."""
