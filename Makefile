@@ -63,9 +63,9 @@ test-slurm: $(STAMP) ## the Slurm launcher on a real Slurm of one node (root; ap
 test-faults: $(STAMP) ## a hundred times kill -9, each followed by a resume (about 15 minutes)
 	$(BIN)python -m pytest -m faults tests/faults -s $(ARGS)
 
-test-browser: $(STAMP) ## the report in a real browser (needs Chromium, or CHROMIUM=PROGRAM)
+test-browser: $(STAMP) ## report and playground in a real browser (needs Chromium, or CHROMIUM=PROGRAM)
 	$(BIN)python -c "import playwright" 2>/dev/null || $(BIN)python -m pip install --quiet -c constraints.txt 'playwright>=1.50'
-	$(BIN)python -m pytest -m browser tests/experiments/report/test_browser.py $(ARGS)
+	$(BIN)python -m pytest -m browser tests/experiments/report tests/experiments/playground $(ARGS)
 
 test-networks: $(STAMP) ## networks with their defaults on users' corpora (about half an hour)
 	$(BIN)python -m pytest -m networks -n 2 tests/own_data $(ARGS)

@@ -79,7 +79,7 @@ def build(
             chosen = gr.CheckboxGroup(names, value=names[:6], label="Runs", elem_id="runs")
             with gr.Row():
                 button = gr.Button("Predict", variant="primary", elem_id="ask")
-                flipper = gr.Button("Fewest deletions that flip the label", elem_id="flip")
+                flipper = gr.Button("Flip the label", elem_id="flip")
             out = gr.HTML(elem_id="answers")
             button.click(_told(ask), [text, chosen], out)
             flipper.click(_told(flips), [text, chosen], out)

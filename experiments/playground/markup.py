@@ -12,9 +12,11 @@ from experiments.playground.reviews import Review
 
 STYLE = f"""
 {colours()}
-.answers {{ display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); }}
+.answers {{ display: grid; gap: 1rem; }}
+.answers {{ grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); }}
 .answer {{ border: 1px solid rgb(128 128 128 / .4); border-radius: .4rem; padding: .6rem .8rem; }}
 .answer h3 {{ margin: 0; font-size: 1rem; overflow-wrap: anywhere; }}
+.text {{ margin: .6rem 0; }}
 .text {{ overflow-wrap: anywhere; white-space: pre-wrap; max-height: 22rem; overflow-y: auto; }}
 .small {{ font-size: .85rem; opacity: .85; overflow-wrap: anywhere; }}
 .bar {{ background: rgb(128 128 128 / .2); border-radius: .2rem; height: .5rem; }}
@@ -50,7 +52,8 @@ def pair(first: Answer, second: Answer, pieces: Sequence[Change]) -> str:
     )
     return (
         f"<p>Log-odds of <b>{safe(label)}</b>: {before:+.3f} → {after:+.3f} "
-        f'({after - before:+.3f})</p><p class="text" dir="auto">{text}</p>{answers([first, second])}'
+        f'({after - before:+.3f})</p><p class="text" dir="auto">{text}</p>'
+        f"{answers([first, second])}"
     )
 
 

@@ -78,6 +78,8 @@ def load_runs(
         name += f", seed {run.row.seed}" if counts.count(name) > 1 else ""
         runs[name if name not in runs else f"{name} ({run.folder})"] = run
     check_classes(runs)
+    for run in runs.values():
+        run.predict(["first"])  # the first prediction alone is slow
     return runs, notes
 
 

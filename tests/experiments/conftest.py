@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,3 +31,19 @@ def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MARKER", str(tmp_path / "marker"))
     monkeypatch.setenv("BROWSER", "true")  # `antigravity` opens one
     return tmp_path / "marker"
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium, or the program that `CHROMIUM` names."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="pip install 'lit-sentiment[browser]'"
+    )
+    named = os.environ.get("CHROMIUM")
+    program = named or shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("no Chromium; install one, or name it in CHROMIUM")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield opened
+        opened.close()

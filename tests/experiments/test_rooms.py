@@ -18,6 +18,7 @@ ROOMS: dict[str, set[str]] = {
     "explaining": {*GROUND, "statistics", "forms"},
     "inference": {*GROUND, "statistics", "forms", "explaining"},
     "export": {*GROUND, "statistics", "forms", "explaining", "inference"},
+    "playground": {*GROUND, "statistics", "forms", "explaining", "inference"},
     "audit": {*GROUND, "statistics", "forms", "explaining", "inference"},
     "training": {*GROUND},
     "report": {*GROUND, "statistics", "forms", "explaining", "inference", "training"},

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,9 +22,6 @@ from tests.rows import make_predictions, make_row
 from tests.synthetic import make_benchmark
 
 pytestmark = pytest.mark.browser
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="pip install 'lit-sentiment[browser]'"
-)
 SCREENS = [(width, theme) for width in (1400, 400) for theme in ("light", "dark")]
 
 
@@ -39,18 +34,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     made = [PlannedRun(run.parent.name, 0, (), ()) for run in folder.glob("experiment_*/seed-0")]
     add_to_plan(folder, [PlannedRun("gru", 0, (), ()), *made])
     return report(folder, console=Console(file=io.StringIO())).html.resolve().as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    named = os.environ.get("CHROMIUM")
-    program = named or shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium; install one, or name it in CHROMIUM")
-    with playwright.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -1,0 +1,100 @@
+"""The page of the playground without a browser: what is served, and what questions answer."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from experiments.cli.main import main
+from experiments.playground import markup
+from experiments.playground.answers import Flip, answer, changes
+from experiments.playground.reviews import Review, by_disagreement, load_runs
+
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)> good \x1b[31m \" ' &amp; film"
+
+
+def test_every_text_label_and_name_is_escaped(finished: Path) -> None:
+    runs, _ = load_runs([finished])
+    run = runs["bag"]
+    one = answer(EVIL, run, EVIL)
+    pages = [
+        markup.answers([one]),
+        markup.pair(one, one, changes(EVIL, EVIL[::-1])),
+        markup.flipped(EVIL, EVIL, Flip(EVIL, EVIL, 0.5, [(0, 8)], True)),
+        markup.flipped(EVIL, EVIL, Flip(EVIL)),
+        markup.disagreements([EVIL], [(Review(EVIL, EVIL, EVIL), 0.1, [EVIL])]),
+        markup.warning(EVIL),
+    ]
+    for page in pages:
+        tags = set(re.findall(r"<(\w+)", page))
+        assert tags <= {"div", "h3", "p", "b", "mark", "span", "bdi"}, tags
+        assert "\x1b" not in page and "alert(1)" in page
+
+
+def test_runs_of_a_benchmark_are_named_and_unusable_ones_left_out(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "runs")
+    again = tmp_path / "runs" / "bag" / "seed-1"
+    shutil.copytree(tmp_path / "runs" / "bag" / "seed-0", again)
+    (tmp_path / "runs" / "tfidf_logreg" / "seed-0" / "model.skops").unlink()
+    runs, notes = load_runs([tmp_path / "runs"])
+    assert "tfidf_logreg" not in runs and len(notes) == 1 and "tfidf_logreg" in notes[0]
+    assert [name for name in runs if name.startswith("bag")] == [
+        "bag, seed 0",
+        f"bag, seed 0 ({again})",
+    ], "a copied folder is another run of the same name"
+
+
+def test_texts_are_sorted_by_disagreement(finished: Path) -> None:
+    runs, _ = load_runs([finished])
+    reviews = [Review(text, "pos", text) for text in ("A good film.", "bad", "", "the plot")]
+    found = by_disagreement(runs, reviews)
+    assert len(found) == 3, "an empty text has no label"
+    assert [apart for _, apart, _ in found] == sorted((a for _, a, _ in found), reverse=True)
+    assert all(len(labels) == len(runs) for _, _, labels in found)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--port", "0"], "--port is 0; it must be a number from 1 to 65535"),
+        (["--host", "256.0.0.1"], "256.0.0.1, port 7860: "),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(
+    words: list[str], message: str, finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    assert main(["playground", str(finished), *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_without_runs_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    assert main(["playground", str(tmp_path), "--port", "47861"]) == 1
+    assert "no finished run here; name a run folder" in capsys.readouterr().err
+
+
+def test_what_is_served_names_no_other_host(finished: Path) -> None:
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    from starlette.testclient import TestClient
+
+    from experiments.playground.app import application, build
+
+    runs, _ = load_runs([finished])
+    reviews = [Review("A good film.", "pos", "train/pos/1")]
+    with TestClient(application(build(runs, reviews))) as client:
+        page = client.get("/")
+        assert page.status_code == 200
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'self'" in policy and "http" not in policy
+        fetched = re.findall(r'(?:src|href)="(https?://[^"]+)"', page.text)
+        assert [one for one in fetched if not one.startswith("http://testserver")] == []
+        config = client.get("/config").json()
+        assert config["title"] == "lit-sentiment" and not config["analytics_enabled"]
