@@ -105,6 +105,12 @@ class Explanation:
         speaking = [token for token in ordered[:count] if token.contribution > 0]
         return speaking, [t for t in reversed(ordered[-count:]) if t.contribution < 0]
 
+    def _repr_html_(self) -> str:
+        """HTML for notebooks."""
+        from experiments.explaining.page import fragment
+
+        return fragment(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)

@@ -69,6 +69,11 @@ def _section(explanation: Explanation) -> str:
     return "\n".join(parts)
 
 
+def fragment(explanation: Explanation) -> str:
+    """HTML of one explanation, to be put into a page; everything in it is escaped."""
+    return f"<style>{colours()}mark {{ background: none; }}</style>\n{_section(explanation)}"
+
+
 def coloured(explanation: Explanation) -> str:
     """HTML of the text, its tokens in the classes of `colours`."""
     pieces = explanation.pieces()
