@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest  # noqa: E402
 
 from datamodules.trusted import trust_folder  # noqa: E402
+from experiments.config.parse_once import parse_once  # noqa: E402
 from experiments.config.registry import Registry  # noqa: E402
 from tests.warm import REPOSITORY, ForkServer  # noqa: E402
 
@@ -47,11 +48,16 @@ _OF_PROCESSES = {"cold_lit", "fork_server"}
 
 @pytest.hookimpl(wrapper=True)  # before xdist reads the groups, which it does with `tryfirst`
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Groups the tests of a costly fixture and those of an experiment, for `--dist loadgroup`."""
+    """Groups the tests of a costly fixture and those of an experiment, for `--dist loadgroup`.
+
+    Those on the official corpus are slow; small made ones show the same in the fast tests.
+    """
     first, others = list[pytest.Item](), list[pytest.Item]()
     for item in items:
         assert isinstance(item, pytest.Function)
         groups = sorted(_OF_ONE_WORKER & set(item.fixturenames))
+        if "official_place" in item.fixturenames:  # it takes long to read
+            item.add_marker(pytest.mark.slow)
         if "experiment" in item.fixturenames:
             groups.append(item.callspec.params["experiment"])
         if groups:
@@ -107,6 +113,13 @@ def own_wandb_process() -> Iterator[None]:
     yield
     if (wandb := sys.modules.get("wandb")) is not None:
         wandb.teardown()
+
+
+@pytest.fixture
+def within_a_command() -> Iterator[None]:
+    """Parses equal settings once, as within a command, for tests of what many runs share."""
+    with parse_once():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -95,9 +95,9 @@ def test_the_readme_is_short_and_names_are_those_of_the_table() -> None:
     )
 
 
-def test_an_architecture_is_added_by_the_steps_in_the_docs(
-    fork_server: ForkServer, lit: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def my_models(tmp_path: Path) -> Path:
+    """The folder of an architecture that the docs print."""
     blocks = re.findall(
         r"```(?:python|yaml)\n\s*# my_models/(\S+)\n(.*?)```", PAGES["docs/architectures.md"], re.S
     )
@@ -107,20 +107,29 @@ def test_an_architecture_is_added_by_the_steps_in_the_docs(
         lines = block.rstrip().splitlines()
         (folder / name).write_text("\n".join(line[3:] for line in lines) + "\n")
     assert sorted(file.suffix for file in folder.iterdir()) == [".py", ".yaml"]
+    return folder
 
-    assert main(["list", "--configs", str(folder)]) == 0
+
+def test_an_architecture_is_added_by_the_steps_in_the_docs(
+    my_models: Path, lit: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list", "--configs", str(my_models)]) == 0
     assert re.search(r"first_words +The maximum of each", capsys.readouterr().out)
+    words = ["benchmark", "first_words", "--configs", my_models, "--runs", tmp_path / "runs", *TOY]
+    done = lit(*words)
+    assert done.returncode == 0 and "first_words" in done.stdout, done.stderr
+    row = read_row(tmp_path / "runs" / "quick" / "first_words" / "seed-0")
+    assert row.status == "ok" and row.architecture == "FirstWords"
 
-    contracts = ["tests/lit_models/test_contracts.py", "--configs", str(folder)]
+
+@pytest.mark.slow
+def test_it_keeps_the_promises_of_every_architecture(
+    my_models: Path, fork_server: ForkServer
+) -> None:
+    contracts = ["tests/lit_models/test_contracts.py", "--configs", str(my_models)]
     words = [*contracts, "-k", "first_words", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
     done = fork_server.run("pytest", *words, timeout=200)
     assert done.returncode == 0, done.stdout
     tests = re.findall(r"^def test_", (REPOSITORY / contracts[0]).read_text(), re.M)
     promises = len(tests) - 1 + len(CHECKS)  # one of the tests runs once for each check
     assert f"{promises} passed" in done.stdout
-
-    words = ["benchmark", "first_words", "--configs", folder, "--runs", tmp_path / "runs", *TOY]
-    done = lit(*words)
-    assert done.returncode == 0 and "first_words" in done.stdout, done.stderr
-    row = read_row(tmp_path / "runs" / "quick" / "first_words" / "seed-0")
-    assert row.status == "ok" and row.architecture == "FirstWords"

@@ -14,6 +14,7 @@ from datamodules.console import plain_console
 from experiments.cli import streams
 from experiments.cli.parser import parser
 from experiments.cli.words import parse_words
+from experiments.config.parse_once import parse_once
 from experiments.config.registry import ConfigError
 from experiments.launch.rank_variables import check_rank_variables
 from experiments.machine import openmp
@@ -73,7 +74,8 @@ def _run(options: argparse.Namespace, rest: list[str], console: Console) -> int:
         give_home()
         check_rank_variables()
         quiet_libraries()
-        code: int = options.command(options, rest, console)
+        with parse_once():
+            code: int = options.command(options, rest, console)
         return code
     except BrokenPipeError:
         raise

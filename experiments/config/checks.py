@@ -95,6 +95,19 @@ def check_seed(seed: int, name: str) -> None:
         raise ConfigError(f"{name} is {seed}; a seed is at most {LARGEST_SEED:,} (2³² - 1)")
 
 
+def check_folds(run: Any) -> None:
+    """Check the number of folds; their fits have no refit.
+
+    Args:
+        run: the `RunSettings`, whose protocol becomes `holdout`, so that one run has one hash.
+    """
+    if run.folds is None:
+        return
+    if run.folds < 2:
+        raise ConfigError(f"run.folds is {run.folds}; it must be at least 2, or null")
+    run.protocol = "holdout"
+
+
 def check_words(words: Iterable[str]) -> None:
     """Check that no two settings that were typed exclude each other.
 

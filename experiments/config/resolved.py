@@ -28,10 +28,11 @@ from datamodules.errors import DataError
 from datamodules.text import TextDataModule
 from datamodules.trusted import Untrusted, check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words
-from experiments.config.checks import check_settings, check_words
+from experiments.config.checks import check_folds, check_settings, check_words
 from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
 from experiments.config.own_data import make_paths_absolute, named_files
+from experiments.config.parse_once import parsed
 from experiments.config.registry import (
     ConfigError,
     RunSettings,
@@ -93,6 +94,11 @@ class ExperimentCLI(LightningCLI):
         """Parse `args` alone: Lightning's own method warns where the process has arguments too."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]  # always a list here
 
+    def _dump_config(self) -> None:
+        """Keep the settings that modules save as their hyper-parameters."""
+        if not hasattr(self, "config_dump"):
+            self.config_dump = plain_values(self.parser, self.config, linked=True)
+
     def _set_seed(self) -> None:
         """Seed nothing: the run does so when it starts, and parsing has no side effects."""
 
@@ -139,22 +145,29 @@ class Resolved:
         words = current_words(list(named_files(overrides)), settings, say_once)
         check_words(words)
         args = ["--config", quoted_yaml(settings), *words]
+        self.cli, self.config = parsed((check, *args), lambda: self._parse(settings, args))
+        self.run: Any = self.cli.config["run"]
+        self.seed: int = self.cli.config["seed_everything"]
+
+    def _parse(
+        self, settings: dict[str, Any], args: list[str]
+    ) -> tuple[ExperimentCLI, dict[str, Any]]:
         try:
-            with _checked_imports(check), text_as_typed():
-                self.cli = ExperimentCLI(args)
-                self.run: Any = self.cli.config["run"]
-                if self.run.mode is None:
-                    self.run.mode = direction_of(self.run.monitor)
-                _check_folds(self.run)
-                self.config = plain_values(self.cli.parser, self.cli.config)
+            with _checked_imports(self.check), text_as_typed():
+                cli = ExperimentCLI(args)
+                run: Any = cli.config["run"]
+                if run.mode is None:
+                    run.mode = direction_of(run.monitor)
+                check_folds(run)
+                config = plain_values(cli.parser, cli.config)
         except ArgumentError as error:
             raise explain(error, settings, _known_keys()) from error
         for part in ("model", "data"):
-            if not self.config.get(part):
+            if not config.get(part):
                 raise ConfigError(f"the config has no `{part}:`; it must name a class_path")
-        check_settings(self.config, TRAINER_DEFAULTS)
-        make_paths_absolute(self.config["data"])
-        self.seed: int = self.cli.config["seed_everything"]
+        check_settings(config, TRAINER_DEFAULTS)
+        make_paths_absolute(config["data"])
+        return cli, config
 
     def build(self) -> tuple[LitClassifier, TextDataModule]:
         """Make the model and the datamodule, once.
@@ -239,14 +252,6 @@ class Resolved:
         if test is not None:
             settings["data"]["init_args"]["test"] = f"{test}"
         return cls(settings, words, check=check_trusted)
-
-
-def _check_folds(run: Any) -> None:
-    if run.folds is None:
-        return
-    if run.folds < 2:
-        raise ConfigError(f"run.folds is {run.folds}; it must be at least 2, or null")
-    run.protocol = "holdout"  # nothing is refitted, so that one run has one hash
 
 
 @contextmanager

@@ -84,15 +84,27 @@ class _Quoting(yaml.SafeDumper):
     """Writer of YAML in which every text has quotes."""
 
 
-def plain_values(parser: ArgumentParser, config: Namespace) -> dict[str, Any]:
+def plain_values(
+    parser: ArgumentParser, config: Namespace, *, linked: bool = False
+) -> dict[str, Any]:
     """Convert a parsed config to nested plain values, its texts as they are.
 
-    jsonargparse writes the settings of each class as YAML and reads them again.
+    jsonargparse writes the settings of each class as YAML and reads them again. Parsing has checked
+    them, which takes longer than all of this and is not done again.
+
+    Args:
+        parser: the parser that has made the config.
+        config: the parsed config.
+        linked: with the settings that follow from others, such as the model's `vocab_size`.
     """
     before = dumpers["yaml"]
     set_dumper("yaml", quoted_yaml)
     try:
-        return yaml.safe_load(parser.dump(config, skip_none=False))
+        return yaml.safe_load(
+            parser.dump(
+                config, skip_unset=False, skip_validation=True, skip_link_targets=not linked
+            )
+        )
     finally:
         set_dumper("yaml", before)
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Protocol
 
+from experiments.config.parse_once import parse_once
 from experiments.launch.earlier import set_aside
 from experiments.machine.environment import now
 from experiments.records.atomic import remove_leftovers
@@ -182,7 +183,7 @@ def run_and_record(spec: RunSpec, tell: ProgressFn) -> str:
     started = now()
     with output_to(spec.folder / LOG_FILE):
         try:
-            with start_process_group(spec):
+            with parse_once(), start_process_group(spec):
                 execute(spec, tell)
         except Stopped as stop:
             print(f"stopped by {stop}")

@@ -208,6 +208,7 @@ def test_a_table_shows_control_characters_as_escapes(
     assert visible("a\nb") == "a b"
 
 
+@pytest.mark.slow  # a new interpreter; tests/experiments/cli/test_streams.py has a cheaper one
 def test_nobody_who_reads_is_no_error(bag: Path, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("good\n" * 3)
     words = ["predict", str(bag), "--file", str(tmp_path / "a.txt"), "--format", "csv"]

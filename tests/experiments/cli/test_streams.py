@@ -86,11 +86,26 @@ def test_a_spinner_is_one_of_the_encoding(tmp_path: Path) -> None:
             assert plain_console(file=file).status("reading").renderable.name == name  # type: ignore[union-attr]
 
 
+FIT = ["fit", "-c", "tfidf_logreg", "--profile", "smoke", *TOY, "--run.wandb_mode=disabled"]
+
+
+def test_fit_ends_well_on_outputs_of_ascii_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / "stdout", tmp_path / "stderr"]
+    with files[0].open("w", encoding="ascii") as out, files[1].open("w", encoding="ascii") as err:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        assert main([*FIT, "--runs", str(tmp_path)]) == 0
+    printed = files[0].read_text(encoding="ascii")
+    assert "tfidf_logreg" in printed and "Traceback" not in files[1].read_text(encoding="ascii")
+
+
+@pytest.mark.slow
 def test_fit_ends_well_where_the_terminal_knows_ascii_alone(
     cold_lit: Command, tmp_path: Path
 ) -> None:
-    words = ["fit", "-c", "tfidf_logreg", "--profile", "smoke", *TOY, "--runs", tmp_path]
-    done = cold_lit(*words, "--run.wandb_mode=disabled", **ASCII)
+    done = cold_lit(*FIT, "--runs", tmp_path, **ASCII)
     assert done.returncode == 0 and done.stdout.isascii(), done.stderr
     assert "tfidf_logreg" in done.stdout and "Traceback" not in done.stderr
 

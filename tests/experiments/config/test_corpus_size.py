@@ -17,6 +17,8 @@ from experiments.config.resolved import Resolved
 from experiments.launch.benchmark import expand
 from experiments.training.spec import RunSpec
 
+pytestmark = pytest.mark.usefixtures("within_a_command")
+
 ROWS, CLASSES = 720, 5
 TYPED = {
     "trainer.max_epochs": 3,

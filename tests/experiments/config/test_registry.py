@@ -30,8 +30,21 @@ def resolved_under(experiment: str, profile: str) -> Resolved:
     return Resolved(layered(Registry(), experiment, read_profile(profile)))
 
 
-@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(
+    "profile",
+    ["full", *(pytest.param(name, marks=pytest.mark.slow) for name in PROFILES if name != "full")],
+)
 def test_every_experiment_resolves_under_every_profile(experiment: str, profile: str) -> None:
+    assert_resolves(experiment, profile)
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "full"])
+@pytest.mark.parametrize("one", ["tfidf_logreg", "vector_average_logreg", "cnn", "minilm"])
+def test_an_experiment_of_each_kind_resolves_under_every_profile(one: str, profile: str) -> None:
+    assert_resolves(one, profile)
+
+
+def assert_resolves(experiment: str, profile: str) -> None:
     resolved = resolved_under(experiment, profile)
     again = Resolved(resolved.config)
     assert again.hash == resolved.hash, "config.yaml must mean the same when it is read back"

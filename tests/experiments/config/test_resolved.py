@@ -1,13 +1,17 @@
-"""Resolved settings: the check of what they name also holds for the second fit of `refit`."""
+"""Resolved settings: what they name is checked for each fit; a command parses them once."""
 
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
 from datamodules import trusted
 from datamodules.trusted import Untrusted
+from experiments.config import resolved
+from experiments.config.parse_once import parse_once
+from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 
 SETTINGS = {
@@ -34,3 +38,41 @@ def test_the_second_fit_imports_nothing_that_the_first_may_not(
     with pytest.raises(Untrusted, match=SETTINGS[part]["class_path"]):
         first.refitted() if second is None else second.build()
     assert not trusted._typed, "what a file names was taken for typed"
+
+
+def test_a_command_parses_equal_settings_once_and_hands_out_copies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parses: list[int] = []
+    parse = resolved.ExperimentCLI.parse_arguments
+
+    def counted(*args: Any) -> None:
+        parses.append(1)
+        parse(*args)
+
+    monkeypatch.setattr(resolved.ExperimentCLI, "parse_arguments", counted)
+    with parse_once():
+        one = Resolved(SETTINGS, ["--model.dropout=0.25"])
+        with parse_once():
+            two = Resolved(SETTINGS, ["--model.dropout=0.25"])
+        assert len(parses) == 1 and two.config == one.config and two.hash == one.hash
+        first, second = one.build()[0], two.build()[0]
+        assert first is not second and one.build()[0] is not first
+        one.config["model"]["init_args"]["dropout"] = 0.5
+        one.cli.config["seed_everything"] = one.run.patience = 7
+        three = Resolved(SETTINGS, ["--model.dropout=0.25"])
+        assert three.config == two.config and three.run.patience == two.run.patience
+        assert three.seed == 0 and len(parses) == 1
+        assert Resolved(SETTINGS, ["--model.dropout=0.5"]).hash != two.hash
+        with pytest.raises(ConfigError, match="dropuot"):
+            Resolved(SETTINGS, ["--model.dropuot=0.5"])
+        with pytest.raises(Untrusted, match="lit_models.bag.Bag is mine"):  # each check for itself
+            Resolved(SETTINGS, ["--model.dropout=0.25"], check=refuse)
+    parses.clear()
+    Resolved(SETTINGS)
+    Resolved(SETTINGS)
+    assert len(parses) == 2, "outside of a command, classes and files may change"
+
+
+def refuse(path: str) -> None:
+    raise Untrusted(f"{path} is mine")

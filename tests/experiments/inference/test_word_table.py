@@ -46,12 +46,11 @@ def test_a_word_without_vector_is_named_with_the_nearest() -> None:
 
 
 def run(folder: Path, experiment: str, *more: Any) -> Path:
-    words = ["benchmark", experiment, "--runs", folder, *TOY, *more]
-    assert main([str(word) for word in words]) == 0
-    return folder / "quick" / experiment / "seed-0"
+    words = ["fit", "-c", experiment, "--profile", "smoke", "--runs", folder, *TOY, *more]
+    assert main([*map(str, words), "--run.wandb_mode=disabled"]) == 0
+    return folder / "fit" / experiment / "seed-0"
 
 
-@pytest.mark.usefixtures("fork_server")
 def test_a_run_and_kept_vectors_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     vectors = '{"class_path": "Word2Vec", "init_args": {"min_count": 1}}'
     place = run(tmp_path, "vector_average_logreg", f"--data.vectors={vectors}")
@@ -72,7 +71,6 @@ def test_a_run_and_kept_vectors_answer(tmp_path: Path, capsys: pytest.CaptureFix
     assert set(table.words) == set(view.vocabulary[2:])
 
 
-@pytest.mark.usefixtures("fork_server")
 def test_the_table_of_a_network_is_that_of_its_words(tmp_path: Path) -> None:
     place = run(tmp_path, "cnn", "--trainer.max_epochs=1")
     table = read_table(place)
@@ -80,7 +78,6 @@ def test_the_table_of_a_network_is_that_of_its_words(tmp_path: Path) -> None:
     assert np.array_equal(table.vectors[0], weights[2]) and table.words[0] != "<unk>"
 
 
-@pytest.mark.usefixtures("fork_server")
 def test_clusters_of_a_run_are_word_lists(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -124,7 +124,10 @@ class Fragile:
         self._enter("ended")
 
 
-@pytest.mark.parametrize("method", ["started", "progressed", "ended"])
+@pytest.mark.parametrize(
+    "method",
+    [*(pytest.param(name, marks=pytest.mark.slow) for name in ("started", "progressed")), "ended"],
+)
 def test_an_error_of_an_observer_ends_no_run(
     method: str, tmp_path: Path, fork_server: object, capsys: pytest.CaptureFixture[str]
 ) -> None:

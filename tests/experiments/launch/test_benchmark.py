@@ -157,6 +157,7 @@ def test_kill_9_and_a_second_start_finish_the_benchmark(
     assert len((tmp_path / "b" / "results.jsonl").read_text().splitlines()) == 2
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_state_from_which_the_same_command_goes_on(
     slow: Path, fork_server: ForkServer, lit: Command, tmp_path: Path
 ) -> None:

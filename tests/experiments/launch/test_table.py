@@ -21,6 +21,8 @@ from tests.experiments.conftest import REPOSITORY, TOY
 from tests.rows import make_metrics, make_row
 from tests.warm import ForkServer
 
+pytestmark = pytest.mark.usefixtures("within_a_command")
+
 # Seconds of a fit; the last is deterministic.
 SECONDS = {"cnn": 300.0, "bag": 20.0, "tfidf_logreg": 5.0}
 NAMES = list(SECONDS)

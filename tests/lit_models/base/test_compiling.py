@@ -46,7 +46,15 @@ def network(kind: str) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize(
-    "kind", ["transformer", "bert", "distilbert", "modernbert", "deberta-v2", "gpt2"]
+    "kind",
+    [
+        "transformer",
+        "distilbert",
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in ("bert", "modernbert", "deberta-v2", "gpt2")
+        ),
+    ],
 )
 def test_a_compiled_network_computes_the_same_in_one_graph_for_all_widths(
     kind: str, graphs: list[str]
