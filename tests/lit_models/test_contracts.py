@@ -113,12 +113,12 @@ def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path:
                 "rows": 42,
                 "classes": 2,
                 "batch_size": 8,
-                "vocab_size": 1_000,  # more than the texts have words
+                "vocab_size": 30_000,
                 "cache_dir": str(tmp_path),
                 "vectors": toy_vectors(kind),
             },
         },
-        "trainer": {"max_epochs": 100},
+        "trainer": {"max_epochs": 60},
         "seed_everything": 0,
     }
     if issubclass(kind, Centroids):  # a fifth as many clusters as words cannot tell 32 texts apart
