@@ -24,7 +24,7 @@ from experiments.forms.sums import (
     WeightedSum,
 )
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
+from lit_models.layers.marks import Marks
 
 _MOST_SHOWN = 10
 

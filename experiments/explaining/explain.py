@@ -15,7 +15,7 @@ from experiments.explaining.explanation import Attribution, Explanation, Shown, 
 from experiments.explaining.gradients import IntegratedGradients
 from experiments.explaining.occlusion import occlude
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
+from lit_models.layers.marks import Marks
 
 Method = Literal["exact", "integrated gradients", "occlusion"]
 

@@ -19,7 +19,7 @@ def edited_characters(original: str, revised: str) -> np.ndarray:
     before, after = (list(_WORD.finditer(text)) for text in (original, revised))
     words = [[match[0].lower() for match in found] for found in (before, after)]
     edited = np.zeros(len(original), dtype=bool)
-    matcher = SequenceMatcher(None, *words, autojunk=False)
+    matcher = SequenceMatcher(None, words[0], words[1], autojunk=False)
     for kind, start, end, _, _ in matcher.get_opcodes():
         if kind in ("replace", "delete"):
             for match in before[start:end]:

@@ -79,7 +79,9 @@ def measure(run: LoadedRun, pairs: Pairs, groups: np.ndarray) -> list[Faithfulne
         with torch.inference_mode():
             label = int(run.model.predict_step(batch).probabilities[0].argmax())
             shown = _of_tokens(explainer, batch, label)
-        values = {method: explainer.attribute(row, label, method).contributions}
+        values: dict[str, np.ndarray] = {
+            method: explainer.attribute(row, label, method).contributions
+        }
         if method != "occlusion":
             lost = occlude(run.model, row, label, explainer.truncation)
             values[LEAVE_ONE_OUT] = lost.contributions
