@@ -12,7 +12,7 @@ import torch
 from datamodules.store.encoder import Encoder
 from experiments.config.registry import ConfigError
 from experiments.explaining.explanation import Attribution, Explanation, Shown, TokenContribution
-from experiments.explaining.gradients import IntegratedGradients
+from experiments.explaining.gradients import IntegratedGradients, RowInParts
 from experiments.explaining.occlusion import occlude
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.marks import Marks
@@ -24,7 +24,8 @@ class Explainer:
     """Explanations of one model.
 
     The default method is `integrated gradients` where a model looks up word embeddings, `exact`
-    where it is a weighted sum over n-grams or words, and `occlusion` for all others.
+    where it is a weighted sum over n-grams or words, and `occlusion` for all others, and for texts
+    that an encoder reads in windows.
 
     Args:
         model: In evaluation mode.
@@ -95,12 +96,21 @@ class Explainer:
             method: See `method`.
 
         Raises:
-            ConfigError: See `method`.
+            ConfigError: See `method`; or the model cannot explain this text by that method.
         """
         chosen = self.method(method)
         batch, spans = self.encoder.encode([text]), self.encoder.spans(text)
         row = batch.tokens[0].numpy()
-        attribution = self.attribute(row, label, chosen)
+        try:
+            attribution = self.attribute(row, label, chosen)
+        except RowInParts as error:
+            if method is not None:
+                raise ConfigError(
+                    f"method {method!r}: the model reads a text of {len(row):,} tokens in windows; "
+                    "choose 'occlusion'"
+                ) from error
+            chosen = "occlusion"
+            attribution = self.attribute(row, label, chosen)
         batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
         with torch.inference_mode():
             shown: Mapping[str, Marks] = self.model.shown(batch.blind(), label)

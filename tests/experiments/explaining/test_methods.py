@@ -14,7 +14,7 @@ from experiments.explaining.occlusion import occlude
 from experiments.explaining.score import rows_batch, score_of, scores
 from lit_models.base.classifier import LitClassifier
 from tests.batches import make_view, random_rows
-from tests.experiments.explaining.models import explainer_of, log_odds
+from tests.experiments.explaining.models import TEXT, explainer_of, log_odds
 from tests.lit_models.contracts import VOCAB
 from tests.lit_models.test_contracts import build
 
@@ -182,3 +182,15 @@ def test_a_method_that_a_model_lacks_is_refused(registry: Registry) -> None:
     with pytest.raises(ConfigError, match="'lime'; choose one of exact"):
         forest.method("lime")
     assert explainer_of(registry, "lstm").method("occlusion") == "occlusion"
+
+
+def test_a_text_that_is_read_in_windows_is_occluded(registry: Registry) -> None:
+    explainer = explainer_of(registry, "bert")
+    explainer.model.window = 16  # type: ignore[assignment]
+    assert explainer("w" * 3, 1, 0.5).method == "integrated gradients"
+    found = explainer(TEXT, 1, 0.5)
+    row = explainer.encoder.encode([TEXT]).tokens[0].numpy()
+    assert len(row) > 16 and found.method == "occlusion"
+    assert found.score == pytest.approx(log_odds(explainer.model, row, 1), abs=1e-5)
+    with pytest.raises(ConfigError, match="reads a text of 28 tokens in windows"):
+        explainer(TEXT, 1, 0.5, "integrated gradients")
