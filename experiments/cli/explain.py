@@ -61,7 +61,7 @@ def explain(options: argparse.Namespace, rest: list[str], console: Console) -> i
     if options.format == "json":
         print(json.dumps([explanation.to_dict() for explanation in explanations], indent=1))
     if out is not None:
-        title = f"{run.row.experiment}, {options.run}"
+        title = f"{run.row.experiment}, seed {run.row.seed}"
         replace_bytes(out, page(title, explanations).encode("utf-8", "replace"))
         print(f"note: {out}: {len(explanations):,} explanations", file=sys.stderr)
     return 0

@@ -11,9 +11,10 @@ from experiments.explaining.wording import STRENGTHS, readable, shown_first, str
 
 _STYLE = """
 :root { color-scheme: light dark; --for: 63 139 208; --against: 224 108 26; }
-body { font: 16px/1.7 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.7 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: anywhere; }
 h1 { font-size: 1.3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 0; } p { margin: .5rem 0; }
-.text { overflow-wrap: anywhere; white-space: pre-wrap; } .small { font-size: .85rem; }
+.text { white-space: pre-wrap; } .small { font-size: .85rem; }
 .skipped { opacity: .6; }
 mark { color: inherit; border-radius: .2em; background: none; }
 """
@@ -29,7 +30,7 @@ def page(title: str, explanations: Sequence[Explanation]) -> str:
     """HTML of explanations; texts, labels and names are escaped.
 
     Args:
-        title: Heading, such as the run folder.
+        title: Heading, such as the experiment.
         explanations: In the order of the page.
     """
     style = _STYLE + "".join(
