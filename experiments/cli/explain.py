@@ -37,7 +37,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def explain(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`explain`: contributions of tokens to the predictions of a run."""
     from experiments.explaining.page import page
-    from experiments.explaining.terminal import lines
+    from experiments.explaining.terminal import paragraphs
     from experiments.inference.loaded_run import load_run
     from experiments.records.atomic import replace_bytes
 
@@ -54,7 +54,7 @@ def explain(options: argparse.Namespace, rest: list[str], console: Console) -> i
         if options.format == "table":
             if len(explanations) > 1:
                 console.print()
-            for line in lines(explanation):
+            for line in paragraphs(explanation):
                 console.print(line)
     if not explanations:
         raise ConfigError("no text to explain; type texts, or give lines on standard input")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -14,8 +14,12 @@ from experiments.config.registry import ConfigError
 from experiments.explaining.explanation import Attribution, Explanation, Shown, TokenContribution
 from experiments.explaining.gradients import IntegratedGradients, RowInParts
 from experiments.explaining.occlusion import occlude
+from experiments.explaining.wording import UNREAD
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.marks import Marks
+
+if TYPE_CHECKING:
+    from experiments.explaining.exact import LinearModel
 
 Method = Literal["exact", "integrated gradients", "occlusion"]
 
@@ -38,7 +42,7 @@ class Explainer:
         self.gradients = IntegratedGradients(model, self.truncation)
 
     @cached_property
-    def linear(self):  # type: ignore[no-untyped-def]
+    def linear(self) -> LinearModel | None:
         """The linear form of the model, if it has one."""
         from experiments.explaining.exact import linear_model  # loads scikit-learn
 
@@ -78,8 +82,8 @@ class Explainer:
     def attribute(self, row: np.ndarray, label: int, method: Method) -> Attribution:
         """Contributions of the tokens int64[T] of a row to the score of a label."""
         if method == "exact":
-            attribution: Attribution = self.linear(row, label)[0]
-            return attribution
+            assert self.linear is not None, "see `method`"
+            return self.linear(row, label)[0]
         if method == "integrated gradients":
             return self.gradients(row, label)
         return occlude(self.model, row, label, self.truncation)
@@ -114,7 +118,7 @@ class Explainer:
         batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
         with torch.inference_mode():
             shown: Mapping[str, Marks] = self.model.shown(batch.blind(), label)
-        if chosen == "exact":
+        if chosen == "exact" and self.linear is not None:
             shown = {**shown, "n-grams": self.linear(row, label)[1]}
         values = attribution.contributions.tolist()
         return Explanation(
@@ -143,7 +147,7 @@ class Explainer:
             inside = spans[first:past]
             inside = inside[inside[:, 0] >= 0]
             # Tokens on either side of a truncation are no neighbours in the text: name them.
-            whole = len(inside) > 0 and bool((np.diff(inside[:, 0]) < 1000).all())
+            whole = len(inside) > 0 and bool((inside[1:, 0] - inside[:-1, 1] <= UNREAD).all())
             start, end = (int(inside[0, 0]), int(inside[-1, 1])) if whole else (-1, -1)
             shown.append(Shown(self._piece(text, row[first:past], start, end), start, end, weight))
         return shown

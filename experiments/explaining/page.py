@@ -7,7 +7,7 @@ from html import escape
 
 from datamodules.console import escaped
 from experiments.explaining.explanation import Explanation
-from experiments.explaining.wording import STRENGTHS, readable, shown_first, strength, summary
+from experiments.explaining.wording import STRENGTHS, lists, readable, strength, summary
 
 _STYLE = """
 :root { color-scheme: light dark; --for: 63 139 208; --against: 224 108 26; }
@@ -58,11 +58,7 @@ def _section(explanation: Explanation) -> str:
         f'<p class="small">{_safe(summary(explanation))}</p>',
         f'<p class="text" dir="auto">{_coloured(explanation)}</p>',
     ]
-    speaking, against = explanation.heaviest()
-    for name, tokens in ((f"for {explanation.label}", speaking), ("against", against)):
-        parts.append(_list(name, [(t.token, f"{t.contribution:+.3f}") for t in tokens]))
-    for name, pieces in explanation.shown.items():
-        parts.append(_list(name, [(p.piece, f"{p.weight:.3g}") for p in shown_first(pieces)]))
+    parts += [_list(title, pairs) for title, pairs in lists(explanation)]
     return "\n".join(parts)
 
 
@@ -83,8 +79,6 @@ def _coloured(explanation: Explanation) -> str:
 
 
 def _list(name: str, pairs: Sequence[tuple[str, str]]) -> str:
-    if not pairs:
-        return ""
     items = ", ".join(f"<bdi>{_safe(piece)}</bdi>&nbsp;{value}" for piece, value in pairs)
     return f'<p class="small"><b>{_safe(name)}:</b> {items}</p>'
 
