@@ -49,8 +49,9 @@ def probabilities(
 def scores(model: LitClassifier, rows: Sequence[np.ndarray], pad_id: int, label: int) -> np.ndarray:
     """float64[N] scores of rows of tokens.
 
-    A class of a probability below a millionth counts as having a millionth: a forest gives 0 to
-    a class for which no tree votes.
+    A probability of 0 counts as the least other one among the rows, at most a millionth: a forest
+    gives 0 to a class for which no tree votes, naive Bayes where 32 bits end.
     """
-    logs = np.log(np.maximum(probabilities(model, rows, pad_id), _LEAST))
-    return score_of(torch.from_numpy(logs), label).numpy()
+    found = probabilities(model, rows, pad_id)
+    least = found[found > 0].min(initial=_LEAST)
+    return score_of(torch.from_numpy(np.log(np.maximum(found, least))), label).numpy()

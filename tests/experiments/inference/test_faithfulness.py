@@ -10,22 +10,23 @@ import pytest
 from datamodules.robustness import Pairs
 from experiments import load_run
 from experiments.inference.faithfulness import FIGURES, LEAVE_ONE_OUT, RANDOM, main, measure
-from tests.toys import WORDS
+from tests.toys import SIGNALS
 
 
 def test_explanations_are_more_faithful_than_a_random_order(finished: Path) -> None:
     run = load_run(finished / "tfidf_logreg" / "seed-0")
     rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(WORDS, 30)) for _ in range(25)]
-    (explained, *_) = [run.explain([text])[0] for text in texts]
+    words = [f"word{number}" for number in range(40)]
+    signs = [f"class{label}sign{n}" for label in range(2) for n in range(SIGNALS)]
+    texts = [" ".join([*rng.choice(words, 25), *rng.choice(signs, 5)]) for _ in range(25)]
     originals, revised, labels = [], [], []
     for text in texts:
         (found,) = run.explain([text])
+        assert found.method == "exact"
         heaviest = max(found.tokens, key=lambda token: token.contribution)
         originals.append(text)
         revised.append(text.replace(heaviest.token, "nothing"))
         labels.append(run.label_names.index(found.label or ""))
-    assert explained.method == "exact"
     truths = np.array(labels)
     pairs = Pairs(originals, revised, truths, 1 - truths)
     results = {one.explainer: one for one in measure(run, pairs, np.arange(25) // 2)}
