@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
 from lit_models.layers.attention import (
     AdditiveAttention,
     ContextAttention,
@@ -18,6 +17,7 @@ from lit_models.layers.attention import (
     Scoring,
 )
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.marks import Marks
 from lit_models.layers.masking import Pooling
 from lit_models.layers.recurrent import Recurrent
 

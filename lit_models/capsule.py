@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
 from lit_models.layers.capsule import Capsules, length_of, margin_loss, squash
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.marks import Marks
 from lit_models.layers.recurrent import Recurrent
 
 Loss = Literal["margin", "cross_entropy"]

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
 from lit_models.layers.convolution import WordConvolution, dynamic_k, k_max, k_max_pool
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.marks import Marks
 from lit_models.layers.masking import zero_padding
 
 

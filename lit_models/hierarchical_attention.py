@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
 from lit_models.layers.attention import ContextAttention
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.marks import Marks
 from lit_models.layers.recurrent import Recurrent
 from lit_models.layers.sentences import Sentences, split
 

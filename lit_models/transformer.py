@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from datamodules.store.batching import TextBatch
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
 from lit_models.layers.dropout import leave_words_out
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.marks import Marks
 from lit_models.layers.masking import pool, pooled_size
 from lit_models.layers.positions import LearnedPositions, Positions, sinusoidal
 from lit_models.layers.self_attention import Kernel
@@ -184,7 +184,8 @@ class Transformer(LitClassifier):
 
     def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
         """Attention that each word receives in the last layer, the mean over heads and words."""
-        attention, inputs = self.net.encoder.layers[-1].attention, list[Any]()
+        attention: Any = self.net.encoder.layers[-1].attention
+        inputs = list[Any]()
         if attention.kernel != "softmax":
             return {}
         with attention.register_forward_pre_hook(lambda _, given: inputs.append(given)):

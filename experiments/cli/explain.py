@@ -37,7 +37,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def explain(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`explain`: contributions of tokens to the predictions of a run."""
     from experiments.explaining.page import page
-    from experiments.explaining.terminal import lines
+    from experiments.explaining.terminal import paragraphs
     from experiments.inference.loaded_run import load_run
     from experiments.records.atomic import replace_bytes
 
@@ -54,14 +54,14 @@ def explain(options: argparse.Namespace, rest: list[str], console: Console) -> i
         if options.format == "table":
             if len(explanations) > 1:
                 console.print()
-            for line in lines(explanation):
+            for line in paragraphs(explanation):
                 console.print(line)
     if not explanations:
         raise ConfigError("no text to explain; type texts, or give lines on standard input")
     if options.format == "json":
         print(json.dumps([explanation.to_dict() for explanation in explanations], indent=1))
     if out is not None:
-        title = f"{run.row.experiment}, {options.run}"
+        title = f"{run.row.experiment}, seed {run.row.seed}"
         replace_bytes(out, page(title, explanations).encode("utf-8", "replace"))
         print(f"note: {out}: {len(explanations):,} explanations", file=sys.stderr)
     return 0

@@ -24,7 +24,7 @@ from experiments.forms.sums import (
     WeightedSum,
 )
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
+from lit_models.layers.marks import Marks
 
 _MOST_SHOWN = 10
 
@@ -73,7 +73,7 @@ class LinearModel:
         """Contributions of the tokens int64[T] of a row, and those of its heaviest n-grams."""
         factors, start = self.head.of_label(label)
         contributions, base = np.zeros(len(row)), float(start)
-        shown: list[tuple[float, int, int]] = []
+        shown: dict[tuple[int, ...], tuple[float, int, int]] = {}
         modules: Any = self.form.module.blocks
         blocks = zip(self.form.inputs["blocks"], modules, strict=True)
         for number, (settings, module) in enumerate(blocks):
@@ -82,11 +82,15 @@ class LinearModel:
             parts, bias = self._parts(module, items, counts, factors, label)
             base += bias
             contributions += shared(parts / counts, which, first, past, len(row))
-            for item in np.argsort(-np.abs(parts), kind="stable")[:_MOST_SHOWN]:
+            for item in np.argsort(-np.abs(parts), kind="stable")[: 4 * _MOST_SHOWN]:
                 place = np.flatnonzero(which == item)[0]
-                shown.append((float(parts[item]), int(first[place]), int(past[place])))
-        shown = sorted(shown, key=lambda entry: -abs(entry[0]))[:_MOST_SHOWN]
-        weights, firsts, pasts = zip(*shown, strict=True) if shown else ((), (), ())
+                run = int(first[place]), int(past[place])
+                # An n-gram of the last words, too, has two parts.
+                ngram = tuple(row[slice(*run)].tolist())
+                before = shown[ngram][0] if ngram in shown else 0.0
+                shown[ngram] = before + float(parts[item]), *run
+        heaviest = sorted(shown.values(), key=lambda entry: -abs(entry[0]))[:_MOST_SHOWN]
+        weights, firsts, pasts = zip(*heaviest, strict=True) if heaviest else ((), (), ())
         marks = Marks(torch.tensor(firsts), torch.tensor(pasts), torch.tensor(weights))
         score = base + float(contributions.sum())
         return Attribution(contributions, score, base), marks

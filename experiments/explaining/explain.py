@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import torch
@@ -12,10 +12,14 @@ import torch
 from datamodules.store.encoder import Encoder
 from experiments.config.registry import ConfigError
 from experiments.explaining.explanation import Attribution, Explanation, Shown, TokenContribution
-from experiments.explaining.gradients import IntegratedGradients
+from experiments.explaining.gradients import IntegratedGradients, RowInParts
 from experiments.explaining.occlusion import occlude
+from experiments.explaining.wording import UNREAD
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.marks import Marks
+from lit_models.layers.marks import Marks
+
+if TYPE_CHECKING:
+    from experiments.explaining.exact import LinearModel
 
 Method = Literal["exact", "integrated gradients", "occlusion"]
 
@@ -24,7 +28,8 @@ class Explainer:
     """Explanations of one model.
 
     The default method is `integrated gradients` where a model looks up word embeddings, `exact`
-    where it is a weighted sum over n-grams or words, and `occlusion` for all others.
+    where it is a weighted sum over n-grams or words, and `occlusion` for all others, and for texts
+    that an encoder reads in windows.
 
     Args:
         model: In evaluation mode.
@@ -37,7 +42,7 @@ class Explainer:
         self.gradients = IntegratedGradients(model, self.truncation)
 
     @cached_property
-    def linear(self):  # type: ignore[no-untyped-def]
+    def linear(self) -> LinearModel | None:
         """The linear form of the model, if it has one."""
         from experiments.explaining.exact import linear_model  # loads scikit-learn
 
@@ -77,8 +82,8 @@ class Explainer:
     def attribute(self, row: np.ndarray, label: int, method: Method) -> Attribution:
         """Contributions of the tokens int64[T] of a row to the score of a label."""
         if method == "exact":
-            attribution: Attribution = self.linear(row, label)[0]
-            return attribution
+            assert self.linear is not None, "see `method`"
+            return self.linear(row, label)[0]
         if method == "integrated gradients":
             return self.gradients(row, label)
         return occlude(self.model, row, label, self.truncation)
@@ -95,16 +100,25 @@ class Explainer:
             method: See `method`.
 
         Raises:
-            ConfigError: See `method`.
+            ConfigError: See `method`; or the model cannot explain this text by that method.
         """
         chosen = self.method(method)
         batch, spans = self.encoder.encode([text]), self.encoder.spans(text)
         row = batch.tokens[0].numpy()
-        attribution = self.attribute(row, label, chosen)
+        try:
+            attribution = self.attribute(row, label, chosen)
+        except RowInParts as error:
+            if method is not None:
+                raise ConfigError(
+                    f"method {method!r}: the model reads a text of {len(row):,} tokens in windows; "
+                    "choose 'occlusion'"
+                ) from error
+            chosen = "occlusion"
+            attribution = self.attribute(row, label, chosen)
         batch = self.model.transfer_batch_to_device(batch, self.model.device, 0)
         with torch.inference_mode():
             shown: Mapping[str, Marks] = self.model.shown(batch.blind(), label)
-        if chosen == "exact":
+        if chosen == "exact" and self.linear is not None:
             shown = {**shown, "n-grams": self.linear(row, label)[1]}
         values = attribution.contributions.tolist()
         return Explanation(
@@ -133,7 +147,7 @@ class Explainer:
             inside = spans[first:past]
             inside = inside[inside[:, 0] >= 0]
             # Tokens on either side of a truncation are no neighbours in the text: name them.
-            whole = len(inside) > 0 and bool((np.diff(inside[:, 0]) < 1000).all())
+            whole = len(inside) > 0 and bool((inside[1:, 0] - inside[:-1, 1] <= UNREAD).all())
             start, end = (int(inside[0, 0]), int(inside[-1, 1])) if whole else (-1, -1)
             shown.append(Shown(self._piece(text, row[first:past], start, end), start, end, weight))
         return shown

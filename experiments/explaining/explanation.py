@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class TokenContribution:
     token: str
     start: int
     end: int
+    contribution: float
+
+
+class Repeated(NamedTuple):
+    """A token with the number of times that a text has it, and the sum of its contributions."""
+
+    token: str
+    times: int
     contribution: float
 
 
@@ -99,17 +107,16 @@ class Explanation:
             done = end
         return [*found, (self.text[done:], None)] if done < len(self.text) else found
 
-    def heaviest(self, count: int = 8) -> tuple[list[TokenContribution], list[TokenContribution]]:
-        """Tokens that speak most for the label and most against it, the heaviest first."""
-        ordered = sorted(self.tokens, key=lambda token: -token.contribution)
-        speaking = [token for token in ordered[:count] if token.contribution > 0]
-        return speaking, [t for t in reversed(ordered[-count:]) if t.contribution < 0]
-
-    def _repr_html_(self) -> str:
-        """HTML for notebooks."""
-        from experiments.explaining.page import fragment
-
-        return fragment(self)
+    def heaviest(self, count: int = 8) -> tuple[list[Repeated], list[Repeated]]:
+        """Tokens that speak most for the label and most against it, each once, heaviest first."""
+        found: dict[str, Repeated] = {}
+        for token in self.tokens:
+            before = found.get(token.token.lower(), Repeated(token.token, 0, 0.0))
+            total = before.contribution + token.contribution
+            found[token.token.lower()] = Repeated(before.token, before.times + 1, total)
+        ordered = sorted(found.values(), key=lambda one: -one.contribution)
+        speaking = [one for one in ordered[:count] if one.contribution > 0]
+        return speaking, [one for one in reversed(ordered[-count:]) if one.contribution < 0]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -22,6 +22,10 @@ _VALUES = 2**20  # of embeddings in one batch
 _PROBE = np.array([1, 0, 0, 1, 0, 1, 1])
 
 
+class RowInParts(Exception):
+    """A row that a network reads in parts, such as windows, whose embeddings are not its own."""
+
+
 class IntegratedGradients:
     """Sundararajan, Taly & Yan 2017, "Axiomatic Attribution for Deep Networks".
 
@@ -48,7 +52,11 @@ class IntegratedGradients:
         self.layers = _layers_of(model)
 
     def __call__(self, row: np.ndarray, label: int) -> Attribution:
-        """Contributions to the score of a label, of a row int64[T] of token ids."""
+        """Contributions to the score of a label, of a row int64[T] of token ids.
+
+        Raises:
+            RowInParts: The network does not read the row as it is.
+        """
         batch = rows_batch([row], self.truncation.pad_id, self.model.device)
         with _frozen(self.model), torch.backends.cudnn.flags(enabled=False):
             base, score = self._run(batch, torch.tensor([0.0, 1.0]), label)[0].tolist()
@@ -89,6 +97,8 @@ class IntegratedGradients:
         special = special.to(batch.tokens.device)[None, :, None]
 
         def replace(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            if given[0].shape != copies.tokens.shape:
+                raise RowInParts
             share = shares.to(output)[:, None, None]
             unknown = layer.weight[self.truncation.unk_id].detach()  # type: ignore[index]
             removable = torch.where(special, 0.0, output - unknown.to(output))

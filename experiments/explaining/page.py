@@ -7,13 +7,14 @@ from html import escape
 
 from datamodules.console import escaped
 from experiments.explaining.explanation import Explanation
-from experiments.explaining.wording import STRENGTHS, readable, shown_first, strength, summary
+from experiments.explaining.wording import STRENGTHS, lists, readable, strength, summary
 
 _STYLE = """
 :root { color-scheme: light dark; }
-body { font: 16px/1.7 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.7 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  overflow-wrap: anywhere; }
 h1 { font-size: 1.3rem; } h2 { font-size: 1.1rem; margin: 2rem 0 0; } p { margin: .5rem 0; }
-.text { overflow-wrap: anywhere; white-space: pre-wrap; } .small { font-size: .85rem; }
+.text { white-space: pre-wrap; } .small { font-size: .85rem; }
 .skipped { opacity: .6; }
 mark { color: inherit; border-radius: .2em; background: none; }
 """
@@ -29,7 +30,7 @@ def page(title: str, explanations: Sequence[Explanation]) -> str:
     """HTML of explanations; texts, labels and names are escaped.
 
     Args:
-        title: Heading, such as the run folder.
+        title: Heading, such as the experiment.
         explanations: In the order of the page.
     """
     key = (
@@ -61,11 +62,7 @@ def _section(explanation: Explanation) -> str:
         f'<p class="small">{safe(summary(explanation))}</p>',
         f'<p class="text" dir="auto">{coloured(explanation)}</p>',
     ]
-    speaking, against = explanation.heaviest()
-    for name, tokens in ((f"for {explanation.label}", speaking), ("against", against)):
-        parts.append(_list(name, [(t.token, f"{t.contribution:+.3f}") for t in tokens]))
-    for name, pieces in explanation.shown.items():
-        parts.append(_list(name, [(p.piece, f"{p.weight:.3g}") for p in shown_first(pieces)]))
+    parts += [_list(title, pairs) for title, pairs in lists(explanation)]
     return "\n".join(parts)
 
 
@@ -92,8 +89,6 @@ def coloured(explanation: Explanation) -> str:
 
 
 def _list(name: str, pairs: Sequence[tuple[str, str]]) -> str:
-    if not pairs:
-        return ""
     items = ", ".join(f"<bdi>{safe(piece)}</bdi>&nbsp;{value}" for piece, value in pairs)
     return f'<p class="small"><b>{safe(name)}:</b> {items}</p>'
 

@@ -12,7 +12,7 @@ from datamodules.store.batching import TextBatch
 from datamodules.store.corpus import UNLABELLED
 from lit_models.base.classifier import LitClassifier
 
-_LEAST = float(np.log(1e-6))
+_LEAST = 1e-6
 
 
 def score_of(logits: Tensor, label: int) -> Tensor:
@@ -31,20 +31,27 @@ def rows_batch(rows: Sequence[np.ndarray], pad_id: int, device: torch.device) ->
     return TextBatch(*(part.to(device) for part in (tokens, lengths, unknown, unknown)))
 
 
-def scores(
-    model: LitClassifier, rows: Sequence[np.ndarray], pad_id: int, label: int, most: int = 2**16
+def probabilities(
+    model: LitClassifier, rows: Sequence[np.ndarray], pad_id: int, most: int = 2**16
 ) -> np.ndarray:
-    """float64[N] scores of rows of tokens, at most `most` tokens at a time.
-
-    A class of a probability below a millionth counts as having a millionth: a forest gives 0 to
-    a class for which no tree votes.
-    """
-    found, order = np.zeros(len(rows)), sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    while order:
-        size = max(1, most // max(len(rows[order[-1]]), 1))
-        part, order = order[-size:], order[:-size]
+    """float64[N, C] probabilities of N ≥ 1 rows of tokens, about `most` tokens at a time."""
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
+    found, left = np.zeros((len(rows), model.num_classes)), order
+    while left:
+        size = max(1, most // len(rows[left[-1]]))
+        part, left = left[-size:], left[:-size]
         batch = rows_batch([rows[row] for row in part], pad_id, model.device)
         with torch.inference_mode():
-            logits = model(batch).double().log_softmax(dim=1).clamp(min=_LEAST)
-        found[part] = score_of(logits, label).cpu().numpy()
+            found[part] = model.predict_step(batch).probabilities.numpy()
     return found
+
+
+def scores(model: LitClassifier, rows: Sequence[np.ndarray], pad_id: int, label: int) -> np.ndarray:
+    """float64[N] scores of rows of tokens.
+
+    A probability of 0 counts as the least other one among the rows, at most a millionth: a forest
+    gives 0 to a class for which no tree votes, naive Bayes where 32 bits end.
+    """
+    found = probabilities(model, rows, pad_id)
+    least = found[found > 0].min(initial=_LEAST)
+    return score_of(torch.from_numpy(np.log(np.maximum(found, least))), label).numpy()

@@ -8,14 +8,15 @@ from rich.text import Text
 
 from datamodules.console import escaped
 from experiments.explaining.explanation import Explanation
-from experiments.explaining.wording import readable, shown_first, strength, summary
+from experiments.explaining.wording import lists, readable, strength, summary
 
 # Blue for the label, orange against it; the reader's own colours where nothing speaks.
 _FOR = ("#e3eefa", "#c3dbf3", "#9ac3ea", "#6ba7de", "#3f8bd0")
+_MOST_CHARACTERS = 10_000  # of a text
 _AGAINST = ("#fdeadb", "#fbd2b1", "#f7b07d", "#f08c46", "#e06c1a")
 
 
-def lines(explanation: Explanation) -> Iterator[Text]:
+def paragraphs(explanation: Explanation) -> Iterator[Text]:
     """Yield the paragraphs of an explanation; nothing in them is markup or obeyed."""
     if explanation.label is None:
         yield Text(f"no label: {explanation.reason}")
@@ -23,20 +24,17 @@ def lines(explanation: Explanation) -> Iterator[Text]:
     label = escaped(explanation.label)
     yield Text(f"{label} {explanation.probability:.4f}", "bold") + Text(f"  {summary(explanation)}")
     yield _coloured(explanation)
-    speaking, against = explanation.heaviest()
-    for title, tokens in ((f"for {label}", speaking), ("against", against)):
-        if tokens:
-            yield _listed(title, [(t.token, f"{t.contribution:+.3f}") for t in tokens])
-    for name, pieces in explanation.shown.items():
-        first = shown_first(pieces)
-        if first:
-            yield _listed(name, [(piece.piece, f"{piece.weight:.3g}") for piece in first])
+    for title, pairs in lists(explanation):
+        yield _listed(escaped(title), pairs)
 
 
 def _coloured(explanation: Explanation) -> Text:
     text, pieces = Text(), explanation.pieces()
     largest = max((abs(value) for _, value in pieces if value is not None), default=0.0)
-    for piece, value in pieces:
+    for number, (piece, value) in enumerate(pieces):
+        if len(text) > _MOST_CHARACTERS:
+            rest = sum(len(piece) for piece, _ in pieces[number:])
+            return text.append(f" [… {rest:,} further characters …]")
         if value is None:
             text.append(_line(readable(piece)))
         else:

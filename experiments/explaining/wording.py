@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from experiments.explaining.explanation import Explanation, Shown
 
 STRENGTHS = 5
-_UNREAD = 200  # characters
+UNREAD = 200  # characters between two tokens, above which a text goes on elsewhere
 _MOST_SHOWN = 8
 
 
@@ -32,11 +34,30 @@ def strength(contribution: float, largest: float) -> int:
 
 def readable(piece: str) -> str:
     """Piece between tokens; a long one is what the model did not read, and is named."""
-    if len(piece) <= _UNREAD:
+    if len(piece) <= UNREAD:
         return piece
     return f" [… {len(piece):,} characters that the model did not read …] "
 
 
 def shown_first(pieces: list[Shown]) -> list[Shown]:
     """The pieces of the largest weights."""
-    return sorted(pieces, key=lambda piece: -abs(piece.weight))[:_MOST_SHOWN]
+    weighty = [piece for piece in pieces if piece.weight]
+    return sorted(weighty, key=lambda piece: -abs(piece.weight))[:_MOST_SHOWN]
+
+
+def lists(explanation: Explanation) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield titles, each with pieces of the text and their numbers; none is empty."""
+    speaking, against = explanation.heaviest()
+    for title, tokens in ((f"for {explanation.label}", speaking), ("against", against)):
+        times = [f"×{token.times} " if token.times > 1 else "" for token in tokens]
+        if tokens:
+            yield (
+                title,
+                [
+                    (token.token, f"{often}{token.contribution:+.3f}")
+                    for token, often in zip(tokens, times, strict=True)
+                ],
+            )
+    for title, pieces in explanation.shown.items():
+        if first := shown_first(pieces):
+            yield title, [(piece.piece, f"{piece.weight:.3g}") for piece in first]

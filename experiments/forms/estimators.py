@@ -24,7 +24,7 @@ from experiments.forms.sums import (
 )
 from lit_models.base.centroids import Centroids
 from lit_models.base.ngram_estimator import NgramEstimator
-from lit_models.base.ngrams import NgramCounter
+from lit_models.base.ngrams import HASH_MASK, NgramCounter
 from lit_models.base.vector_average import VectorAverage
 from lit_models.centroids_logreg import CentroidsLogReg
 from lit_models.linear_svm import LinearSVM
@@ -40,9 +40,11 @@ def _counter(
     settings = {
         "kind": kind,
         "orders": counter.orders,
-        "base": counter.base,
+        "base": counter.multiplier,
         "last_words": counter.last_words,
     }
+    if counter.hashed:
+        settings["mask"] = HASH_MASK
     return settings, {"keys": counter.keys}
 
 

@@ -108,12 +108,15 @@ def _placed(keys: list[np.ndarray], first: int = 0) -> Occurrences:
 
 
 def _ngrams(row: np.ndarray, block: Settings, arrays: Feed) -> Occurrences:
-    """Known n-grams; those of the last words apart, too."""
+    """Known n-grams; those of the last words apart, too. Hashed keys are cut to some bits."""
+    mask = block.get("mask", -1)
     keys, starts, stops = _placed(_keys(row, block["orders"], block["base"]))
+    keys = keys & mask
     if block["last_words"]:
         first = max(len(row) - block["last_words"], 0)
         ends = _placed(_keys(row[first:], block["orders"], block["base"]), first)
-        both = zip((keys, starts, stops), (ends[0] + _OF_END, *ends[1:]), strict=True)
+        ends = ((ends[0] & mask) + _OF_END, *ends[1:])
+        both = zip((keys, starts, stops), ends, strict=True)
         keys, starts, stops = map(np.concatenate, both)
     order = np.argsort(keys)  # ordered searches stay in the processor's cache
     keys, starts, stops = keys[order], starts[order], stops[order]

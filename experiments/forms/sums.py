@@ -85,6 +85,8 @@ class WeightedSum(nn.Module):
         bias: float[E]; None: 0.
     """
 
+    bias: Tensor
+
     def __init__(
         self,
         weights: Weights,
@@ -114,6 +116,8 @@ class OneAgainstRest(nn.Module):
         squares: float[F, C] of the features; None: the scores are not divided.
         bias: float[C].
     """
+
+    bias: Tensor
 
     def __init__(self, products: np.ndarray, squares: np.ndarray | None, bias: np.ndarray) -> None:
         super().__init__()
@@ -248,6 +252,9 @@ class TwoClasses(nn.Module):
 class Sigmoids(nn.Module):
     """Logits of classes from one score each, by Platt's sigmoids: p_c ∝ 1 / (1 + exp(a s + b))."""
 
+    slopes: Tensor
+    offsets: Tensor
+
     def __init__(self, slopes: np.ndarray, offsets: np.ndarray) -> None:
         super().__init__()
         self.register_buffer("slopes", torch.from_numpy(slopes))
@@ -255,7 +262,7 @@ class Sigmoids(nn.Module):
 
     def forward(self, scores: Tensor) -> Tensor:
         """float[B, C] from float[B, C], or [B, 2] from [B, 1]."""
-        logits = -(self.slopes * scores + self.offsets)  # type: ignore[operator]
+        logits = -(self.slopes * scores + self.offsets)
         if logits.shape[1] == 1:
             return torch.cat([-logits / 2, logits / 2], dim=1)
         return F.logsigmoid(logits)

@@ -141,8 +141,8 @@ class LoadedRun(TextClassifier):
 
         Args:
             texts: Any number of texts.
-            method: `exact`, `integrated gradients` or `occlusion`; None: the best that the model
-                has, in this order.
+            method: `exact`, `integrated gradients` or `occlusion`; None: the first of these that
+                the model has.
 
         Raises:
             ConfigError: The model has no such method.

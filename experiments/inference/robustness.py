@@ -22,7 +22,7 @@ import torch
 
 from datamodules.imdb import IMDB
 from datamodules.splits import text_key
-from datamodules.store.corpus import read_split
+from datamodules.store.corpus import TextSplit, read_split
 from experiments.config.names import check_name, check_part
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
@@ -103,23 +103,9 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
         UnsuitableRun: The run is not finished, or was trained on reviews of the robustness sets.
         DataError: The corpus or the robustness sets cannot be read.
     """
-    name = f"{row.experiment}, seed {row.seed}"
-    if row.status != "ok":
-        raise UnsuitableRun(f"{name} {row.status}: {row.reason}")
-    if row.cross_validated:
-        raise UnsuitableRun(f"{name} was cross-validated, and its models were not kept")
-    data = Resolved.of_run(folder).build()[1]
-    if not isinstance(data, IMDB) or row.excluded != "robustness":
-        raise UnsuitableRun(
-            f"{name} was fitted on {row.corpus} with the reviews that the robustness sets were "
-            "written from, so that their accuracy would be that of training; fit it on the "
-            "official corpus with --data.exclude robustness"
-        )
-    data.prepare_data()
-    data.setup()
-    train = read_split(data.corpus_folder, "train")
+    data, train = suitable_data(folder, row)
     sets = build_challenges(data.robustness_folder(), train)
-    _check_unseen(name, data, train.texts, sets)
+    check_unseen(row, data, train.texts, sets)
     weights = _weights(folder, row)
     predictor = Predictor(folder, "cuda" if torch.cuda.is_available() else "cpu", weights)
     arrays: dict[str, np.ndarray] = {}
@@ -139,6 +125,30 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     replace_bytes(folder / FILE, buffer.getvalue())
     return read_result(folder / FILE)
+
+
+def suitable_data(folder: Path, row: Row) -> tuple[IMDB, TextSplit]:
+    """Data of a run that learnt without the robustness sets, and the whole official train split.
+
+    Raises:
+        UnsuitableRun: The run is not finished, or may have learnt from them.
+        DataError: The corpus cannot be read.
+    """
+    name = f"{row.experiment}, seed {row.seed}"
+    if row.status != "ok":
+        raise UnsuitableRun(f"{name} {row.status}: {row.reason}")
+    if row.cross_validated:
+        raise UnsuitableRun(f"{name} was cross-validated, and its models were not kept")
+    data = Resolved.of_run(folder).build()[1]
+    if not isinstance(data, IMDB) or row.excluded != "robustness":
+        raise UnsuitableRun(
+            f"{name} was fitted on {row.corpus} with the reviews that the robustness sets were "
+            "written from, so that their accuracy would be that of training; fit it on the "
+            "official corpus with --data.exclude robustness"
+        )
+    data.prepare_data()
+    data.setup()
+    return data, read_split(data.corpus_folder, "train")
 
 
 def _weights(folder: Path, row: Row) -> Weights:
@@ -168,14 +178,15 @@ def _predicted(counts: np.ndarray, threshold: float | None) -> np.ndarray:
     return (counts / SCALE >= threshold).astype(np.int64)
 
 
-def _check_unseen(name: str, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
+def check_unseen(row: Row, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
     """Check that the originals are not among the reviews that the run used, as its row says."""
     used = np.union1d(data.train_indices(), data.store.rows("val"))
     keys = {text_key(text) for c in sets if c.name.endswith("_original") for text in c.texts}
-    seen = sum(text_key(texts[row]) in keys for row in used)
+    seen = sum(text_key(texts[number]) in keys for number in used)
     if seen:
         raise UnsuitableRun(
-            f"{name}: it used {seen:,} originals of the robustness sets; fit it again"
+            f"{row.experiment}, seed {row.seed}: it used {seen:,} originals of the robustness "
+            "sets; fit it again"
         )
 
 

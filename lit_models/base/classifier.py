@@ -19,12 +19,12 @@ from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
 from lit_models.base.hyperparameters import check_classes, current_hyperparameters
-from lit_models.base.marks import Marks
 from lit_models.base.optimizers import SparseAdam, check_training, clip_gradients, group_parameters
 from lit_models.base.processes import MeanOverRows, evaluation_metrics, reduce_loss
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
 from lit_models.layers.class_weights import ClassWeighting, ClassWeights
 from lit_models.layers.embedding import initialize_embeddings
+from lit_models.layers.marks import Marks
 
 WEIGHTS_FILE = "model.ckpt"
 

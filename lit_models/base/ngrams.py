@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from datamodules.store.ragged import Ragged
 
 _MULTIPLIER = 6_364_136_223_846_793_005 % 2**62  # Knuth's, odd
-_MASK = 2**62 - 1
+HASH_MASK = 2**62 - 1
 
 OF_END = -(2**63)
 """Added to the key of an n-gram of a text's last words, which is another than in the whole text."""
@@ -114,6 +114,11 @@ class NgramCounter:
         self.last_words = last_words
         self.keys = np.zeros(0, dtype=np.int64)
 
+    @property
+    def multiplier(self) -> int:
+        """Base of the keys; with `hashed` of keys modulo 2^62 (`HASH_MASK`)."""
+        return _MULTIPLIER if self.hashed else self.base
+
     def fit(self, tokens: Ragged, most: int | None = None) -> sp.csr_matrix:
         """Learn the n-grams that occur in enough rows.
 
@@ -178,7 +183,7 @@ class NgramCounter:
         """Key of an n-gram from that of all its tokens but the last, and the last one's digit."""
         if not self.hashed:
             return prefix * self.base + last
-        return (prefix * _MULTIPLIER + last) & _MASK  # overflow: modulo 2^64
+        return (prefix * _MULTIPLIER + last) & HASH_MASK  # overflow: modulo 2^64
 
     def count(self, tokens: Ragged) -> sp.csr_matrix:
         """float64[N, F] counts of the learnt n-grams; others are ignored."""
@@ -203,10 +208,9 @@ class NgramCounter:
         """int64 row and int64 key of each n-gram."""
         row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
         rows, keys = [], []
-        multiplier = _MULTIPLIER if self.hashed else self.base
-        keys_by_order = ngram_keys(tokens.values.astype(np.int64), self.orders, multiplier)
+        keys_by_order = ngram_keys(tokens.values.astype(np.int64), self.orders, self.multiplier)
         for order, starting in enumerate(keys_by_order):
-            starting = starting & _MASK if self.hashed else starting
+            starting = starting & HASH_MASK if self.hashed else starting
             inside = row_of[: len(starting)] == row_of[order:]  # no n-gram spans two rows
             rows.append(row_of[: len(starting)][inside])
             keys.append(starting[inside])

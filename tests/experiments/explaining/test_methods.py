@@ -12,9 +12,9 @@ from experiments.explaining.exact import linear_model, shared
 from experiments.explaining.gradients import IntegratedGradients, fejer
 from experiments.explaining.occlusion import occlude
 from experiments.explaining.score import rows_batch, score_of, scores
-from lit_models.base.classifier import LitClassifier
+from lit_models.base.classifier import LitClassifier, Prediction
 from tests.batches import make_view, random_rows
-from tests.experiments.explaining.models import explainer_of, log_odds
+from tests.experiments.explaining.models import TEXT, explainer_of, log_odds
 from tests.lit_models.contracts import VOCAB
 from tests.lit_models.test_contracts import build
 
@@ -166,9 +166,31 @@ def test_the_work_of_occlusion_is_bounded(registry: Registry) -> None:
     assert len(found) == len(row) and len(np.unique(found)) <= 2**22 // len(row) + 1
 
 
-def test_a_class_without_a_vote_is_not_infinitely_unlikely(registry: Registry) -> None:
-    found = scores(build(registry, "bow_forest"), [ROW, ROW[:1]], 0, 1)
-    assert np.isfinite(found).all() and np.abs(found).max() < 28
+class Fixed(LitClassifier):
+    """Probabilities of class 1 by the number of tokens."""
+
+    def __init__(self, ones: list[float]) -> None:
+        super().__init__(num_classes=2)
+        self.ones = torch.tensor(ones)
+
+    def predict_step(self, batch, batch_idx=0):  # type: ignore[no-untyped-def]
+        ones = self.ones[batch.lengths - 1]
+        return Prediction(batch.ids, torch.stack([1 - ones, ones], dim=1))
+
+
+@pytest.mark.parametrize(
+    "ones, expected",
+    [
+        ([0.0, 0.25, 0.5], [np.log(1e-6), np.log(1 / 3), 0.0]),  # a forest without a vote
+        ([1e-30, 1e-20, 1e-10], np.log([1e-30, 1e-20, 1e-10])),  # as certain as naive Bayes
+        ([0.0, 1e-20, 1e-10], np.log([1e-20, 1e-20, 1e-10])),
+    ],
+)
+def test_a_probability_of_0_is_not_infinitely_unlikely(
+    ones: list[float], expected: list[float]
+) -> None:
+    found = scores(Fixed(ones), [ROW[:3], ROW[:1], ROW[:2]], 0, 1)
+    np.testing.assert_allclose(found, np.array(expected)[[2, 0, 1]], atol=1e-5)
 
 
 def test_a_method_that_a_model_lacks_is_refused(registry: Registry) -> None:
@@ -182,3 +204,15 @@ def test_a_method_that_a_model_lacks_is_refused(registry: Registry) -> None:
     with pytest.raises(ConfigError, match="'lime'; choose one of exact"):
         forest.method("lime")
     assert explainer_of(registry, "lstm").method("occlusion") == "occlusion"
+
+
+def test_a_text_that_is_read_in_windows_is_occluded(registry: Registry) -> None:
+    explainer = explainer_of(registry, "bert")
+    explainer.model.window = 16  # type: ignore[assignment]
+    assert explainer("w" * 3, 1, 0.5).method == "integrated gradients"
+    found = explainer(TEXT, 1, 0.5)
+    row = explainer.encoder.encode([TEXT]).tokens[0].numpy()
+    assert len(row) > 16 and found.method == "occlusion"
+    assert found.score == pytest.approx(log_odds(explainer.model, row, 1), abs=1e-5)
+    with pytest.raises(ConfigError, match="reads a text of 28 tokens in windows"):
+        explainer(TEXT, 1, 0.5, "integrated gradients")

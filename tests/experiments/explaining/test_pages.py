@@ -11,7 +11,7 @@ from rich.console import Console
 from datamodules.console import plain_console
 from experiments.explaining.explanation import Explanation, Shown, TokenContribution
 from experiments.explaining.page import page
-from experiments.explaining.terminal import lines
+from experiments.explaining.terminal import paragraphs
 
 EVIL = "<script>alert(1)</script>"
 TEXT = f"{EVIL} \x1b[31mred [bold]x[/bold] & 😀 end"
@@ -39,7 +39,7 @@ def made(text: str = TEXT, label: str | None = EVIL, unread: int = 0) -> Explana
 def printed(explanation: Explanation, width: int = 80, **options: object) -> str:
     stream = io.StringIO()
     console: Console = plain_console(file=stream, width=width, **options)
-    for line in lines(explanation):
+    for line in paragraphs(explanation):
         console.print(line)
     return stream.getvalue()
 
@@ -83,6 +83,18 @@ def test_a_text_that_was_not_read_is_named_and_not_printed() -> None:
     long = made(unread=200_000)
     for found in (printed(long), page("run", [long])):
         assert "characters that the model did not" in found and len(found) < 20_000
+
+
+def test_a_token_that_occurs_often_is_listed_once_with_its_sum() -> None:
+    tokens = [TokenContribution(w, 4 * n, 4 * n + 3, 0.25) for n, w in enumerate(("Bad", "bad"))]
+    explanation = Explanation("Bad bad", "x", 1.0, "exact", tokens, score=0.5, base=0.0)
+    assert "for x: Bad ×2 +0.500\n" in printed(explanation)
+    assert "<bdi>Bad</bdi>&nbsp;×2 +0.500</p>" in page("run", [explanation])
+
+
+def test_a_text_that_was_read_whole_is_printed_in_part() -> None:
+    found = printed(made("bad film " * 100_000))
+    assert len(found) < 20_000 and "further characters …]" in found
 
 
 def test_a_text_without_a_label_has_its_reason() -> None:
