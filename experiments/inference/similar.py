@@ -221,7 +221,7 @@ def unit_rows(vectors: Vectors) -> Vectors:
 
 def _corpus_with(data: TextDataModule, split: str) -> Corpus:
     corpus = Corpus.load(data.corpus_folder)
-    if split not in corpus.splits:
+    if split not in corpus.splits or not len(corpus.splits[split]):
         raise ConfigError(
             f"--split {split}: the corpus has no such texts; choose one of "
             f"{', '.join(corpus.splits)}"
