@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from experiments.config.registry import ConfigError
 from experiments.inference import similar
 from experiments.inference.similar import Neighbour, similar_by_run, similar_by_words
 from experiments.inference.vectors import text_vectors
+from tests.experiments.conftest import REPOSITORY
 from tests.toys import make_split
 
 TOY = ("tests.toys.ToyData", "--data.rows=120")
@@ -120,6 +122,19 @@ def test_texts_and_labels_of_strangers_stay_on_their_line(
     assert len(lines) == 1 and lines[0][3] == r"good film number7 \x1b[2J next"
 
 
+def test_the_script_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (script,) = re.findall(
+        r"```python\n(.*?)```", (REPOSITORY / "docs/audit.md").read_text(encoding="utf-8"), re.S
+    )
+    monkeypatch.chdir(tmp_path)
+    rows = [f"a beautiful film number {n},{'good' if n % 2 else 'bad'}\n" for n in range(40)]
+    Path("reviews.csv").write_text("text,label\n" + "".join(rows))
+    exec(compile(script, "docs/audit.md", "exec"), {})
+    assert capsys.readouterr().out.count("a beautiful film number") == 3
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -131,7 +146,10 @@ def test_texts_and_labels_of_strangers_stay_on_their_line(
         (["{empty}", "word0"], "neither aclImdb/ nor aclImdb*.tar*"),
         (["{broken}", "word0"], "model"),
         (["{run}", "word0", "--data", "nowhere.csv"], "nowhere.csv"),
-        (["{run}", "word0", "--split", "unlabelled", "--data.rows=3"], "the corpus has no such texts"),
+        (
+            ["{run}", "word0", "--split", "unlabelled", "--data.rows=3"],
+            "the corpus has no such texts",
+        ),
     ],
 )
 def test_bad_input_ends_with_a_message(
