@@ -143,6 +143,15 @@ def test_no_row_is_judged_by_a_model_that_learnt_from_its_group(
     assert any({3, 240} <= one for one in held_out)  # copies of a text, too
 
 
+def test_a_label_that_other_folds_do_not_have_is_not_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(make_review(row, bool(row % 2)), NAMES[row % 2], "a") for row in range(40)]
+    write(tmp_path / "rare.csv", [*rows, ("a text of its own class", "mixed", "a")])
+    code, printed, told = audit(capsys, tmp_path / "rare.csv")
+    assert code == 0 and "40 judged, 1 not judged" in printed, told
+
+
 @pytest.fixture(scope="module")
 def judges(fork_server: object, lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs on a made corpus: one with folds, and one that was tested."""
@@ -200,6 +209,7 @@ def test_lines_fit_a_narrow_terminal(
         (["{corpus}", "--data.label_column", "none"], "none"),
         (["{folder}"], "neither aclImdb/ nor aclImdb*.tar*"),
         (["{folder}", "--root", "x"], "both name the corpus"),
+        (["{corpus}", "--data", "x.csv"], "both name a corpus"),
     ],
 )
 def test_bad_input_ends_with_a_message(
