@@ -14,6 +14,9 @@ def test_the_area_is_that_of_scikit_learn_with_ties() -> None:
     rng = np.random.default_rng(0)
     scores, wrong = rng.integers(9, size=300) / 9, rng.random(300) < 0.3
     assert auc(scores, wrong) == pytest.approx(roc_auc_score(wrong, scores))
+    counts = rng.integers(3, size=300)
+    repeated = roc_auc_score(np.repeat(wrong, counts), np.repeat(scores, counts))
+    assert auc(scores, wrong, counts) == pytest.approx(repeated)
     assert np.isnan(auc(scores, np.zeros(300, dtype=bool)))
 
 
