@@ -69,7 +69,10 @@ def main() -> None:
         found = compare(judged.labels, judged.probabilities, votes, groups)
         for score, (count, rankings) in found.items():
             cells = [f"{r.auc:.3f} [{r.low:.3f}, {r.high:.3f}]" for r in rankings.values()]
-            print(f"| {judged.by} | {score} | {count:,} | {' | '.join(cells)} |", flush=True)
+            print(
+                f"| {judged.by.partition(' of ')[2]} | {score} | {count:,} | {' | '.join(cells)} |",
+                flush=True,
+            )
 
 
 def _test_keys(rows: Rows) -> list[str]:

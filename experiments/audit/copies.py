@@ -74,9 +74,9 @@ def find_copies(texts: Sequence[str], split: NDArray[np.int64], words: Ragged) -
     distinct = np.fromiter(first.values(), np.int64)
     best: dict[tuple[int, int], tuple[float, int]] = {}
     for one, other, similarity in similar_pairs(words, distinct):
-        place = (other, int(split[one]))
-        if place not in copied:
-            best[place] = max(best.get(place, (0.0, 0)), (similarity, -one))
+        pair = (other, int(split[one]))
+        if pair not in copied:
+            best[pair] = max(best.get(pair, (0.0, 0)), (similarity, -one))
     found += [Copy(row, -one, "similar", s) for (row, _), (s, one) in best.items()]
     return sorted(found)
 

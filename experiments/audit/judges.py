@@ -80,7 +80,7 @@ def judges_of_runs(names: Sequence[str], data: TextDataModule, rows: Rows) -> di
     return {
         split: Judged(
             split,
-            " and ".join(dict.fromkeys(name for name, _ in judges)),
+            f"stored predictions of {' and '.join(dict.fromkeys(name for name, _ in judges))}",
             rows.labels[rows.of(split)],
             _mean([probabilities for _, probabilities in judges]),
         )

@@ -82,9 +82,10 @@ def read_rows(data: TextDataModule) -> Rows:
 
 def group_names(data: TextDataModule, rows: Rows) -> tuple[str, dict[int, str]]:
     """Word for a group of this corpus, such as `movie`, and the names of the groups by number."""
-    numbers = np.unique(rows.groups[rows.groups >= 0]) if rows.groups is not None else []
+    groups = np.zeros(0, dtype=np.int64) if rows.groups is None else rows.groups
+    numbers = np.unique(groups[groups >= 0]).tolist()
     if isinstance(data, TextFiles) and data.group_column is not None:
         return data.group_column, data.group_names()
     if isinstance(data, IMDB):
-        return "movie", {int(number): f"tt{number:07d}" for number in numbers}
-    return "group", {int(number): f"{number}" for number in numbers}
+        return "movie", {number: f"tt{number:07d}" for number in numbers}
+    return "group", {number: f"{number}" for number in numbers}

@@ -66,16 +66,31 @@ def rank_against_votes(
     }
 
 
-def auc(scores: NDArray[np.floating], wrong: NDArray[np.bool_]) -> float:
-    """Area under the ROC curve: the chance that a wrong one scores higher than a right one."""
-    from scipy.stats import rankdata
+def auc(
+    scores: NDArray[np.floating],
+    wrong: NDArray[np.bool_],
+    counts: NDArray[np.int64] | None = None,
+) -> float:
+    """Area under the ROC curve: the chance that a wrong one scores higher than a right one.
 
-    count = int(wrong.sum())
-    others = len(wrong) - count
-    if not count or not others:
+    Args:
+        scores: float[N], or their ranks.
+        wrong: bool[N].
+        counts: int64[N], how often each row counts; None: once.
+    """
+    _, places = np.unique(scores, return_inverse=True)
+    return _area(places, wrong, np.ones(len(wrong)) if counts is None else counts)
+
+
+def _area(places: NDArray[np.int64], wrong: NDArray[np.bool_], counts: NDArray) -> float:
+    """Area from the places of the scores among the different ones, ascending."""
+    size = int(places.max(initial=0)) + 1
+    hits = np.bincount(places, weights=counts * wrong, minlength=size)
+    others = np.bincount(places, weights=counts * ~wrong, minlength=size)
+    pairs = hits.sum() * others.sum()
+    if not pairs:
         return float("nan")
-    total = float(rankdata(scores)[wrong].sum()) - count * (count + 1) / 2
-    return total / (count * others)
+    return float((hits * (np.cumsum(others) - others / 2)).sum() / pairs)
 
 
 def _ranking(
@@ -85,17 +100,14 @@ def _ranking(
     groups: NDArray[np.int64] | None,
 ) -> Ranking:
     rows = np.flatnonzero(wrong | right)
-    scores, is_wrong = suspicion[rows], wrong[rows]
-    _, numbers = np.unique(rows if groups is None else groups[rows], return_inverse=True)
-    order = np.argsort(numbers, kind="stable")
-    members = np.split(order, np.cumsum(np.bincount(numbers))[:-1])
+    is_wrong = wrong[rows]
+    _, places = np.unique(suspicion[rows], return_inverse=True)
+    names, of_group = np.unique(rows if groups is None else groups[rows], return_inverse=True)
     rng = np.random.Generator(np.random.PCG64(0))
     draws = []
     for _ in range(_DRAWS):
-        chosen = rng.integers(len(members), size=len(members))
-        drawn = np.concatenate([members[group] for group in chosen])
-        draws.append(auc(scores[drawn], is_wrong[drawn]))
+        drawn = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        draws.append(_area(places, is_wrong, drawn[of_group]))
     low, high = np.nanquantile(draws, (0.025, 0.975))
-    return Ranking(
-        int(wrong.sum()), int(right.sum()), auc(scores, is_wrong), float(low), float(high)
-    )
+    area = _area(places, is_wrong, np.ones(len(rows)))
+    return Ranking(int(wrong.sum()), int(right.sum()), area, float(low), float(high))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,18 +67,15 @@ def weak_groups(
         known = groups >= 0
         counts = np.bincount(groups[known], minlength=1)
         hits = np.bincount(groups[known], weights=correct[known], minlength=1).astype(np.int64)
-        alone = clusters is None or _divide_alike(groups, clusters)
-        for group in np.flatnonzero((counts >= LEAST_ROWS) & (counts < total)).tolist():
+        chosen = np.flatnonzero((counts >= LEAST_ROWS) & (counts < total))
+        pairs: Iterable[tuple[int, float]]
+        if clusters is None or _divide_alike(groups, clusters):
+            exact = exact_p(total, right, counts, hits)
+            pairs = zip(chosen.tolist(), exact[chosen].tolist(), strict=True)
+        else:
+            pairs = _clustered(correct, groups, clusters, chosen.tolist())
+        for group, p in pairs:
             rows, good = int(counts[group]), int(hits[group])
-            if alone:
-                p = exact_p(total, right, rows, good)
-            else:
-                assert clusters is not None
-                inside = groups == group
-                sides = (len(np.unique(clusters[side])) for side in (inside, ~inside))
-                if min(sides) < LEAST_ROWS:
-                    continue
-                p = clustered_p(correct, inside, clusters)
             rest = (right - good) / (total - rows)
             tested.append(WeakGroup(kind, names[group], rows, good / rows, rest, p, p))
     if not tested:
@@ -92,16 +89,33 @@ def weak_groups(
     return sorted(found, key=lambda one: one.p), len(tested)
 
 
-def exact_p(total: int, right: int, rows: int, good: int) -> float:
-    """One-sided p-value of Fisher's exact test.
+def exact_p(
+    total: int, right: int, rows: NDArray[np.int64], good: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """One-sided p-values of Fisher's exact test.
 
     Args:
         total: Number of all rows.
         right: Number of right ones.
-        rows: Number of rows in the group.
-        good: Number of right ones in the group.
+        rows: int64[G], number of rows in each group.
+        good: int64[G], number of right ones in each group.
     """
-    return float(stats.hypergeom.cdf(good, total, right, rows))
+    p: NDArray[np.float64] = stats.hypergeom.cdf(good, total, right, rows)
+    return p
+
+
+def _clustered(
+    correct: NDArray[np.bool_],
+    groups: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    chosen: list[int],
+) -> Iterator[tuple[int, float]]:
+    """Groups that have enough clusters on both sides, with their p-values."""
+    for group in chosen:
+        inside = groups == group
+        sides = [len(np.unique(clusters[side])) for side in (inside, ~inside)]
+        if min(sides) >= LEAST_ROWS:
+            yield group, clustered_p(correct, inside, clusters)
 
 
 def clustered_p(

@@ -132,6 +132,8 @@ def _corpus(options: argparse.Namespace, rest: list[str]) -> tuple[LitClassifier
 def _resolved(options: argparse.Namespace, rest: list[str]) -> Resolved:
     from experiments.config.resolved import Resolved
 
+    if twice := [word for word in rest if word.partition("=")[0] == "--data"]:
+        raise ConfigError(f"{options.corpus} and {twice[0]} both name a corpus; leave one out")
     settings = layered(Registry(options.configs), options.model, read_profile("full"))
     return Resolved(settings, [*corpus_words(options.corpus, options.root), *rest])
 
@@ -194,6 +196,11 @@ def search(options: argparse.Namespace, rest: list[str], console: Console) -> in
         data = _corpus_of_run(options, rest)
         read_corpus(data)
         texts = similar_by_run(run, data, options.split)
+    elif options.data is not None:
+        raise ConfigError(
+            f"--data {options.data} is searched with the model of a run, and {options.corpus} is "
+            "no run folder; name one, or leave --data out"
+        )
     else:
         texts = similar_by_words(_corpus(options, rest)[1], options.split)
     for found in texts.nearest(options.text, options.k):

@@ -72,7 +72,7 @@ class SimilarTexts:
     ) -> None:
         self.rows, self.split, self.label_names = corpus.splits[split], split, corpus.label_names
         # By columns: the texts of each word, as in an inverted index.
-        self._vectors = vectors.tocsc() if sp.issparse(vectors) else vectors
+        self._vectors: Any = vectors if isinstance(vectors, np.ndarray) else vectors.tocsc()
         self._vector_of = vector_of
 
     def __len__(self) -> int:
@@ -98,7 +98,7 @@ class SimilarTexts:
 
     def _similarities(self, vector: Vectors) -> np.ndarray:
         """float[N] cosines with a vector of length 1."""
-        if not sp.issparse(vector):
+        if isinstance(vector, np.ndarray):
             product: np.ndarray = self._vectors @ vector[0]
             return product
         if not vector.nnz:
@@ -210,18 +210,17 @@ def read_corpus(data: TextDataModule) -> None:
 
 def unit_rows(vectors: Vectors) -> Vectors:
     """Vectors of length 1; those of length 0 stay what they are."""
-    if sp.issparse(vectors):
-        lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
-        scale = 1 / np.where(lengths > 0, lengths, 1)
-        return sp.csr_matrix(sp.diags(scale) @ vectors)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: np.ndarray = vectors / np.where(lengths > 0, lengths, 1)
-    return scaled
+    if isinstance(vectors, np.ndarray):
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        scaled: np.ndarray = vectors / np.where(lengths > 0, lengths, 1)
+        return scaled
+    lengths = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+    return sp.csr_matrix(sp.diags(1 / np.where(lengths > 0, lengths, 1)) @ vectors)
 
 
 def _corpus_with(data: TextDataModule, split: str) -> Corpus:
     corpus = Corpus.load(data.corpus_folder)
-    if split not in corpus.splits:
+    if split not in corpus.splits or not len(corpus.splits[split]):
         raise ConfigError(
             f"--split {split}: the corpus has no such texts; choose one of "
             f"{', '.join(corpus.splits)}"
@@ -235,7 +234,7 @@ def _scaled(matrix: sp.csr_matrix, idf: np.ndarray) -> sp.csr_matrix:
 
 def _arrays(vectors: Vectors) -> dict[str, np.ndarray]:
     """Arrays of vectors, in single precision."""
-    if not sp.issparse(vectors):
+    if isinstance(vectors, np.ndarray):
         return {"dense": vectors.astype(np.float32)}
     return {
         "data": vectors.data.astype(np.float32),

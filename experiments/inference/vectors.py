@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,7 +22,7 @@ from lit_models.nb_bag import NBBagNet
 if TYPE_CHECKING:
     from experiments.inference.predictor import Predictor
 
-Vectors = sp.csr_matrix | np.ndarray
+Vectors: TypeAlias = sp.csr_matrix | np.ndarray
 """float[N, F] vectors, sparse where most of their numbers are 0."""
 
 
@@ -73,7 +73,9 @@ def _of_batch(model: LitClassifier, batch: TextBatch) -> Vectors:
 def _of_estimator(model: LitEstimator, batch: TextBatch) -> Vectors:
     mask = mask_of(batch.lengths, batch.tokens.shape[1])
     offsets = np.concatenate([[0], np.cumsum(batch.lengths.cpu().numpy())]).astype(np.int64)
-    features = model.features(Ragged(batch.tokens[mask].cpu().numpy().astype(np.int32), offsets))
+    features: Any = model.features(
+        Ragged(batch.tokens[mask].cpu().numpy().astype(np.int32), offsets)
+    )
     for _, step in getattr(model.estimator, "steps", [])[:-1]:  # of a pipeline
         features = step.transform(features)
     width = features.shape[1]

@@ -25,6 +25,10 @@ OLD = REPOSITORY / "tests" / "old_runs"
 NETWORK, ESTIMATOR = (OLD / "runs/old" / name / "seed-0" for name in ("bag", "tfidf_logreg"))
 TAKES_RUN: dict[str, list[str]] = {
     "predict": ["RUN", "a text"],
+    "explain": ["RUN", "a text"],
+    "search": ["RUN", "a text"],
+    "audit": ["TRAIN", "--run", "RUN"],
+    "playground": ["RUN", "--port", "47869"],
     "test": ["RUN"],
     "report": ["BENCHMARK", "--out", "OUT"],
     "compare": ["BENCHMARK", "RUN"],
@@ -203,6 +207,7 @@ def words(command: str, run: Path) -> list[str]:
         "OUT": [str(root / "out")],
         "OUT/submission.csv": [str(root / "out" / "submission.csv")],
         "NAME": [run.parent.name],
+        "TRAIN": [f"{OLD}/corpus/train.csv"],
         "CORPUS": ["--data=TextFiles", *corpus, "--run.wandb_mode=disabled", "--model.wrong=1"],
     }
     given = (replaced.get(word, [word]) for word in TAKES_RUN[command])
@@ -223,6 +228,7 @@ def test_nothing_that_a_run_names_is_run(
     monkeypatch.chdir(run)
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.syspath_prepend(run)
+    monkeypatch.setattr("uvicorn.Server.run", lambda server: None)  # it would not end
     for command in TAKES_RUN:
         try:
             main(words(command, run))
