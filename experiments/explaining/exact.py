@@ -125,6 +125,8 @@ class LinearModel:
 
 def linear_model(model: LitClassifier) -> LinearModel | None:
     """The linear form of a model; None: it is not linear, or its features are known to it alone."""
+    if model.device.type != "cpu":
+        model = copy.deepcopy(model).cpu()
     try:
         form = bag_form(model)
     except NotExportable:

@@ -7,7 +7,7 @@ from html import escape
 
 from datamodules.console import escaped
 from experiments.explaining.explanation import Explanation
-from experiments.explaining.wording import STRENGTHS, lists, readable, strength, summary
+from experiments.explaining.wording import SEPARATOR, STRENGTHS, lists, readable, strength, summary
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -89,7 +89,7 @@ def coloured(explanation: Explanation) -> str:
 
 
 def _list(name: str, pairs: Sequence[tuple[str, str]]) -> str:
-    items = ", ".join(f"<bdi>{safe(piece)}</bdi>&nbsp;{value}" for piece, value in pairs)
+    items = SEPARATOR.join(f"<bdi>{safe(piece)}</bdi>&nbsp;{value}" for piece, value in pairs)
     return f'<p class="small"><b>{safe(name)}:</b> {items}</p>'
 
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from datamodules.console import escaped
 from experiments.explaining.explanation import Explanation
-from experiments.explaining.wording import lists, readable, strength, summary
+from experiments.explaining.wording import SEPARATOR, lists, readable, strength, summary
 
 # Blue for the label, orange against it; the reader's own colours where nothing speaks.
 _FOR = ("#e3eefa", "#c3dbf3", "#9ac3ea", "#6ba7de", "#3f8bd0")
@@ -22,7 +22,8 @@ def paragraphs(explanation: Explanation) -> Iterator[Text]:
         yield Text(f"no label: {explanation.reason}")
         return
     label = escaped(explanation.label)
-    yield Text(f"{label} {explanation.probability:.4f}", "bold") + Text(f"  {summary(explanation)}")
+    prediction = f"{label} {explanation.probability:.4f}"
+    yield Text.assemble((prediction, "bold"), f"  {summary(explanation)}")
     yield _coloured(explanation)
     for title, pairs in lists(explanation):
         yield _listed(escaped(title), pairs)
@@ -45,8 +46,8 @@ def _coloured(explanation: Explanation) -> Text:
 
 
 def _listed(title: str, pairs: Sequence[tuple[str, str]]) -> Text:
-    text = Text(f"{title}: ", "bold")
-    return text + Text(", ".join(f"{_line(piece)} {value}" for piece, value in pairs))
+    content = SEPARATOR.join(f"{_line(piece)} {value}" for piece, value in pairs)
+    return Text.assemble((f"{title}: ", "bold"), content)
 
 
 def _line(piece: str) -> str:

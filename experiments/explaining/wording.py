@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from experiments.explaining.explanation import Explanation, Shown
 
 STRENGTHS = 5
+SEPARATOR = " · "  # pieces of a text have commas
 UNREAD = 200  # characters between two tokens, above which a text goes on elsewhere
 _MOST_SHOWN = 8
 

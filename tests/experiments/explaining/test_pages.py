@@ -70,6 +70,8 @@ def test_colours_only_where_a_terminal_has_them(monkeypatch: pytest.MonkeyPatch)
     terminal = {"force_terminal": True, "color_system": "256"}
     assert re.search(r"\x1b\[[\d;]*48;5;", printed(made(), **terminal))
     assert "\x1b" not in printed(made())
+    bold = re.findall(r"\x1b\[1m(.*?)\x1b\[0m", printed(made(label="good"), width=300, **terminal))
+    assert bold == ["good 0.7500", "for good: ", "against: ", f"{EVIL}: "]  # and nothing after it
     monkeypatch.setenv("NO_COLOR", "1")
     assert not re.search(r"48;5;", printed(made(), **terminal))
 
