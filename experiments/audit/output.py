@@ -93,7 +93,7 @@ def _lines(report: Report, shown: int) -> Iterator[str]:
             yield f"  {found.auc:.3f} [{found.low:.3f}, {found.high:.3f}]  {_VOTES[name]}"
             yield f"         {found.wrong:,} against {found.right:,}"
     yield ""
-    yield "Copies (exact, but for markup and punctuation, similar)"
+    yield "Copies: exact, but for markup, similar"
     if not report.copies:
         yield "  none"
     for pair, counts in sorted(report.copies.items()):
@@ -115,9 +115,7 @@ def _lines(report: Report, shown: int) -> Iterator[str]:
 def _weak_lines(labels: JudgedLabels, shown: int) -> Iterator[str]:
     if not labels.groups_tested:
         return
-    yield (
-        f"  {len(labels.weak):,} of {labels.groups_tested:,} groups are significantly less accurate"
-    )
+    yield f"  {len(labels.weak):,} of {labels.groups_tested:,} groups are weaker than the rest"
     for one in labels.weak[:shown]:
         yield (
             f"    {one.accuracy:.1%} of {one.rows:,}, others {one.rest:.1%}, p {one.p_holm:.2g}: "
