@@ -22,6 +22,7 @@ from experiments.config.resolved import Resolved
 from lit_models.base.estimator import LitEstimator
 
 LEAST_STEPS = 600
+STEPS_OF_A_CLASS = 20  # with 150 classes 600 steps end before a net has seen a class often enough
 LEAST_STEPS_PRETRAINED = 200  # weights that others have trained need few
 LEAST_BATCH = 16  # a smaller one makes training noisy before it makes an epoch longer
 LEAST_WORDS = 2_000_000  # 4,000 reviews are one million, and vectors learnt from them do harm
@@ -45,11 +46,13 @@ class CorpusSize:
     Attributes:
         name: name of the corpus.
         rows: number of training rows.
+        classes: number of classes.
         words: number of words that word vectors would be learnt from.
     """
 
     name: str
     rows: int
+    classes: int
     words: int
 
 
@@ -146,12 +149,12 @@ class CorpusDefaults:
         changes: dict[Setting, Any] = {}
         reasons = []
         if not issubclass(model, LitEstimator):
-            changes = _longer_training(before, size.rows, free)
+            changes = _longer_training(before, size, free)
         if changes:
             steps = _steps(before, size.rows, _value(before, _BATCH), _value(before, _STEPS))
             reasons.append(
                 f"{size.rows:,} training rows are {steps:,} optimiser steps, fewer than "
-                f"{_least(before)}"
+                f"{_least(before, size):,}"
             )
         if size.words < LEAST_WORDS and _vectors(before) is not None:
             if not model.needs_vectors and _VECTORS in free:
@@ -173,14 +176,14 @@ def _is_published(settings: Mapping[str, Any], words: Sequence[str]) -> bool:
     return not named and inside and _class(data).task is not None
 
 
-def _longer_training(before: Resolved, rows: int, free: set[Setting]) -> dict[Setting, Any]:
+def _longer_training(before: Resolved, size: CorpusSize, free: set[Setting]) -> dict[Setting, Any]:
     """Smaller batches, then more epochs, for a least number of steps, and patience to match."""
     trainer = before.config["trainer"]
     typed = trainer.get("max_steps") not in (None, -1) or trainer.get("max_time") is not None
     batch, epochs = _value(before, _BATCH), _value(before, _STEPS)
     if _STEPS not in free or typed or epochs is None or epochs < 0:
         return {}  # the length of training is the user's
-    least = _least(before)
+    rows, least = size.rows, _least(before, size)
     changes: dict[Setting, Any] = {}
     while _BATCH in free and batch > LEAST_BATCH and _steps(before, rows, batch, epochs) < least:
         batch = max(batch // 2, LEAST_BATCH)
@@ -195,9 +198,11 @@ def _longer_training(before: Resolved, rows: int, free: set[Setting]) -> dict[Se
     return changes
 
 
-def _least(resolved: Resolved) -> int:
+def _least(resolved: Resolved, size: CorpusSize) -> int:
+    """Least number of optimiser steps."""
     arguments = resolved.config["model"].get("init_args") or {}
-    return LEAST_STEPS_PRETRAINED if arguments.get("source") else LEAST_STEPS
+    least = LEAST_STEPS_PRETRAINED if arguments.get("source") else LEAST_STEPS
+    return max(least, STEPS_OF_A_CLASS * size.classes)
 
 
 def _steps(resolved: Resolved, rows: int, batch: int, epochs: int) -> int:
@@ -219,7 +224,7 @@ def _measure(resolved: Resolved) -> CorpusSize | None:
     words = int(store.tokens("train").lengths[rows].sum())
     if data.vectors is not None and data.vectors.part(store.splits) != "train":
         words += int(store.tokens("unlabelled").lengths.sum())
-    return CorpusSize(str(store.meta["corpus"]), len(rows), words)
+    return CorpusSize(str(store.meta["corpus"]), len(rows), len(data.label_names), words)
 
 
 def _class(part: Mapping[str, Any]) -> Any:

@@ -86,17 +86,17 @@ def answer(name: str, run: LoadedRun, text: str) -> Answer:
 
 def changes(first: str, second: str) -> list[Change]:
     """Pieces of two texts, word by word, in the order of the texts."""
-    pieces = [re.findall(r"\s+|[^\s]+", text) for text in (first, second)]
+    old, new = (re.findall(r"\s+|[^\s]+", text) for text in (first, second))
     found = []
-    matcher = difflib.SequenceMatcher(None, *pieces, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for kind, a, b, c, d in matcher.get_opcodes():
         if kind == "equal":
-            found.append(Change("both", "".join(pieces[0][a:b])))
+            found.append(Change("both", "".join(old[a:b])))
             continue
         if b > a:
-            found.append(Change("removed", "".join(pieces[0][a:b])))
+            found.append(Change("removed", "".join(old[a:b])))
         if d > c:
-            found.append(Change("added", "".join(pieces[1][c:d])))
+            found.append(Change("added", "".join(new[c:d])))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from datamodules import console
-from experiments.config.corpus_size import LEAST_STEPS, LEAST_STEPS_PRETRAINED
+from experiments.config.corpus_size import LEAST_STEPS, LEAST_STEPS_PRETRAINED, STEPS_OF_A_CLASS
 from experiments.config.registry import ConfigError, Registry, layered, merge, read_profile
 from experiments.config.resolved import Resolved
 from experiments.launch.benchmark import expand
@@ -162,6 +162,19 @@ def test_a_learning_curve_has_steps_for_each_size(corpus: Path) -> None:
         settings_of(corpus, "bag", train_sizes=[size])["trainer.max_epochs"] for size in (50, 400)
     ]
     assert found[0] > found[1] > 6
+
+
+def test_many_classes_need_more_steps(tmp_path: Path) -> None:
+    classes, rows = 60, 240
+    assert classes * STEPS_OF_A_CLASS > LEAST_STEPS
+    lines = [f"word{row % classes} and word{row},class{row % classes}\n" for row in range(rows)]
+    (tmp_path / "many.csv").write_text("text,label\n" + "".join(lines))
+    for experiment in ("cnn", "minilm"):
+        config = spec_of(tmp_path / "many.csv", experiment).resolve().config
+        an_epoch = -(-216 // config["data"]["init_args"]["batch_size"])  # 216 rows to learn from
+        epochs = config["trainer"]["max_epochs"]
+        steps = (an_epoch * (epochs - 1), an_epoch * epochs)
+        assert steps[0] < classes * STEPS_OF_A_CLASS <= steps[1], experiment
 
 
 def test_pretrained_weights_need_fewer_steps(corpus: Path) -> None:
