@@ -69,7 +69,7 @@ _RENAMED = {
         report.missing.missing report.missing.missing_runs
         report.pareto.front report.pareto.pareto_front
         report.provenance.origin report.provenance.find_origin
-        report.robustness.grid report.robustness.terminal_table
+        report.robustness.grid report.robustness.print_table
         report.robustness.markdown report.robustness.markdown_table
         report.texts.Texts report.texts.ReviewTexts
         report.texts.find report.texts.find_texts

@@ -56,7 +56,10 @@ def changed(tmp_path: Path, change: Callable[[Settings], Any]) -> Path:
 
 
 @pytest.mark.parametrize("command", TAKES_RUN)
-def test_no_command_makes_a_folder_where_a_run_says(command: str, tmp_path: Path) -> None:
+def test_no_command_makes_a_folder_where_a_run_says(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("uvicorn.Server.run", lambda server: None)  # it would not end
     victim = tmp_path / "victim"
     run = changed(tmp_path, lambda s: s["data"]["init_args"].update(cache_dir=str(victim)))
     try:
