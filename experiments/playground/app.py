@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import wraps
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 # Read when Gradio is imported: it would report its use to another host.
@@ -32,6 +34,8 @@ _POLICY = (
     "frame-ancestors 'none'"
 )
 _FONTS = ["system-ui", "sans-serif"]
+# Gradio answers in threads, and an explanation puts hooks into the model that it explains.
+_one_at_a_time = Lock()
 
 
 def build(
@@ -148,9 +152,11 @@ def serve(page: gr.Blocks, host: str, port: int) -> None:
 def _told(question: Callable[..., str]) -> Callable[..., str]:
     """Question whose errors are told on the page."""
 
+    @wraps(question)
     def asked(*words: Any) -> str:
         try:
-            return question(*words)
+            with _one_at_a_time:
+                return question(*words)
         except (ConfigError, DataError) as error:
             return markup.warning(str(error))
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +17,7 @@ from experiments.cli.main import main
 from experiments.playground import markup
 from experiments.playground.answers import Flip, answer, changes
 from experiments.playground.reviews import Review, by_disagreement, load_runs
+from tests.experiments.playground.test_answers import Weighted
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)> good \x1b[31m \" ' &amp; film"
 
@@ -98,3 +104,34 @@ def test_what_is_served_names_no_other_host(finished: Path) -> None:
         assert [one for one in fetched if not one.startswith("http://testserver")] == []
         config = client.get("/config").json()
         assert config["title"] == "lit-sentiment" and not config["analytics_enabled"]
+
+
+def test_one_question_is_answered_at_a_time() -> None:
+    """Explanations put hooks into a model, which another question would run through."""
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    from experiments.playground.app import build
+
+    class Busy(Weighted):
+        inside, most = 0, 0
+
+        def predict(self, texts: Sequence[str]) -> Any:
+            Busy.inside += 1
+            Busy.most = max(Busy.most, Busy.inside)
+            time.sleep(0.05)
+            Busy.inside -= 1
+            return super().predict(texts)
+
+        def explain(self, texts: Any) -> Any:
+            return [replace(super(Busy, self).explain(text), score=0.0) for text in texts]
+
+    runs: Any = {"one": Busy()}
+    asked = {one.fn.__name__: one.fn for one in build(runs).fns.values()}
+    threads = [
+        threading.Thread(target=asked["ask"], args=("a good film", ["one"])),
+        threading.Thread(target=asked["compare"], args=("one", "a good film", "a bad film")),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Busy.most == 1
