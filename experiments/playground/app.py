@@ -58,7 +58,9 @@ def build(
             return markup.warning("no run is chosen; choose one")
         return markup.answers([answer(name, runs[name], text) for name in chosen])
 
-    def compare(name: str, old: str, new: str) -> str:
+    def compare(name: str | None, old: str, new: str) -> str:
+        if name is None:
+            return markup.warning("no run is chosen; choose one")
         pair = answer(name, runs[name], old), answer(name, runs[name], new)
         return markup.pair(*pair, changes(old, new))
 
