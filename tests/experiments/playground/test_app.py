@@ -135,3 +135,17 @@ def test_one_question_is_answered_at_a_time() -> None:
     for thread in threads:
         thread.join()
     assert Busy.most == 1
+
+
+def test_another_site_cannot_read_the_page_under_its_own_name(finished: Path) -> None:
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    from starlette.testclient import TestClient
+
+    from experiments.playground.app import LOOPBACK, application, build
+
+    runs, _ = load_runs([finished / "bag" / "seed-0"])
+    app = application(build(runs), LOOPBACK)
+    for host in ("localhost:7860", "127.0.0.1:7860", "[::1]:7860"):
+        assert TestClient(app, base_url=f"http://{host}").get("/config").status_code == 200
+    refused = TestClient(app, base_url="http://evil.example").get("/config")
+    assert refused.status_code == 421 and "lit-sentiment" not in refused.text
