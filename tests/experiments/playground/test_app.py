@@ -149,3 +149,34 @@ def test_another_site_cannot_read_the_page_under_its_own_name(finished: Path) ->
         assert TestClient(app, base_url=f"http://{host}").get("/config").status_code == 200
     refused = TestClient(app, base_url="http://evil.example").get("/config")
     assert refused.status_code == 421 and "lit-sentiment" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("words", "weights"), [([], None), (["--root", "nowhere"], "holdout"), (["--root"], "holdout")]
+)
+def test_validation_reviews_are_new_to_all_runs(
+    words: list[str],
+    weights: str | None,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The second fit of `refit` has learnt from them."""
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    from experiments.playground import app, reviews
+
+    given, shown = [], []
+
+    def load(*arguments: Any) -> Any:
+        given.append(arguments[-1])
+        return load_runs(*arguments)
+
+    monkeypatch.setattr(reviews, "load_runs", load)
+    monkeypatch.setattr(app, "serve", lambda page, host, port: shown.append(page))
+    code = main(["playground", str(finished), "--port", "47862", *words])
+    assert given == [weights]
+    if "nowhere" in words:
+        assert code == 1 and "is on ToyData, which has no root" in capsys.readouterr().err
+    else:
+        tabs = {getattr(block, "label", None) for block in shown[0].blocks.values()}
+        assert code == 0 and ("Where runs disagree" in tabs) == bool(words)
