@@ -41,6 +41,7 @@ def audit(options: argparse.Namespace, rest: list[str], console: Console) -> int
     for name, least in (("folds", 2), ("show", 0)):
         if (value := getattr(options, name)) < least:
             raise ConfigError(f"--{name} is {value}; it must be at least {least}")
+    _check_settings(rest, "data", "model")
 
     def tell(step: str) -> None:
         print(f"{step} …", file=sys.stderr, flush=True)
@@ -131,6 +132,15 @@ def _corpus(options: argparse.Namespace, rest: list[str]) -> tuple[LitClassifier
     return model, data
 
 
+def _check_settings(rest: list[str], *used: str) -> None:
+    """Refuse settings that would change nothing."""
+    for word in rest:
+        part = word.partition("=")[0].partition(".")[0]
+        if part.startswith("--") and part[2:] not in used:
+            names = " and ".join(f"--{one}.NAME" for one in used)
+            raise ConfigError(f"{word}: would change nothing here; settings can be {names}")
+
+
 def _resolved(options: argparse.Namespace, rest: list[str]) -> Resolved:
     from experiments.config.resolved import Resolved
 
@@ -193,8 +203,7 @@ def search(options: argparse.Namespace, rest: list[str], console: Console) -> in
         raise ConfigError(f"-k is {options.k}; it must be at least 1")
     if reason := reason_of(options.text):
         raise ConfigError(f"{reason}: nothing can be similar to it; give a text with words")
-    if others := [word for word in rest if word[:2] == "--" and word[:6] != "--data"]:
-        raise ConfigError(f"{others[0]}: a search trains no model; only --data settings count")
+    _check_settings(rest, "data")
     if (Path(options.corpus) / ROW_FILE).is_file():
         run = load_run(options.corpus, device=options.device)
         data = _corpus_of_search(options, rest)

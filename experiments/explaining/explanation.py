@@ -55,9 +55,9 @@ class Explanation:
 
     The explained score is the logarithm of the odds of the label against another class, with
     several other classes the mean of these logarithms; under `exact`, several classes that were
-    each fitted against the rest have their own log-odds instead. `score` is that of the text, `base`
-    that of a text without information (see `method`); contributions add up to `score - base`
-    exactly, or but for a `gap`, or (occlusion) not at all.
+    each fitted against the rest have their own log-odds instead. `score` is that of the text, and
+    `base` that of a text without information (see `method`); contributions add up to
+    `score - base` exactly, or but for a `gap`, or (occlusion) not at all.
 
     Attributes:
         text: The text.
