@@ -174,7 +174,7 @@ def _opcodes(old: list[str], new: list[str]) -> list[tuple[str, int, int, int, i
     head = len(os.path.commonprefix([old, new]))
     tail = len(os.path.commonprefix([old[head:][::-1], new[head:][::-1]]))
     a, b = old[head : len(old) - tail], new[head : len(new) - tail]
-    middle = [("replace", 0, len(a), 0, len(b))]
+    middle: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(a), 0, len(b))]
     if len(a) * len(b) <= _MOST_COMPARED:
         middle = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
     return [
