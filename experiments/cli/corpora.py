@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,7 @@ def audit(options: argparse.Namespace, rest: list[str], console: Console) -> int
     for name, least in (("folds", 2), ("show", 0)):
         if (value := getattr(options, name)) < least:
             raise ConfigError(f"--{name} is {value}; it must be at least {least}")
+    _check_settings(rest, "data", "model")
 
     def tell(step: str) -> None:
         print(f"{step} …", file=sys.stderr, flush=True)
@@ -129,6 +132,15 @@ def _corpus(options: argparse.Namespace, rest: list[str]) -> tuple[LitClassifier
     return model, data
 
 
+def _check_settings(rest: list[str], *used: str) -> None:
+    """Refuse settings that would change nothing."""
+    for word in rest:
+        part = word.partition("=")[0].partition(".")[0]
+        if part.startswith("--") and part[2:] not in used:
+            names = " and ".join(f"--{one}.NAME" for one in used)
+            raise ConfigError(f"{word}: would change nothing here; settings can be {names}")
+
+
 def _resolved(options: argparse.Namespace, rest: list[str]) -> Resolved:
     from experiments.config.resolved import Resolved
 
@@ -191,9 +203,10 @@ def search(options: argparse.Namespace, rest: list[str], console: Console) -> in
         raise ConfigError(f"-k is {options.k}; it must be at least 1")
     if reason := reason_of(options.text):
         raise ConfigError(f"{reason}: nothing can be similar to it; give a text with words")
+    _check_settings(rest, "data")
     if (Path(options.corpus) / ROW_FILE).is_file():
         run = load_run(options.corpus, device=options.device)
-        data = _corpus_of_run(options, rest)
+        data = _corpus_of_search(options, rest)
         read_corpus(data)
         texts = similar_by_run(run, data, options.split)
     elif options.data is not None:
@@ -234,13 +247,32 @@ def add_search_options(sub: argparse.ArgumentParser) -> None:
     sub.set_defaults(model="tfidf_logreg")
 
 
-def _corpus_of_run(options: argparse.Namespace, rest: list[str]) -> TextDataModule:
-    """Corpus of a run, whose place may be another today, or the one that is named."""
+def corpus_of_run(folder: Path, root: str | None, rest: Sequence[str] = ()) -> TextDataModule:
+    """Corpus of a run, whose place may be another today.
+
+    Args:
+        folder: The run folder.
+        root: Its place; None: where the settings of the run say.
+        rest: Further settings, such as `--data.test=FILE`.
+
+    Raises:
+        ConfigError: The corpus has no such setting.
+    """
     from experiments.config.resolved import Resolved
 
+    words = [f"--data.root={root}"] if root else []
+    if root and "root" not in signature(kind := Resolved.of_run(folder).corpus_class).parameters:
+        raise ConfigError(
+            f"--root {root}: {folder} is on {kind.__name__}, which has no root; its settings name "
+            "its files, so give no folder"
+        )
+    return Resolved.of_run(folder, words=[*words, *rest]).build()[1]
+
+
+def _corpus_of_search(options: argparse.Namespace, rest: list[str]) -> TextDataModule:
+    """Corpus of a run, or the one that is named."""
     Registry(options.configs)
     if options.data is not None:
         named = argparse.Namespace(**vars(options) | {"corpus": options.data})
         return _resolved(named, rest).build()[1]
-    root = [f"--data.root={options.root}"] if options.root else []
-    return Resolved.of_run(Path(options.corpus), words=[*root, *rest]).build()[1]
+    return corpus_of_run(Path(options.corpus), options.root, rest)

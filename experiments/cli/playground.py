@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from experiments.cli.corpora import corpus_of_run
 from experiments.cli.options import path
 from experiments.config.registry import ConfigError, Registry
 
 if TYPE_CHECKING:  # these load torch
-    from datamodules.text import TextDataModule
-    from experiments.inference.loaded_run import LoadedRun
+    from experiments.records.run_files import Weights
 
 
 def playground(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -29,24 +29,30 @@ def playground(options: argparse.Namespace, rest: list[str], console: Console) -
             f"the playground needs Gradio ({error}); pip install 'lit-sentiment[playground]'"
         ) from error
     from experiments.inference.similar import similar_by_words
-    from experiments.playground.app import build, serve
+    from experiments.playground.app import LOOPBACK, build, serve
     from experiments.playground.reviews import load_runs, sample
 
     Registry(options.configs)
     _check_address(options.host, options.port)
-    runs, notes = load_runs(options.run, options.device)
+    # Its reviews are those of validation, from which the second fit of `refit` learns.
+    weights: Weights | None = None if options.root is None else "holdout"
+    runs, notes = load_runs(options.run, options.device, weights)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     reviews, similar = [], None
-    if options.root:
-        data = _corpus(runs, options.root)
+    if options.root is not None:
+        data = corpus_of_run(next(iter(runs.values())).folder, options.root)
+        data.prepare_data()
+        data.setup()
         reviews, similar = sample(data), similar_by_words(data)
     page = build(runs, reviews, similar)
-    if options.host not in ("127.0.0.1", "localhost", "::1"):
+    if options.host not in LOOPBACK:
         print(
             f"note: whoever reaches port {options.port} of this machine sees the page", flush=True
         )
-    print(f"{len(runs)} runs on http://{options.host}:{options.port}; Ctrl-C ends it", flush=True)
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    count = f"{len(runs)} run{'s' * (len(runs) != 1)}"
+    print(f"{count} on http://{host}:{options.port}; Ctrl-C ends it", flush=True)
     serve(page, options.host, options.port)
     return 0
 
@@ -55,24 +61,18 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `playground`."""
     sub.add_argument("run", type=path, nargs="+", help="run folders, or benchmark folders")
     sub.add_argument(
-        "--root", help="the runs' corpus: reviews to pick from, similar ones, disagreement"
+        "--root",
+        nargs="?",
+        const="",
+        metavar="DIR",
+        help="the runs' corpus too, at this place or the one in their settings: reviews to pick "
+        "from, similar ones, disagreement",
     )
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     sub.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
     sub.add_argument(
         "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
     )
-
-
-def _corpus(runs: dict[str, LoadedRun], root: str) -> TextDataModule:
-    """Corpus of the first run, at another place."""
-    from experiments.config.resolved import Resolved
-
-    first = next(iter(runs.values()))
-    data = Resolved.of_run(first.folder, words=[f"--data.root={root}"]).build()[1]
-    data.prepare_data()
-    data.setup()
-    return data
 
 
 def _check_address(host: str, port: int) -> None:

@@ -54,9 +54,10 @@ class Explanation:
     """Explanation of the prediction for one text.
 
     The explained score is the logarithm of the odds of the label against another class, with
-    several other classes the mean of these logarithms. `score` is that of the text, `base` that of
-    a text without information (see `method`); contributions add up to `score - base` exactly, or
-    but for a `gap`, or (occlusion) not at all.
+    several other classes the mean of these logarithms; under `exact`, several classes that were
+    each fitted against the rest have their own log-odds instead. `score` is that of the text, and
+    `base` that of a text without information (see `method`); contributions add up to
+    `score - base` exactly, or but for a `gap`, or (occlusion) not at all.
 
     Attributes:
         text: The text.
@@ -117,6 +118,12 @@ class Explanation:
         ordered = sorted(found.values(), key=lambda one: -one.contribution)
         speaking = [one for one in ordered[:count] if one.contribution > 0]
         return speaking, [one for one in reversed(ordered[-count:]) if one.contribution < 0]
+
+    def _repr_html_(self) -> str:
+        """HTML for notebooks."""
+        from experiments.explaining.page import fragment
+
+        return fragment(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

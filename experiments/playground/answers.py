@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from experiments.inference.loaded_run import LoadedRun
 
 MOST_DELETIONS = 64
 _MOST_SINGLES = 256
+_MOST_COMPARED = 5_000**2  # pairs of words and spaces; they take seconds
 _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
@@ -85,13 +87,16 @@ def answer(name: str, run: LoadedRun, text: str) -> Answer:
 
 
 def changes(first: str, second: str) -> list[Change]:
-    """Pieces of two texts, word by word, in the order of the texts."""
+    """Pieces of two texts, word by word, in the order of the texts.
+
+    What lies between the first and the last change of two very long texts is one change.
+    """
     old, new = (re.findall(r"\s+|[^\s]+", text) for text in (first, second))
     found = []
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for kind, a, b, c, d in matcher.get_opcodes():
+    for kind, a, b, c, d in _opcodes(old, new):
         if kind == "equal":
-            found.append(Change("both", "".join(old[a:b])))
+            if b > a:
+                found.append(Change("both", "".join(old[a:b])))
             continue
         if b > a:
             found.append(Change("removed", "".join(old[a:b])))
@@ -162,6 +167,21 @@ def check_classes(runs: dict[str, LoadedRun]) -> None:
                 f"{name} has the classes {', '.join(run.label_names)} and {first[0]} has "
                 f"{', '.join(first[1].label_names)}; show runs of one corpus"
             )
+
+
+def _opcodes(old: list[str], new: list[str]) -> list[tuple[str, int, int, int, int]]:
+    """As `difflib.SequenceMatcher.get_opcodes`, in bounded time."""
+    head = len(os.path.commonprefix([old, new]))
+    tail = len(os.path.commonprefix([old[head:][::-1], new[head:][::-1]]))
+    a, b = old[head : len(old) - tail], new[head : len(new) - tail]
+    middle: Sequence[tuple[str, int, int, int, int]] = [("replace", 0, len(a), 0, len(b))]
+    if len(a) * len(b) <= _MOST_COMPARED:
+        middle = difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+    return [
+        ("equal", 0, head, 0, head),
+        *((kind, i + head, j + head, k + head, m + head) for kind, i, j, k, m in middle),
+        ("equal", len(old) - tail, len(old), len(new) - tail, len(new)),
+    ]
 
 
 def _words_by_contribution(explanation: Explanation) -> list[tuple[int, int]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import wraps
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 # Read when Gradio is imported: it would report its use to another host.
@@ -12,6 +14,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import gradio as gr
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 
 from datamodules.errors import DataError
 from experiments.config.registry import ConfigError
@@ -23,6 +26,8 @@ from experiments.playground.reviews import Review, by_disagreement
 if TYPE_CHECKING:
     from experiments.inference.similar import SimilarTexts
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+"""Names of this machine for itself."""
 EXAMPLE = "A film without a plot, but with wonderful actors."
 # The browser itself then refuses whatever is to be fetched from another host.
 _POLICY = (
@@ -32,6 +37,8 @@ _POLICY = (
     "frame-ancestors 'none'"
 )
 _FONTS = ["system-ui", "sans-serif"]
+# Gradio answers in threads, and an explanation puts hooks into the model that it explains.
+_one_at_a_time = Lock()
 
 
 def build(
@@ -54,7 +61,9 @@ def build(
             return markup.warning("no run is chosen; choose one")
         return markup.answers([answer(name, runs[name], text) for name in chosen])
 
-    def compare(name: str, old: str, new: str) -> str:
+    def compare(name: str | None, old: str, new: str) -> str:
+        if name is None:
+            return markup.warning("no run is chosen; choose one")
         pair = answer(name, runs[name], old), answer(name, runs[name], new)
         return markup.pair(*pair, changes(old, new))
 
@@ -103,12 +112,20 @@ def build(
     return page
 
 
-def application(page: gr.Blocks) -> FastAPI:
-    """Web application of a page: nothing of it comes from, or goes to, another host."""
+def application(page: gr.Blocks, names: Collection[str] = ()) -> FastAPI:
+    """Web application of a page: nothing of it comes from, or goes to, another host.
+
+    Args:
+        page: The page.
+        names: Names by which a browser may call this machine; none: any. A site that gives its own
+            name to the address of this machine could read the page otherwise (DNS rebinding).
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.middleware("http")
     async def protect(request: Request, follow: Callable[[Request], Any]) -> Response:
+        if names and request.url.hostname not in names:
+            return PlainTextResponse(f"open the page as http://{min(names)}", 421)
         response: Response = await follow(request)
         response.headers["Content-Security-Policy"] = _POLICY
         response.headers["Referrer-Policy"] = "no-referrer"
@@ -132,25 +149,21 @@ def application(page: gr.Blocks) -> FastAPI:
 
 
 def serve(page: gr.Blocks, host: str, port: int) -> None:
-    """Serve a page until Ctrl-C.
-
-    Raises:
-        ConfigError: The address cannot be used.
-    """
+    """Serve a page until Ctrl-C; of an address of this machine alone under its names alone."""
     import uvicorn
 
-    server = uvicorn.Server(
-        uvicorn.Config(application(page), host=host, port=port, log_level="warning")
-    )
-    server.run()
+    app = application(page, LOOPBACK if host in LOOPBACK else ())
+    uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning")).run()
 
 
 def _told(question: Callable[..., str]) -> Callable[..., str]:
     """Question whose errors are told on the page."""
 
+    @wraps(question)
     def asked(*words: Any) -> str:
         try:
-            return question(*words)
+            with _one_at_a_time:
+                return question(*words)
         except (ConfigError, DataError) as error:
             return markup.warning(str(error))
 

@@ -14,7 +14,7 @@ from experiments.config.registry import ConfigError
 from experiments.inference.loaded_run import LoadedRun, load_run
 from experiments.playground.answers import check_classes, disagreement
 from experiments.records.row import ResultsError
-from experiments.records.run_files import EARLIER, ROW_FILE
+from experiments.records.run_files import EARLIER, ROW_FILE, Weights
 
 SAMPLE = 200
 """Texts that are drawn from the validation part."""
@@ -36,13 +36,14 @@ class Review:
 
 
 def load_runs(
-    folders: Sequence[Path], device: str = "cpu"
+    folders: Sequence[Path], device: str = "cpu", weights: Weights | None = None
 ) -> tuple[dict[str, LoadedRun], list[str]]:
     """Load runs, and all runs of benchmarks.
 
     Args:
         folders: Folders of runs or of benchmarks.
         device: As in `load_run`.
+        weights: As in `load_run`.
 
     Returns:
         Runs by name (experiment, and the seed where several are shown), and a sentence on each run
@@ -56,7 +57,7 @@ def load_runs(
     loaded, notes = list[LoadedRun](), list[str]()
     for folder in folders:
         if (folder / ROW_FILE).is_file():
-            loaded.append(load_run(folder, device=device))
+            loaded.append(load_run(folder, device=device, weights=weights))
             continue
         found = sorted(p for p in folder.glob(f"*/seed-*/{ROW_FILE}") if p.parts[-3] != EARLIER)
         if not found:
@@ -66,7 +67,7 @@ def load_runs(
             )
         for file in found:
             try:
-                loaded.append(load_run(file.parent, device=device))
+                loaded.append(load_run(file.parent, device=device, weights=weights))
             except (ConfigError, ResultsError, DataError) as error:
                 notes.append(f"left out: {error}")
     if not loaded:
@@ -84,7 +85,7 @@ def load_runs(
 
 
 def sample(data: TextDataModule, count: int = SAMPLE, seed: int = 0) -> list[Review]:
-    """Draw texts of the validation part, which no run has learnt from.
+    """Draw texts of the validation part, from which no first fit of a run has learnt.
 
     Args:
         data: The corpus, set up.

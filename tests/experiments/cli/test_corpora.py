@@ -210,6 +210,10 @@ def test_lines_fit_a_narrow_terminal(
         (["{folder}"], "neither aclImdb/ nor aclImdb*.tar*"),
         (["{folder}", "--root", "x"], "both name the corpus"),
         (["{corpus}", "--data", "x.csv"], "both name a corpus"),
+        (
+            ["{corpus}", "--run.folds=3"],
+            "--run.folds=3: would change nothing here; settings can be",
+        ),
     ],
 )
 def test_bad_input_ends_with_a_message(

@@ -57,6 +57,14 @@ def test_tokens_of_one_character_are_one_piece() -> None:
     assert explanation.pieces() == [("a", None), ("😀", pytest.approx(0.4)), ("b", None)]
 
 
+def test_a_notebook_shows_an_explanation_in_colours() -> None:
+    pytest.importorskip("IPython", reason="pip install 'lit-sentiment[dev]'")
+    from IPython.core.formatters import HTMLFormatter
+
+    shown = HTMLFormatter()(made())
+    assert '<mark class="for' in shown and "<script" not in shown and "\x1b" not in shown
+
+
 def test_the_terminal_shows_what_a_text_has_and_obeys_nothing() -> None:
     found = printed(made(), width=200)
     assert f"{EVIL} \\x1b[31mred [bold]x[/bold]" in found and "\x1b" not in found

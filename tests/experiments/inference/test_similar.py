@@ -146,6 +146,8 @@ def test_the_script_of_the_page_runs(
         (["{empty}", "word0"], "neither aclImdb/ nor aclImdb*.tar*"),
         (["{broken}", "word0"], "model"),
         (["{run}", "word0", "--data", "nowhere.csv"], "nowhere.csv"),
+        (["{run}", "word0", "--root", "x"], "is on ToyData, which has no root"),
+        (["{run}", "word0", "--model.dropout", "0.5"], "--model.dropout=0.5: would change nothing"),
         (
             ["{run}", "word0", "--split", "unlabelled", "--data.rows=3"],
             "the corpus has no such texts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,21 @@ def test_changes_of_two_texts_put_both_together_again() -> None:
     assert Change("removed", "without") in found and Change("added", "with") in found
     assert changes(first, first) == [Change("both", first)]
     assert changes("", "new") == [Change("added", "new")]
+
+
+def test_long_texts_are_compared_in_little_time() -> None:
+    word = np.random.default_rng(0).integers(10, size=(2, 20_000)).astype(str)
+    first, second = (" ".join(words) for words in word)
+    started = time.perf_counter()
+    found = changes(f"same {first} end", f"same {second} end")
+    assert time.perf_counter() - started < 5
+    assert found[0].text.startswith("same ") and found[-1].text.endswith(" end")
+    assert "".join(one.text for one in found if one.kind != "added") == f"same {first} end"
+    edited = first.split()
+    edited[70], edited[19_000] = "new", "newer"
+    pieces = changes(first, " ".join(edited))
+    assert pieces[0].kind == pieces[-1].kind == "both"
+    assert "".join(one.text for one in pieces if one.kind != "removed") == " ".join(edited)
 
 
 def test_disagreement_is_zero_for_one_opinion_and_ln_2_for_two() -> None:

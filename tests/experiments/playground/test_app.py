@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +17,7 @@ from experiments.cli.main import main
 from experiments.playground import markup
 from experiments.playground.answers import Flip, answer, changes
 from experiments.playground.reviews import Review, by_disagreement, load_runs
+from tests.experiments.playground.test_answers import Weighted
 
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)> good \x1b[31m \" ' &amp; film"
 
@@ -98,3 +104,79 @@ def test_what_is_served_names_no_other_host(finished: Path) -> None:
         assert [one for one in fetched if not one.startswith("http://testserver")] == []
         config = client.get("/config").json()
         assert config["title"] == "lit-sentiment" and not config["analytics_enabled"]
+
+
+def test_one_question_is_answered_at_a_time() -> None:
+    """Explanations put hooks into a model, which another question would run through."""
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    from experiments.playground.app import build
+
+    class Busy(Weighted):
+        inside, most = 0, 0
+
+        def predict(self, texts: Sequence[str]) -> Any:
+            Busy.inside += 1
+            Busy.most = max(Busy.most, Busy.inside)
+            time.sleep(0.05)
+            Busy.inside -= 1
+            return super().predict(texts)
+
+        def explain(self, texts: Any) -> Any:
+            return [replace(super(Busy, self).explain(text), score=0.0) for text in texts]
+
+    runs: Any = {"one": Busy()}
+    asked = {one.fn.__name__: one.fn for one in build(runs).fns.values()}
+    threads = [
+        threading.Thread(target=asked["ask"], args=("a good film", ["one"])),
+        threading.Thread(target=asked["compare"], args=("one", "a good film", "a bad film")),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Busy.most == 1
+
+
+def test_another_site_cannot_read_the_page_under_its_own_name(finished: Path) -> None:
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    from starlette.testclient import TestClient
+
+    from experiments.playground.app import LOOPBACK, application, build
+
+    runs, _ = load_runs([finished / "bag" / "seed-0"])
+    app = application(build(runs), LOOPBACK)
+    for host in ("localhost:7860", "127.0.0.1:7860", "[::1]:7860"):
+        assert TestClient(app, base_url=f"http://{host}").get("/config").status_code == 200
+    refused = TestClient(app, base_url="http://evil.example").get("/config")
+    assert refused.status_code == 421 and "lit-sentiment" not in refused.text
+
+
+@pytest.mark.parametrize(
+    ("words", "weights"), [([], None), (["--root", "nowhere"], "holdout"), (["--root"], "holdout")]
+)
+def test_validation_reviews_are_new_to_all_runs(
+    words: list[str],
+    weights: str | None,
+    finished: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The second fit of `refit` has learnt from them."""
+    pytest.importorskip("gradio", reason="pip install 'lit-sentiment[playground]'")
+    from experiments.playground import app, reviews
+
+    given, shown = [], []
+
+    def load(*arguments: Any) -> Any:
+        given.append(arguments[-1])
+        return load_runs(*arguments)
+
+    monkeypatch.setattr(reviews, "load_runs", load)
+    monkeypatch.setattr(app, "serve", lambda page, host, port: shown.append(page))
+    code = main(["playground", str(finished), "--port", "47862", *words])
+    assert given == [weights]
+    if "nowhere" in words:
+        assert code == 1 and "is on ToyData, which has no root" in capsys.readouterr().err
+    else:
+        tabs = {getattr(block, "label", None) for block in shown[0].blocks.values()}
+        assert code == 0 and ("Where runs disagree" in tabs) == bool(words)
