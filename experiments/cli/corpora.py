@@ -14,7 +14,6 @@ from rich.console import Console
 from datamodules.errors import DataError
 from experiments.cli.options import RESULTS, SETTINGS, path
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
-from experiments.records.run_files import ROW_FILE
 
 if TYPE_CHECKING:  # these load torch
     from datamodules.text import TextDataModule
@@ -198,6 +197,7 @@ def search(options: argparse.Namespace, rest: list[str], console: Console) -> in
     from datamodules.console import clipped, visible
     from experiments.inference.loaded_run import load_run, reason_of
     from experiments.inference.similar import read_corpus, similar_by_run, similar_by_words
+    from experiments.records.run_files import ROW_FILE
 
     if options.k < 1:
         raise ConfigError(f"-k is {options.k}; it must be at least 1")
