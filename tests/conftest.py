@@ -34,10 +34,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for `experiment` once for each experiment that exists."""
+    """Runs a test that asks for `experiment` once for each experiment that exists.
+
+    Those that its marker `slow_for` names take long, and run among the slow tests.
+    """
     if "experiment" in metafunc.fixturenames:
         registry = Registry(Path(folder) for folder in metafunc.config.getoption("--configs"))
-        metafunc.parametrize("experiment", list(registry.files))
+        slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
+        assert slow <= set(registry.files), f"no experiments: {slow - set(registry.files)}"
+        marks = {True: [pytest.mark.slow], False: []}
+        names = [pytest.param(name, marks=marks[name in slow]) for name in registry.files]
+        metafunc.parametrize("experiment", names)
 
 
 # Costly fixtures, which one worker makes for all tests that ask for them.

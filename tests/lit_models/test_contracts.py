@@ -102,6 +102,7 @@ class LearntByHeart(Callback):
         trainer.should_stop |= bool(loss < 0.02)
 
 
+@pytest.mark.slow_for("linear_transformer", "transformer", "fasttext", "nb_bag", "dpcnn", "capsule")
 def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path: Path) -> None:
     settings = registry.settings(experiment)
     settings = merge(settings, offline(settings))
@@ -175,6 +176,7 @@ def test_trains_under_bf16_autocast_with_finite_losses_and_weights(
     assert not all(torch.equal(old, new) for old, new in pairs)
 
 
+@pytest.mark.slow_for("fasttext", "tfidf_forest")
 def test_predicts_the_same_after_saving_and_loading(
     registry: Registry, experiment: str, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def prepare(cache_dir: str, barrier: Barrier) -> None:
     assert len(data.store.tokens("train")) == ROWS
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_make_one_store(fork_server: ForkServer, tmp_path: Path) -> None:
     context = fork_server.context
     barrier = context.Barrier(2)

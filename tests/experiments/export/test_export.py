@@ -77,6 +77,7 @@ def test_the_runner_prints_what_predict_prints(
     assert done.stdout == printed
 
 
+@pytest.mark.slow
 def test_the_threshold_of_a_run_decides_the_labels_of_its_export(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,6 +221,7 @@ def test_a_program_of_torch_export(runs: Path) -> None:
     assert "torch>=" in (out / "requirements.txt").read_text()
 
 
+@pytest.mark.slow
 def test_an_encoder_for_transformers(
     lit: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -242,6 +244,7 @@ def test_an_encoder_for_transformers(
     assert abs(answer["score"] - row.max()) < 1e-5
 
 
+@pytest.mark.slow
 def test_the_weights_of_either_fit(lit: Command, tmp_path: Path) -> None:
     words = ["--runs", tmp_path, "--test", "--run.protocol=refit", *TOY]
     done = lit("fit", "-c", "bag", "--profile", "quick", *words)

@@ -47,6 +47,7 @@ def test_the_wheels_model_goes_from_weights_to_predictions(lit: Command, tmp_pat
     assert not any("layer.1." in name for name in state)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_had_is_a_skipped_row_and_the_rest_goes_on(
     lit: Command, tmp_path: Path
 ) -> None:

@@ -28,7 +28,13 @@ def write_csv(file: Path, word: str) -> Path:
     return file
 
 
-@pytest.mark.parametrize("change", ["content", "path", "validation", "older study"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("content", "older study"),
+        *(pytest.param(change, marks=pytest.mark.slow) for change in ("path", "validation")),
+    ],
+)
 def test_a_sweep_does_not_go_on_with_another_corpus(
     change: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,8 +72,17 @@ def test_a_sweep_goes_on_with_a_copy_of_its_corpus(tmp_path: Path) -> None:
     assert (tmp_path / "s" / "trial-0001" / "row.json").exists()
 
 
-@pytest.mark.parametrize("change", ["none", "train", "validation", "no validation"])
-@pytest.mark.parametrize("name", [[], ["--name", "mine"]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("none", "train"),
+        *(
+            pytest.param(change, marks=pytest.mark.slow)
+            for change in ("validation", "no validation")
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", [pytest.param([], marks=pytest.mark.slow), ["--name", "mine"]])
 def test_an_agent_of_wandb_refuses_another_corpus_than_its_sweep_began_with(
     name: list[str],
     change: str,
