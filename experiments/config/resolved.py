@@ -94,10 +94,10 @@ class ExperimentCLI(LightningCLI):
         """Parse `args` alone: Lightning's own method warns where the process has arguments too."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]  # always a list here
 
-    def _dump_config(self) -> None:
-        """Keep the settings that modules save as their hyper-parameters."""
-        if not hasattr(self, "config_dump"):
-            self.config_dump = plain_values(self.parser, self.config, linked=True)
+    @property
+    def config_dump(self) -> dict[str, Any]:
+        """Settings that modules save as hyper-parameters, made anew for each that does."""
+        return plain_values(self.parser, self.config, linked=True)
 
     def _set_seed(self) -> None:
         """Seed nothing: the run does so when it starts, and parsing has no side effects."""

@@ -14,6 +14,7 @@ from experiments.config.registry import ConfigError
 from experiments.explaining.explanation import Attribution, Explanation, Shown, TokenContribution
 from experiments.explaining.gradients import IntegratedGradients, RowInParts
 from experiments.explaining.occlusion import occlude
+from experiments.explaining.page import ShownExplanation
 from experiments.explaining.wording import UNREAD
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.marks import Marks
@@ -121,7 +122,7 @@ class Explainer:
         if chosen == "exact" and self.linear is not None:
             shown = {**shown, "n-grams": self.linear(row, label)[1]}
         values = attribution.contributions.tolist()
-        return Explanation(
+        return ShownExplanation(
             text=text,
             label=self.encoder.label_names[label],
             probability=probability,

@@ -119,12 +119,6 @@ class Explanation:
         speaking = [one for one in ordered[:count] if one.contribution > 0]
         return speaking, [one for one in reversed(ordered[-count:]) if one.contribution < 0]
 
-    def _repr_html_(self) -> str:
-        """HTML for notebooks."""
-        from experiments.explaining.page import fragment
-
-        return fragment(self)
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)

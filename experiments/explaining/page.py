@@ -66,9 +66,12 @@ def _section(explanation: Explanation) -> str:
     return "\n".join(parts)
 
 
-def fragment(explanation: Explanation) -> str:
-    """HTML of one explanation, to be put into a page; everything in it is escaped."""
-    return f"<style>{colours()}mark {{ background: none; }}</style>\n{_section(explanation)}"
+class ShownExplanation(Explanation):
+    """Explanation that a notebook shows in colours."""
+
+    def _repr_html_(self) -> str:
+        style = f"<style>{colours()}mark {{ background: none; }}</style>"
+        return f"{style}\n{_section(self)}"
 
 
 def coloured(explanation: Explanation) -> str:

@@ -148,16 +148,16 @@ class LoadedRun(TextClassifier):
             ConfigError: The model has no such method.
             TypeError: One string was given instead of a sequence of them.
         """
-        from experiments.explaining.explanation import Explanation
+        from experiments.explaining.page import ShownExplanation
 
         self.explainer.method(method)  # refused before the work
         found, names = self.predict(texts), self.label_names
-        explanations = []
+        explanations: list[Explanation] = []
         for text, label, row, reason in zip(
             found.texts, found.labels, found.probabilities, found.reasons, strict=True
         ):
             if label is None:
-                explanations.append(Explanation(text, None, None, "", [], reason=reason))
+                explanations.append(ShownExplanation(text, None, None, "", [], reason=reason))
                 continue
             number = names.index(label)
             explanations.append(self.explainer(text, number, float(row[number]), method))

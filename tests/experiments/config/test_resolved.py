@@ -74,5 +74,13 @@ def test_a_command_parses_equal_settings_once_and_hands_out_copies(
     assert len(parses) == 2, "outside of a command, classes and files may change"
 
 
+def test_models_of_equal_settings_share_no_hyper_parameters() -> None:
+    settings = {**SETTINGS, "model": {"class_path": "lit_models.cnn.CNN"}}
+    with parse_once():
+        first, second = (Resolved(settings).build()[0] for _ in range(2))
+    first.hparams["filter_sizes"].append(9)
+    assert second.hparams["filter_sizes"] == [3, 4, 5]
+
+
 def refuse(path: str) -> None:
     raise Untrusted(f"{path} is mine")

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from datamodules.console import plain_console
 from experiments.explaining.explanation import Explanation, Shown, TokenContribution
-from experiments.explaining.page import page
+from experiments.explaining.page import ShownExplanation, page
 from experiments.explaining.terminal import paragraphs
 
 EVIL = "<script>alert(1)</script>"
@@ -61,7 +61,7 @@ def test_a_notebook_shows_an_explanation_in_colours() -> None:
     pytest.importorskip("IPython", reason="pip install 'lit-sentiment[dev]'")
     from IPython.core.formatters import HTMLFormatter
 
-    shown = HTMLFormatter()(made())
+    shown = HTMLFormatter()(ShownExplanation(**vars(made())))
     assert '<mark class="for' in shown and "<script" not in shown and "\x1b" not in shown
 
 
