@@ -17,10 +17,13 @@ _SLURM_TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 
 # Python starts and imports without a handler: SIGUSR1 kills it meanwhile (exit code 128 + 10).
 # Slurm may send it up to a minute early, so that a short time limit is enough for that to happen.
+# A limit shorter than the imports ends after a hundred tries.
 _REQUEUE = [
     "code=$?",
     "job=${SLURM_ARRAY_TASK_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}",
-    'if [ $code = 138 ]; then scontrol requeue "${job:-$SLURM_JOB_ID}"; fi',
+    "if [ $code = 138 ] && [ ${SLURM_RESTART_COUNT:-0} -lt 100 ]; then",
+    '  scontrol requeue "${job:-$SLURM_JOB_ID}"',
+    "fi",
     "exit $code",
 ]
 

@@ -232,11 +232,16 @@ def test_job_scripts_are_shell_and_ask_to_come_back(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "requests"),
-    [("kill -USR1 $$", 138, ["requeue 12_7"]), ("exit 75", 75, []), ("true", 0, [])],
+    ("command", "restarts", "code", "requests"),
+    [
+        ("kill -USR1 $$", 3, 138, ["requeue 12_7"]),
+        ("kill -USR1 $$", 100, 138, []),
+        ("exit 75", 0, 75, []),
+        ("true", 0, 0, []),
+    ],
 )
 def test_a_job_killed_by_the_signal_while_python_starts_is_requeued(
-    command: str, code: int, requests: list[str], fake: Path
+    command: str, restarts: int, code: int, requests: list[str], fake: Path
 ) -> None:
     calls = fake / "calls.txt"
     (fake / "scontrol").write_text(f"#!/bin/sh\necho $* >> {calls}\n")
@@ -244,6 +249,7 @@ def test_a_job_killed_by_the_signal_while_python_starts_is_requeued(
     (fake / "srun").write_text(f"#!/bin/sh\n{command}\n")
     script = _make_sbatch_string("python", "x", **Cluster().parameters("n", "t", []))
     job = {"SLURM_JOB_ID": "19", "SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "7"}
+    job["SLURM_RESTART_COUNT"] = str(restarts)
     assert subprocess.run(["bash", "-c", script], env={**os.environ, **job}).returncode == code
     assert (calls.read_text().splitlines() if calls.exists() else []) == requests
 
