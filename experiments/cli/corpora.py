@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from datamodules.errors import DataError
-from experiments.cli.options import RESULTS, SETTINGS, path
+from experiments.cli.options import RESULTS, SETTINGS, add_device, path
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
 
 if TYPE_CHECKING:  # these load torch
@@ -241,9 +241,7 @@ def add_search_options(sub: argparse.ArgumentParser) -> None:
         help="which texts are searched (train, validation included)",
     )
     sub.add_argument("--data", metavar="FILE", help="with a run: another corpus than its own")
-    sub.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
-    )
+    add_device(sub)
     sub.set_defaults(model="tfidf_logreg")
 
 

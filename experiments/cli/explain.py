@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.cli.options import path
+from experiments.cli.options import add_device, add_weights, path
 from experiments.cli.streams import lines_of_input
 from experiments.config.registry import ConfigError, Registry
 
@@ -24,14 +24,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--html", type=path, metavar="FILE", help="also write a page")
     sub.add_argument("--force", action="store_true", help="replace an existing --html")
     sub.add_argument("--format", choices=("table", "json"), default="table", help="(table)")
-    sub.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
-    )
-    sub.add_argument(
-        "--weights",
-        choices=("holdout", "refit"),
-        help="of a run under protocol refit: the first fit's or the second's (the second's)",
-    )
+    add_device(sub)
+    add_weights(sub)
 
 
 def explain(options: argparse.Namespace, rest: list[str], console: Console) -> int:

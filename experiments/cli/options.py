@@ -77,6 +77,13 @@ def add_settings(sub: argparse.ArgumentParser, profile: str) -> None:
     sub.add_argument("--runs", type=path, default=RUNS, help=f"where runs go ({RUNS}/)")
 
 
+def add_device(sub: argparse.ArgumentParser) -> None:
+    """Add the choice of a device for predictions."""
+    sub.add_argument(
+        "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
+    )
+
+
 def add_weights(sub: argparse.ArgumentParser) -> None:
     """Add the choice between the weights of the two fits of a run."""
     sub.add_argument(

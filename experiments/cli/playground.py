@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from experiments.cli.corpora import corpus_of_run
-from experiments.cli.options import path
+from experiments.cli.options import add_device, path
 from experiments.config.registry import ConfigError, Registry
 
 if TYPE_CHECKING:  # these load torch
@@ -70,9 +70,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     sub.add_argument("--port", type=int, default=7860, help="port to listen on (7860)")
-    sub.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
-    )
+    add_device(sub)
 
 
 def _check_address(host: str, port: int) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from datamodules.reading.opening import COMPRESSIONS, FileSettings
-from experiments.cli.options import path
+from experiments.cli.options import add_device, add_weights, path
 from experiments.cli.streams import lines_of_input
 from experiments.config.registry import ConfigError, Registry
 
@@ -83,14 +83,8 @@ def add_options(sub: argparse.ArgumentParser) -> None:
         choices=("txt", "csv", "tsv", "jsonl", "json", "parquet"),
         help="of standard input (txt: a text on each line)",
     )
-    sub.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where to compute (cpu)"
-    )
-    sub.add_argument(
-        "--weights",
-        choices=("holdout", "refit"),
-        help="of a run under protocol refit: the first fit's or the second's (the second's)",
-    )
+    add_device(sub)
+    add_weights(sub)
 
 
 def _predict_lines(options: argparse.Namespace) -> int:

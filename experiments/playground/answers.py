@@ -132,7 +132,7 @@ def flip(run: LoadedRun, explanation: Explanation) -> Flip:
 
 
 def disagreement(answers: np.ndarray) -> np.ndarray:
-    """How far models are apart on each text: the mean of KL(model ‖ mean of models), in nats.
+    """Distance of models on each text: the mean of KL(model ‖ mean of models), in nats.
 
     The generalised Jensen-Shannon divergence (Lin 1991): 0 where all say the same, at most ln M.
 

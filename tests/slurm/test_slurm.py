@@ -110,18 +110,32 @@ def outcome(row: Row) -> tuple:
 
 
 def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
+    head: Head, tmp_path: Path
+) -> None:
+    folder = tmp_path / "b" / "sleepy_a" / "seed-0"
+    resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
+    process = head("sleepy_a", "--trainer.max_epochs=40", resources=resources)
+    assert process.wait(500) == 0, end(process)
+    check_resumed(folder, 40)
+
+
+def test_a_run_asked_by_scancel_saves_and_is_queued_again(
     head: Head, slurm: dict[str, str], tmp_path: Path
 ) -> None:
     folder = tmp_path / "b" / "sleepy_a" / "seed-0"
     process = head("sleepy_a", "--trainer.max_epochs=40")
     wait_for(folder / "resume.ckpt", process)
-    # As Slurm does before the time limit, but not up to a minute earlier than it was told.
     subprocess.run(["scancel", "--signal=USR1", job_of(folder)], env=slurm, check=True)
     assert process.wait(500) == 0, end(process)
-    assert len(read_row(folder).history) == 40
+    check_resumed(folder, 40)
+
+
+def check_resumed(folder: Path, epochs: int) -> None:
+    """A run saved, was queued again by Slurm and not by the head, and went on to its end."""
+    assert len(read_row(folder).history) == epochs
     log = (folder / "log.txt").read_text()
     assert "SIGUSR1 at step" in log and "requeued" in log and "resumed from" in log
-    submissions = json.loads((tmp_path / "b" / "slurm" / "submissions.json").read_text())
+    submissions = json.loads((folder.parents[1] / "slurm" / "submissions.json").read_text())
     assert len(submissions) == 1, "Slurm queued it again, and the head did not submit another"
 
 
