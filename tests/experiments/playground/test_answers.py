@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,23 @@ def test_no_deleted_word_can_be_put_back() -> None:
         for other in words:
             kept = kept if other == word else kept.replace(other, "")
         assert Weighted.score(kept) > 0
+
+
+def test_a_word_whose_deletion_was_not_needed_is_put_back() -> None:
+    class Misled(Weighted):
+        """Its explanation says that `film` matters most."""
+
+        def explain(self, text: str) -> Explanation:
+            right = super().explain(text)
+            tokens = [
+                replace(t, contribution=9.0) if t.token == "film" else t for t in right.tokens
+            ]
+            return replace(right, tokens=tokens)
+
+    run: Any = Misled()
+    text = "good and fine film and nice and nice but bad"
+    found = flip(run, run.explain(text))
+    assert [text[start:end] for start, end in found.words] == ["good", "fine"]
 
 
 @pytest.mark.parametrize("text", ["film", "😀 😀", "so so"])
