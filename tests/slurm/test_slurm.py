@@ -113,10 +113,12 @@ def test_a_run_asked_in_time_saves_and_is_queued_again_until_it_ends(
     head: Head, tmp_path: Path
 ) -> None:
     folder = tmp_path / "b" / "sleepy_a" / "seed-0"
-    resources = CLUSTER.replace("10m", "1m").replace("signal_seconds: 0", "signal_seconds: 20")
-    process = head("sleepy_a", "--trainer.max_epochs=40", resources=resources)
+    # Slurm sends the signal up to a minute early: 20 to 80 seconds after the start. 200 steps of
+    # 0.4 seconds are not done by then, and a slow machine has begun.
+    resources = CLUSTER.replace("10m", "3m").replace("signal_seconds: 0", "signal_seconds: 100")
+    process = head("sleepy_a", "--trainer.max_epochs=100", resources=resources)
     assert process.wait(500) == 0, end(process)
-    check_resumed(folder, 40)
+    check_resumed(folder, 100)
 
 
 def test_a_run_asked_by_scancel_saves_and_is_queued_again(
