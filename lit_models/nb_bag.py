@@ -13,7 +13,7 @@ from lit_models.base.ngrams import log_count_ratios
 from lit_models.layers.ngram_vocabulary import NgramVocabulary
 
 MOST_CLASSES = 16
-"""Number of classes for which each of `max_features` n-grams may have a weight."""
+"""Number of classes for which each of `max_features` n-grams may have a ratio."""
 
 
 class NBBagNet(nn.Module):
@@ -24,6 +24,7 @@ class NBBagNet(nn.Module):
     Attributes:
         ratios: float[F, K], with K = 1 and F = `max_features` for two classes, else K = C and F the
             number of n-grams that were learnt, at most `MOST_CLASSES` · `max_features` / C.
+        weights: float[F, 1].
     """
 
     ratios: Tensor
@@ -48,16 +49,16 @@ class NBBagNet(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("ratios", None)
         self.smoothing, self.initial_weight, self.sparse = smoothing, initial_weight, sparse
-        # With more classes a table for any corpus would have hundreds of millions of weights.
+        # With more classes a table for any corpus would have hundreds of millions of ratios.
         self.most = None if outputs == 1 else max(1, max_features * MOST_CLASSES // outputs)
         if self.most is not None:
             self.most = min(self.most, max_features)
             self.vocabulary.resize(1)  # until `learn` or a checkpoint gives the number
         self._make_tables(self.vocabulary.size)
 
-    def _make_tables(self, rows: int) -> None:
+    def _make_tables(self, rows: int, weights: int = 1) -> None:
         self.ratios = torch.zeros(rows, len(self.bias)).to(self.bias)
-        self.weights = nn.Embedding(rows, len(self.bias), sparse=self.sparse).to(self.bias)
+        self.weights = nn.Embedding(rows, weights, sparse=self.sparse).to(self.bias)
         nn.init.constant_(self.weights.weight, self.initial_weight)
 
     def learn(self, view: TrainView) -> None:
@@ -71,11 +72,14 @@ class NBBagNet(nn.Module):
         self.ratios.copy_(torch.from_numpy(ratios.T.copy()))
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
-        """Make tables of the size of those that are loaded."""
-        rows = len(state_dict.get(f"{prefix}ratios", self.ratios))
-        if self.most is not None and rows != len(self.ratios):
-            self.vocabulary.resize(rows)
-            self._make_tables(rows)
+        """Make tables of the size of those that are loaded.
+
+        In an earlier version an n-gram had a weight for each of more than two classes.
+        """
+        weights = state_dict.get(f"{prefix}weights.weight", self.weights.weight)
+        if self.most is not None and weights.shape != self.weights.weight.shape:
+            self.vocabulary.resize(len(weights))
+            self._make_tables(*weights.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
@@ -92,16 +96,18 @@ class NBBag(LitClassifier):
     """Wang & Manning 2012, "Baselines and Bigrams", as an embedding net (Keras' `nbsvm` form).
 
     r_ic = ln((p_ic / ‖p_c‖₁) / (q_ic / ‖q_c‖₁)), with p_ic = α + train texts of class c that have
-    n-gram i and q_ic = α + those of the other classes; z_c = Σ_{i ∈ text} r_ic · w_ic + b_c, each
+    n-gram i and q_ic = α + those of the other classes; z_c = Σ_{i ∈ text} r_ic · w_i + b_c, each
     n-gram of a text once. The ratios are fixed; the weights are learnt from a constant. With equal
     weights this is naive Bayes; the smaller the ratio of an n-gram, the less a gradient step
     changes its weight. For two classes z = (-s/2, s/2) with s = Σ r_i w_i + b, r of class 1 against
-    class 0. At the default size 800,001 parameters: a weight for each n-gram, one bias.
+    class 0. At the default size 800,001 parameters: a weight for each n-gram, one bias. All classes
+    share the weight of an n-gram: Adam's steps are of equal length for all weights, and with
+    weights of their own the many wrong classes of a text would outweigh the right one.
 
     Args:
         ngrams: longest n-gram.
         max_features: most n-grams, the most frequent of the train side; with more than 16 classes
-            fewer, so that there are no more weights than for 16.
+            fewer, so that there are no more ratios than for 16.
         min_df: n-grams in fewer train texts are left out.
         smoothing: α.
         initial_weight: of every n-gram.

@@ -27,16 +27,24 @@ LEAST_STEPS_PRETRAINED = 200  # weights that others have trained need few
 LEAST_BATCH = 16  # a smaller one makes training noisy before it makes an epoch longer
 LEAST_WORDS = 2_000_000  # 4,000 reviews are one million, and vectors learnt from them do harm
 MOST_VECTOR_EPOCHS = 200
+# Few n-grams, each with a weight near 0, make sums too small to tell many classes apart.
+SHORT_TEXT, MANY_CLASSES = 50, 17
+
+Setting = tuple[str, ...]
 
 _STEPS, _BATCH, _PATIENCE = ("trainer", "max_epochs"), ("data", "batch_size"), ("run", "patience")
 _VECTORS, _VECTOR_EPOCHS = ("data", "vectors"), ("data", "vectors", "epochs")
+_WEIGHT, _MIN_DF = ("model", "initial_weight"), ("model", "min_df")
+_SHORT_TEXTS: dict[Setting, Any] = {
+    _WEIGHT: 1.0,
+    _MIN_DF: 1,
+}  # naive Bayes of all n-grams to begin with
 _SENTINELS = {_STEPS: 987_654, _BATCH: 987_653, _PATIENCE: 987_652, _VECTOR_EPOCHS: 987_651}
+_SENTINELS |= {_WEIGHT: 987_650, _MIN_DF: 987_649}
 _KAGGLE = "datamodules.kaggle.Kaggle"  # IMDB's train reviews, without a task of their own
 _NAMING = ("--config", "--data", "--data.class_path")  # options that may name another corpus
 _NO_PART_OF_SIZE = {"batch_size", "eval_batch_size", "vocab_size", "max_length", "truncation"}
 _NO_PART_OF_SIZE |= {"train_window", "vectors"}
-
-Setting = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,14 @@ class CorpusSize:
         rows: number of training rows.
         classes: number of classes.
         words: number of words that word vectors would be learnt from.
+        text_words: mean number of words of a training text.
     """
 
     name: str
     rows: int
     classes: int
     words: int
+    text_words: float
 
 
 class CorpusDefaults:
@@ -128,6 +138,8 @@ class CorpusDefaults:
         probes = dict(_SENTINELS)
         if _vectors(before) is None or _value(before, _VECTOR_EPOCHS) is None:
             del probes[_VECTOR_EPOCHS]
+        if _value(before, _WEIGHT) is None:
+            del probes[_WEIGHT], probes[_MIN_DF]
         layers: list[dict[str, Any]] = [_nested(before, *probe) for probe in probes.items()]
         probed = [Resolved(merge(settings, *layers), self.words)]
         if own is not None:
@@ -165,6 +177,14 @@ class CorpusDefaults:
                     changes[_VECTOR_EPOCHS] = passes
             if changes.keys() & {_VECTORS, _VECTOR_EPOCHS}:
                 reasons.append(f"{size.words:,} words are few to learn word vectors from")
+        if size.text_words < SHORT_TEXT and size.classes >= MANY_CLASSES:
+            weights = _value(before, _WEIGHT) is not None  # the model has such
+            new = {k: v for k, v in _SHORT_TEXTS.items() if weights and k in free}
+            if new := {k: v for k, v in new.items() if v != _value(before, k)}:
+                changes |= new
+                reasons.append(
+                    f"texts of {size.text_words:.0f} words are short for {size.classes} classes"
+                )
         return changes, reasons
 
 
@@ -221,10 +241,12 @@ def _measure(resolved: Resolved) -> CorpusSize | None:
         return None
     data.setup()
     rows, store = data.train_indices(), data.store
-    words = int(store.tokens("train").lengths[rows].sum())
+    of_texts = int(store.tokens("train").lengths[rows].sum())
+    words = of_texts
     if data.vectors is not None and data.vectors.part(store.splits) != "train":
         words += int(store.tokens("unlabelled").lengths.sum())
-    return CorpusSize(str(store.meta["corpus"]), len(rows), len(data.label_names), words)
+    name, classes = str(store.meta["corpus"]), len(data.label_names)
+    return CorpusSize(name, len(rows), classes, words, of_texts / max(len(rows), 1))
 
 
 def _class(part: Mapping[str, Any]) -> Any:
@@ -251,7 +273,8 @@ def _nested(resolved: Resolved, key: Setting, value: Any) -> dict[str, Any]:
     if key == _VECTOR_EPOCHS:
         return {"data": {"init_args": {"vectors": {"init_args": {"epochs": value}}}}}
     part, name = key
-    return {part: {"init_args": {name: value}} if part == "data" else {name: value}}
+    inside = part in ("data", "model")
+    return {part: {"init_args": {name: value}} if inside else {name: value}}
 
 
 def _named(own: Mapping[str, Any] | None, key: Setting) -> bool:

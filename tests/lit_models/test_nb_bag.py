@@ -100,7 +100,7 @@ def test_more_classes_have_tables_of_the_ngrams_that_there_are() -> None:
     learnt = len(model.net.vocabulary.keys)
     assert 10 < learnt < 150
     assert model.net.ratios.shape == (learnt, 20)
-    assert model.parameter_count == 20 * learnt + 20
+    assert model.parameter_count == learnt + 20
     trained = model.net.state_dict()
     again = NBBag(num_classes=20, ngrams=2, max_features=1_000_000, min_df=2)
     again.net.load_state_dict(trained)
@@ -108,8 +108,23 @@ def test_more_classes_have_tables_of_the_ngrams_that_there_are() -> None:
     assert torch.equal(again.eval()(batch), model.eval()(batch))
 
 
-def test_150_classes_have_no_more_weights_than_16() -> None:
+def test_weights_of_each_class_are_still_read() -> None:
+    rows = random_rows([9] * 40, 12, seed=5)
+    model = NBBag(num_classes=4, ngrams=2, max_features=1_000, min_df=2)
+    model.prepare(make_view(rows, [row % 4 for row in range(40)], 12))
+    batch = make_batch(rows[:5])
+    logits = model.eval()(batch)
+    old = model.net.state_dict()
+    scale = torch.tensor([1.0, 2.0, -1.0, 0.0])
+    old["weights.weight"] = old["weights.weight"] * scale
+    again = NBBag(num_classes=4, ngrams=2, max_features=1_000, min_df=2)
+    again.net.load_state_dict(old)
+    assert torch.allclose(again.eval()(batch), logits * scale, atol=1e-5)
+
+
+def test_150_classes_have_no_more_ratios_than_16() -> None:
     rows = random_rows([12] * 300, 30, seed=6)
     model = NBBag(num_classes=150, ngrams=3, max_features=64, min_df=1)
     model.prepare(make_view(rows, [row % 150 for row in range(300)], 30))
-    assert model.net.weights.weight.shape == (64 * 16 // 150, 150)
+    assert model.net.ratios.shape == (64 * 16 // 150, 150)
+    assert model.net.weights.weight.shape == (64 * 16 // 150, 1)

@@ -20,10 +20,6 @@ ONE_VECTOR = (
     "two classes need the weights of one alone, so that 24 have 24 times the parameters (15,048 "
     "against 627) and 150 have 150 times (485,250 against 3,235)"
 )
-ADAM = (
-    "its steps are as long for the wrong classes as for the right one: with 24 classes 0.847 of "
-    "new texts are right; docs/own-data.md has 150 classes"
-)
 
 
 def missed(experiment: str, classes: int, reason: str) -> Any:
@@ -37,8 +33,8 @@ def missed(experiment: str, classes: int, reason: str) -> Any:
     [
         missed("nb_logreg", 24, ONE_VECTOR),
         missed("nb_logreg", 150, ONE_VECTOR),
-        missed("nb_bag", 24, ADAM),
-        missed("nb_bag", 150, ADAM),
+        ("nb_bag", 24),
+        ("nb_bag", 150),
         ("cnn", 150),
     ],
 )

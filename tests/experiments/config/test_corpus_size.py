@@ -235,3 +235,18 @@ def test_published_corpora_keep_the_settings_of_the_files(
 def test_a_setting_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="unknown setting 'trainer.max_epoch'"):
         spec_of(tmp_path / "none.csv", "cnn", "--trainer.max_epoch=3")
+
+
+@pytest.mark.parametrize(
+    ("classes", "words", "weight", "min_df"), [(17, 8, 1.0, 1), (16, 8, 0.01, 2), (17, 60, 0.01, 2)]
+)
+def test_weights_start_as_naive_bayes_for_many_classes_of_short_texts(
+    classes: int, words: int, weight: float, min_df: int, tmp_path: Path
+) -> None:
+    rows = [f"w{row} " * words + f",label{row % classes}" for row in range(10 * classes)]
+    file = tmp_path / "texts.csv"
+    file.write_text("text,label\n" + "\n".join(rows) + "\n")
+    typed = ["--model.initial_weight=0.02", "--model.min_df=5"]
+    for words_typed, expected in [([], (weight, min_df)), (typed, (0.02, 5))]:
+        model = spec_of(file, "nb_bag", *words_typed).resolve().config["model"]["init_args"]
+        assert (model["initial_weight"], model["min_df"]) == expected
