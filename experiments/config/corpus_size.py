@@ -35,10 +35,8 @@ Setting = tuple[str, ...]
 _STEPS, _BATCH, _PATIENCE = ("trainer", "max_epochs"), ("data", "batch_size"), ("run", "patience")
 _VECTORS, _VECTOR_EPOCHS = ("data", "vectors"), ("data", "vectors", "epochs")
 _WEIGHT, _MIN_DF = ("model", "initial_weight"), ("model", "min_df")
-_SHORT_TEXTS: dict[Setting, Any] = {
-    _WEIGHT: 1.0,
-    _MIN_DF: 1,
-}  # naive Bayes of all n-grams to begin with
+# Naive Bayes of all n-grams to begin with.
+_SHORT_TEXTS: dict[Setting, Any] = {_WEIGHT: 1.0, _MIN_DF: 1}
 _SENTINELS = {_STEPS: 987_654, _BATCH: 987_653, _PATIENCE: 987_652, _VECTOR_EPOCHS: 987_651}
 _SENTINELS |= {_WEIGHT: 987_650, _MIN_DF: 987_649}
 _KAGGLE = "datamodules.kaggle.Kaggle"  # IMDB's train reviews, without a task of their own
