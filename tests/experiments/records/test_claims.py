@@ -83,7 +83,7 @@ def test_all_metrics_are_computed_and_the_row_says_what_it_is(tmp_path: Path) ->
     assert groups is not None and 3000 < len(np.unique(groups)) < 4000
     # Its reviews and labels are those of our rows.
     home = logs.RESULTS
-    [ours] = [one for one in read_table(home / "imdb.jsonl") if one.experiment == "nb_bag"]
+    ours = next(one for one in read_table(home / "imdb.jsonl") if one.experiment == "nb_bag")
     test = read_published_evidence(home, ours).parts["test"]
     assert np.array_equal(test.labels, LABELS) and np.array_equal(test.groups, groups)
     assert ours.corpus_fingerprint == row.corpus_fingerprint
