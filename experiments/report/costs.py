@@ -139,7 +139,7 @@ def _names(
     y_range: list[float],
     area: tuple[int, int],
 ) -> tuple[list[dict[str, Any]], str]:
-    """Name every point: as annotations, and the key of those that have room for a number alone.
+    """Name every point: as annotations, and the key of those with room for a number or for nothing.
 
     The names on the front come first: in little space it is these that remain.
     """
@@ -170,16 +170,20 @@ def _names(
         if not lacking:
             break
         placed = _place(places, reaches, texts, area, path)
-    drawn = [
-        _annotation(point, text, placed.get(at), place)
-        for at, (point, text, place) in enumerate(zip(order, texts, places, strict=True))
-    ]
-    short = sorted(
-        (p.number, p.line.experiment)
-        for p, t in zip(order, texts, strict=True)
-        if t == str(p.number)
+    drawn = [_annotation(order[at], label, places[at]) for at, label in sorted(placed.items())]
+    numbered = sorted(
+        (order[at].number, order[at].line.experiment)
+        for at in placed
+        if texts[at] == str(order[at].number)
     )
-    return drawn, ", ".join(f"{number} {name}" for number, name in short)
+    crowded = [point.line.experiment for at, point in enumerate(order) if at not in placed]
+    sentences = []
+    if numbered:
+        key = ", ".join(f"{number} {name}" for number, name in numbered)
+        sentences.append(f"Numbers in the figure, the places in the table: {key}.")
+    if crowded:
+        sentences.append(f"Without room for a number: {', '.join(crowded)}.")
+    return drawn, " ".join(sentences)
 
 
 def _place(
@@ -207,18 +211,14 @@ def _place(
     return found
 
 
-def _annotation(
-    point: _Point, text: str, label: Label | None, place: tuple[float, float]
-) -> dict[str, Any]:
-    """Plotly annotation of a point; without a free place the text is above it."""
+def _annotation(point: _Point, label: Label, place: tuple[float, float]) -> dict[str, Any]:
+    """Plotly annotation of a point."""
     note: dict[str, Any] = {
         "x": round(point.exponent, 4),
         "y": round(point.accuracy.mean, 3),
-        "text": text,
+        "text": label.text,
         "showarrow": False,
     }
-    if label is None:
-        return note | {"yanchor": "bottom", "yshift": _MARK}
     middle = (label.box.top + label.box.bottom) / 2
     note["xanchor"] = {"start": "left", "middle": "center", "end": "right"}[label.anchor]
     if label.leader is None:
