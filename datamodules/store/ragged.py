@@ -40,3 +40,11 @@ def drop_token(tokens: Ragged, token: int) -> Ragged:
     is_other = tokens.values != token
     offsets = np.concatenate([[0], np.cumsum(is_other)])
     return Ragged(tokens.values[is_other], offsets[tokens.offsets])
+
+
+def rows_of(tokens: Ragged, rows: np.ndarray) -> Ragged:
+    """Rows of the given numbers, int64[M], in their order."""
+    lengths = tokens.lengths[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    skipped = np.repeat(tokens.offsets[rows] - offsets[:-1], lengths)
+    return Ragged(tokens.values[np.arange(offsets[-1]) + skipped], offsets)

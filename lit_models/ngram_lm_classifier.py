@@ -1,0 +1,112 @@
+"""NgramLMClassifier: an n-gram language model of each class, and Bayes' rule."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
+
+from datamodules.store.ragged import Ragged, rows_of
+from datamodules.store.train_view import TrainView
+from lit_models.base.backoff import Backoff
+from lit_models.base.estimator import LitEstimator
+from lit_models.base.ngram_counts import Symbols
+from lit_models.base.smoothing import Smoothing
+
+
+class NgramLMClassifier(LitEstimator):
+    """Mesnil et al. 2015, "Ensemble of Generative and Discriminative Techniques for Sentiment
+    Analysis of Movie Reviews": one n-gram language model a class.
+
+    p(c | w_1 … w_T) ∝ p(c) · Π_t p(w_t | w_{t-n+1} … w_{t-1}, c), with the end of the text as the
+    last symbol. The language model of a class is learnt from its train texts, smoothed as Chen &
+    Goodman 1998 modify Kneser & Ney 1995 (`lit_models.base.backoff`). Words are predicted as if
+    each were new evidence, so probabilities are much too close to 0 and 1. Its parameters are the
+    probabilities and weights of all n-grams of the train texts.
+
+    Args:
+        order: n, length of the longest n-gram.
+        smoothing: how n-grams that were not seen get a probability.
+        delta: δ of `add_delta`.
+        **kwargs: of `LitClassifier`.
+
+    Raises:
+        ValueError: an order below 1, or a δ that is not above 0.
+    """
+
+    family: ClassVar[str] = "n-grams"
+    any_vocabulary: ClassVar[bool] = True
+    deterministic = True
+
+    def __init__(
+        self,
+        *,
+        order: int = 3,
+        smoothing: Smoothing = "modified_kneser_ney",
+        delta: float = 0.1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if order < 1:
+            raise ValueError(f"model.order is {order}; it must be at least 1")
+        if delta <= 0:
+            raise ValueError(f"model.delta is {delta}; it must be above 0")
+        self.order, self.smoothing, self.delta = order, smoothing, delta
+        self.language_models: list[Backoff] = []
+
+    def make_estimator(self) -> BaseEstimator:
+        """The shares of the classes."""
+        return DummyClassifier(strategy="prior")
+
+    def learn_features(self, view: TrainView) -> np.ndarray:
+        """float64[N, 0]: the shares follow from the labels alone."""
+        symbols = Symbols(len(view.vocabulary), view.pad_id)
+        self.language_models = []
+        for label in range(view.num_classes):
+            rows = np.flatnonzero(view.labels == label)
+            # A class without texts has no share, so that its language model decides nothing.
+            texts = rows_of(view.tokens, rows) if len(rows) else view.tokens
+            self.language_models.append(
+                Backoff.fit(texts, self.order, symbols, self.smoothing, self.delta)
+            )
+        return np.zeros((len(view.labels), 0))
+
+    def features(self, tokens: Ragged) -> np.ndarray:
+        """float64[N, C] ln p(text | c)."""
+        scores = [model.score(tokens) for model in self.language_models]
+        return np.stack([np.add.reduceat(s.values, s.offsets[:-1]) for s in scores], axis=1)
+
+    def predict_proba(self, tokens: Ragged) -> np.ndarray:
+        shares = np.zeros(self.num_classes)
+        shares[self.estimator.classes_] = self.estimator.class_prior_
+        with np.errstate(divide="ignore"):  # a class without texts
+            joint = self.features(tokens) + np.log(shares)
+        probabilities: np.ndarray = np.exp(log_softmax(joint, axis=1))
+        return probabilities
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of probabilities and weights of the language models, and the classes' shares."""
+        return sum(model.size for model in self.language_models) + self.num_classes
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {
+            f"{label}.{name}": array
+            for label, model in enumerate(self.language_models)
+            for name, array in model.arrays().items()
+        }
+
+    def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        self.language_models = [
+            Backoff.from_arrays(
+                {
+                    name.removeprefix(f"{label}."): array
+                    for name, array in arrays.items()
+                    if name.startswith(f"{label}.")
+                }
+            )
+            for label in range(self.num_classes)
+        ]
