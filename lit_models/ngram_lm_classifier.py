@@ -38,7 +38,6 @@ class NgramLMClassifier(LitEstimator):
     """
 
     family: ClassVar[str] = "n-grams"
-    any_vocabulary: ClassVar[bool] = True
     deterministic = True
 
     def __init__(
