@@ -78,11 +78,15 @@ class NgramLMClassifier(LitEstimator):
         scores = [model.score(tokens) for model in self.language_models]
         return np.stack([np.add.reduceat(s.values, s.offsets[:-1]) for s in scores], axis=1)
 
+    @property
+    def shares(self) -> np.ndarray:
+        """float64[C] p(c), at least 1e-12: a class without texts is next to impossible."""
+        found = np.full(self.num_classes, 1e-12)
+        found[self.estimator.classes_] = self.estimator.class_prior_
+        return found
+
     def predict_proba(self, tokens: Ragged) -> np.ndarray:
-        shares = np.zeros(self.num_classes)
-        shares[self.estimator.classes_] = self.estimator.class_prior_
-        with np.errstate(divide="ignore"):  # a class without texts
-            joint = self.features(tokens) + np.log(shares)
+        joint = self.features(tokens) + np.log(self.shares)
         probabilities: np.ndarray = np.exp(log_softmax(joint, axis=1))
         return probabilities
 

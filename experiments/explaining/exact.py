@@ -1,4 +1,4 @@
-"""Exact contributions of models whose logits are a weighted sum over n-grams or words."""
+"""Exact contributions of models whose logits are a sum over n-grams or words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from datamodules.store.ragged import Ragged
 from experiments.explaining.explanation import Attribution
 from experiments.forms.features import arrays_of, occurrences
 from experiments.forms.models import bag_form
@@ -25,6 +26,7 @@ from experiments.forms.sums import (
 )
 from lit_models.base.classifier import LitClassifier
 from lit_models.layers.marks import Marks
+from lit_models.ngram_lm_classifier import NgramLMClassifier
 
 _MOST_SHOWN = 10
 
@@ -123,8 +125,37 @@ class LinearModel:
         return parts.numpy(), bias
 
 
-def linear_model(model: LitClassifier) -> LinearModel | None:
+class LanguageModels:
+    """Bayes' rule over a language model of each class, which judges a text word by word.
+
+    The contribution of a token is ln p(token | those before it, c) of the label, less the mean of
+    the other classes; the base is that of the classes' shares and of the end of the text.
+
+    Args:
+        model: The model.
+    """
+
+    def __init__(self, model: NgramLMClassifier) -> None:
+        self.model = model
+
+    def __call__(self, row: np.ndarray, label: int) -> tuple[Attribution, Marks]:
+        """Contributions of the tokens int64[T] of a row, and the heaviest tokens."""
+        text = Ragged(row.astype(np.int32), np.array([0, len(row)]))
+        scores = [models.score(text).values for models in self.model.language_models]
+        logs = np.column_stack([np.stack(scores), np.log(self.model.shares)])  # [C, T + 2]
+        weights = np.full(len(logs), -1 / (len(logs) - 1))
+        weights[label] = 1.0
+        parts = weights @ logs
+        contributions, base = parts[:-2], float(parts[-2:].sum())
+        first = np.argsort(-np.abs(contributions), kind="stable")[:_MOST_SHOWN]
+        marks = Marks(*map(torch.from_numpy, (first, first + 1, contributions[first])))
+        return Attribution(contributions, base + float(contributions.sum()), base), marks
+
+
+def linear_model(model: LitClassifier) -> LinearModel | LanguageModels | None:
     """The linear form of a model; None: it is not linear, or its features are known to it alone."""
+    if isinstance(model, NgramLMClassifier):
+        return LanguageModels(model)
     if model.device.type != "cpu":
         model = copy.deepcopy(model).cpu()
     try:

@@ -20,7 +20,7 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.layers.marks import Marks
 
 if TYPE_CHECKING:
-    from experiments.explaining.exact import LinearModel
+    from experiments.explaining.exact import LanguageModels, LinearModel
 
 Method = Literal["exact", "integrated gradients", "occlusion"]
 
@@ -29,7 +29,7 @@ class Explainer:
     """Explanations of one model.
 
     The default method is `integrated gradients` where a model looks up word embeddings, `exact`
-    where it is a weighted sum over n-grams or words, and `occlusion` for all others, and for texts
+    where it is a sum over n-grams or words, and `occlusion` for all others, and for texts
     that an encoder reads in windows.
 
     Args:
@@ -43,7 +43,7 @@ class Explainer:
         self.gradients = IntegratedGradients(model, self.truncation)
 
     @cached_property
-    def linear(self) -> LinearModel | None:
+    def linear(self) -> LinearModel | LanguageModels | None:
         """The linear form of the model, if it has one."""
         from experiments.explaining.exact import linear_model  # loads scikit-learn
 

@@ -34,6 +34,7 @@ from lit_models.mlp import MLP
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.nb_bag import NBBag
 from lit_models.nb_logreg import NBLogReg
+from lit_models.ngram_lm_classifier import NgramLMClassifier
 from lit_models.perceptron import Perceptron
 from lit_models.tfidf_forest import TfidfForest
 from lit_models.tfidf_logreg import TfidfLogReg
@@ -118,6 +119,13 @@ def _inferred(model: Doc2VecLogReg) -> Portable:
     )
 
 
+def _language_models(model: NgramLMClassifier) -> Portable:
+    raise NotExportable(
+        "the probability of a word depends on the longest run of words before it that was seen, "
+        "and the runner counts n-grams without their order"
+    )
+
+
 _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     Bag: bags.bag,
     BowForest: estimators.counted_forest,
@@ -130,6 +138,7 @@ _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     NBBag: bags.nb_bag,
     NBLogReg: estimators.nb_logreg,
     NaiveBayes: estimators.naive_bayes,
+    NgramLMClassifier: _language_models,
     Perceptron: bags.perceptron,
     TfidfForest: estimators.counted_forest,
     TfidfLogReg: estimators.tfidf_logreg,

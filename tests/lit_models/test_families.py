@@ -12,7 +12,8 @@ from lit_models.base.classifier import LitClassifier
 
 ROOT = Path(lit_models.__file__).parent
 FAMILIES = {
-    "n-grams": {"NaiveBayes", "TfidfLogReg", "NBLogReg", "LinearSVM", "BowForest", "TfidfForest"},
+    "n-grams": {"NaiveBayes", "NgramLMClassifier", "TfidfLogReg", "NBLogReg", "LinearSVM"}
+    | {"BowForest", "TfidfForest"},
     "word vectors": {
         *("VectorAverageLogReg", "VectorAverageForest", "CentroidsLogReg", "CentroidsForest"),
         "Doc2VecLogReg",

@@ -20,7 +20,10 @@ from tests.lit_models.test_contracts import build
 
 LONGEST = 90
 TRUNCATION = TokenTruncation(None, LONGEST, "head", pad_id=0, unk_id=1)
-NOT_EXPORTED = {"doc2vec_logreg": "learnt by gensim"}
+NOT_EXPORTED = {
+    "doc2vec_logreg": "learnt by gensim",
+    "ngram_lm_classifier": "counts n-grams without their order",
+}
 """Experiments without a portable form, each with a part of its reason."""
 BATCHES = (
     ROWS,  # of lengths 1 to 34

@@ -74,14 +74,17 @@ def check_estimator(model: LitEstimator, characters: bool) -> None:
     arguments = {k: v for k, v in model.hparams.items() if not k.startswith("_")}
     small = {"min_df": 1, "n_estimators": 20}
     arguments |= {name: value for name, value in small.items() if name in arguments}
-    shares = []
+    shares, odds = [], []
     for setting in (None, "balanced"):
         torch.manual_seed(0)
         np.random.seed(0)
         again = type(model)(**(arguments | {"class_weights": setting}))
         again.prepare(view)
-        shares.append(again.predict_proba(others)[:, 0].mean())
-    assert shares[1] < shares[0] - 0.02
+        frequent = again.predict_proba(others)[:, 0]
+        shares.append(frequent.mean())
+        odds.append(np.log(frequent / (1 - frequent).clip(1e-9)).mean())
+    # A model that is sure of every text, as Bayes' rule over words is, changes in its log-odds.
+    assert shares[1] < shares[0] - 0.02 or odds[1] < odds[0] - 0.5
 
 
 def same_as_repeated(estimator: Any) -> None:
