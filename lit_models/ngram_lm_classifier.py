@@ -11,10 +11,10 @@ from sklearn.dummy import DummyClassifier
 
 from datamodules.store.ragged import Ragged, rows_of
 from datamodules.store.train_view import TrainView
-from lit_models.base.backoff import Backoff
 from lit_models.base.estimator import LitEstimator
-from lit_models.base.ngram_counts import Symbols
-from lit_models.base.smoothing import Smoothing
+from lit_models.language.backoff import Backoff
+from lit_models.language.ngram_counts import Symbols
+from lit_models.language.smoothing import Smoothing
 
 
 class NgramLMClassifier(LitEstimator):
@@ -23,7 +23,7 @@ class NgramLMClassifier(LitEstimator):
 
     p(c | w_1 … w_T) ∝ p(c) · Π_t p(w_t | w_{t-n+1} … w_{t-1}, c), with the end of the text as the
     last symbol. The language model of a class is learnt from its train texts, smoothed as Chen &
-    Goodman 1998 modify Kneser & Ney 1995 (`lit_models.base.backoff`). Words are predicted as if
+    Goodman 1998 modify Kneser & Ney 1995 (`lit_models.language.backoff`). Words are predicted as if
     each were new evidence, so probabilities are much too close to 0 and 1. Its parameters are the
     probabilities and weights of all n-grams of the train texts.
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.machine.marked import fill
 from experiments.records.atomic import replace_bytes
 from experiments.statistics.intervals import interval
 from experiments.statistics.pairwise_tests import compare_pairs, group_parts, holm_correction
@@ -48,7 +49,6 @@ SPREADS: Mapping[str, Sequence[float]] = {
 }
 """Standard deviations over seeds of the models of a table, in turn."""
 FOUND_AT = "0.2"
-MARKS = ("<!-- simulation -->", "<!-- /simulation -->")
 Cells = tuple[str, ...]
 
 
@@ -181,15 +181,6 @@ def rank_table(draws: int) -> Iterator[str]:
     )
 
 
-def fill(text: str, body: str) -> str:
-    """Replace what is between `MARKS` in a document."""
-    before, _, rest = text.partition(MARKS[0])
-    _, closing, after = rest.partition(MARKS[1])
-    if not closing:
-        raise ValueError(f"the document lacks {' … '.join(MARKS)}; put them where figures belong")
-    return f"{before}{MARKS[0]}\n\n{body}\n\n{MARKS[1]}{after}"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the simulation; print its figures or write them into a document."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -201,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(line, file=sys.stderr if chosen.out else sys.stdout, flush=True)
         lines.append(line)
     if chosen.out:
-        text = fill(chosen.out.read_text(encoding="utf-8"), "\n".join(lines))
+        text = fill(chosen.out.read_text(encoding="utf-8"), "simulation", "\n".join(lines))
         replace_bytes(chosen.out, text.encode())
 
 

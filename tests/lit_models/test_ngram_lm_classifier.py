@@ -7,8 +7,8 @@ import pytest
 from scipy.special import softmax
 
 from datamodules.store.ragged import Ragged, rows_of
-from lit_models.base.backoff import Backoff
-from lit_models.base.ngram_counts import Symbols
+from lit_models.language.backoff import Backoff
+from lit_models.language.ngram_counts import Symbols
 from lit_models.ngram_lm_classifier import NgramLMClassifier
 from tests.batches import make_view, random_rows
 

@@ -13,9 +13,9 @@ from nltk.lm import Laplace, Lidstone
 from nltk.lm.models import MLE
 
 from datamodules.store.ragged import Ragged
-from lit_models.base.backoff import Backoff
-from lit_models.base.ngram_counts import Symbols, count_ngrams
-from lit_models.base.smoothing import Smoothing, good_turing, modified_discounts
+from lit_models.language.backoff import Backoff
+from lit_models.language.ngram_counts import Symbols, count_ngrams
+from lit_models.language.smoothing import Smoothing, good_turing, modified_discounts
 from tests.batches import random_rows
 
 TOKENS = 9

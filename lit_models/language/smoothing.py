@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from lit_models.base.ngram_counts import Order, Symbols
+from lit_models.language.ngram_counts import Order, Symbols
 
 Smoothing: TypeAlias = Literal[
     "maximum_likelihood",

@@ -8,9 +8,9 @@ from typing import Self, get_args
 import numpy as np
 
 from datamodules.store.ragged import Ragged, rows_of
-from lit_models.base import smoothing as methods
-from lit_models.base.ngram_counts import Order, Stream, Symbols, count_ngrams, find
-from lit_models.base.smoothing import Contexts, Smoothed, Smoothing
+from lit_models.language import smoothing as methods
+from lit_models.language.ngram_counts import Order, Stream, Symbols, count_ngrams, find
+from lit_models.language.smoothing import Contexts, Smoothed, Smoothing
 
 _HELD_OUT = 10  # every tenth text, for the weights of `jelinek_mercer`
 _ROUNDS = 20  # of expectation maximisation
@@ -76,18 +76,41 @@ class Backoff:
         """
         if longest < 1:
             raise ValueError(f"the order is {longest}; it must be at least 1")
+        if not len(texts):
+            raise ValueError("there is no text to learn from; give at least one")
+        orders = count_ngrams(texts, longest, symbols)
+        mercer = smoothing == "jelinek_mercer"
+        shares = interpolation_shares(texts, longest, symbols) if mercer else None
+        return cls.smoothed(orders, symbols, smoothing, delta, shares)
+
+    @classmethod
+    def smoothed(
+        cls,
+        orders: Sequence[Order],
+        symbols: Symbols,
+        smoothing: Smoothing,
+        delta: float = 0.1,
+        shares: Sequence[np.ndarray] | None = None,
+    ) -> Self:
+        """Model of n-grams that are counted.
+
+        Args:
+            orders: the n-grams of each order.
+            symbols: the symbols.
+            smoothing: the method.
+            delta: δ of `add_delta`.
+            shares: what `interpolation_shares` gives, for `jelinek_mercer`.
+
+        Raises:
+            ValueError: a δ that is not above 0, or an unknown method.
+        """
         if delta <= 0:
             raise ValueError(f"delta is {delta}; it must be above 0")
         if smoothing not in get_args(Smoothing):
             raise ValueError(
                 f"smoothing is {smoothing!r}; it must be one of {', '.join(get_args(Smoothing))}"
             )
-        if not len(texts):
-            raise ValueError("there is no text to learn from; give at least one")
         flat = smoothing in ("add_one", "add_delta")
-        orders = count_ngrams(texts, longest, symbols)
-        mercer = smoothing == "jelinek_mercer"
-        shares = _shares(texts, longest, symbols) if mercer else [None] * longest
         levels: list[Smoothed] = []
         for at, (order, counts) in enumerate(zip(orders, _counts(orders, smoothing), strict=True)):
             uniform = _uniform(symbols)[order.keys % symbols.count]
@@ -100,7 +123,8 @@ class Backoff:
             elif smoothing == "katz":
                 levels.append(methods.katz(contexts, counts, lower))
             else:
-                kept = _kept(smoothing, contexts, counts, shares[at])
+                share = None if shares is None else shares[at]
+                kept = _kept(smoothing, contexts, counts, share)
                 levels.append(methods.interpolated(contexts, counts, kept, lower))
         with np.errstate(divide="ignore"):  # the logarithm of 0
             logs = [[np.log(a).astype(np.float32) for a in level] for level in levels]
@@ -209,7 +233,7 @@ def _kept(
     return counts - discounts[np.minimum(counts, 3)]
 
 
-def _shares(texts: Ragged, longest: int, symbols: Symbols) -> list[np.ndarray | None]:
+def interpolation_shares(texts: Ragged, longest: int, symbols: Symbols) -> list[np.ndarray]:
     """float64[BUCKETS] share λ that each order keeps, by bucket of its context.
 
     Jelinek & Mercer 1980: the shares under which held-out texts are most likely, found by
@@ -223,7 +247,7 @@ def _shares(texts: Ragged, longest: int, symbols: Symbols) -> list[np.ndarray | 
     stream = Stream.of(held, symbols)
     words, places = stream.words, stream.places
     lower, numbers = _uniform(symbols)[words], np.zeros(len(words), dtype=np.int64)
-    shares = list[np.ndarray | None]()
+    shares = list[np.ndarray]()
     for at, order in enumerate(orders):
         below = len(orders[at - 1].keys) if at else 1
         totals = Contexts(order, order.counts, below, symbols).totals

@@ -1,0 +1,127 @@
+"""Perplexity of n-gram language models under every smoothing.
+
+python -m experiments.language.smoothing --root CORPUS --out docs/language-models.md
+
+Models of the orders 1 … 5 are learnt from the labelled train reviews and those without labels, and
+judged by 2,500 of the latter. `--out` writes the table between the marks `<!-- smoothing -->` and
+`<!-- /smoothing -->` of a document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, get_args
+
+import numpy as np
+
+from datamodules.imdb import IMDB
+from datamodules.language import LanguageTexts, language_texts
+from experiments.machine.environment import hardware, peak_memory_bytes
+from experiments.machine.marked import fill
+from experiments.machine.quiet import quiet
+from experiments.records.atomic import replace_bytes
+from lit_models.language.backoff import Backoff, interpolation_shares
+from lit_models.language.ngram_counts import Symbols, count_ngrams
+from lit_models.language.smoothing import Smoothing
+
+
+class Result(NamedTuple):
+    """One model.
+
+    Attributes:
+        smoothing: Its method.
+        order: Its order.
+        perplexity: exp of the mean -ln p of the held-out words and ends of texts.
+        bits: Bits for each character of the held-out texts.
+        seconds: Seconds to smooth the counted n-grams, for `jelinek_mercer` with its shares.
+        size: Number of its probabilities and weights.
+    """
+
+    smoothing: Smoothing
+    order: int
+    perplexity: float
+    bits: float
+    seconds: float
+    size: int
+
+
+def measure(texts: LanguageTexts, longest: int) -> tuple[float, Iterator[Result]]:
+    """Seconds to count the n-grams of all orders, and the results one by one."""
+    symbols, began = Symbols(texts.tokens, texts.pad_id), time.perf_counter()
+    orders = count_ngrams(texts.train, longest, symbols)
+    counting = time.perf_counter() - began
+
+    def results() -> Iterator[Result]:
+        for smoothing in get_args(Smoothing):
+            shares, extra = None, 0.0
+            if smoothing == "jelinek_mercer":
+                began = time.perf_counter()
+                shares = interpolation_shares(texts.train, longest, symbols)
+                extra = time.perf_counter() - began
+            for order in range(1, longest + 1):
+                began = time.perf_counter()
+                model = Backoff.smoothed(orders[:order], symbols, smoothing, shares=shares)
+                seconds = time.perf_counter() - began + extra
+                losses = -model.score(texts.held_out).values
+                bits = losses.sum() / np.log(2) / texts.characters
+                yield Result(
+                    smoothing, order, float(np.exp(losses.mean())), bits, seconds, model.size
+                )
+
+    return counting, results()
+
+
+def report(texts: LanguageTexts, longest: int) -> Iterator[str]:
+    """Lines of the table, as they are measured."""
+    words = int(texts.train.offsets[-1])
+    counting, results = measure(texts, longest)
+    yield (
+        f"{len(texts.train):,} texts of {words:,} words to learn from, {texts.tokens:,} words in "
+        f"the vocabulary; {texts.note}, {int(texts.held_out.offsets[-1]):,} words. Counting took "
+        f"{counting:.0f} s."
+    )
+    yield ""
+    yield "| smoothing | order | perplexity | bits a character | seconds | probabilities, weights |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    for one in results:
+        name = one.smoothing.replace("_", " ").replace("kneser ney", "Kneser–Ney")
+        name = name.replace("katz", "Katz").replace("jelinek mercer", "Jelinek–Mercer")
+        figures = (f"{one.perplexity:,.1f}", f"{one.bits:.3f}", f"{one.seconds:.1f}")
+        figures = ("∞", "∞", figures[2]) if np.isinf(one.perplexity) else figures
+        yield f"| {name} | {one.order} | {' | '.join(figures)} | {one.size:,} |"
+    machine = hardware()
+    yield ""
+    yield (
+        f"The largest memory of the process was {peak_memory_bytes() / 2**30:.1f} GiB "
+        f"({machine['cpu']})."
+    )
+
+
+@quiet()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure; print the table or write it into a document."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--root", help="the official corpus, as in `benchmark --root`")
+    parser.add_argument("--longest", type=int, default=5, help="longest order (default 5)")
+    parser.add_argument("--vocabulary", type=int, default=30_000, help="words (default 30,000)")
+    parser.add_argument("--held-out", type=int, default=2500, help="texts (default 2,500)")
+    parser.add_argument("--out", type=Path, help="document with the marks; printed without it")
+    chosen = parser.parse_args(arguments)
+    data = IMDB(root=chosen.root, vocab_size=chosen.vocabulary)
+    data.prepare_data()
+    data.setup()
+    lines = []
+    for line in report(language_texts(data, chosen.held_out), chosen.longest):
+        print(line, file=sys.stderr if chosen.out else sys.stdout, flush=True)
+        lines.append(line)
+    if chosen.out:
+        text = fill(chosen.out.read_text(encoding="utf-8"), "smoothing", "\n".join(lines))
+        replace_bytes(chosen.out, text.encode())
+
+
+if __name__ == "__main__":
+    main()
