@@ -20,7 +20,6 @@ CHANGED = {
     *("gru", "cnn_lstm"),
     *("cnn_word2vec", "lstm_word2vec"),
     *("centroids_forest", "centroids_logreg", "vector_average_forest", "vector_average_logreg"),
-    "doc2vec_logreg",
 }
 """Experiments with new settings, whose rows are to be made anew."""
 PRECISION = {"minilm": "bf16-mixed"}  # what `auto` is not on a processor
