@@ -49,7 +49,8 @@ def commands(
         words = ["publish", "--predictions", "FILE", "--name", first.experiment]
         return [shlex.join(["lit-sentiment", *words, "--paper", str(first.paper)])]
     if first.members:
-        words = ["ensemble", first.experiment, *(f"runs/{home}/{m}" for m in first.members)]
+        there = f"experiments/results/{home}.jsonl:" if first.evidence else f"runs/{home}/"
+        words = ["ensemble", first.experiment, *(there + member for member in first.members)]
         return [shlex.join(["lit-sentiment", *words, "--seeds", *seeds])]
     registry = registry or Registry()
     known, size = _size(first.experiment, registry)

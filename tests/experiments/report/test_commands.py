@@ -13,6 +13,7 @@ from experiments.cli import main as cli
 from experiments.cli.common import plan_of
 from experiments.cli.parser import RESULTS
 from experiments.config.registry import Registry
+from experiments.inference.members import find_member
 from experiments.launch.benchmark import Plan
 from experiments.records.row import Row
 from experiments.records.run_files import read_rows, tables_in
@@ -90,6 +91,13 @@ def row_of(plan: Plan, **changes: Any) -> Row:
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda r: f"{r.experiment}-{r.protocol}-{r.seed}")
 def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: Any) -> None:
     (command,) = commands([row], "results")
+    if row.members:  # published rows, too, which need no run folder
+        program, verb, name, *members, option, seed = shlex.split(command)
+        assert (program, verb, name) == ("lit-sentiment", "ensemble", row.experiment)
+        assert (option, seed) == ("--seeds", str(row.seed))
+        found = [find_member(member, row.seed).setting for member in members]
+        assert sorted(found) == sorted(row.config["ensemble"])
+        return
     plan = planned(command)
     (spec,) = plan.specs
     assert plan.name == "imdb" and (spec.experiment, spec.seed) == (row.experiment, row.seed)
