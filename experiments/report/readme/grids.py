@@ -51,7 +51,9 @@ def full_table(tables: Sequence[Table], name: str, registry: Registry) -> str:
 
 
 def describe(line: Line, registry: Registry) -> str:
-    """Describe an experiment; by its architecture if it is not in the registry."""
+    """Describe an experiment; without an entry in the registry by its members or architecture."""
+    if members := line.rows[0].members:
+        return f"The mean of the log-probabilities of {' and '.join(f'`{m}`' for m in members)}"
     return escape((registry.description(line.experiment) or line.architecture).rstrip("."))
 
 

@@ -13,9 +13,11 @@ from experiments.cli.main import main
 from experiments.config.registry import Registry
 from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
+from experiments.report.readme.grids import describe
 from experiments.report.readme.write import write_readme
+from experiments.report.tables import build_tables
 from tests.experiments.conftest import REPOSITORY
-from tests.rows import make_run
+from tests.rows import make_row, make_run
 
 OPEN, CLOSE = "<!-- results:imdb -->", "<!-- /results:imdb -->"
 OPEN_TOP, CLOSE_TOP = "<!-- results:imdb:top -->", "<!-- /results:imdb:top -->"
@@ -260,3 +262,9 @@ def test_the_command(published: Path, capsys: pytest.CaptureFixture[str]) -> Non
     readme.write_text("")
     assert main(["report", str(published), "--readme", str(readme)]) == 1
     assert "no place for a table" in capsys.readouterr().err
+
+
+def test_an_ensemble_is_described_by_its_members() -> None:
+    row = make_row(experiment="a+b", config={"ensemble": ["a@1", "b@2"]}, architecture="Ensemble")
+    ((line,),) = [table.lines for table in build_tables([row])]
+    assert describe(line, Registry()) == "The mean of the log-probabilities of `a` and `b`"
