@@ -32,9 +32,12 @@ def overrides_of(options: argparse.Namespace, rest: list[str]) -> list[str]:
     """Settings typed in short (`--root`) and in full (`--model.dropout 0.3`).
 
     Raises:
-        ConfigError: `--root` with a profile that has its own corpus, or with another `root`.
+        ConfigError: `--root` with a profile that has its own corpus, with a file, or with another
+            `root`.
     """
     data = [f"--data={options.data}"] if options.data is not None else []
+    if options.data is not None:
+        check_root(options.root, options.data)
     if options.root and options.profile in _OFFLINE and not data:
         raise ConfigError(
             f"--root {options.root}: profile {options.profile!r} has its own offline corpus; add "
@@ -45,6 +48,19 @@ def overrides_of(options: argparse.Namespace, rest: list[str]) -> list[str]:
             f"--root {options.root} and {twice[0]} both name the corpus; leave one out"
         )
     return [*data, *([f"--data.root={options.root}"] if options.root else []), *rest]
+
+
+def check_root(root: str | None, corpus: str) -> None:
+    """Refuse `--root` beside a file of texts.
+
+    Raises:
+        ConfigError: both are given.
+    """
+    if root and Path(corpus).expanduser().is_file():
+        raise ConfigError(
+            f"--root {root}: is the place of the official corpus, and {corpus} is a file of your "
+            "own, which has none; leave --root out"
+        )
 
 
 def plan_of(options: argparse.Namespace, rest: list[str]) -> Plan:

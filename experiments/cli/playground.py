@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from experiments.cli.corpora import corpus_of_run
+from experiments.cli.corpus_names import corpus_of_run
 from experiments.cli.options import add_device, path
 from experiments.config.registry import ConfigError, Registry
 

@@ -24,6 +24,7 @@ from experiments.records.run_files import (
     read_row,
     weights_folder,
 )
+from experiments.records.run_folders import kind_of
 from lit_models.base.classifier import LitClassifier
 
 _BATCH_SIZE = 128
@@ -38,6 +39,8 @@ def read_finished(folder: Path) -> Row:
         ResultsError: One of its files is missing or was changed.
     """
     if not (folder / ROW_FILE).is_file():
+        if kind := kind_of(folder):
+            raise ConfigError(f"{folder}: not a finished run but {kind}; name one of them")
         raise ConfigError(f"{folder}: not a finished run (it has no {ROW_FILE}); fit it first")
     if (row := read_row(folder)).status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")
