@@ -135,7 +135,7 @@ def _read_all(data: TextDataModule) -> TextDataModule:
     from datamodules.files import TextFiles
 
     if isinstance(data, TextFiles):
-        data.keep_blank = True
+        data.reads_all = True
     return data
 
 
