@@ -152,6 +152,21 @@ def test_a_label_that_other_folds_do_not_have_is_not_judged(
     assert code == 0 and "40 judged, 1 not judged" in printed, told
 
 
+def test_a_copy_names_the_row_whose_label_is_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(make_review(n, bool(n % 2)), NAMES[n % 2], "a") for n in range(40)]
+    rows += [("one text, three rows", NAMES[label], "a") for label in (0, 1, 0)]
+    out = tmp_path / "found.json"
+    code, printed, told = audit(capsys, write(tmp_path / "own.csv", rows), "--out", out)
+    assert code == 0 and "2  copies whose text has another label before" in printed, told
+    copies = [f for f in json.loads(out.read_text())["findings"] if f["finding"] == "copy"]
+    assert [(one["row"], one["other"], one["detail"]) for one in copies] == [
+        (41, "own.csv:42", "the other has label neg"),
+        (42, "own.csv:42", "own.csv:43 has label pos"),
+    ]
+
+
 def test_a_corpus_without_validation_rows_is_judged_in_folds_where_it_can_be(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
