@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from experiments.cli.corpus_names import WANTED, corpus_of_run, corpus_words, runs_of
-from experiments.cli.options import RESULTS, SETTINGS, add_device, path
+from experiments.cli.options import LISTED, RESULTS, add_device, path
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
 
 if TYPE_CHECKING:  # these load torch
@@ -80,7 +80,10 @@ def audit(options: argparse.Namespace, rest: list[str], console: Console) -> int
 def add_audit_options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `audit`."""
     _add_corpus(sub)
-    sub.epilog = SETTINGS
+    sub.epilog = (
+        "Settings of the corpus and the model can follow, such as --data.group_column author "
+        f"--model.min_df 1. {LISTED}"
+    )
     sub.add_argument(
         "--model",
         default="tfidf_logreg",
@@ -214,7 +217,7 @@ def search(options: argparse.Namespace, rest: list[str], console: Console) -> in
 def add_search_options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `search`."""
     _add_corpus(sub, "a run folder, or a corpus")
-    sub.epilog = SETTINGS
+    sub.epilog = f"Settings of the corpus can follow, such as --data.text_column body. {LISTED}"
     sub.add_argument("text", metavar="TEXT", help="the text that others are compared with")
     sub.add_argument("-k", type=int, default=5, help="number of texts to show (5)")
     sub.add_argument(
