@@ -14,6 +14,7 @@ from experiments.config.registry import (
     nearest,
     read_profile,
 )
+from experiments.inference.corpus_names import check_root
 
 if TYPE_CHECKING:  # it loads torch
     from experiments.launch.benchmark import Plan
@@ -48,19 +49,6 @@ def overrides_of(options: argparse.Namespace, rest: list[str]) -> list[str]:
             f"--root {options.root} and {twice[0]} both name the corpus; leave one out"
         )
     return [*data, *([f"--data.root={options.root}"] if options.root else []), *rest]
-
-
-def check_root(root: str | None, corpus: str) -> None:
-    """Refuse `--root` beside a file of texts.
-
-    Raises:
-        ConfigError: both are given.
-    """
-    if root and Path(corpus).expanduser().is_file():
-        raise ConfigError(
-            f"--root {root}: is the place of the official corpus, and {corpus} is a file of your "
-            "own, which has none; leave --root out"
-        )
 
 
 def plan_of(options: argparse.Namespace, rest: list[str]) -> Plan:

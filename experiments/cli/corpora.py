@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from experiments.cli.corpus_names import WANTED, corpus_of_run, corpus_words, runs_of
 from experiments.cli.options import LISTED, RESULTS, add_device, path
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
+from experiments.inference.corpus_names import WANTED, corpus_of_run, corpus_words, runs_of
 
 if TYPE_CHECKING:  # these load torch
     from datamodules.text import TextDataModule

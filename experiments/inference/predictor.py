@@ -14,6 +14,7 @@ from datamodules.store.batching import TextBatch, widen
 from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
+from experiments.inference.run_folders import kind_of
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import (
     ROW_FILE,
@@ -24,7 +25,6 @@ from experiments.records.run_files import (
     read_row,
     weights_folder,
 )
-from experiments.records.run_folders import kind_of
 from lit_models.base.classifier import LitClassifier
 
 _BATCH_SIZE = 128

@@ -22,8 +22,7 @@ from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier, Prediction
-from lit_models.base.fitted_arrays import PREFIX, fitted_arrays, restore
-from lit_models.base.fitted_values import fitted_values
+from lit_models.base.fitted_values import PREFIX, fitted_arrays, fitted_values, restore
 from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.layers.class_weights import balanced_weights
 from lit_models.layers.masking import mask_of

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from datamodules.errors import DataError
 from lit_models.base.estimator import ARRAYS_FILE, ESTIMATOR_FILE, LitEstimator
-from lit_models.base.fitted_arrays import fitted_arrays, restore
+from lit_models.base.fitted_values import fitted_arrays, restore
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.nb_logreg import NBLogReg
 from lit_models.tfidf_logreg import TfidfLogReg

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datamodules.errors import DataError
-from experiments.cli.common import check_root
 from experiments.config.registry import ConfigError
 
 if TYPE_CHECKING:  # it loads torch
@@ -16,6 +15,19 @@ if TYPE_CHECKING:  # it loads torch
 
 _OFFICIAL = "imdb"
 WANTED = "imdb, the official folder or archive, a file of labelled texts, or a class that reads one"
+
+
+def check_root(root: str | None, corpus: str) -> None:
+    """Refuse `--root` beside a file of texts.
+
+    Raises:
+        ConfigError: both are given.
+    """
+    if root and Path(corpus).expanduser().is_file():
+        raise ConfigError(
+            f"--root {root}: is the place of the official corpus, and {corpus} is a file of your "
+            "own, which has none; leave --root out"
+        )
 
 
 def corpus_words(corpus: str, root: str | None) -> list[str]:
@@ -54,7 +66,7 @@ def _is_official(place: Path) -> bool:
 
 def runs_of(corpus: str) -> str | None:
     """Say what sort of folder of runs was named as the corpus; None: it is none."""
-    from experiments.records.run_folders import kind_of
+    from experiments.inference.run_folders import kind_of
 
     place = Path(corpus).expanduser()
     return None if _is_official(place) else kind_of(place)
