@@ -32,7 +32,13 @@ def plain_console(**options: Any) -> Console:
     Args:
         **options: of `rich.console.Console`.
     """
-    return _PlainConsole(markup=False, emoji=False, highlight=False, **options)
+    options = {"markup": False, "emoji": False, "highlight": False} | options
+    console = _PlainConsole(**options)
+    if console.is_terminal and not console.file.isatty() and "force_terminal" not in options:
+        # FORCE_COLOR, which notebooks set: they show colours, and no spinner that moves the cursor.
+        colours: Any = {"force_terminal": False, "color_system": console.color_system}
+        console = _PlainConsole(**colours | options)
+    return console
 
 
 def say_once(sentence: str) -> None:

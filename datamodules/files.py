@@ -36,7 +36,7 @@ class TextFiles(TextDataModule):
     """
 
     paths: ClassVar[tuple[str, ...]] = (*_PARTS, *TextDataModule.paths)
-    keep_blank: bool = False  # training texts without words are read too, for an audit
+    reads_all: bool = False  # for an audit, also what no model could be fitted to
     test_remedy: ClassVar[str] = (
         "name a file of labelled texts with --data.test FILE, here or when the run is fitted"
     )
@@ -108,7 +108,7 @@ class TextFiles(TextDataModule):
 
     def source(self) -> dict[str, Any]:
         """Identity of the files, from their sizes and times alone."""
-        audited = {"keep_blank": True} if self.keep_blank else {}
+        audited = {"keep_blank": True} if self.reads_all else {}
         return {
             **audited,
             "corpus": "files",
@@ -145,13 +145,7 @@ class TextFiles(TextDataModule):
             parts["validation"] = validation
             train = _joined(train, validation)
         else:
-            val_rows, remarks = draw_validation(
-                train,
-                self.validation_fraction,
-                self.split_seed,
-                f"{self.files['train']}",
-                self.group_column,
-            )
+            val_rows, remarks = self._draw_validation(train)
             train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
             notes += remarks
         test = self._read("test", notes, groups)
@@ -184,6 +178,17 @@ class TextFiles(TextDataModule):
             self._read(part, [], groups)
         return {number: name.removeprefix("=") for name, number in groups.items()}
 
+    def _draw_validation(self, train: TextSplit) -> tuple[np.ndarray, list[str]]:
+        place = f"{self.files['train']}"
+        try:
+            return draw_validation(
+                train, self.validation_fraction, self.split_seed, place, self.group_column
+            )
+        except DataError:
+            if not self.reads_all:
+                raise
+            return np.zeros(0, dtype=np.int64), []
+
     def _table(self, part: str) -> Table:
         return Table(self.files[part], self.file_settings)
 
@@ -211,7 +216,7 @@ class TextFiles(TextDataModule):
         for row, text, label, group in table.rows(
             self.text_column, self.label_column if labelled else None, group_column
         ):
-            if part == "train" and not self.keep_blank and is_blank(text):
+            if part == "train" and not self.reads_all and is_blank(text):
                 raise DataError(
                     f"{table.where(row)}: the text is empty; a training text must have words. Fill "
                     "it in, or remove the row"

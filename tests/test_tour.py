@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -39,9 +40,16 @@ def test_every_cell_runs_and_shows_what_the_text_promises(
     client.execute()
     cells = [outputs_of(cell) for cell in notebook.cells if cell.cell_type == "code"]
     assert (tmp_path / "runs" / "tour" / "nb_bag" / "seed-0" / "row.json").is_file()
+    assert not re.findall(r"\x1b(?!\[[\d;]*m)", "".join(cells)), "codes of a spinner"
     assert "empty text" in cells[3] and "positive" in cells[3]
     assert "<mark" in cells[4], "the text in colours"
     assert "0 with another label" in cells[6] and (tmp_path / "tour-onnx" / "model.onnx").is_file()
+
+
+def test_the_stored_outputs_have_no_codes_but_those_of_colours() -> None:
+    notebook = nbformat.read(TOUR, as_version=4)
+    shown = "".join(outputs_of(cell) for cell in notebook.cells if cell.cell_type == "code")
+    assert not re.findall(r"\x1b(?!\[[\d;]*m)", shown) and "\r" not in shown
 
 
 def test_the_stored_outputs_name_no_machine() -> None:

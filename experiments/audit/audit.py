@@ -91,7 +91,7 @@ class Report:
         labels: Figures on the labels of each judged split.
         copies: Of each pair of splits how many rows of the first have a copy in the second (an
             earlier one, where both are the same), by kind.
-        other_labels: Number of labelled copies whose original has another label.
+        other_labels: Number of labelled copies of an earlier text with another label.
         odd: Number of odd texts of each kind.
         votes: Rank of the test labels that people have voted on, by comparison.
         findings: All findings: labels by their score, then copies and odd texts in row order.
@@ -191,15 +191,15 @@ def _against_votes(rows: Rows, judged: Judged, votes: Votes) -> dict[str, Rankin
 
 
 def _add_copies(report: Report, rows: Rows, words: Any) -> None:
-    for copy in find_copies(rows.texts, rows.split, words):
+    for copy in find_copies(rows.texts, rows.split, rows.labels, words):
         pair = f"{SPLITS[rows.split[copy.row]]} in {SPLITS[rows.split[copy.other]]}"
         counts = report.copies.setdefault(pair, dict.fromkeys(COPIES.values(), 0))
         counts[COPIES[copy.kind]] += 1
-        one, other = (int(rows.labels[place]) for place in (copy.row, copy.other))
         detail = None
-        if copy.kind != "similar" and min(one, other) >= 0 and one != other:
+        if (conflict := copy.conflict) is not None:
             report.other_labels += 1
-            detail = f"the other has label {rows.label_names[other]}"
+            where = "the other" if conflict == copy.other else rows.keys[conflict]
+            detail = f"{where} has label {rows.label_names[int(rows.labels[conflict])]}"
         report.findings.append(
             _finding(
                 *(COPIES[copy.kind], rows, copy.row),

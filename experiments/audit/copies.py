@@ -8,7 +8,7 @@ share several of them. The similarity of each candidate is then computed from al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,15 +35,20 @@ class Copy(NamedTuple):
         other: Number of an earlier row that has the text, the first of its split.
         kind: `exact`; `words`, equal up to markup, case, spaces and punctuation; or `similar`.
         similarity: Jaccard similarity of runs of words; 1 for copies.
+        conflict: Of a copy the first earlier row of that split with the text, up to markup, and
+            another label; None: there is none.
     """
 
     row: int
     other: int
     kind: str
     similarity: float
+    conflict: int | None = None
 
 
-def find_copies(texts: Sequence[str], split: NDArray[np.int64], words: Ragged) -> list[Copy]:
+def find_copies(
+    texts: Sequence[str], split: NDArray[np.int64], labels: NDArray[np.int64], words: Ragged
+) -> list[Copy]:
     """Find all copies and similar texts, within and across splits.
 
     A row has at most one copy in each split: the first row there, before it, that has its text. A
@@ -53,32 +58,35 @@ def find_copies(texts: Sequence[str], split: NDArray[np.int64], words: Ragged) -
     Args:
         texts: N texts.
         split: int64[N], number of the split of each row, ascending.
+        labels: int64[N], label of each row; -1: none.
         words: Words of the N texts (`numbered_words`).
 
     Returns:
         The copies, in the order of their rows.
     """
     keys = [text_key(text) for text in texts]
-    exact = {(row, place): other for row, other, place in _equal(texts, split)}
+    exact = {(row, place): other for row, place, other, _ in _equal(texts, split, labels)}
     found, copied = list[Copy](), set[tuple[int, int]]()
-    for row, other, place in _equal(keys, split):
+    for row, place, other, conflict in _equal(keys, split, labels):
         copied.add((row, place))
-        same = exact.get((row, place))
-        if same is not None:
-            found.append(Copy(row, same, "exact", 1.0))
-        else:
-            found.append(Copy(row, other, "words", 1.0))
-    first: dict[bytes, int] = {}
+        kind = "exact" if (row, place) in exact else "words"
+        found.append(Copy(row, exact.get((row, place), other), kind, 1.0, conflict))
+    rows_of: dict[bytes, list[int]] = {}
     for row, key in enumerate(keys):
-        first.setdefault(key, row)
-    distinct = np.fromiter(first.values(), np.int64)
+        rows_of.setdefault(key, []).append(row)
+    distinct = np.array([rows[0] for rows in rows_of.values()], dtype=np.int64)
     best: dict[tuple[int, int], tuple[float, int]] = {}
     for one, other, similarity in similar_pairs(words, distinct):
-        pair = (other, int(split[one]))
-        if pair not in copied:
-            best[pair] = max(best.get(pair, (0.0, 0)), (similarity, -one))
+        ones, others = rows_of[keys[one]], rows_of[keys[other]]
+        for rows, of_other in ((ones, others), (others, ones)):
+            firsts = {int(split[first]): first for first in reversed(of_other)}
+            for row in rows:
+                for place, before in firsts.items():
+                    if before < row and (row, place) not in copied:
+                        known = best.get((row, place), (0.0, 0))
+                        best[row, place] = max(known, (similarity, -before))
     found += [Copy(row, -one, "similar", s) for (row, _), (s, one) in best.items()]
-    return sorted(found)
+    return sorted(found, key=lambda one: one[:3])
 
 
 def similar_pairs(
@@ -110,15 +118,21 @@ def similar_pairs(
     return pairs
 
 
-def _equal(keys: Sequence[str | bytes], split: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Rows with the key of an earlier one: the row, the first earlier one of a split, the split."""
-    first: dict[str | bytes, dict[int, int]] = {}
-    found = []
-    for row, (key, place) in enumerate(zip(keys, split.tolist(), strict=True)):
-        known = first.setdefault(key, {})
-        found += [(row, other, where) for where, other in known.items()]
-        known.setdefault(place, row)
-    return found
+def _equal(
+    keys: Sequence[str | bytes], split: NDArray[np.int64], labels: NDArray[np.int64]
+) -> Iterator[tuple[int, int, int, int | None]]:
+    """Rows with the key of an earlier one.
+
+    Yields:
+        The row, a split, the first earlier row there, and the first with another label.
+    """
+    first: dict[str | bytes, dict[int, dict[int, int]]] = {}  # row by key, split and label
+    for row, key in enumerate(keys):
+        known, label = first.setdefault(key, {}), int(labels[row])
+        for place, rows in known.items():
+            others = [rows[one] for one in rows if one != label and min(one, label) >= 0]
+            yield row, place, min(rows.values()), min(others, default=None)
+        known.setdefault(int(split[row]), {}).setdefault(label, row)
 
 
 def _hashes_of_words(count: int) -> NDArray[np.uint64]:

@@ -42,12 +42,12 @@ def out_of_fold(
         tell: Called with what is done.
 
     Returns:
-        float64[N, C] for the N rows of train; NaN for rows that are excluded, and for those of a
-        class of which the other folds have no row.
+        float64[N, C] for the N rows of train; NaN for rows that are excluded, and where the other
+        folds have no row of the class, or one class alone.
 
     Raises:
-        ConfigError: The model is a network.
-        DataError: There are too few rows or groups for the folds.
+        ConfigError: The model is a network, or its settings do not suit so few rows.
+        DataError: There are too few rows or groups for the folds, or no row can be judged.
     """
     if not isinstance(model, LitEstimator) or not model.any_vocabulary:
         raise ConfigError(
@@ -71,12 +71,15 @@ def out_of_fold(
         tell(f"fold {fold + 1} of {folds}")
         learnt, held_out = known[numbers != fold], known[numbers == fold]
         fitted = copy.deepcopy(model)
-        if len(np.unique(rows.labels[place][learnt])) < 2:
-            raise DataError(
-                f"without fold {fold + 1} of {folds} one class alone is left; give more rows, or "
-                "set --folds otherwise"
-            )
-        fitted.prepare(TrainView.build(data.store, data.encoder, learnt, None))
+        if len(np.unique(labels[numbers != fold])) < 2:
+            continue  # a model of one class judges nothing
+        try:
+            fitted.prepare(TrainView.build(data.store, data.encoder, learnt, None))
+        except ValueError as error:
+            raise ConfigError(
+                f"{type(model).__name__} cannot be fitted to the {len(learnt):,} rows outside fold "
+                f"{fold + 1} of {folds}: {error} (a setting is given as --model.NAME VALUE)"
+            ) from error
         classes = np.asarray(fitted.estimator.classes_, dtype=np.int64)
         missing = np.setdiff1d(np.arange(model.num_classes), classes)
         for start in range(0, len(held_out), _ROWS):
@@ -89,4 +92,10 @@ def out_of_fold(
                 probabilities[part[:, None], classes] = predicted
         unknown = held_out[np.isin(rows.labels[place][held_out], missing)]
         probabilities[unknown] = np.nan
+    if np.isnan(probabilities).any(axis=1).all():
+        raise DataError(
+            "no label can be judged: without the fold of a row, no other row of its class is left, "
+            f"or one class alone ({len(known):,} rows in {count:,} groups, {folds} folds); give "
+            "more rows, or set --folds otherwise"
+        )
     return probabilities

@@ -100,7 +100,7 @@ def _lines(report: Report, shown: int) -> Iterator[str]:
         numbers = "".join(f"{counts[kind]:>8,}" for kind in COPIES.values())
         yield f"{numbers}  {pair}"
     if report.other_labels:
-        yield f"{report.other_labels:>8,}  copies have another label than the original"
+        yield f"{report.other_labels:>8,}  copies whose text has another label before"
     yield ""
     yield "Odd texts"
     if not report.odd:

@@ -14,6 +14,7 @@ from experiments.config.registry import (
     nearest,
     read_profile,
 )
+from experiments.inference.corpus_names import check_root
 
 if TYPE_CHECKING:  # it loads torch
     from experiments.launch.benchmark import Plan
@@ -32,9 +33,12 @@ def overrides_of(options: argparse.Namespace, rest: list[str]) -> list[str]:
     """Settings typed in short (`--root`) and in full (`--model.dropout 0.3`).
 
     Raises:
-        ConfigError: `--root` with a profile that has its own corpus, or with another `root`.
+        ConfigError: `--root` with a profile that has its own corpus, with a file, or with another
+            `root`.
     """
     data = [f"--data={options.data}"] if options.data is not None else []
+    if options.data is not None:
+        check_root(options.root, options.data)
     if options.root and options.profile in _OFFLINE and not data:
         raise ConfigError(
             f"--root {options.root}: profile {options.profile!r} has its own offline corpus; add "

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from datamodules.errors import DataError
-from experiments.cli.options import RESULTS, SETTINGS, add_device, path
+from experiments.cli.options import LISTED, RESULTS, add_device, path
 from experiments.config.registry import ConfigError, Registry, layered, read_profile
+from experiments.inference.corpus_names import WANTED, corpus_of_run, corpus_words, runs_of
 
 if TYPE_CHECKING:  # these load torch
     from datamodules.text import TextDataModule
     from experiments.config.resolved import Resolved
     from lit_models.base.classifier import LitClassifier
 
-_OFFICIAL = "imdb"
 _LEAST_WIDTH = 20
 
 
@@ -41,6 +38,11 @@ def audit(options: argparse.Namespace, rest: list[str], console: Console) -> int
         if (value := getattr(options, name)) < least:
             raise ConfigError(f"--{name} is {value}; it must be at least {least}")
     _check_settings(rest, "data", "model")
+    if kind := runs_of(options.corpus):
+        judging = "; a run judges its labels after --run" if kind == "a run" else ""
+        raise ConfigError(
+            f"{options.corpus}: is {kind}, and an audit reads a corpus; name {WANTED}{judging}"
+        )
 
     def tell(step: str) -> None:
         print(f"{step} …", file=sys.stderr, flush=True)
@@ -78,7 +80,10 @@ def audit(options: argparse.Namespace, rest: list[str], console: Console) -> int
 def add_audit_options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `audit`."""
     _add_corpus(sub)
-    sub.epilog = SETTINGS
+    sub.epilog = (
+        "Settings of the corpus and the model can follow, such as --data.group_column author "
+        f"--model.min_df 1. {LISTED}"
+    )
     sub.add_argument(
         "--model",
         default="tfidf_logreg",
@@ -120,15 +125,21 @@ def _add_corpus(sub: argparse.ArgumentParser, what: str = "a corpus") -> None:
 
 def _corpus(options: argparse.Namespace, rest: list[str]) -> tuple[LitClassifier, TextDataModule]:
     """The named corpus, prepared as the model reads it, with the validation rows in train."""
-    from datamodules.files import TextFiles
-
     model, data = _resolved(options, rest).build()
     data.refit = True
-    if isinstance(data, TextFiles):
-        data.keep_blank = True
+    _read_all(data)
     data.prepare_data()
     data.setup()
     return model, data
+
+
+def _read_all(data: TextDataModule) -> TextDataModule:
+    """Let own files be read where no model could be fitted to them."""
+    from datamodules.files import TextFiles
+
+    if isinstance(data, TextFiles):
+        data.reads_all = True
+    return data
 
 
 def _check_settings(rest: list[str], *used: str) -> None:
@@ -147,33 +158,6 @@ def _resolved(options: argparse.Namespace, rest: list[str]) -> Resolved:
         raise ConfigError(f"{options.corpus} and {twice[0]} both name a corpus; leave one out")
     settings = layered(Registry(options.configs), options.model, read_profile("full"))
     return Resolved(settings, [*corpus_words(options.corpus, options.root), *rest])
-
-
-def corpus_words(corpus: str, root: str | None) -> list[str]:
-    """Settings that name a corpus.
-
-    Args:
-        corpus: `imdb`, its folder or archive, a file of labelled texts, or a class.
-        root: Folder or archive of the official corpus.
-
-    Raises:
-        ConfigError: Both name the official corpus.
-        DataError: It is no corpus.
-    """
-    words = [f"--data.root={root}"] if root else []
-    place = Path(corpus).expanduser()
-    if corpus.lower() == _OFFICIAL:
-        return words
-    if place.is_dir() or place.suffixes[-2:-1] == [".tar"]:
-        if words:
-            raise ConfigError(f"{corpus} and --root {root} both name the corpus; leave one out")
-        return [f"--data.root={corpus}"]
-    if not place.is_file() and ("/" in corpus or not corpus.replace(".", "_").isidentifier()):
-        raise DataError(
-            f"{corpus}: no such file or folder; name imdb, a file of labelled texts, the official "
-            "corpus, or a class that reads one"
-        )
-    return [f"--data={corpus}", *words]
 
 
 def _published(options: argparse.Namespace, data: TextDataModule) -> list[str]:
@@ -214,6 +198,8 @@ def search(options: argparse.Namespace, rest: list[str], console: Console) -> in
             f"--data {options.data} is searched with the model of a run, and {options.corpus} is "
             "no run folder; name one, or leave --data out"
         )
+    elif kind := runs_of(options.corpus):
+        raise ConfigError(f"{options.corpus}: is {kind}; name one of them, or a corpus")
     else:
         texts = similar_by_words(_corpus(options, rest)[1], options.split)
     for found in texts.nearest(options.text, options.k):
@@ -231,7 +217,7 @@ def search(options: argparse.Namespace, rest: list[str], console: Console) -> in
 def add_search_options(sub: argparse.ArgumentParser) -> None:
     """Add the options of `search`."""
     _add_corpus(sub, "a run folder, or a corpus")
-    sub.epilog = SETTINGS
+    sub.epilog = f"Settings of the corpus can follow, such as --data.text_column body. {LISTED}"
     sub.add_argument("text", metavar="TEXT", help="the text that others are compared with")
     sub.add_argument("-k", type=int, default=5, help="number of texts to show (5)")
     sub.add_argument(
@@ -245,32 +231,10 @@ def add_search_options(sub: argparse.ArgumentParser) -> None:
     sub.set_defaults(model="tfidf_logreg")
 
 
-def corpus_of_run(folder: Path, root: str | None, rest: Sequence[str] = ()) -> TextDataModule:
-    """Corpus of a run, whose place may be another today.
-
-    Args:
-        folder: The run folder.
-        root: Its place; None: where the settings of the run say.
-        rest: Further settings, such as `--data.test=FILE`.
-
-    Raises:
-        ConfigError: The corpus has no such setting.
-    """
-    from experiments.config.resolved import Resolved
-
-    words = [f"--data.root={root}"] if root else []
-    if root and "root" not in signature(kind := Resolved.of_run(folder).corpus_class).parameters:
-        raise ConfigError(
-            f"--root {root}: {folder} is on {kind.__name__}, which has no root; its settings name "
-            "its files, so give no folder"
-        )
-    return Resolved.of_run(folder, words=[*words, *rest]).build()[1]
-
-
 def _corpus_of_search(options: argparse.Namespace, rest: list[str]) -> TextDataModule:
     """Corpus of a run, or the one that is named."""
     Registry(options.configs)
     if options.data is not None:
         named = argparse.Namespace(**vars(options) | {"corpus": options.data})
-        return _resolved(named, rest).build()[1]
+        return _read_all(_resolved(named, rest).build()[1])
     return corpus_of_run(Path(options.corpus), options.root, rest)

@@ -10,10 +10,13 @@ from pathlib import Path
 
 RUNS, RESULTS = Path("runs"), Path(__file__).parents[1] / "results"
 Commands = dict[str, argparse.ArgumentParser]
+LISTED = (
+    "`lit-sentiment fit -c cnn --print_config` lists all settings of an experiment; its file and "
+    "its class say what they mean."
+)
 SETTINGS = (
     "Any setting can follow, such as --model.dropout 0.3 --data.batch_size 64 "
-    "--trainer.max_epochs 5 --run.patience 2. `lit-sentiment fit -c cnn --print_config` "
-    "lists all settings of an experiment; its file and its class say what they mean."
+    f"--trainer.max_epochs 5 --run.patience 2. {LISTED}"
 )
 
 

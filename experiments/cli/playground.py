@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from experiments.cli.corpora import corpus_of_run
 from experiments.cli.options import add_device, path
 from experiments.config.registry import ConfigError, Registry
+from experiments.inference.corpus_names import corpus_of_run
 
 if TYPE_CHECKING:  # these load torch
     from experiments.records.run_files import Weights

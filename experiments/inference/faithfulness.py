@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from datamodules.splits import text_key
 from datamodules.store.batching import TextBatch
 from experiments.explaining.explain import Explainer
 from experiments.explaining.faithfulness import erase, mean_interval
+from experiments.explaining.gradients import RowInParts
 from experiments.explaining.occlusion import occlude
 from experiments.explaining.rationales import average_precision, edited_characters, edited_tokens
 from experiments.inference.loaded_run import LoadedRun, load_run
@@ -37,7 +39,8 @@ class Faithfulness:
     Attributes:
         experiment: Name of the run's experiment.
         explainer: Name of the explainer.
-        figures: float64[N] each, by name; NaN where a review has no edited token that was read.
+        figures: float64[N] each, by name; NaN where a review has no edited token that was read, or
+            the explainer has nothing on it.
         groups: int64[N], the movie of each review.
     """
 
@@ -46,12 +49,20 @@ class Faithfulness:
     figures: dict[str, np.ndarray]
     groups: np.ndarray
 
+    @property
+    def left_out(self) -> int:
+        """Number of reviews on which the explainer has nothing."""
+        return int(np.isnan(self.figures[FIGURES[0]]).sum())
+
     def line(self) -> str:
         """Row of the table in Markdown, with 95% intervals over movies."""
         cells = []
         for name in FIGURES:
             values = self.figures[name]
             known = ~np.isnan(values)
+            if not known.any():
+                cells.append("–")
+                continue
             mean, low, high = mean_interval(values[known], self.groups[known])
             cells.append(f"{mean:.3f} [{low:.3f}, {high:.3f}]")
         return f"| `{self.experiment}` | {self.explainer} | {' | '.join(cells)} |"
@@ -62,7 +73,8 @@ def measure(run: LoadedRun, pairs: Pairs, groups: np.ndarray) -> list[Faithfulne
 
     Contributions speak for the predicted class; as rationales for the label of the review, which
     the edits changed, they are turned round where the prediction is wrong. Weights that the
-    architecture shows have no sign.
+    architecture shows have no sign. A review that a model reads in windows has no integrated
+    gradients.
 
     Args:
         run: A run of two classes.
@@ -71,17 +83,20 @@ def measure(run: LoadedRun, pairs: Pairs, groups: np.ndarray) -> list[Faithfulne
     """
     explainer, rng = run.explainer, np.random.default_rng(0)
     method = explainer.method()
-    figures: dict[str, list[tuple[float, float, float]]] = {}
+    names = [method] if method == "occlusion" else [method, LEAVE_ONE_OUT]
+    unknown = np.full((len(pairs.originals), len(FIGURES)), np.nan)
+    figures: dict[str, np.ndarray] = {name: unknown.copy() for name in names}
     truths = pairs.original_labels.tolist()
-    for text, revised, truth in zip(pairs.originals, pairs.revised, truths, strict=True):
+    texts = zip(pairs.originals, pairs.revised, truths, strict=True)
+    for number, (text, revised, truth) in enumerate(texts):
         batch = run.encoder.encode([text])
         row = batch.tokens[0].numpy()
         with torch.inference_mode():
             label = int(run.model.predict_step(batch).probabilities[0].argmax())
             shown = _of_tokens(explainer, batch, label)
-        values: dict[str, np.ndarray] = {
-            method: explainer.attribute(row, label, method).contributions
-        }
+        values: dict[str, np.ndarray] = {}
+        with suppress(RowInParts):
+            values[method] = explainer.attribute(row, label, method).contributions
         if method != "occlusion":
             lost = occlude(run.model, row, label, explainer.truncation)
             values[LEAVE_ONE_OUT] = lost.contributions
@@ -95,12 +110,12 @@ def measure(run: LoadedRun, pairs: Pairs, groups: np.ndarray) -> list[Faithfulne
             if name in signed and label != truth:
                 contributions = -contributions
             agreement = average_precision(wanted, contributions) if wanted.any() else np.nan
-            figures.setdefault(name, []).append((comprehensive, sufficient, agreement))
+            of_name = figures.setdefault(name, unknown.copy())
+            of_name[number] = comprehensive, sufficient, agreement
     return [
-        Faithfulness(
-            run.row.experiment, name, dict(zip(FIGURES, np.array(found).T, strict=True)), groups
-        )
+        Faithfulness(run.row.experiment, name, dict(zip(FIGURES, found.T, strict=True)), groups)
         for name, found in figures.items()
+        if not np.isnan(found).all()
     ]
 
 
@@ -159,6 +174,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         for found in measure(run, pairs, groups):
             print(found.line(), flush=True)
+            if found.left_out:
+                print(
+                    f"{folder}: {found.left_out:,} of {len(groups):,} reviews have no "
+                    f"{found.explainer}, such as those that are read in windows; its row is of the "
+                    "others",
+                    file=sys.stderr,
+                )
         seconds = time.perf_counter() - started
         print(f"{folder}: {len(groups):,} reviews in {seconds:,.0f} s", file=sys.stderr)
     return 0

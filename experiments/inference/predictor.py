@@ -14,6 +14,7 @@ from datamodules.store.batching import TextBatch, widen
 from datamodules.store.encoder import Encoder
 from datamodules.trusted import import_trusted
 from experiments.config.registry import ConfigError
+from experiments.inference.run_folders import kind_of
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import (
     ROW_FILE,
@@ -38,6 +39,8 @@ def read_finished(folder: Path) -> Row:
         ResultsError: One of its files is missing or was changed.
     """
     if not (folder / ROW_FILE).is_file():
+        if kind := kind_of(folder):
+            raise ConfigError(f"{folder}: not a finished run but {kind}; name one of them")
         raise ConfigError(f"{folder}: not a finished run (it has no {ROW_FILE}); fit it first")
     if (row := read_row(folder)).status != "ok":
         raise ConfigError(f"{folder} {row.status}: {row.reason}; fit it again")

@@ -20,12 +20,16 @@ _SLURM_TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 # A limit shorter than the imports ends after a hundred tries.
 _REQUEUE = [
     "code=$?",
+    "unset IFS",
     "job=${SLURM_ARRAY_TASK_ID:+${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID}",
     "if [ $code = 138 ] && [ ${SLURM_RESTART_COUNT:-0} -lt 100 ]; then",
     '  scontrol requeue "${job:-$SLURM_JOB_ID}"',
     "fi",
     "exit $code",
 ]
+# A setup that ends the script on an error (`set -e`) would do so after the run, too, before the
+# lines above.
+_GO_ON = ["set +eu", "trap - ERR"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +88,7 @@ class Cluster:
             "gpus_per_node": self.gpus or None,
             "ntasks_per_node": 1,
             "array_parallelism": self.at_once,
-            "setup": [*self.setup, *setup] or None,
+            "setup": [*self.setup, *setup, *_GO_ON],
             "teardown": _REQUEUE,
             "stderr_to_stdout": True,
             # Since Slurm 22.05 a step does not inherit this option from its job.

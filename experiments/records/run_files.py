@@ -41,7 +41,8 @@ MODEL_FILES = (
     *(CONFIG_FILE, "encoder.json", "tokenizer.json"),
     *("model.ckpt", "arrays.safetensors", "model.skops"),
 )
-"""Files from which a run predicts; those of the model are either the first or the other two."""
+"""Files from which a run predicts; those of the model are the checkpoint, or the arrays with
+or without an estimator as skops."""
 _RESTORE = "restore it, or run the experiment again"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -21,7 +22,7 @@ from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier, Prediction
-from lit_models.base.fitted_values import fitted_values
+from lit_models.base.fitted_values import PREFIX, fitted_arrays, fitted_values, restore
 from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.layers.class_weights import balanced_weights
 from lit_models.layers.masking import mask_of
@@ -150,33 +151,43 @@ class LitEstimator(LitClassifier, ABC):
         return Prediction(batch.ids.cpu(), torch.from_numpy(self.predict_proba(tokens)).float())
 
     def save(self, folder: Path) -> None:
-        """Write the estimator as skops, arrays and hyper-parameters as safetensors."""
-        import skops.io
+        """Write hyper-parameters and arrays as safetensors, and other estimators as skops.
 
-        for name in (ESTIMATOR_FILE, ARRAYS_FILE):
-            temporary = folder / f".{name}.tmp"
-            try:
-                if name == ESTIMATOR_FILE:
-                    skops.io.dump(self.estimator, temporary)
-                else:
-                    arrays = {key: np.ascontiguousarray(a) for key, a in self.arrays().items()}
-                    # Lightning adds names such as `_class_path`.
-                    hparams = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
-                    save_file(arrays, temporary, metadata={"hparams": json.dumps(hparams)})
-                temporary.rename(folder / name)
-            finally:
-                temporary.unlink(missing_ok=True)
+        The arrays are those of the features, and of the estimator where these are all of it
+        (`fitted_arrays`).
+        """
+        fitted = fitted_arrays(self.estimator)
+        arrays = {k: np.ascontiguousarray(a) for k, a in (self.arrays() | (fitted or {})).items()}
+        # Lightning adds names such as `_class_path`.
+        hparams = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
+        if fitted is None:
+            import skops.io
+
+            _write(folder / ESTIMATOR_FILE, lambda file: skops.io.dump(self.estimator, file))
+        metadata = {"hparams": json.dumps(hparams)}
+        _write(folder / ARRAYS_FILE, lambda file: save_file(arrays, file, metadata=metadata))
+        if fitted is not None:
+            (folder / ESTIMATOR_FILE).unlink(missing_ok=True)  # of an earlier version
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a saved model; skops refuses types other than the trusted ones."""
-        import skops.io
+        """Read a saved model; skops refuses types other than the trusted ones.
 
+        Raises:
+            DataError: Arrays of the estimator are missing, or are not its own.
+        """
         with safe_open(folder / ARRAYS_FILE, framework="numpy") as file:
             saved = json.loads(file.metadata()["hparams"])
-            model = cls(**current_hyperparameters(cls, saved))
-            model.load_arrays({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        model.estimator = skops.io.load(folder / ESTIMATOR_FILE, trusted=cls.trusted_types)
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        model = cls(**current_hyperparameters(cls, saved))
+        fitted = {name: arrays.pop(name) for name in list(arrays) if name.startswith(PREFIX)}
+        model.load_arrays(arrays)
+        if fitted:
+            model.estimator = restore(model.make_estimator(), fitted, folder / ARRAYS_FILE)
+        else:
+            import skops.io  # takes longer to import than all else here
+
+            model.estimator = skops.io.load(folder / ESTIMATOR_FILE, trusted=cls.trusted_types)
         return model.eval()
 
     @property
@@ -193,6 +204,16 @@ class LitEstimator(LitClassifier, ABC):
     def random_state(self) -> int:
         """Seed of the run for scikit-learn, independent of the numbers drawn so far."""
         return torch.initial_seed() % 2**32
+
+
+def _write(file: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` write a file that is whole or absent."""
+    temporary = file.with_name(f".{file.name}.tmp")
+    try:
+        write(temporary)
+        temporary.rename(file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def fit_weighted(

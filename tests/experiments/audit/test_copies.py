@@ -12,10 +12,11 @@ from experiments.audit.words import numbered_words
 from tests.corpora import make_review
 
 
-def found(*splits: list[str]) -> list[Copy]:
+def found(*splits: list[str], labels: list[int] | None = None) -> list[Copy]:
     texts = [text for split in splits for text in split]
     numbers = np.repeat(np.arange(len(splits)), [len(split) for split in splits])
-    return find_copies(texts, numbers, numbered_words(texts)[0])
+    of_rows = np.zeros(len(texts), np.int64) if labels is None else np.array(labels)
+    return find_copies(texts, numbers, of_rows, numbered_words(texts)[0])
 
 
 def similarities(texts: list[str]) -> dict[tuple[int, int], float]:
@@ -38,7 +39,36 @@ def test_copies_are_those_of_the_first_row_of_each_split() -> None:
         (5, 4, "words"),
         (6, 0, "exact"),
     ]
-    assert found(["one text"], ["another"]) == [] and found(["", " "]) == [(1, 0, "words", 1.0)]
+    assert found(["one text"], ["another"]) == [] and found(["", " "]) == [
+        (1, 0, "words", 1.0, None)
+    ]
+
+
+def test_all_earlier_rows_of_a_text_are_compared_for_their_labels() -> None:
+    train, test = ["A fine film.", "a fine film", "A fine film.", "other"], ["A fine film."] * 2
+    copies = found(train, test, labels=[0, 1, 0, 1, 0, -1])
+    assert [(one.row, one.other, one.kind, one.conflict) for one in copies] == [
+        (1, 0, "words", 0),
+        (2, 0, "exact", 1),  # its first copy has its label, and the second another
+        (4, 0, "exact", 1),
+        (5, 0, "exact", None),  # it has no label
+        (5, 4, "exact", None),
+    ]
+
+
+def test_a_text_is_similar_to_the_copies_of_another_too() -> None:
+    base = [f"word{n}" for n in range(40)]
+    one, other = " ".join(base), " ".join(base[:38])
+    share = 36 / 38
+    assert found([one, one, other], [other, one, other]) == [
+        (1, 0, "exact", 1.0, None),
+        (2, 0, "similar", share, None),
+        (3, 2, "exact", 1.0, None),
+        (4, 0, "exact", 1.0, None),
+        (4, 3, "similar", share, None),  # each is a copy of a row of train
+        (5, 2, "exact", 1.0, None),
+        (5, 3, "exact", 1.0, None),
+    ]
 
 
 def test_similar_texts_are_found_and_only_those() -> None:
@@ -59,7 +89,7 @@ def test_a_row_has_its_most_similar_one_of_each_split() -> None:
     near, nearer = base[:30] + ["x"] * 2, base[:38]
     texts = [" ".join(words) for words in (near, nearer, base)]
     (one,) = (one for one in found(texts[:2], texts[2:]) if one.row == 2)
-    assert one == (2, 1, "similar", 36 / 38)
+    assert one == (2, 1, "similar", 36 / 38, None)
 
 
 def test_a_crowd_of_similar_texts_is_found_whole() -> None:

@@ -36,7 +36,7 @@ def test_copies_and_audited_labels_of_imdb() -> None:
     data = IMDB(root=PLACE)
     data.read().save(data.corpus_folder)
     rows = read_rows(data)
-    found = find_copies(rows.texts, rows.split, numbered_words(rows.texts)[0])
+    found = find_copies(rows.texts, rows.split, rows.labels, numbered_words(rows.texts)[0])
     counts = Counter(
         (SPLITS[rows.split[one.row]], SPLITS[rows.split[one.other]])
         for one in found

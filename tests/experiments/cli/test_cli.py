@@ -20,6 +20,7 @@ from tests.experiments.conftest import REPOSITORY, TOY, Command
 SETTINGS = ["--profile", "smoke", *TOY]
 SMALL = ["--profile", "smoke", "--data=tests.toys.ToyData"]
 OWN = ["--data", "datamodules.files.TextFiles"]
+OLD = REPOSITORY / "tests" / "old_runs"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,11 @@ OWN = ["--data", "datamodules.files.TextFiles"]
         (["test", "nowhere"], "nowhere"),
         (["report", "nowhere"], "nowhere"),
         (["predict", "nowhere", "x"], "nowhere: not a finished run"),
+        (["predict", f"{OLD}/runs/file", "x"], f"but a folder of runs, such as {OLD}/runs/file/v"),
+        (
+            ["fit", "-c", "bag", "--data", f"{OLD}/corpus/train.csv", "--root", "x"],
+            f"--root x: is the place of the official corpus, and {OLD}/corpus/train.csv is a file",
+        ),
         (["submit", "nowhere"], "nowhere: not a finished run"),
         (["fit", "-c", "bag", "--root", "/no/such/place"], "/no/such/place"),
     ],

@@ -17,7 +17,7 @@ from experiments.cli.main import main
 from experiments.records.run_files import read_row
 from tests.conftest import Command
 from tests.corpora import make_review
-from tests.experiments.conftest import TOY
+from tests.experiments.conftest import REPOSITORY, TOY
 
 NAMES = ("neg", "pos")
 WRONG = (10, 51, 90, 131)
@@ -152,6 +152,63 @@ def test_a_label_that_other_folds_do_not_have_is_not_judged(
     assert code == 0 and "40 judged, 1 not judged" in printed, told
 
 
+def test_a_copy_names_the_row_whose_label_is_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [(make_review(n, bool(n % 2)), NAMES[n % 2], "a") for n in range(40)]
+    rows += [("one text, three rows", NAMES[label], "a") for label in (0, 1, 0)]
+    out = tmp_path / "found.json"
+    code, printed, told = audit(capsys, write(tmp_path / "own.csv", rows), "--out", out)
+    assert code == 0 and "2  copies whose text has another label before" in printed, told
+    copies = [f for f in json.loads(out.read_text())["findings"] if f["finding"] == "copy"]
+    assert [(one["row"], one["other"], one["detail"]) for one in copies] == [
+        (41, "own.csv:42", "the other has label neg"),
+        (42, "own.csv:42", "own.csv:43 has label pos"),
+    ]
+
+
+def test_a_corpus_without_validation_rows_is_judged_in_folds_where_it_can_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All `pos` are of one author, so that `fit` can set none aside, and a fold has them all."""
+    authors = ["a"] * 6 + ["b", "b", "c", "c", "d", "d", "e", "e"]
+    labels = ["pos"] * 6 + ["neg"] * 4 + ["mixed"] * 4
+    rows = [(make_review(n, n < 6), *of) for n, of in enumerate(zip(labels, authors, strict=True))]
+    file = write(tmp_path / "few.csv", rows)
+    words = [file, "--data.group_column", "author"]
+    assert main(["fit", "-c", "tfidf_logreg", "--data", *map(str, words)]) == 1
+    assert "too few groups" in capsys.readouterr().err
+    code, printed, told = audit(capsys, *words)
+    assert code == 0 and "8 judged, 6 not judged" in printed, told
+    assert main(["search", str(file), "a moving film", "--data.group_column=author"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "words", "message"),
+    [
+        (["good film", "bad film", "fine one", "awful one"], [], "too few for 5 folds"),
+        (
+            ["good film", "bad film", "fine one", "awful one"],
+            ["--folds", 2],
+            "TfidfLogReg cannot be fitted to the 2 rows outside fold 1 of 2: min_df 2 leaves no "
+            "n-gram of the 2 texts; lower it (a setting is given as --model.NAME VALUE)",
+        ),
+        (["good", "bad"], ["--folds", 2], "no label can be judged: without the fold of a row"),
+        (["good film", "bad film"] * 9, ["--folds", 2], "(18 rows in 2 groups, 2 folds)"),
+    ],
+)
+def test_a_corpus_too_small_to_judge_says_why(
+    texts: list[str],
+    words: list[object],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [(text, NAMES[number % 2], "a") for number, text in enumerate(texts)]
+    code, _, told = audit(capsys, write(tmp_path / "few.csv", rows), *words)
+    assert code == 1 and message in told, told
+
+
 @pytest.fixture(scope="module")
 def judges(fork_server: object, lit: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs on a made corpus: one with folds, and one that was tested."""
@@ -209,6 +266,13 @@ def test_lines_fit_a_narrow_terminal(
         (["{corpus}", "--data.label_column", "none"], "none"),
         (["{folder}"], "neither aclImdb/ nor aclImdb*.tar*"),
         (["{folder}", "--root", "x"], "both name the corpus"),
+        (["{run}"], "is a run, and an audit reads a corpus; name imdb, the official folder"),
+        (["{run}"], "a run judges its labels after --run"),
+        (["{benchmark}"], "{benchmark}: is a folder of runs, such as {run}, and an audit reads"),
+        (
+            ["{corpus}", "--root", "x"],
+            "--root x: is the place of the official corpus",
+        ),
         (["{corpus}", "--data", "x.csv"], "both name a corpus"),
         (
             ["{corpus}", "--run.folds=3"],
@@ -219,7 +283,8 @@ def test_lines_fit_a_narrow_terminal(
 def test_bad_input_ends_with_a_message(
     words: list[str], message: str, corpus: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = {"corpus": str(corpus), "folder": str(corpus.parent)}
+    run = REPOSITORY / "tests/old_runs/runs/file/vector_average_logreg/seed-0"
+    names = {"corpus": corpus, "folder": corpus.parent, "run": run, "benchmark": run.parents[1]}
     code, printed, told = audit(capsys, *(word.format(**names) for word in words))
-    assert code == 1 and message in told and "Traceback" not in told, told
+    assert code == 1 and message.format(**names) in told and "Traceback" not in told, told
     assert not printed

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from datamodules.console import plain_console
 from experiments.cli import streams
@@ -84,6 +85,21 @@ def test_a_spinner_is_one_of_the_encoding(tmp_path: Path) -> None:
     for encoding, name in (("ascii", "line"), ("utf-8", "dots")):
         with open(tmp_path / encoding, "w", encoding=encoding) as file:
             assert plain_console(file=file).status("reading").renderable.name == name  # type: ignore[union-attr]
+
+
+def test_colours_may_be_forced_and_codes_that_move_the_cursor_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Notebooks set FORCE_COLOR; rich then takes every file for a terminal."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for forced, expected in (("1", "\x1b[31mred\x1b[0m\n"), ("", "red\n")):
+        monkeypatch.setenv("FORCE_COLOR", forced)
+        monkeypatch.setenv("TERM", "xterm-256color")
+        with open(tmp_path / "shown", "w", encoding="utf-8") as file:
+            console = plain_console(file=file)
+            with console.status("reading"):
+                console.print(Text("red", style="red"))
+        assert (tmp_path / "shown").read_text(encoding="utf-8") == expected
 
 
 FIT = ["fit", "-c", "tfidf_logreg", "--profile", "smoke", *TOY, "--run.wandb_mode=disabled"]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from datamodules.robustness import Pairs
 from experiments import load_run
+from experiments.config.registry import Registry
 from experiments.inference.faithfulness import FIGURES, LEAVE_ONE_OUT, RANDOM, main, measure
+from experiments.inference.loaded_run import LoadedRun
+from tests.experiments.explaining.models import TEXT, WORDS, explainer_of
 from tests.toys import SIGNALS
 
 
@@ -43,6 +48,29 @@ def test_explanations_are_more_faithful_than_a_random_order(finished: Path) -> N
     assert np.nanmean(turned.figures["AUPRC"]) < 0.5
     same = turned.figures["comprehensiveness"] == results["exact"].figures["comprehensiveness"]
     assert same.all()
+
+
+@pytest.mark.parametrize("window", [16, 2])
+def test_reviews_that_are_read_in_windows_have_no_integrated_gradients(
+    window: int, registry: Registry
+) -> None:
+    explainer = explainer_of(registry, "bert")
+    explainer.model.window = window  # type: ignore[assignment]
+    run = SimpleNamespace(
+        explainer=explainer,
+        encoder=explainer.encoder,
+        model=explainer.model,
+        row=SimpleNamespace(experiment="bert"),
+    )
+    originals = [TEXT, " ".join(WORDS[:5]), f"{TEXT} {TEXT}"]
+    revised = [text.replace(WORDS[1], WORDS[40]) for text in originals]
+    labels = np.array([0, 1, 0])
+    pairs = Pairs(originals, revised, labels, 1 - labels)
+    results = measure(cast(LoadedRun, run), pairs, np.arange(3))
+    gradients = {"integrated gradients": 2} if window == 16 else {}
+    left_out = {one.explainer: one.left_out for one in results}
+    assert left_out == {**gradients, LEAVE_ONE_OUT: 0, RANDOM: 0}
+    assert all("nan" not in one.line() for one in results)
 
 
 def test_a_run_that_may_have_seen_the_reviews_is_left_out(

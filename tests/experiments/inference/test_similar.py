@@ -112,6 +112,17 @@ def test_the_command_prints_lines(finished: Path, capsys: pytest.CaptureFixture[
         assert code == 0 and int(lines[0][2].split(":")[1]) < 40, told
 
 
+def test_a_file_to_which_no_model_could_be_fitted_is_searched(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has an empty text, and a row for each class, so that none can be set aside."""
+    (tmp_path / "own.csv").write_text('text,label\n"",a\nclass0sign1 word0,b\n')
+    text, file = "class0sign1", tmp_path / "own.csv"
+    for words in ([file, text], [finished / "bag" / "seed-0", text, "--data", file]):
+        code, lines, told = found(capsys, *words, "-k", 1)
+        assert code == 0 and [line[2] for line in lines] == ["own.csv:3"], told
+
+
 def test_texts_and_labels_of_strangers_stay_on_their_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +156,7 @@ def test_the_script_of_the_page_runs(
         (["nowhere/run", "word0"], "no such file or folder"),
         (["{empty}", "word0"], "neither aclImdb/ nor aclImdb*.tar*"),
         (["{broken}", "word0"], "model"),
+        (["{benchmark}", "word0"], "is a folder of runs, such as {run}; name one of them"),
         (["{run}", "word0", "--data", "nowhere.csv"], "nowhere.csv"),
         (["{run}", "word0", "--root", "x"], "is on ToyData, which has no root"),
         (["{run}", "word0", "--model.dropout", "0.5"], "--model.dropout=0.5: would change nothing"),
@@ -166,6 +178,8 @@ def test_bad_input_ends_with_a_message(
     shutil.copytree(run, broken)
     (broken / "model.ckpt").unlink()
     (tmp_path / "empty").mkdir()
-    names = {"run": run, "broken": broken, "empty": tmp_path / "empty"}
+    names = {"run": run, "broken": broken, "empty": tmp_path / "empty", "benchmark": run.parent}
     code, lines, told = found(capsys, *(word.format(**names) for word in words))
-    assert code == 1 and message in told and "Traceback" not in told and not lines, told
+    assert (
+        code == 1 and message.format(**names) in told and "Traceback" not in told and not lines
+    ), told

@@ -78,7 +78,7 @@ def epochs(folder: Path) -> list[int]:
 
 
 def test_every_run_leaves_its_row_and_files(finished: Path) -> None:
-    for experiment, weights in (("bag", "model.ckpt"), ("tfidf_logreg", "model.skops")):
+    for experiment, weights in (("bag", "model.ckpt"), ("tfidf_logreg", "arrays.safetensors")):
         folder = finished / experiment / "seed-0"
         names = {file.name for file in folder.iterdir()}
         files = {"row.json", "config.yaml", "metrics.json", "log.txt", "tokenizer.json", "wandb"}

@@ -71,6 +71,40 @@ def test_a_job_that_is_not_asked_gets_no_signal_of_submitit_either(tmp_path: Pat
     assert "#SBATCH --signal=USR1@0\n" in script and "USR2" not in script
 
 
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "true",
+        "set -e",
+        "set -euo pipefail",
+        "set -o errexit; trap 'exit 3' ERR",
+        "trap 'touch cleaned' EXIT; IFS=138",
+    ],
+)
+@pytest.mark.parametrize(("code", "requeued"), [(138, True), (0, False), (7, False)])
+def test_a_job_is_requeued_whatever_its_setup_sets(
+    setup: str, code: int, requeued: bool, tmp_path: Path
+) -> None:
+    programs = {"srun": f"exit {code}", "scontrol": "echo $* >> asked"}
+    for name, line in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
+        (tmp_path / name).chmod(0o755)
+    parameters = Cluster(setup=[setup]).parameters("n", "t", ["export X=1"])
+    (tmp_path / "job.sh").write_text(_make_sbatch_string("run", "x", **parameters))
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}
+    done = subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment)
+    assert done.returncode == code
+    asked = tmp_path / "asked"
+    assert asked.exists() == requeued and (not requeued or asked.read_text() == "requeue 7\n")
+    assert (tmp_path / "cleaned").exists() == ("EXIT" in setup), "its own trap is kept"
+
+
+def test_a_setup_that_fails_under_set_e_ends_the_job(tmp_path: Path) -> None:
+    parameters = Cluster(setup=["set -e", "false"]).parameters("n", "t", [])
+    (tmp_path / "job.sh").write_text(_make_sbatch_string("run", "x", **parameters))
+    assert subprocess.run(["bash", "job.sh"], cwd=tmp_path).returncode == 1
+
+
 def test_shipped_clusters_become_the_options_of_sbatch() -> None:
     files = sorted((CONFIGS / "slurm").glob("*.yaml"))
     assert [file.stem for file in files] == ["cpu", "gpu"]

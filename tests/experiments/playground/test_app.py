@@ -46,7 +46,7 @@ def test_runs_of_a_benchmark_are_named_and_unusable_ones_left_out(
     shutil.copytree(finished, tmp_path / "runs")
     again = tmp_path / "runs" / "bag" / "seed-1"
     shutil.copytree(tmp_path / "runs" / "bag" / "seed-0", again)
-    (tmp_path / "runs" / "tfidf_logreg" / "seed-0" / "model.skops").unlink()
+    (tmp_path / "runs" / "tfidf_logreg" / "seed-0" / "arrays.safetensors").unlink()
     runs, notes = load_runs([tmp_path / "runs"])
     assert "tfidf_logreg" not in runs and len(notes) == 1 and "tfidf_logreg" in notes[0]
     assert [name for name in runs if name.startswith("bag")] == [

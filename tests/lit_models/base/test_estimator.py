@@ -8,10 +8,10 @@ import pytest
 import skops.io
 
 from experiments.records.atomic import remove_leftovers
-from lit_models.tfidf_logreg import TfidfLogReg
+from lit_models.linear_svm import LinearSVM
 from tests.warm import REPOSITORY
 
-RUN = REPOSITORY / "tests" / "old_runs" / "runs" / "old" / "tfidf_logreg" / "seed-0"
+RUN = REPOSITORY / "tests" / "old_runs" / "runs" / "old" / "linear_svm" / "seed-0"
 
 
 @pytest.mark.parametrize("name", ["skops.io.dump", "lit_models.base.estimator.save_file"])
@@ -22,7 +22,7 @@ def test_a_failed_save_leaves_nothing(
         Path(file).write_bytes(b"a part")
         raise OSError("disk full")
 
-    model = TfidfLogReg.load(RUN)
+    model = LinearSVM.load(RUN)
     monkeypatch.setattr(name, fail)
     with pytest.raises(OSError, match="disk full"):
         model.save(tmp_path)
@@ -44,7 +44,7 @@ def test_what_a_killed_save_leaves_is_removed(
         monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
         raise KeyboardInterrupt
 
-    model = TfidfLogReg.load(RUN)
+    model = LinearSVM.load(RUN)
     monkeypatch.setattr(skops.io, "dump", die)
     with pytest.raises(KeyboardInterrupt):
         model.save(tmp_path)
