@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
@@ -26,6 +27,7 @@ _ARRAYS = ("coef_", "intercept_", "idf_", "feature_log_prob_", "class_log_prior_
 C, F, R = "classes", "features", "rows"
 STATE: dict[type, dict[str, tuple[str, ...]]] = {
     Pipeline: {},
+    DummyClassifier: {"classes_": (C,), "class_prior_": (C,)},
     LogisticRegression: {"classes_": (C,), "coef_": (R, F), "intercept_": (R,)},
     MultinomialNB: {"classes_": (C,), "class_log_prior_": (C,), "feature_log_prob_": (C, F)},
     StandardScaler: {"mean_": (F,), "scale_": (F,)},

@@ -223,6 +223,10 @@ def test_description(numbers: dict[str, int], text: str) -> None:
     assert describe(numbers, "look") == text
 
 
+YOUNGER = {"nb_bag+dpcnn", "ngram_lm_classifier"}
+"""Published experiments that are younger than the log, which so has each of their trials."""
+
+
 def test_every_published_experiment_has_its_trials_in_the_committed_log() -> None:
     entries = read(PUBLISHED / "tuning_log.jsonl")
     rows = [json.loads(line) for line in (PUBLISHED / "imdb.jsonl").read_text().splitlines()]
@@ -231,7 +235,8 @@ def test_every_published_experiment_has_its_trials_in_the_committed_log() -> Non
         before = [one for one in own if isinstance(one, Before)]
         settings = {one.setting for one in own if isinstance(one, Trial)}
         settings |= {setting for one in before for setting in one.settings}
-        assert before and setting_hash(row["config"]) in settings
+        assert bool(before) == (row["experiment"] not in YOUNGER)
+        assert setting_hash(row["config"]) in settings
         assert all(len(one.settings) <= one.trials for one in before)
         assert count_trials(entries, row["experiment"]) >= row["tuning"]["trials"]
 
