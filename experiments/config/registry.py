@@ -14,6 +14,7 @@ from argparse import ArgumentError
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -178,7 +179,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ConfigError: the file is missing, or holds something else.
     """
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), PlainLoader)
+        content = deepcopy(_parsed(file.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -186,6 +187,15 @@ def read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: must hold keys such as `model:` and `data:`")
     return content
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    """YAML parsed once: a command asks for the same file several times.
+
+    The loader in C is faster, but ends the whole process on YAML that is nested too deeply.
+    """
+    return yaml.load(text, PlainLoader)
 
 
 class RunSettings:
