@@ -48,7 +48,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 # Costly fixtures, which one worker makes for all tests that ask for them.
-_OF_ONE_WORKER = {"official_place", "sharded", "two_processes"}
+_OF_ONE_WORKER = {"official_place", "published_tables", "sharded", "two_processes"}
 # Tests that start processes take longest. They come first, so that no worker ends with one.
 _OF_PROCESSES = {"cold_lit", "fork_server"}
 

@@ -16,8 +16,8 @@ from experiments.config.registry import Registry
 from experiments.launch.benchmark import Plan
 from experiments.records.row import Row
 from experiments.records.run_files import read_rows, tables_in
-from experiments.report import read_tables
 from experiments.report.page.commands import commands
+from experiments.report.tables import Table
 from tests.experiments.conftest import REPOSITORY
 from tests.rows import make_row
 
@@ -233,7 +233,7 @@ def test_a_strangers_classes_are_named_and_not_imported(tmp_path: Path, planned:
     assert "--name b --data=evil_corpus.Evil --data.a=t.csv" in command
 
 
-def test_every_line_of_the_published_tables_has_a_command() -> None:
-    for table in read_tables(RESULTS)[0]:
+def test_every_line_of_the_published_tables_has_a_command(published_tables: list[Table]) -> None:
+    for table in published_tables:
         for line in table.lines:
             assert commands(line.rows, "results"), line.experiment
