@@ -67,6 +67,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             item.add_marker(pytest.mark.slow)
         if "experiment" in item.fixturenames:
             groups.append(item.callspec.params["experiment"])
+        if "fork_server" in item.fixturenames and not item.get_closest_marker("slow"):
+            groups.append("fork_server")  # it imports everything; the slow tests would take longer
         if groups:
             item.add_marker(pytest.mark.xdist_group(groups[0]))
         (others if _OF_PROCESSES.isdisjoint(item.fixturenames) else first).append(item)

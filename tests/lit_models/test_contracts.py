@@ -56,8 +56,11 @@ def _built(registry: Registry, experiment: str) -> LitClassifier:
     settings = merge(settings, offline(settings))
     if settings["data"].get("init_args", {}).get("vocab_size", 0) is not None:
         toy["data"]["init_args"]["vocab_size"] = VOCAB
+    # Millions of rows and hundreds of trees take seconds to copy and to save.
     if "buckets" in settings["model"].get("init_args", {}):
-        toy["model"] = {"init_args": {"buckets": 5_000}}  # millions of rows take seconds to copy
+        toy["model"] = {"init_args": {"buckets": 5_000}}
+    if experiment.endswith("forest"):
+        toy["model"] = {"init_args": {"n_estimators": 20}}
     resolved = Resolved(merge(settings, toy))
     torch.manual_seed(0)
     resolved.cli.build()
