@@ -12,6 +12,8 @@ from pathlib import Path
 # Workers share the cores: with threads of their own on top they would wait for one another.
 # Before torch is imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A quarter of the time of the imports and the collection, in which nothing becomes garbage.
+gc.disable()
 
 import pytest  # noqa: E402
 
@@ -80,6 +82,7 @@ def pytest_collection_finish() -> None:
     """Spares the garbage collector the modules, in this process and in its forks."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
