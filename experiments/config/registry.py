@@ -14,7 +14,6 @@ from argparse import ArgumentError
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +23,7 @@ from datamodules.console import say_once
 from datamodules.trusted import trust_folder
 from datamodules.upgrade.names import EXPERIMENTS
 from datamodules.upgrade.translate import current_config
-from experiments.config.plain_yaml import PlainLoader
+from experiments.config.plain_yaml import read_plain
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CLASSES = ("model", "data")  # the parts of a config that name a class
@@ -179,7 +178,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ConfigError: the file is missing, or holds something else.
     """
     try:
-        content = deepcopy(_parsed(file.read_text(encoding="utf-8")))
+        content = read_plain(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -187,15 +186,6 @@ def read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{file}: must hold keys such as `model:` and `data:`")
     return content
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> Any:
-    """YAML parsed once: a command asks for the same file several times.
-
-    The loader in C is faster, but ends the whole process on YAML that is nested too deeply.
-    """
-    return yaml.load(text, PlainLoader)
 
 
 class RunSettings:
