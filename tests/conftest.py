@@ -12,6 +12,8 @@ from pathlib import Path
 # Workers share the cores: with threads of their own on top they would wait for one another.
 # Before torch is imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A quarter of the time of the imports and the collection, in which nothing becomes garbage.
+gc.disable()
 
 import pytest  # noqa: E402
 
@@ -48,7 +50,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 # Costly fixtures, which one worker makes for all tests that ask for them.
-_OF_ONE_WORKER = {"official_place", "sharded", "two_processes"}
+_OF_ONE_WORKER = {"official_place", "published_tables", "sharded", "two_processes"}
 # Tests that start processes take longest. They come first, so that no worker ends with one.
 _OF_PROCESSES = {"cold_lit", "fork_server"}
 
@@ -67,6 +69,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             item.add_marker(pytest.mark.slow)
         if "experiment" in item.fixturenames:
             groups.append(item.callspec.params["experiment"])
+        if "fork_server" in item.fixturenames and not item.get_closest_marker("slow"):
+            groups.append("fork_server")  # it imports everything; the slow tests would take longer
         if groups:
             item.add_marker(pytest.mark.xdist_group(groups[0]))
         (others if _OF_PROCESSES.isdisjoint(item.fixturenames) else first).append(item)
@@ -78,6 +82,7 @@ def pytest_collection_finish() -> None:
     """Spares the garbage collector the modules, in this process and in its forks."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

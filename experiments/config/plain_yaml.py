@@ -6,7 +6,10 @@ as a date. Version 1.2 gave these up; PyYAML reads 1.1.
 
 from __future__ import annotations
 
+import copy
 import re
+from functools import lru_cache
+from typing import Any
 
 import yaml
 
@@ -38,3 +41,16 @@ for _kind, (_pattern, _first) in _SCALARS.items():
         re.compile(f"^(?:{_pattern})$"),
         [*_first, ""] if _kind == "null" else list(_first),
     )
+
+
+def read_plain(text: str) -> Any:
+    """Parse YAML, each text once: a command asks for the same file several times.
+
+    The loader in C is faster, but ends the whole process on YAML that is nested too deeply.
+    """
+    return copy.deepcopy(_parsed(text))
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    return yaml.load(text, PlainLoader)

@@ -23,7 +23,7 @@ from datamodules.console import say_once
 from datamodules.trusted import trust_folder
 from datamodules.upgrade.names import EXPERIMENTS
 from datamodules.upgrade.translate import current_config
-from experiments.config.plain_yaml import PlainLoader
+from experiments.config.plain_yaml import read_plain
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 CLASSES = ("model", "data")  # the parts of a config that name a class
@@ -178,7 +178,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         ConfigError: the file is missing, or holds something else.
     """
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), PlainLoader)
+        content = read_plain(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from argparse import ArgumentError
@@ -94,10 +95,9 @@ class ExperimentCLI(LightningCLI):
         """Parse `args` alone: Lightning's own method warns where the process has arguments too."""
         self.config = parser.parse_args(args)  # type: ignore[arg-type]  # always a list here
 
-    @property
-    def config_dump(self) -> dict[str, Any]:
-        """Settings that modules save as hyper-parameters, made anew for each that does."""
-        return plain_values(self.parser, self.config, linked=True)
+    def _dump_config(self) -> None:
+        """Give each module hyper-parameters of its own; `build` has made them."""
+        self.config_dump = copy.deepcopy(self._hyperparameters)
 
     def _set_seed(self) -> None:
         """Seed nothing: the run does so when it starts, and parsing has no side effects."""
@@ -107,6 +107,8 @@ class ExperimentCLI(LightningCLI):
 
     def build(self) -> None:
         """Make `self.model` and `self.datamodule`."""
+        self._hyperparameters = plain_values(self.parser, self.config, linked=True)
+        self._add_instantiators()  # the one parser has those of the settings parsed last
         self.config_init = self.parser.instantiate_classes(self.config)
         self.datamodule = self._get(self.config_init, "data")
         self.model = self._get(self.config_init, "model")

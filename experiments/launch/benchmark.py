@@ -237,8 +237,7 @@ def is_current(row: Row, spec: RunSpec) -> bool:
         return False
     if row.corpus_fingerprint is None:  # it failed before it had read the corpus
         return True
-    _, data = resolved.build()
-    if row.task != type(data).task:  # splits or metrics were changed since
+    if row.task != resolved.corpus_class.task:  # splits or metrics were changed since
         return False
     return row.corpus_fingerprint == resolved.corpus_fingerprint()
 

@@ -1,6 +1,7 @@
 """The report as a self-contained HTML file, without network or further files."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,21 @@ class Page:
 
 def render_html(page: Page) -> str:
     """Render the page: 5 to 8 MB, most of it Plotly's script."""
+    sections = [
+        _section(page, table, texts) for table, texts in zip(page.tables, page.texts, strict=True)
+    ]
+    return _template().render(
+        page=page,
+        sections=sections,
+        robustness=robustness(page.folder),
+        palettes={name: theme.families for name, theme in THEMES.items()},
+        plotly=get_plotlyjs(),
+    )
+
+
+@cache
+def _template() -> jinja2.Template:
+    """The page's template, compiled once for all reports of a process."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("experiments.report"),
         autoescape=True,
@@ -155,9 +171,6 @@ def render_html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sections = [
-        _section(page, table, texts) for table, texts in zip(page.tables, page.texts, strict=True)
-    ]
     environment.globals |= {
         "rank_text": rank_text,
         "explain_ranks": explain_ranks,
@@ -165,14 +178,7 @@ def render_html(page: Page) -> str:
         "seeds_text": seeds_text,
         "family_number": lambda family: NAMES.index(known_family(family)),
     }
-    template = environment.get_template("report.html.j2")
-    return template.render(
-        page=page,
-        sections=sections,
-        robustness=robustness(page.folder),
-        palettes={name: theme.families for name, theme in THEMES.items()},
-        plotly=get_plotlyjs(),
-    )
+    return environment.get_template("report.html.j2")
 
 
 def _section(page: Page, table: Table, texts: ReviewTexts | None) -> Section:

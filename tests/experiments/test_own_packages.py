@@ -37,8 +37,14 @@ LAYOUTS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "namespace": ({"own_five/nets.py": OWN}, "own_five.nets"),
 }
+# Each layout as it is, and the links where they matter most: of a file to a module, of files within
+# a package, of a package whose classes are deep in it. The other links are slow.
+LINKED = {("module", "files"), ("package", "files"), ("nested", "folder")}
 CASES = [
-    (layout, links, folder)
+    pytest.param(
+        *(layout, links, folder),
+        marks=[] if links == "none" or (layout, links) in LINKED else pytest.mark.slow,
+    )
     for layout in LAYOUTS
     for links in ("none", "files", "folder")
     for folder in ("site", "package")

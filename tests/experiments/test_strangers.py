@@ -172,9 +172,10 @@ PLACES: dict[str, Plant] = {
     "skops": in_skops,
     "source": in_source,
 }
-CASES = [(place, "stranger.Thing") for place in PLACES]
+CASES: list[Any] = [(place, "stranger.Thing") for place in PLACES]
+# Of what is installed, those that another function each reads; the others are slow.
 CASES += [
-    (place, path)
+    pytest.param(place, path, marks=[] if place in ("model", "encoder") else pytest.mark.slow)
     for place in ("model", "data", "tokenizer", "callbacks", "encoder")
     for path in ("installed_stranger.Thing", "antigravity.fly")
 ]

@@ -115,19 +115,25 @@ def place_labels(
     placed: list[Label] = []
     queue = [(name, _GAPS) for name in first] + [(name, _GAPS[:1]) for name in further]
     for name, gaps in queue:
+        if len(placed) == most:
+            break
         occupied = [*points, *(label.box for label in placed)]
         others = [box for box in occupied if box != name.mark]
         leaders = [step for label in placed for step in _steps(label)]
-        candidates = [
-            (gap + CROSSING * sum(map(label.box.overlaps, lines)), label)
-            for gap in gaps
-            for label in _candidates(name, gap)
-            if area.holds(label.box)
-            and not any(map(label.box.overlaps, [*occupied, *leaders]))
-            and not any(step.overlaps(box) for step in _steps(label) for box in others + leaders)
-        ]
-        if candidates and len(placed) < most:
-            placed.append(min(candidates, key=lambda one: one[0])[1])
+        best: tuple[float, Label] | None = None
+        for gap in gaps:
+            if best is not None and best[0] <= gap:  # no place farther off costs less
+                break
+            for label in _candidates(name, gap):
+                if (
+                    area.holds(label.box)
+                    and not any(map(label.box.overlaps, [*occupied, *leaders]))
+                    and not any(s.overlaps(box) for s in _steps(label) for box in others + leaders)
+                ):
+                    cost = gap + CROSSING * sum(map(label.box.overlaps, lines))
+                    best = min(best or (cost, label), (cost, label), key=lambda one: one[0])
+        if best is not None:
+            placed.append(best[1])
     return placed
 
 

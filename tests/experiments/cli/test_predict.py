@@ -89,8 +89,9 @@ def test_python_gets_labels_probabilities_and_a_frame(bag: Path) -> None:
 
 
 def test_the_package_alone_does_not_load_torch() -> None:
-    code = "import sys, experiments; assert 'torch' not in sys.modules; experiments.load_run"
+    code = "import sys, experiments; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
+    assert experiments.load_run is load_run
 
 
 def test_runs_are_side_by_side(bag: Path, tfidf: Path, capsys: pytest.CaptureFixture[str]) -> None:

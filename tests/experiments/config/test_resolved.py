@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
@@ -80,6 +82,16 @@ def test_models_of_equal_settings_share_no_hyper_parameters() -> None:
         first, second = (Resolved(settings).build()[0] for _ in range(2))
     first.hparams["filter_sizes"].append(9)
     assert second.hparams["filter_sizes"] == [3, 4, 5]
+
+
+@pytest.mark.parametrize("command", [parse_once, nullcontext])
+def test_a_model_has_the_hyper_parameters_of_its_settings_whatever_is_parsed_later(
+    command: Callable[[], AbstractContextManager[None]],
+) -> None:
+    with command():
+        one, _ = (Resolved(SETTINGS, [f"--model.dropout={value}"]) for value in (0.25, 0.5))
+        model, _ = one.build()
+    assert model.hparams["dropout"] == 0.25
 
 
 def refuse(path: str) -> None:

@@ -133,3 +133,8 @@ def test_a_file_of_settings_knows_true_numbers_and_null_alone(tmp_path: Path) ->
             "abcdefgh", ["yes", "1:30:00", "2024-01-01", "0123", 12, 0.001, True, None], strict=True
         )
     )
+
+
+def test_a_name_in_another_encoding_is_refused_with_a_remedy(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"'caf\\udce9' is not UTF-8; rename"):
+        resolved_with(settings, "caf\udce9")

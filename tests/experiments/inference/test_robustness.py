@@ -95,23 +95,39 @@ def test_figures_by_hand() -> None:
     assert figures["counterfactual_consistency"] == 0
 
 
-@pytest.fixture
-def benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """`bag` and `tfidf_logreg` fitted with the exclusion, `mlp` without."""
-    root = make_robustness(tmp_path, monkeypatch)
+def make_small(home: Path, patch: pytest.MonkeyPatch) -> Path:
+    """A small corpus and small sets; returns the folder of both."""
+    root = make_robustness(home, patch)
     short = (["short", "and sweet"], np.array([0, 1]))
-    monkeypatch.setattr(made, "read_sentences", lambda file: short)
-    fixed = ["--profile", "smoke", "--runs", str(tmp_path / "runs"), "--name", "b"]
+    patch.setattr(made, "read_sentences", lambda file: short)
+    return root
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder in which `bag` and `tfidf_logreg` are fitted with the exclusion, `mlp` without."""
+    home = tmp_path_factory.mktemp("fitted")
+    fixed = ["--profile", "smoke", "--runs", str(home / "runs"), "--name", "b"]
     fixed += [
         "--data=tests.corpora.SmallIMDB",
-        f"--data.root={root}",
+        f"--data.root={home}",
         "--data.validation_fraction=0.25",
     ]
-    fixed += [f"--data.cache_dir={tmp_path / 'cache'}", "--run.wandb_mode=disabled"]
-    for name in ("bag", "tfidf_logreg", "mlp"):
-        words = [] if name == "mlp" else ["--data.exclude", "robustness"]
-        words += ["--run.protocol=refit" if name == "bag" else "--run.protocol=holdout"]
-        assert main(["fit", "-c", name, *fixed, *words]) == 0
+    fixed += [f"--data.cache_dir={home / 'cache'}", "--run.wandb_mode=disabled"]
+    with pytest.MonkeyPatch.context() as patch:
+        assert make_small(home, patch) == home
+        for name in ("bag", "tfidf_logreg", "mlp"):
+            words = [] if name == "mlp" else ["--data.exclude", "robustness"]
+            words += ["--run.protocol=refit" if name == "bag" else "--run.protocol=holdout"]
+            assert main(["fit", "-c", name, *fixed, *words]) == 0
+    return home
+
+
+@pytest.fixture
+def benchmark(fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of these runs, beside the same corpus."""
+    make_small(tmp_path, monkeypatch)
+    shutil.copytree(fitted / "runs", tmp_path / "runs")
     return tmp_path / "runs" / "b"
 
 

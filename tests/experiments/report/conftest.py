@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from experiments.cli.parser import RESULTS
+from experiments.report import read_tables
+from experiments.report.tables import Table
 from tests.synthetic import make_benchmark
+
+
+@pytest.fixture(scope="session")
+def published_tables() -> list[Table]:
+    """The tables of this repository with their statistics, which take seconds; to be read only."""
+    return read_tables(RESULTS)[0]
 
 
 @pytest.fixture(scope="module")

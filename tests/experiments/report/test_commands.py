@@ -17,8 +17,8 @@ from experiments.inference.members import find_member
 from experiments.launch.benchmark import Plan
 from experiments.records.row import Row
 from experiments.records.run_files import read_rows, tables_in
-from experiments.report import read_tables
 from experiments.report.page.commands import commands
+from experiments.report.tables import Table
 from tests.experiments.conftest import REPOSITORY
 from tests.rows import make_row
 
@@ -48,7 +48,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch, files: Path) -> Any:
+def planned(monkeypatch: pytest.MonkeyPatch, files: Path, within_a_command: None) -> Any:
     """Function that gives the plan of a command, as the command line itself makes it."""
     plans: list[Plan] = []
 
@@ -105,6 +105,19 @@ def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: An
     assert "configs/sweeps" not in command
 
 
+# A setting of a kind that another of the commands has, too.
+SLOW = [
+    f"benchmark tfidf_logreg --seeds 0 {OWN} --data.train t.csv --data.tokenizer "
+    "CharacterTokenizer --model.ngrams 3",
+    "benchmark cnn --profile full --seeds 0 --data t.csv --run.protocol refit",
+    "benchmark cnn --profile full --seeds 0 --data t.csv --data.batch_size 7",
+    "benchmark vector_average_logreg --profile full --seeds 0 --data t.csv --data.vectors.epochs 5",
+    "benchmark cnn --seeds 0 --data t.csv --model.class_weights balanced",
+    "fit -c bag --data t.csv --seed 3",
+    "benchmark nb_logreg --seeds 0 --data t.csv --run.threshold f1",
+]
+
+
 @pytest.mark.parametrize(
     "typed",
     [
@@ -121,8 +134,6 @@ def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: An
         "--data.label_column 'the label' --trainer.max_epochs 2",
         f"benchmark bow_forest --profile full --seeds 0 {OWN} --data.train t.csv --data.tokenizer "
         "WordTokenizer --data.tokenizer.preparation keras",
-        f"benchmark tfidf_logreg --seeds 0 {OWN} --data.train t.csv --data.tokenizer "
-        "CharacterTokenizer --model.ngrams 3",
         "benchmark cnn_word2vec --profile full --seeds 0 --configs experiments/configs/word2vec "
         "--data.vectors.window 3",
         "benchmark cnn --seeds 0 --data.vectors datamodules.vectors.word2vec.Word2Vec "
@@ -136,21 +147,15 @@ def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: An
         "fit -c tfidf_logreg --profile quick --run.folds 5",
         "benchmark cnn --seeds 0 --data HOME/t.csv",
         "benchmark lstm --profile full --seeds 0 --data t.csv --data.test u.csv",
-        "benchmark cnn --profile full --seeds 0 --data t.csv --run.protocol refit",
-        "benchmark cnn --profile full --seeds 0 --data t.csv --data.batch_size 7",
         "benchmark cnn --profile full --seeds 0 --data t.csv --trainer.max_epochs 8",
         "benchmark cnn --profile full --seeds 0 --data t.csv --data.vectors "
         "datamodules.vectors.word2vec.Word2Vec",
-        "benchmark vector_average_logreg --profile full --seeds 0 --data t.csv "
-        "--data.vectors.epochs 5",
-        "benchmark cnn --seeds 0 --data t.csv --model.class_weights balanced",
-        "benchmark nb_logreg --seeds 0 --data t.csv --run.threshold f1",
         "benchmark bag --seeds 0 --data t.csv --data.group_column writer --data.split_seed 4",
         "benchmark tfidf_logreg --seeds 0 --data t.csv --data.tokenizer characters",
         "fit -c cnn --data t.csv --data.tokenizer subwords --run.folds 3",
-        "fit -c bag --data t.csv --seed 3",
         "fit -c nb_logreg --data datamodules.kaggle.Kaggle --root HOME",
         "fit -c bag --profile smoke --data.train_size 150 --data.split_seed 3",
+        *(pytest.param(typed, marks=pytest.mark.slow) for typed in SLOW),
     ],
 )
 def test_the_command_of_a_run_gives_its_settings(typed: str, planned: Any, files: Path) -> None:
@@ -236,7 +241,7 @@ def test_a_strangers_classes_are_named_and_not_imported(tmp_path: Path, planned:
     assert "--name b --data=evil_corpus.Evil --data.a=t.csv" in command
 
 
-def test_every_line_of_the_published_tables_has_a_command() -> None:
-    for table in read_tables(RESULTS)[0]:
+def test_every_line_of_the_published_tables_has_a_command(published_tables: list[Table]) -> None:
+    for table in published_tables:
         for line in table.lines:
             assert commands(line.rows, "results"), line.experiment

@@ -11,9 +11,6 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from experiments.records.counts import counts
-from experiments.records.run_files import read_rows
-from experiments.report.evidence import analyse_rows
 from experiments.report.picture.labels import CHARACTER, Box
 from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, lay_out
 from experiments.report.picture.svg import draw_svg, picture
@@ -21,7 +18,6 @@ from experiments.report.picture.symbols import THEMES, Theme
 from experiments.report.readme.top import Candidate, find_candidates
 from experiments.report.tables import FAMILIES, Statistic, Table, build_tables
 from experiments.statistics.intervals import Interval
-from tests.experiments.conftest import REPOSITORY
 from tests.rows import make_metrics, make_row
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -83,14 +79,6 @@ def crowd(seed: int, rows: int = 60) -> list[Candidate]:
     return sorted(candidates, key=lambda one: -one.accuracy)
 
 
-@pytest.fixture(scope="module")
-def published() -> list[Table]:
-    """The tables of this repository."""
-    path = REPOSITORY / "experiments" / "results" / "imdb.jsonl"
-    rows, log = read_rows(path), counts(read_rows(path), path.parent)
-    return build_tables(rows, log, lambda done, parts: analyse_rows(done, path, parts))
-
-
 def parsed(svg: str) -> ElementTree.Element:
     return ElementTree.fromstring(svg)
 
@@ -150,11 +138,13 @@ def assert_clear(root: ElementTree.Element) -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
-def test_every_published_row_is_one_point_in_sight(published: list[Table], theme: Theme) -> None:
-    candidates = drawable(find_candidates(published, "imdb"))
+def test_every_published_row_is_one_point_in_sight(
+    published_tables: list[Table], theme: Theme
+) -> None:
+    candidates = drawable(find_candidates(published_tables, "imdb"))
     root = parsed(draw_svg(candidates, theme))
     keys = {"holdout": "test_accuracy", "refit": "refit_accuracy"}
-    lines = [line for table in published for line in table.lines]
+    lines = [line for table in published_tables for line in table.lines]
     rows = [(line, name) for line in lines for name, key in keys.items() if line.values.get(key)]
     titles = [title for title, _ in marks(root)]
     assert len(titles) == len(rows) == len(set(titles))
@@ -187,8 +177,10 @@ def test_in_a_crowd_no_name_covers_a_name_or_a_point(seed: int) -> None:
                 assert name == label.text or math.dist(at, (point.x, point.y)) > 6, (name, label)
 
 
-def test_places_are_those_of_the_values_but_for_a_small_step_aside(published: list[Table]) -> None:
-    candidates = drawable(find_candidates(published, "imdb"))
+def test_places_are_those_of_the_values_but_for_a_small_step_aside(
+    published_tables: list[Table],
+) -> None:
+    candidates = drawable(find_candidates(published_tables, "imdb"))
     shown = lay_out(candidates)
     size = {"k": 1e3, "M": 1e6, "G": 1e9}
     ticks = [

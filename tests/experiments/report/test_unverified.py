@@ -112,8 +112,18 @@ def test_figures_that_nothing_bears_out_are_unverified_and_not_shown(
         assert "Unverified" in text and "cnn, seed 0" in text
 
 
-@pytest.mark.parametrize("name", ["accuracy", "f1", "auroc", "log_loss", "ece", "n"])
-@pytest.mark.parametrize("part", ["val", "test", "test_refit"])
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        pytest.param(
+            *(part, name),
+            # Each part and each figure is fast once.
+            marks=[] if part == "test" or name in ("accuracy", "ece") else pytest.mark.slow,
+        )
+        for part in ("val", "test", "test_refit")
+        for name in ("accuracy", "f1", "auroc", "log_loss", "ece", "n")
+    ],
+)
 def test_figures_that_predictions_do_not_give_are_unverified_and_not_shown(
     part: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

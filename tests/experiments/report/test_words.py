@@ -15,7 +15,7 @@ from experiments.cli.parser import RESULTS
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import Predictions
 from experiments.records.row import ResultsError, Row
-from experiments.report import read_tables, report
+from experiments.report import report
 from experiments.report.facts import noun, seeds_text, warnings
 from experiments.report.page.classes import WRITTEN, class_names, confusions, f1_by_class
 from experiments.report.page.subsets import robustness, subsets
@@ -192,8 +192,8 @@ def test_the_page_of_own_data_speaks_of_texts(tmp_path: Path) -> None:
     assert "test texts" in words and ">seed 0</td>" in words
 
 
-def test_subsets_and_robustness_of_the_published_rows() -> None:
-    (table,) = (one for one in read_tables(RESULTS)[0] if one.task == "imdb-v1")
+def test_subsets_and_robustness_of_the_published_rows(published_tables: list[Table]) -> None:
+    (table,) = (one for one in published_tables if one.task == "imdb-v1")
     found = subsets(table, RESULTS)
     assert found is not None and found.heads[3:] == [
         *("all, %", "without copies, %", "copies alone, %", "audited labels, %"),

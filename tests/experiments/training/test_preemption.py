@@ -115,11 +115,27 @@ def uncut(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     return folder, execute(spec_of(folder))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL])
+PLACES: dict[str, int | str] = {
+    "first step": 1,
+    "mid-epoch": STEPS - 2,
+    "epoch's end": STEPS,
+    "validation": "validation",
+    "second fit": EPOCHS * STEPS + 3,
+}
+
+
 @pytest.mark.parametrize(
-    "where",
-    [1, STEPS - 2, STEPS, "validation", EPOCHS * STEPS + 3],
-    ids=["first step", "mid-epoch", "epoch's end", "validation", "second fit"],
+    ("where", "number"),
+    [
+        pytest.param(
+            *(where, number),
+            id=f"{name}-{number.name}",
+            # A run takes both signals alike.
+            marks=pytest.mark.slow if number == signal.SIGUSR1 and name != "second fit" else [],
+        )
+        for name, where in PLACES.items()
+        for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGKILL)
+    ],
 )
 def test_a_run_cut_anywhere_ends_as_an_uncut_one(
     where: int | str, number: int, uncut: tuple[Path, Any], tmp_path: Path

@@ -31,7 +31,8 @@ ROWS, BATCH, EPOCHS = 64, 8, 4
 STEPS = ROWS * 3 // 4 // BATCH  # of an epoch of the first fit
 MORE_STEPS = ROWS // BATCH  # of an epoch of the second
 RATE = 0.055
-SETTINGS = {
+FEW_TREES: dict[str, Any] = {"init_args": {"n_estimators": 20}}
+SETTINGS: dict[str, dict[str, Any]] = {
     "bag": {
         "class_path": "lit_models.bag.Bag",
         # Fast and without regularisation, so that it overfits and the best epoch is not the last.
@@ -47,8 +48,8 @@ SETTINGS = {
     "nb_logreg": {"class_path": "lit_models.nb_logreg.NBLogReg"},
     "linear_svm": {"class_path": "lit_models.linear_svm.LinearSVM"},
     "naive_bayes": {"class_path": "lit_models.naive_bayes.NaiveBayes"},
-    "bow_forest": {"class_path": "lit_models.bow_forest.BowForest"},
-    "tfidf_forest": {"class_path": "lit_models.tfidf_forest.TfidfForest"},
+    "bow_forest": {"class_path": "lit_models.bow_forest.BowForest", **FEW_TREES},
+    "tfidf_forest": {"class_path": "lit_models.tfidf_forest.TfidfForest", **FEW_TREES},
 }
 ESTIMATORS = [name for name in SETTINGS if name != "bag"]
 TIMES = {"started", "ended", "history", "hardware", "notes", "peak_memory_bytes"}
