@@ -62,12 +62,15 @@ def test_it_counts_as_done(run: str) -> None:
     assert pending(Plan("old", Path("runs/old"), [spec])) == []
 
 
+SOME = {
+    *("runs/bench/bag/seed-0", "runs/old/tfidf_logreg/seed-0", "runs/refit/bag/seed-0"),
+    *("runs/old/cnn/seed-0", "runs/file/vector_average_logreg/seed-0"),
+}
+"""Runs of each kind of model and folder."""
+
+
 @pytest.mark.parametrize(
-    "run",
-    [
-        *("runs/bench/bag/seed-0", "runs/old/tfidf_logreg/seed-0", "runs/refit/bag/seed-0"),
-        *("runs/old/cnn/seed-0", "runs/file/vector_average_logreg/seed-0"),
-    ],
+    "run", [pytest.param(r, marks=[] if r in SOME else [pytest.mark.slow]) for r in RUNS]
 )
 def test_it_does_not_count_as_done_under_other_settings(run: str) -> None:
     spec = spec_of(Path(run))
