@@ -9,6 +9,7 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 
+from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged, rows_of
 from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import LitEstimator
@@ -29,12 +30,13 @@ class NgramLMClassifier(LitEstimator):
 
     Args:
         order: n, length of the longest n-gram.
-        smoothing: how n-grams that were not seen get a probability.
+        smoothing: how n-grams that were not seen get a probability; `maximum_likelihood` gives them
+            none, and is refused.
         delta: δ of `add_delta`.
         **kwargs: of `LitClassifier`.
 
     Raises:
-        ValueError: an order below 1, or a δ that is not above 0.
+        ValueError: an order below 1, a δ that is not above 0, or no smoothing.
     """
 
     family: ClassVar[str] = "n-grams"
@@ -51,8 +53,14 @@ class NgramLMClassifier(LitEstimator):
         super().__init__(**kwargs)
         if order < 1:
             raise ValueError(f"model.order is {order}; it must be at least 1")
-        if delta <= 0:
-            raise ValueError(f"model.delta is {delta}; it must be above 0")
+        if not 0 < delta < np.inf:
+            raise ValueError(f"model.delta is {delta}; it must be a number above 0")
+        if smoothing == "maximum_likelihood":
+            raise ValueError(
+                "model.smoothing is 'maximum_likelihood', under which a text with an n-gram that "
+                "no class has is impossible in all of them; choose another, such as "
+                "modified_kneser_ney"
+            )
         self.order, self.smoothing, self.delta = order, smoothing, delta
         self.language_models: list[Backoff] = []
 
@@ -74,7 +82,17 @@ class NgramLMClassifier(LitEstimator):
         return np.zeros((len(view.labels), 0))
 
     def features(self, tokens: Ragged) -> np.ndarray:
-        """float64[N, C] ln p(text | c)."""
+        """float64[N, C] ln p(text | c).
+
+        Raises:
+            DataError: a token that the language models do not know.
+        """
+        known = self.language_models[0].symbols.tokens
+        if len(tokens.values) and (most := int(tokens.values.max())) >= known:
+            raise DataError(
+                f"the text has token {most} and the model knows {known} tokens; its encoder is "
+                "that of another run: fit it again"
+            )
         scores = [model.score(tokens) for model in self.language_models]
         return np.stack([np.add.reduceat(s.values, s.offsets[:-1]) for s in scores], axis=1)
 
@@ -103,13 +121,12 @@ class NgramLMClassifier(LitEstimator):
         }
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
-        self.language_models = [
-            Backoff.from_arrays(
-                {
-                    name.removeprefix(f"{label}."): array
-                    for name, array in arrays.items()
-                    if name.startswith(f"{label}.")
-                }
-            )
-            for label in range(self.num_classes)
-        ]
+        of_class: list[dict[str, np.ndarray]] = [{} for _ in range(self.num_classes)]
+        for name, array in arrays.items():
+            label, _, rest = name.partition(".")
+            if not label.isdecimal() or int(label) >= self.num_classes:
+                raise ValueError(f"{name} belongs to none of {self.num_classes} classes")
+            of_class[int(label)][rest] = array
+        self.language_models = list(map(Backoff.from_arrays, of_class))
+        if len({model.symbols for model in self.language_models}) > 1:
+            raise ValueError("the language models of the classes have different vocabularies")

@@ -10,6 +10,7 @@ import numpy as np
 from datamodules.store.ragged import Ragged, rows_of
 from lit_models.language import smoothing as methods
 from lit_models.language.ngram_counts import Order, Stream, Symbols, count_ngrams, find
+from lit_models.language.saved import sizes_of
 from lit_models.language.smoothing import Contexts, Smoothed, Smoothing
 
 _HELD_OUT = 10  # every tenth text, for the weights of `jelinek_mercer`
@@ -45,7 +46,7 @@ class Backoff:
 
     @property
     def longest(self) -> int:
-        """Order of the model."""
+        """Order of the model, at most that of the longest n-gram it was given."""
         return len(self.log_probabilities)
 
     @property
@@ -104,8 +105,8 @@ class Backoff:
         Raises:
             ValueError: a δ that is not above 0, or an unknown method.
         """
-        if delta <= 0:
-            raise ValueError(f"delta is {delta}; it must be above 0")
+        if not 0 < delta < np.inf:
+            raise ValueError(f"delta is {delta}; it must be a number above 0")
         if smoothing not in get_args(Smoothing):
             raise ValueError(
                 f"smoothing is {smoothing!r}; it must be one of {', '.join(get_args(Smoothing))}"
@@ -193,8 +194,12 @@ class Backoff:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Self:
-        """Model of what `arrays` gave."""
-        tokens, pad_id, longest, flat = arrays["sizes"].tolist()
+        """Model of what `arrays` gave.
+
+        Raises:
+            ValueError: an array is missing, or does not fit the others.
+        """
+        tokens, pad_id, longest, flat = sizes_of(arrays)
         keys, probabilities, weights = (
             [arrays[f"{name}.{at}"] for at in range(count)]
             for name, count in [
@@ -203,7 +208,7 @@ class Backoff:
                 ("log_weights", longest - 1),
             ]
         )
-        return cls(Symbols(tokens, pad_id), keys, probabilities, weights, bool(flat))
+        return cls(Symbols(tokens, pad_id), keys, probabilities, weights, flat)
 
 
 def _uniform(symbols: Symbols) -> np.ndarray:
@@ -267,6 +272,7 @@ def interpolation_shares(texts: Ragged, longest: int, symbols: Symbols) -> list[
             summed = np.bincount(of, weights=responsible, minlength=methods.BUCKETS)
             kept = np.where(number_of > 0, summed / np.maximum(number_of, 1), kept)
             kept = kept.clip(1e-6, 1 - 1e-6)  # a word never seen keeps some probability
+        kept = _spread(kept, np.bincount(of, minlength=methods.BUCKETS) > 0)
         lower = lower.copy()
         lower[here[known]] = kept[of] * own + (1 - kept[of]) * rest_of
         numbers = np.full(len(words), -1, dtype=np.int64)
@@ -274,4 +280,18 @@ def interpolation_shares(texts: Ragged, longest: int, symbols: Symbols) -> list[
         if at == 0:
             numbers[places == 0] = symbols.start
         shares.append(kept)
-    return shares
+    # All texts may have n-grams that are longer than those of the texts counted here.
+    return shares + [np.full(methods.BUCKETS, 0.5)] * (longest - len(shares))
+
+
+def _spread(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Give what is not known the value of the nearest known bucket, of two the lower one.
+
+    All texts have more n-grams than those that are not held out, so that a context may be in a
+    bucket in which none was.
+    """
+    if not known.any():
+        return values
+    places = np.flatnonzero(known)
+    nearest = np.abs(np.arange(len(values))[:, None] - places).argmin(axis=1)
+    return values[places[nearest]]

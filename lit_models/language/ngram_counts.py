@@ -90,7 +90,8 @@ class Stream:
 
 
 def count_ngrams(texts: Ragged, longest: int, symbols: Symbols) -> list[Order]:
-    """N-grams of the orders 1 … `longest`; none extends from one text into another."""
+    """N-grams of the orders 1 … `longest`, or as far as there are any; none extends from one text
+    into another."""
     stream = Stream.of(texts, symbols)
     every = np.arange(symbols.count)
     counts = np.bincount(stream.words, minlength=symbols.count)
@@ -100,6 +101,8 @@ def count_ngrams(texts: Ragged, longest: int, symbols: Symbols) -> list[Order]:
     numbers = stream.words  # of the n-gram that ends at each position; -1: it begins too early
     for order in range(2, longest + 1):
         at = np.flatnonzero(stream.places >= order - 1)
+        if not len(at):
+            break
         keys = numbers[at - 1] * symbols.count + stream.words[at]
         keys, first, number, counts = np.unique(
             keys, return_index=True, return_inverse=True, return_counts=True

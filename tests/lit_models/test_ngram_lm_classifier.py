@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
+from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged, rows_of
 from lit_models.language.backoff import Backoff
 from lit_models.language.ngram_counts import Symbols
@@ -59,5 +60,28 @@ def test_a_class_without_texts_is_never_predicted() -> None:
 def test_bad_settings_are_named() -> None:
     with pytest.raises(ValueError, match="model.order is 0; it must be at least 1"):
         NgramLMClassifier(num_classes=2, order=0)
-    with pytest.raises(ValueError, match="model.delta is 0; it must be above 0"):
+    with pytest.raises(ValueError, match="model.delta is 0; it must be a number above 0"):
         NgramLMClassifier(num_classes=2, delta=0)
+    with pytest.raises(ValueError, match="model.delta is nan; it must be a number above 0"):
+        NgramLMClassifier(num_classes=2, delta=float("nan"))
+    with pytest.raises(ValueError, match="model.smoothing is 'maximum_likelihood'"):
+        NgramLMClassifier(num_classes=2, smoothing="maximum_likelihood")
+
+
+def test_language_models_of_other_classes_are_refused() -> None:
+    view = make_view(random_rows([5] * 20, VOCAB, seed=3), [n % 2 for n in range(20)], VOCAB)
+    model = NgramLMClassifier(num_classes=2)
+    model.prepare(view)
+    stray = {"2.sizes": np.zeros(4, int)}
+    with pytest.raises(ValueError, match="2.sizes belongs to none of 2 classes"):
+        model.load_arrays(model.arrays() | stray)
+    with pytest.raises(ValueError, match="sizes is not an array of 4 integers"):
+        NgramLMClassifier(num_classes=3).load_arrays(model.arrays())
+    other = {
+        f"1.{k}": a for k, a in Backoff.fit(view.tokens, 3, Symbols(VOCAB + 1)).arrays().items()
+    }
+    with pytest.raises(ValueError, match="have different vocabularies"):
+        model.load_arrays(model.arrays() | other)
+    wide = make_view([[VOCAB + 4]], [0], VOCAB + 5).tokens
+    with pytest.raises(DataError, match="token 34 .* knows 30 tokens; .* fit it again"):
+        model.predict_proba(wide)
