@@ -77,7 +77,8 @@ class NBBagNet(nn.Module):
         In an earlier version an n-gram had a weight for each of more than two classes.
         """
         weights = state_dict.get(f"{prefix}weights.weight", self.weights.weight)
-        if self.most is not None and weights.shape != self.weights.weight.shape:
+        fits = weights.dim() == 2 and weights.shape[1] in (1, len(self.bias))  # else it is refused
+        if self.most is not None and fits and weights.shape != self.weights.weight.shape:
             self.vocabulary.resize(len(weights))
             self._make_tables(*weights.shape)
         super()._load_from_state_dict(state_dict, prefix, *args)

@@ -183,7 +183,8 @@ class LitEstimator(LitClassifier, ABC):
         fitted = {name: arrays.pop(name) for name in list(arrays) if name.startswith(PREFIX)}
         model.load_arrays(arrays)
         if fitted:
-            model.estimator = restore(model.make_estimator(), fitted, folder / ARRAYS_FILE)
+            source, classes = folder / ARRAYS_FILE, model.num_classes
+            model.estimator = restore(model.make_estimator(), fitted, source, classes)
         else:
             import skops.io  # takes longer to import than all else here
 

@@ -79,13 +79,16 @@ def fitted_arrays(estimator: BaseEstimator) -> dict[str, np.ndarray] | None:
     }
 
 
-def restore(estimator: BaseEstimator, arrays: dict[str, np.ndarray], source: Path) -> BaseEstimator:
+def restore(
+    estimator: BaseEstimator, arrays: dict[str, np.ndarray], source: Path, classes: int
+) -> BaseEstimator:
     """Set the arrays of `fitted_arrays` on an unfitted estimator, and return it.
 
     Args:
         estimator: As the one that was fitted.
         arrays: Its arrays.
         source: Their file.
+        classes: Number of classes of the model.
 
     Raises:
         DataError: An array is missing, has another shape or type, or is not of this estimator.
@@ -104,6 +107,8 @@ def restore(estimator: BaseEstimator, arrays: dict[str, np.ndarray], source: Pat
         kind = "i" if name == "classes_" else "f"
         if array.dtype.kind != kind or array.ndim != len(dimensions) or known != array.shape:
             problems.append(f"{key} is {array.dtype} {list(array.shape)}")
+        elif name == "classes_" and not _ascending(array, classes):
+            problems.append(f"{key} is {array[:9].tolist()}, and the model has {classes} classes")
         setattr(step, name, array)
         step.n_features_in_ = sizes.get(F)
     if not problems and R in sizes and sizes[R] != (rows := 1 if sizes[C] == 2 else sizes[C]):
@@ -114,3 +119,9 @@ def restore(estimator: BaseEstimator, arrays: dict[str, np.ndarray], source: Pat
             f"{type(estimator).__name__}; restore the file, or run the experiment again"
         )
     return estimator
+
+
+def _ascending(labels: np.ndarray, classes: int) -> bool:
+    """True for labels that are sorted, distinct and those of classes; some may be without texts."""
+    inside = len(labels) > 0 and labels[0] >= 0 and labels[-1] < classes
+    return bool(inside and (labels[:-1] < labels[1:]).all())

@@ -122,6 +122,18 @@ def test_weights_of_each_class_are_still_read() -> None:
     assert torch.allclose(again.eval()(batch), logits * scale, atol=1e-5)
 
 
+def test_weights_of_other_classes_are_refused() -> None:
+    rows = random_rows([9] * 40, 12, seed=5)
+    model = NBBag(num_classes=4, ngrams=2, max_features=1_000, min_df=2)
+    model.prepare(make_view(rows, [row % 4 for row in range(40)], 12))
+    learnt = len(model.net.ratios)
+    for shape in [(learnt, 3), (learnt,), (learnt, 10**9)]:  # the last takes no place in a file
+        old = model.net.state_dict() | {"weights.weight": torch.zeros(1).expand(*shape)}
+        again = NBBag(num_classes=4, ngrams=2, max_features=1_000, min_df=2)
+        with pytest.raises(RuntimeError, match="size mismatch for weights.weight"):
+            again.net.load_state_dict(old)
+
+
 def test_150_classes_have_no_more_ratios_than_16() -> None:
     rows = random_rows([12] * 300, 30, seed=6)
     model = NBBag(num_classes=150, ngrams=3, max_features=64, min_df=1)

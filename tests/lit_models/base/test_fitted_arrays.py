@@ -65,7 +65,7 @@ def test_so_do_pipelines_over_dense_features(
     assert arrays is not None
     save_file({k: np.ascontiguousarray(a) for k, a in arrays.items()}, tmp_path / "a")
     again = make_pipeline(type(first)(**first.get_params()), LogisticRegression(max_iter=500))
-    again = restore(again, load_file(tmp_path / "a"), tmp_path / "a")
+    again = restore(again, load_file(tmp_path / "a"), tmp_path / "a", classes)
     skops.io.dump(whole, tmp_path / "s")
     expected = skops.io.load(tmp_path / "s").predict_proba(features)
     assert np.array_equal(again.predict_proba(features), expected)
@@ -84,6 +84,9 @@ CHANGES = [
     ({"estimator.0.intercept_": np.zeros((1, 1))}, r"intercept_ is float64 \[1, 1\]"),
     ({"estimator.0.intercept_": np.zeros(1, int)}, r"intercept_ is int64 \[1\]"),
     ({"estimator.0.classes_": np.zeros(2)}, r"classes_ is float64 \[2\]"),
+    ({"estimator.0.classes_": np.array([0, 7])}, r"classes_ is \[0, 7\], and the model has 2"),
+    ({"estimator.0.classes_": np.array([-1, 1])}, r"classes_ is \[-1, 1\], and the model has 2"),
+    ({"estimator.0.classes_": np.array([1, 0])}, r"classes_ is \[1, 0\], and the model has 2"),
 ]
 
 
