@@ -136,7 +136,7 @@ class CorpusDefaults:
         probes = dict(_SENTINELS)
         if _vectors(before) is None or _value(before, _VECTOR_EPOCHS) is None:
             del probes[_VECTOR_EPOCHS]
-        if _value(before, _WEIGHT) is None:
+        if not _has_weights(before):
             del probes[_WEIGHT], probes[_MIN_DF]
         layers: list[dict[str, Any]] = [_nested(before, *probe) for probe in probes.items()]
         probed = [Resolved(merge(settings, *layers), self.words)]
@@ -176,7 +176,7 @@ class CorpusDefaults:
             if changes.keys() & {_VECTORS, _VECTOR_EPOCHS}:
                 reasons.append(f"{size.words:,} words are few to learn word vectors from")
         if size.text_words < SHORT_TEXT and size.classes >= MANY_CLASSES:
-            weights = _value(before, _WEIGHT) is not None  # the model has such
+            weights = _has_weights(before)
             new = {k: v for k, v in _SHORT_TEXTS.items() if weights and k in free}
             if new := {k: v for k, v in new.items() if v != _value(before, k)}:
                 changes |= new
@@ -264,6 +264,11 @@ def _value(resolved: Resolved, key: Setting) -> Any:
     for name in names:
         value = (value.get("init_args", value) or {}).get(name) if value else None
     return value
+
+
+def _has_weights(resolved: Resolved) -> bool:
+    """True for a model that has all settings of `_SHORT_TEXTS`, as one of the user's may not."""
+    return all(_value(resolved, key) is not None for key in _SHORT_TEXTS)
 
 
 def _nested(resolved: Resolved, key: Setting, value: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from experiments.config.registry import ConfigError, Registry, layered, merge, r
 from experiments.config.resolved import Resolved
 from experiments.launch.benchmark import expand
 from experiments.training.spec import RunSpec
+from lit_models.bag import Bag
 
 pytestmark = pytest.mark.usefixtures("within_a_command")
 
@@ -250,3 +251,20 @@ def test_weights_start_as_naive_bayes_for_many_classes_of_short_texts(
     for words_typed, expected in [([], (weight, min_df)), (typed, (0.02, 5))]:
         model = spec_of(file, "nb_bag", *words_typed).resolve().config["model"]["init_args"]
         assert (model["initial_weight"], model["min_df"]) == expected
+
+
+class Weighted(Bag):
+    """A model of the user's own with a setting of the same name as one of `nb_bag`."""
+
+    def __init__(self, *, initial_weight: float = 0.5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.initial_weight = initial_weight
+
+
+def test_a_model_of_the_users_own_need_not_have_all_of_these_settings(tmp_path: Path) -> None:
+    rows = [f"w{row} " * 8 + f",label{row % 17}" for row in range(170)]
+    (tmp_path / "texts.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"# Mine.\nmodel: {{class_path: {__name__}.Weighted}}\n")
+    config = spec_of(tmp_path / "texts.csv", str(file)).resolve().config
+    assert config["model"]["init_args"]["initial_weight"] == 0.5
