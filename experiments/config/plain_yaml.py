@@ -26,6 +26,10 @@ _SCALARS = {
 }
 
 
+MOST_VALUES = 100_000
+"""A few lines of aliases of aliases are billions of values, for which no memory is enough."""
+
+
 class PlainLoader(yaml.SafeLoader):
     """Safe loader without the surprises of YAML 1.1."""
 
@@ -47,10 +51,35 @@ def read_plain(text: str) -> Any:
     """Parse YAML, each text once: a command asks for the same file several times.
 
     The loader in C is faster, but ends the whole process on YAML that is nested too deeply.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, or has too many values once its aliases are written out.
     """
     return copy.deepcopy(_parsed(text))
 
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Any:
-    return yaml.load(text, PlainLoader)
+    loader = PlainLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values(node, {}) > MOST_VALUES:
+            raise yaml.YAMLError(
+                f"more than {MOST_VALUES:,} values once its aliases are written out; write fewer"
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Number of values of a node; one that contains itself, which others refuse, counts once."""
+    if id(node) not in known:
+        known[id(node)] = 1
+        children = node.value if isinstance(node, yaml.CollectionNode) else []
+        if isinstance(node, yaml.MappingNode):
+            children = [one for pair in children for one in pair]
+        known[id(node)] = 1 + sum(_values(child, known) for child in children)
+    return known[id(node)]

@@ -20,6 +20,9 @@ from experiments.config.resolved import Resolved
 
 PROFILES = sorted(file.stem for file in (CONFIGS / "profiles").glob("*.yaml"))
 
+LAUGHS = ["a0: &a0 [x, x, x, x, x, x, x, x, x]\n"]
+LAUGHS += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)]
+
 
 def cnn(*overrides: str) -> Resolved:
     return Resolved(layered(Registry(), "cnn", read_profile("quick")), overrides)
@@ -152,7 +155,13 @@ def test_folders_of_experiments_are_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("a: [", "is not YAML"), ("- a\n", "must hold keys")]
+    ("content", "message"),
+    [
+        ("a: [", "is not YAML"),
+        ("- a\n", "must hold keys"),
+        ("".join([*LAUGHS, "b: *a9\n"]), "more than 100,000 values once its aliases"),
+    ],
+    ids=["unclosed", "list", "aliases"],
 )
 def test_a_file_that_is_no_config_is_named(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "x.yaml"
