@@ -38,17 +38,18 @@ def language_texts(data: TextDataModule, held_out: int = 2500, seed: int = 0) ->
     """Hold out texts of a corpus; test texts are never read.
 
     Unlabelled texts are held out, of movies without a labelled train text. A corpus without
-    unlabelled texts holds out labelled ones.
+    unlabelled texts holds out labelled ones. Texts are whole, whatever `max_length` is: their
+    characters are counted, and so is the probability of their end.
 
     Args:
-        data: Set up; its vocabulary is that of the labelled train texts, and its cap holds.
+        data: Set up; its vocabulary is that of the labelled train texts, and `vocab_size` caps it.
         held_out: Number of texts held out.
         seed: Seed of the draw.
 
     Raises:
         DataError: There are not enough texts to hold out.
     """
-    store, truncation = data.store, data.encoder.token_truncation
+    store, truncation = data.store, data.encoder.token_truncation._replace(max_length=None)
     train = read_split(data.corpus_folder, "train")
     unlabelled = "unlabelled" in store.splits
     splits = [train, *([read_split(data.corpus_folder, "unlabelled")] if unlabelled else [])]

@@ -81,3 +81,7 @@ def test_a_corpus_without_unlabelled_texts_holds_out_labelled_ones(tmp_path: Pat
     capped = ready(TextFiles(train=file, vocab_size=12, cache_dir=tmp_path / "cache"))
     assert language_texts(capped, 20).tokens == 12
     assert language_texts(capped, 20).train.values.max() < 12
+    short = ready(TextFiles(train=file, max_length=2, cache_dir=tmp_path / "cache"))
+    whole, cut = language_texts(data, 20), language_texts(short, 20)
+    assert np.array_equal(cut.held_out.values, whole.held_out.values)
+    assert np.array_equal(cut.train.values, whole.train.values)
