@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 
+from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.characters import CharacterCounter, WordCounter
@@ -101,7 +102,14 @@ class TfidfLogReg(NgramEstimator):
 
     def _weighted(self, blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
         """float[N, F] weights of the words, then of the characters."""
-        pairs = zip(self.weights, blocks, strict=True)
+        pairs = list(zip(self.weights, blocks, strict=True))
+        for weight, block in pairs:
+            if len(weight.idf_) != block.shape[1]:
+                raise DataError(
+                    f"{type(self).__name__} has {block.shape[1]:,} features, and "
+                    f"{len(weight.idf_):,} weights of them; restore the files of the run, or run "
+                    "it again"
+                )
         weighted = [weight.transform(block, copy=False) for weight, block in pairs]
         if len(weighted) == 1:
             return weighted[0]

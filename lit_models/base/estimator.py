@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
 
+from datamodules.errors import DataError
 from datamodules.store.batching import TextBatch
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
@@ -134,8 +135,19 @@ class LitEstimator(LitClassifier, ABC):
         return None
 
     def predict_proba(self, tokens: Ragged) -> np.ndarray:
-        """float64[N, C] probabilities of any rows."""
-        probabilities: np.ndarray = self.estimator.predict_proba(self.features(tokens))
+        """float64[N, C] probabilities of any rows.
+
+        Raises:
+            DataError: The saved features and the saved estimator are of different sizes.
+        """
+        features = self.features(tokens)
+        expected = getattr(self.estimator, "n_features_in_", features.shape[1])
+        if features.shape[1] != expected:
+            raise DataError(
+                f"{type(self).__name__} has {features.shape[1]:,} features, and its estimator was "
+                f"fitted to {expected:,}; restore the files of the run, or run it again"
+            )
+        probabilities: np.ndarray = self.estimator.predict_proba(features)
         return probabilities
 
     def forward(self, batch: TextBatch) -> torch.Tensor:

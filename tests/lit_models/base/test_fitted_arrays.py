@@ -103,3 +103,25 @@ def test_other_arrays_are_refused(
     with pytest.raises(DataError, match=message) as raised:
         TfidfLogReg.load(tmp_path)
     assert str(file) in str(raised.value) and "restore the file" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        (NaiveBayes, "estimator.0.feature_log_prob_", "estimator was fitted to"),
+        (TfidfLogReg, "estimator.0.coef_", "estimator was fitted to"),
+        (TfidfLogReg, "idf", "weights of them; restore the files"),
+    ],
+)
+def test_arrays_of_other_features_are_refused_where_they_predict(
+    kind: type[LitEstimator], name: str, message: str, tmp_path: Path
+) -> None:
+    fitted(kind, 2).save(tmp_path)
+    file = tmp_path / ARRAYS_FILE
+    with safe_open(file, framework="numpy") as opened:
+        metadata = opened.metadata()
+    arrays = load_file(file)
+    size = len(arrays["ngram_keys"])
+    save_file(arrays | {name: np.ascontiguousarray(arrays[name][..., 3:])}, file, metadata)
+    with pytest.raises(DataError, match=f"has {size:,} features, and .*{message}"):
+        kind.load(tmp_path).predict_proba(OTHER)
