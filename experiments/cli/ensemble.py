@@ -11,7 +11,7 @@ from experiments.config.registry import Registry
 
 
 def ensemble(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    """`ensemble`: mean of the log-probabilities of runs, with weights fitted on validation."""
+    """`ensemble`: sum of the log-probabilities of runs, with weights fitted on validation."""
     from experiments.inference.ensembles import combine_members, write_ensemble
     from experiments.inference.members import find_member, seed_of
     from experiments.records.lock import exclusive_lock

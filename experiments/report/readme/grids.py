@@ -53,7 +53,8 @@ def full_table(tables: Sequence[Table], name: str, registry: Registry) -> str:
 def describe(line: Line, registry: Registry) -> str:
     """Describe an experiment; without an entry in the registry by its members or architecture."""
     if members := line.rows[0].members:
-        return f"The mean of the log-probabilities of {' and '.join(f'`{m}`' for m in members)}"
+        names = " and ".join(f"`{member}`" for member in members)
+        return f"The sum of the log-probabilities of {names}, with weights fitted on validation"
     return escape((registry.description(line.experiment) or line.architecture).rstrip("."))
 
 

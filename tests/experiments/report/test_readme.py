@@ -267,4 +267,7 @@ def test_the_command(published: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_an_ensemble_is_described_by_its_members() -> None:
     row = make_row(experiment="a+b", config={"ensemble": ["a@1", "b@2"]}, architecture="Ensemble")
     ((line,),) = [table.lines for table in build_tables([row])]
-    assert describe(line, Registry()) == "The mean of the log-probabilities of `a` and `b`"
+    assert (
+        describe(line, Registry())
+        == "The sum of the log-probabilities of `a` and `b`, with weights fitted on validation"
+    )
