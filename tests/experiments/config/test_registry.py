@@ -15,6 +15,7 @@ from experiments.config.registry import (
     layered,
     merge,
     read_profile,
+    read_yaml,
 )
 from experiments.config.resolved import Resolved
 
@@ -144,6 +145,15 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         Registry().settings("lstn")
     with pytest.raises(ConfigError, match="no profile 'quik'; choose one of .*quick"):
         read_profile("quik")
+
+
+def test_a_file_is_read_anew_whatever_was_done_with_its_settings(tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text("model: {init_args: {sizes: [3, 4]}}\n")
+    read_yaml(file)["model"]["init_args"]["sizes"].append(5)
+    assert read_yaml(file) == {"model": {"init_args": {"sizes": [3, 4]}}}
+    file.write_text("model: {init_args: {sizes: [5, 6]}}\n")
+    assert read_yaml(file) == {"model": {"init_args": {"sizes": [5, 6]}}}
 
 
 def test_folders_of_experiments_are_checked(tmp_path: Path) -> None:

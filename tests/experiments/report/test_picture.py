@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from experiments.report.picture.labels import CHARACTER, Box
+from experiments.report.picture.labels import CHARACTER, Box, NamedPoint, around, place_labels
 from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, lay_out
 from experiments.report.picture.svg import draw_svg, picture
 from experiments.report.picture.symbols import THEMES, Theme
@@ -246,3 +246,13 @@ def test_one_row_and_a_narrow_span_have_numbers_on_both_axes() -> None:
         shown = lay_out(candidates)
         assert len(shown.x_ticks) >= 2 and len(shown.y_ticks) >= 2
         assert_clear(parsed(draw_svg(candidates, THEMES["light"])))
+
+
+def test_a_name_goes_farther_off_rather_than_across_lines() -> None:
+    mark, area = around(200, 200, 5), Box(0, 0, 400, 400)
+    near = Box(150, 150, 250, 250)
+    one = NamedPoint(mark, 0.0, "cnn")
+    beside, *_ = place_labels([one], [], 1, [mark], [], area)
+    assert beside.leader is None
+    apart, *_ = place_labels([one], [], 1, [mark], [near, near, near], area)
+    assert apart.leader is not None and not apart.box.overlaps(near)

@@ -213,6 +213,22 @@ def test_katz_leaves_large_counts_whole_and_discounts_small_ones() -> None:
     assert kept[0] == 1 and (kept[1:] < 1).all()
 
 
+def test_katz_gives_a_frequent_word_its_share_of_the_text() -> None:
+    counts = np.repeat([1, 2, 3, 4, 5, 6, 9], [100, 40, 22, 14, 9, 6, 5])
+    row = np.repeat(np.arange(1, len(counts) + 1), counts).tolist()
+    model = Backoff.fit(ragged([row]), 1, Symbols(300), "katz")
+    found, total = model.distribution([]), len(row) + 1
+    assert found[len(counts)] == pytest.approx(9 / total)
+    assert 0 < found[1] < 1 / total
+
+
+def test_modified_discounts_are_those_of_the_paper() -> None:
+    counts = np.repeat([1, 2, 3, 4, 7], [100, 40, 20, 12, 3])
+    share = 100 / (100 + 2 * 40)
+    expected = [1 - 2 * share * 40 / 100, 2 - 3 * share * 20 / 40, 3 - 4 * share * 12 / 20]
+    assert modified_discounts(counts) == pytest.approx([0, *expected])
+
+
 def test_interpolation_weights_grow_with_the_count_of_the_context() -> None:
     rng = np.random.default_rng(8)
     follows = rng.integers(1, TOKENS, TOKENS)  # what mostly follows a token
