@@ -33,7 +33,7 @@ _PARTS = {
     "tail": "the end",
     "head+tail": "a quarter from the start and three from the end",
 }
-_FLOORS = {"numpy": "1.26", "onnxruntime": "1.20", "tokenizers": "0.21", "torch": "2.8"}
+_FLOORS = {"numpy": "1.26", "onnxruntime": "1.22", "tokenizers": "0.21", "torch": "2.8"}
 
 
 def export_run(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from experiments.forms.sums import Table
 
 _GROUP = 16  # values that share a scale, where a row has fewer
+_BLOCK = 64  # weights of a column that share a scale
 _SMALL = 4096  # values of tables that stay as they are
 
 
@@ -63,13 +64,17 @@ def quantize_tables(module: nn.Module) -> None:
 
 
 def quantize_products(file: Path) -> None:
-    """Compute the matrix products of an ONNX file in 8 bits, in place."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    """Store the matrices of an ONNX file in 8 bits, in place.
 
-    quantize_dynamic(
-        file,
-        file,
-        op_types_to_quantize=["MatMul", "Gemm"],
-        weight_type=QuantType.QInt8,
-        per_channel=True,
+    The weights of a column share a scale in blocks, and so do the values that they are multiplied
+    with (`accuracy_level` 4). With one scale for all values of a layer, as dynamic quantisation
+    has it, the few large ones of encoders leave no digits for the others.
+    """
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+
+    quantizer = MatMulNBitsQuantizer(
+        onnx.load(file), bits=8, block_size=_BLOCK, is_symmetric=True, accuracy_level=4
     )
+    quantizer.process()
+    onnx.save(quantizer.model.model, file)

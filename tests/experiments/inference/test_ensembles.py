@@ -88,7 +88,8 @@ def test_a_row_like_any_other(tmp_path: Path, protocol: str) -> None:
     line = next(line for line in table.lines if line.architecture == "Ensemble")
     origin = find_origin(line, "t", tmp_path / "published", [])
     assert origin.commands == [
-        "lit-sentiment ensemble bag+cnn experiments/results/t.jsonl:bag experiments/results/t.jsonl:cnn --seeds 0",
+        "lit-sentiment ensemble bag+cnn experiments/results/t.jsonl:bag "
+        "experiments/results/t.jsonl:cnn --seeds 0",
     ]
 
 
