@@ -33,7 +33,7 @@ class NgramLMClassifier(LitEstimator):
         smoothing: how n-grams that were not seen get a probability; `maximum_likelihood` gives them
             none, and is refused.
         delta: δ of `add_delta`.
-        **kwargs: of `LitClassifier`.
+        **kwargs: of `LitClassifier`; balanced class weights make the p(c) equal.
 
     Raises:
         ValueError: an order below 1, a δ that is not above 0, or no smoothing.
