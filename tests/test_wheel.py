@@ -56,7 +56,7 @@ def test_list_report_and_benchmark_work_from_an_installed_wheel(tmp_path: Path) 
     run(*lit, "report", published, "--out", tmp_path / "page", folder=tmp_path)
     page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
     rows = (REPOSITORY / "experiments" / "results" / "imdb.jsonl").read_text().splitlines()
-    [row] = [row for row in map(json.loads, rows) if row["experiment"] == "nb_bag"]
-    assert "nb_bag" in page and f"{100 * row['test']['accuracy']:.2f}" in page
+    [row] = [row for row in map(json.loads, rows) if row["experiment"] == "nb_logreg"]
+    assert "nb_logreg" in page and f"{100 * row['test']['accuracy']:.2f}" in page
     shown = run(*lit, "benchmark", "bag", *TOY, folder=tmp_path)
     assert "bag" in shown and (tmp_path / "runs/quick/bag/seed-0/row.json").is_file()
