@@ -15,7 +15,7 @@ from datamodules.text import TextDataModule
 
 @dataclass(frozen=True)
 class LanguageTexts:
-    """What language models of a corpus learn from, and what they are judged by.
+    """Texts that language models of a corpus learn from, and texts that judge them.
 
     Attributes:
         train: int32 tokens of the texts to learn from: labelled train texts and unlabelled ones.

@@ -19,7 +19,7 @@ def runs_below(folder: Path) -> list[Path]:
 
 
 def kind_of(folder: Path) -> str | None:
-    """What a folder with runs is, in words: `a run`, or a folder of them; None: it has none."""
+    """Describe a folder with runs: `a run`, or a folder of them. None: it has none."""
     runs = runs_below(folder)
     if runs == [folder]:
         return "a run"

@@ -11,7 +11,7 @@ from datamodules.store.ragged import Ragged
 
 @dataclass(frozen=True)
 class Symbols:
-    """What texts consist of: the tokens, and a symbol at each end.
+    """Tokens of texts, and a symbol at each end.
 
     Attributes:
         tokens: number V of token ids.

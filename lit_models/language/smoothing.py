@@ -111,8 +111,8 @@ def modified_discounts(counts: np.ndarray) -> np.ndarray:
 def continuation_counts(orders: Sequence[Order]) -> list[np.ndarray]:
     """Counts of Kneser & Ney 1995, int64[G] for each order.
 
-    Below the highest order an n-gram counts as often as different symbols stand before it; one that
-    begins a text, where none can stand, as often as it occurs.
+    Below the highest order an n-gram counts as often as different symbols precede it. Nothing
+    precedes one that begins a text: it counts as often as it occurs.
     """
     counts = []
     for order, above in zip(orders, orders[1:], strict=False):
