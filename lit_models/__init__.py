@@ -14,9 +14,9 @@ from datamodules.upgrade.imports import explain_moved_modules
 if TYPE_CHECKING:
     from lit_models.base.classifier import LitClassifier, Prediction
     from lit_models.base.estimator import LitEstimator
-    from lit_models.base.forest import ForestEstimator
-    from lit_models.base.ngram_estimator import NgramEstimator
     from lit_models.base.recurrent import RecurrentClassifier
+    from lit_models.classics.forest import ForestEstimator
+    from lit_models.classics.ngram_estimator import NgramEstimator
     from lit_models.layers.attention import AdditiveAttention, ContextAttention, weighted_sum
     from lit_models.layers.convolution import WordConvolution, k_max, max_pool
     from lit_models.layers.dropout import TextDropout
@@ -38,8 +38,8 @@ explain_moved_modules()
 _NAMES = {
     "lit_models.base.classifier": ("LitClassifier", "Prediction"),
     "lit_models.base.estimator": ("LitEstimator",),
-    "lit_models.base.forest": ("ForestEstimator",),
-    "lit_models.base.ngram_estimator": ("NgramEstimator",),
+    "lit_models.classics.forest": ("ForestEstimator",),
+    "lit_models.classics.ngram_estimator": ("NgramEstimator",),
     "lit_models.base.recurrent": ("RecurrentClassifier",),
     "lit_models.layers.attention": ("AdditiveAttention", "ContextAttention", "weighted_sum"),
     "lit_models.layers.convolution": ("WordConvolution", "k_max", "max_pool"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lit_models.base.forest import ForestEstimator
-from lit_models.base.ngram_estimator import NgramEstimator
+from lit_models.classics.forest import ForestEstimator
+from lit_models.classics.ngram_estimator import NgramEstimator
 
 
 class BowForest(ForestEstimator, NgramEstimator):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lit_models.base.centroids import Centroids
-from lit_models.base.forest import ForestEstimator
+from lit_models.classics.centroids import Centroids
+from lit_models.classics.forest import ForestEstimator
 
 
 class CentroidsForest(ForestEstimator, Centroids):

@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from lit_models.base.centroids import Centroids
+from lit_models.classics.centroids import Centroids
 
 
 class CentroidsLogReg(Centroids):

@@ -15,7 +15,7 @@ from datamodules.store.train_view import TrainView
 from datamodules.vectors.base import Text
 from datamodules.vectors.gensim_base import not_repeatable
 from lit_models.base.estimator import LitEstimator
-from lit_models.base.paragraph_vectors import ParagraphVectors
+from lit_models.classics.paragraph_vectors import ParagraphVectors
 
 Architecture = Literal["dbow", "dm", "dbow+dm"]
 

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from datamodules.store.train_view import TrainView
-from lit_models.base.ngram_estimator import NgramEstimator
+from lit_models.classics.ngram_estimator import NgramEstimator
 
 
 class LinearSVM(NgramEstimator):

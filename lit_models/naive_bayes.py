@@ -11,7 +11,7 @@ from sklearn.naive_bayes import MultinomialNB
 
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
-from lit_models.base.ngram_estimator import NgramEstimator
+from lit_models.classics.ngram_estimator import NgramEstimator
 
 
 class NaiveBayes(NgramEstimator):

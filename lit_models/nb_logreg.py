@@ -14,8 +14,8 @@ from sklearn.preprocessing import normalize
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import Features, fit_weighted
-from lit_models.base.ngram_estimator import NgramEstimator
 from lit_models.base.ngrams import log_count_ratios
+from lit_models.classics.ngram_estimator import NgramEstimator
 
 _NEVER = -30.0  # bias of a class without a training text
 

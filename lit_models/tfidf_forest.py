@@ -8,8 +8,8 @@ from sklearn.base import BaseEstimator
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.pipeline import make_pipeline
 
-from lit_models.base.forest import ForestEstimator
-from lit_models.base.ngram_estimator import NgramEstimator
+from lit_models.classics.forest import ForestEstimator
+from lit_models.classics.ngram_estimator import NgramEstimator
 
 
 class TfidfForest(ForestEstimator, NgramEstimator):

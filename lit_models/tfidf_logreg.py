@@ -15,7 +15,7 @@ from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.characters import CharacterCounter, WordCounter
 from lit_models.base.fitted_values import fitted_values
-from lit_models.base.ngram_estimator import NgramEstimator
+from lit_models.classics.ngram_estimator import NgramEstimator
 
 _IDF_NAMES = ("idf", "character_idf")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lit_models.base.forest import ForestEstimator
-from lit_models.base.vector_average import VectorAverage
+from lit_models.classics.forest import ForestEstimator
+from lit_models.classics.vector_average import VectorAverage
 
 
 class VectorAverageForest(ForestEstimator, VectorAverage):

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lit_models.base.vector_average import VectorAverage
+from lit_models.classics.vector_average import VectorAverage
 
 
 class VectorAverageLogReg(VectorAverage):

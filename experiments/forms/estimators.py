@@ -22,11 +22,11 @@ from experiments.forms.sums import (
     WeightedSum,
     Weights,
 )
-from lit_models.base.centroids import Centroids
-from lit_models.base.ngram_estimator import NgramEstimator
 from lit_models.base.ngrams import HASH_MASK, NgramCounter
-from lit_models.base.vector_average import VectorAverage
 from lit_models.centroids_logreg import CentroidsLogReg
+from lit_models.classics.centroids import Centroids
+from lit_models.classics.ngram_estimator import NgramEstimator
+from lit_models.classics.vector_average import VectorAverage
 from lit_models.linear_svm import LinearSVM
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.nb_logreg import NBLogReg

@@ -19,12 +19,12 @@ from experiments.forms.portable import (
 )
 from experiments.forms.recurrent import OnnxRecurrent, ScanRecurrent, exportable
 from lit_models.bag import Bag
-from lit_models.base.centroids import Centroids
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
-from lit_models.base.vector_average import VectorAverage
 from lit_models.bert import BERT
 from lit_models.bow_forest import BowForest
+from lit_models.classics.centroids import Centroids
+from lit_models.classics.vector_average import VectorAverage
 from lit_models.doc2vec_logreg import Doc2VecLogReg
 from lit_models.fasttext import FastText
 from lit_models.hierarchical_attention import HierarchicalAttention, HierarchicalAttentionNet

@@ -18,10 +18,10 @@ from datamodules.tokenizers import CharacterTokenizer
 from datamodules.vectors.word2vec import Word2Vec
 from experiments.config.registry import Registry, merge
 from experiments.config.resolved import Resolved
-from lit_models.base.centroids import Centroids
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.word_vectors import WordVectorEstimator
+from lit_models.classics.centroids import Centroids
 from tests.batches import make_batch, make_view, random_rows
 from tests.lit_models.contracts import CHECKS, CLASSES, ROWS, VOCAB, Check
 from tests.tiny_encoders import offline

@@ -13,10 +13,10 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged
-from lit_models.base.paragraph_vectors import Tagged
+from lit_models.classics.paragraph_vectors import Tagged
 from lit_models.doc2vec_logreg import Doc2VecLogReg
 from tests.batches import make_view
-from tests.lit_models.base.test_vector_average import ragged
+from tests.lit_models.classics.test_vector_average import ragged
 
 SMALL: dict[str, Any] = {"dim": 8, "epochs": 30, "min_count": 1, "sample": 0}
 
@@ -73,7 +73,7 @@ def test_the_same_in_another_process_from_what_was_kept(architecture: str, tmp_p
     code = (
         "import sys, numpy as np; from pathlib import Path\n"
         "from lit_models.doc2vec_logreg import Doc2VecLogReg\n"
-        "from tests.lit_models.base.test_vector_average import ragged\n"
+        "from tests.lit_models.classics.test_vector_average import ragged\n"
         f"found = Doc2VecLogReg.load(Path({str(tmp_path)!r})).predict_proba(ragged({rows}))\n"
         "np.save(sys.argv[1], found)"
     )

@@ -24,7 +24,8 @@ from experiments.training.checkpointing import RESUME_FILE
 from experiments.training.run import execute
 from experiments.training.signals import EXIT_STOPPED, Stopped
 from experiments.training.spec import RunSpec
-from lit_models.base.classifier import WEIGHTS_FILE, LitClassifier
+from lit_models.base.classifier import LitClassifier
+from lit_models.base.model import WEIGHTS_FILE
 from tests.experiments.training.test_wandb_run import records
 
 ROWS, BATCH, EPOCHS = 64, 8, 3

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 
 from lit_models.centroids_logreg import CentroidsLogReg
 from tests.batches import make_view
-from tests.lit_models.base.test_vector_average import ragged
+from tests.lit_models.classics.test_vector_average import ragged
 
 # Two heaps of words, 2 4 6 and 3 7, far apart; 5 has no vector, 0 and 1 are no words.
 VECTORS = np.array(

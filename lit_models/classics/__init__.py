@@ -1,0 +1,1 @@
+"""Bases that several classical models share: n-grams, centroids, forests, averages of vectors."""
