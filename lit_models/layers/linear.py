@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.backends import mkldnn
 
@@ -23,6 +23,15 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
         return F.linear(inputs, weight, bias)
     result: Tensor = _Linear.apply(inputs, weight, bias)
     return result
+
+
+class Linear(nn.Linear):
+    """`nn.Linear` by `linear`."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """float[…, O] from float[…, I]."""
+        rows = inputs.flatten(0, -2) if inputs.ndim > 2 else inputs
+        return linear(rows, self.weight, self.bias).view(*inputs.shape[:-1], len(self.weight))
 
 
 def product_flops(inputs: Any, weight: Any, *_: Any, **__: Any) -> int:

@@ -56,3 +56,12 @@ def test_its_operations_can_be_counted() -> None:
     with counter, torch.no_grad():
         linear(*tensors())
     assert counter.get_total_flops() == 2 * 17 * 12 * 33
+
+
+def test_the_layer_takes_any_number_of_dimensions() -> None:
+    layer = module.Linear(12, 33)
+    for shape in ((12,), (5, 12), (2, 5, 12), (2, 0, 12)):
+        inputs = torch.randn(shape)
+        expected = F.linear(inputs, layer.weight, layer.bias)
+        found = layer(inputs)
+        assert found.shape == expected.shape and torch.allclose(found, expected, atol=1e-6)
