@@ -144,7 +144,7 @@ class LitLanguageModel(LitModel):
     # Evaluation
 
     def forward(self, batch: TextBatch) -> Tensor:
-        """float64[B] ln p of whole texts."""
+        """float64[B] ln p of the texts of a batch."""
         return self.score(batch.tokens, batch.lengths)
 
     def score(self, tokens: Tensor, lengths: Tensor) -> Tensor:
