@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from lit_models.elmo import ELMo
 from lit_models.gpt_lm import GPTLM
 from lit_models.gru_lm import GRULM
 from lit_models.language.model import BOUNDARY, LitLanguageModel
@@ -36,6 +37,7 @@ MODELS = {
     "gpt_lm": partial(GPTLM, **SIZES, num_heads=2, dim_feedforward=32, context=7),
     "gpt_lm of one symbol": partial(GPTLM, **SIZES, num_heads=2, num_layers=1, context=1),
     "gpt_lm untied": partial(GPTLM, **SIZES, num_heads=2, tie_weights=False, dropout=0.2),
+    "elmo": partial(ELMo, **SMALL),
     "lstm_lm both": partial(LSTMLM, **SMALL, direction="both", **DROPS),
 }
 LENGTHS = [1, 2, 3, 5, 8, 13, 21, 34]
