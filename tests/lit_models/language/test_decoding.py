@@ -38,6 +38,7 @@ class Toy:
         return (torch.full((size,), END),)
 
     def advance(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
+        assert symbols.shape == state[0].shape
         return self.table[state[0], symbols], (symbols,)
 
     def start(self, count: int = 1, prompt: tuple[int, ...] = (END,)) -> Start:
@@ -80,6 +81,30 @@ def test_a_beam_of_full_width_is_an_exhaustive_search(
         assert np.allclose(
             [one.log_probability for one in found], [one.log_probability for one in expected]
         )
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_narrow_beam_keeps_ends_among_the_best_alone(width: int) -> None:
+    longest, ends = 4, 0
+    for seed in range(20):
+        toy = Toy(seed)
+        live, done = [()], list[Generated]()
+        for _ in range(longest):
+            longer = [(*text, symbol) for text in live for symbol in range(SYMBOLS)]
+            longer.sort(key=toy.log_probability, reverse=True)
+            live = [text for text in longer if text[-1] != END][:width]
+            for text in longer[:width]:
+                if text[-1] == END and len(done) < width:
+                    done.append(Generated(text[:-1], toy.log_probability(text), True))
+            if len(done) == width:
+                live = []
+                break
+        expected = done + [Generated(text, toy.log_probability(text), False) for text in live]
+        expected.sort(key=lambda one: -one.log_probability)
+        (found,) = beam_search(toy.advance, toy.start(), Limits(END, longest), width)
+        assert [one.symbols for one in found] == [one.symbols for one in expected[:width]]
+        ends += len(done)
+    assert ends > width
 
 
 def test_length_penalty_is_that_of_the_paper_and_changes_the_order() -> None:
