@@ -41,6 +41,12 @@ class Symbols:
         """Number N of symbols that have a probability: all but padding and the start."""
         return self.tokens
 
+    def uniform(self) -> np.ndarray:
+        """float64[S] equal probabilities of what is predicted."""
+        found = np.full(self.count, 1 / self.predicted)
+        found[[self.pad_id, self.start]] = 0
+        return found
+
 
 @dataclass(frozen=True)
 class Order:
