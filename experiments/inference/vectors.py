@@ -11,12 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
-from datamodules.store.ragged import Ragged
 from experiments.config.registry import ConfigError
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.fitted_values import parts
-from lit_models.layers.masking import mask_of
 from lit_models.nb_bag import NBBagNet
 
 if TYPE_CHECKING:
@@ -71,11 +69,7 @@ def _of_batch(model: LitClassifier, batch: TextBatch) -> Vectors:
 
 
 def _of_estimator(model: LitEstimator, batch: TextBatch) -> Vectors:
-    mask = mask_of(batch.lengths, batch.tokens.shape[1])
-    offsets = np.concatenate([[0], np.cumsum(batch.lengths.cpu().numpy())]).astype(np.int64)
-    features: Any = model.features(
-        Ragged(batch.tokens[mask].cpu().numpy().astype(np.int32), offsets)
-    )
+    features: Any = model.features(batch.ragged())
     for _, step in getattr(model.estimator, "steps", [])[:-1]:  # of a pipeline
         features = step.transform(features)
     width = features.shape[1]

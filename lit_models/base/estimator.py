@@ -24,7 +24,6 @@ from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.without_steps import ARRAYS_FILE as ARRAYS_FILE
 from lit_models.base.without_steps import WithoutSteps, write_whole
 from lit_models.layers.class_weights import balanced_weights
-from lit_models.layers.masking import mask_of
 
 ESTIMATOR_FILE = "model.skops"
 
@@ -134,10 +133,8 @@ class LitEstimator(WithoutSteps, LitClassifier, ABC):
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
-        mask = mask_of(batch.lengths, batch.tokens.shape[1])
-        offsets = np.concatenate([[0], np.cumsum(batch.lengths.cpu().numpy())]).astype(np.int64)
-        tokens = Ragged(batch.tokens[mask].cpu().numpy().astype(np.int32), offsets)
-        return Prediction(batch.ids.cpu(), torch.from_numpy(self.predict_proba(tokens)).float())
+        probabilities = torch.from_numpy(self.predict_proba(batch.ragged()))
+        return Prediction(batch.ids.cpu(), probabilities.float())
 
     def save(self, folder: Path) -> None:
         """Write hyper-parameters and arrays as safetensors, and other estimators as skops.

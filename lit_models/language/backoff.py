@@ -157,6 +157,11 @@ class Backoff:
         offsets = np.concatenate([[0], np.cumsum(texts.lengths + 1)])
         return Ragged(found[places > 0], offsets)
 
+    def score_texts(self, texts: Ragged) -> np.ndarray:
+        """float64[N] ln p of each text and its end."""
+        scores = self.score(texts)
+        return np.add.reduceat(scores.values, scores.offsets[:-1])
+
     def distribution(self, context: Sequence[int]) -> np.ndarray:
         """float64[S] p of every symbol after a context; see `log_distribution`."""
         return np.exp(self.log_distribution(context))
