@@ -169,6 +169,25 @@ class Direction(nn.Module):
         with torch.autocast("cpu", enabled=False):
             return self._read(inputs.to(self._weights()[0].dtype), lengths)
 
+    def carry(self, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """States of float[B, T, I] full rows, and the state after them, from the one before.
+
+        Args:
+            inputs: float[B, T, I].
+            state: h, and for the LSTM c, float[B, H] each.
+        """
+        if inputs.device.type == "cpu":  # as in `forward`
+            with torch.autocast("cpu", enabled=False):
+                return self._carry(inputs.to(self._weights()[0].dtype), state)
+        return self._carry(inputs, state)
+
+    def _carry(
+        self, inputs: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        parts = tuple(part[None].to(inputs.dtype) for part in state)
+        states, *last = self._dense(inputs, parts if self.cell == "lstm" else parts[0])
+        return states, tuple(part[0] for part in last)
+
     def unfused(self, inputs: Tensor) -> bool:
         """True where PyTorch has no fused kernel and `recurrence.read` is faster."""
         exact = self._weights()[0].dtype in (torch.float32, torch.float64)
@@ -204,14 +223,17 @@ class Direction(nn.Module):
 
     def _fused(self, inputs: Tensor) -> Tensor:
         """Fused kernel with weight drop."""
-        weights = self.weights()
         start = inputs.new_zeros(1, len(inputs), self.hidden_size)
-        first = (start, start) if self.cell == "lstm" else start
-        # has_biases, num_layers, dropout, train, bidirectional, batch_first
-        states: Tensor = _DENSE[self.cell](inputs, first, weights, True, 1, 0.0, True, False, True)[
-            0
-        ]
+        states: Tensor = self._dense(inputs, (start, start) if self.cell == "lstm" else start)[0]
         return states
+
+    def _dense(self, inputs: Tensor, first: Any) -> tuple[Tensor, ...]:
+        """Fused kernel from a first state [1, B, H], with weight drop."""
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        found: tuple[Tensor, ...] = _DENSE[self.cell](
+            inputs, first, self.weights(), True, 1, 0.0, True, False, True
+        )
+        return found
 
     def _loop(self, inputs: Tensor) -> Tensor:
         """The written equations, word by word."""
