@@ -86,6 +86,12 @@ class NgramLMClassifier(LitEstimator):
         self.language_models[0].symbols.check(tokens)
         return np.stack([model.score_texts(tokens) for model in self.language_models], axis=1)
 
+    def evidence(self, row: np.ndarray) -> np.ndarray:
+        """float64[C, T + 2] ln p of each token and of the end under each class, and ln p(c)."""
+        text = Ragged(row.astype(np.int32), np.array([0, len(row)]))
+        scores = np.stack([models.score(text).values for models in self.language_models])
+        return np.column_stack([scores, np.log(self.shares)])
+
     @property
     def shares(self) -> np.ndarray:
         """float64[C] p(c), at least 1e-12: a class without texts is next to impossible."""

@@ -15,6 +15,7 @@ from experiments.config.registry import ConfigError
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.fitted_values import parts
+from lit_models.class_lm import ClassLM
 from lit_models.nb_bag import NBBagNet
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def text_vectors(
     - A linear model of features, such as TF-IDF weights: each feature times the length of its
       weights over the classes, less their mean. A feature that decides nothing counts nothing.
     - Another model of features, such as a forest: the features.
+    - Language models of the classes: ln p of the text under each.
 
     Args:
         predictor: The model of a run.
@@ -63,6 +65,9 @@ def text_vectors(
 def _of_batch(model: LitClassifier, batch: TextBatch) -> Vectors:
     if isinstance(model, LitEstimator):
         return _of_estimator(model, batch)
+    if isinstance(model, ClassLM):
+        logits: np.ndarray = model(batch.blind()).float().cpu().numpy()
+        return logits
     if isinstance(model.net, NBBagNet):
         return _of_nb_bag(model.net, batch)
     return _of_network(model, batch)
