@@ -61,9 +61,9 @@ class TextDataModule(L.LightningDataModule, ABC):
     """
 
     label_names: tuple[str, ...]
-    official_test: ClassVar[bool] = False
+    official_test: bool = False
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
-    task: ClassVar[str | None] = None
+    task: str | None = None
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
     paths: ClassVar[tuple[str, ...]] = ("cache_dir",)
     """Settings that name files or folders; a run keeps them absolute."""
@@ -229,6 +229,16 @@ class TextDataModule(L.LightningDataModule, ABC):
     def groups(self, split: str) -> np.ndarray | None:
         """Group (movie) of each row of a split, by id; None: each row is a group of its own."""
         return read_groups(self.corpus_folder, split)
+
+    @property
+    def has_test(self) -> bool:
+        """True if there are rows to test on."""
+        return "test" in self.store.splits
+
+    @property
+    def reads_unlabelled(self) -> bool:
+        """True if any model learns from texts without labels, whatever its settings."""
+        return False
 
     @property
     def store(self) -> TokenStore:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from datamodules.errors import DataError
 from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
-from datamodules.store.sampler import BucketSampler
+from datamodules.store.sampler import BucketSampler, EpochSampler
 from datamodules.store.truncation import TokenTruncation
 
 # Widths are rounded up to a multiple of this. Each new shape costs a kernel's set-up, which oneDNN,
@@ -109,19 +109,19 @@ def _missing(width: int, truncation: TokenTruncation) -> int:
     return min(-width % _WIDTH_STEP, (truncation.max_length or 2**31) - width)
 
 
-class TextLoader(DataLoader[TextBatch]):
-    """Loader of the batches that a dataset makes; resumes within an epoch.
+class TextLoader(DataLoader[Any]):
+    """Loader of the batches that a dataset makes, each whole; resumes within an epoch.
 
     Lightning stores `state_dict` in its checkpoints and loads it before the first batch.
     """
 
-    sampler: BucketSampler
+    sampler: EpochSampler[Any]
 
     def __init__(
         self,
-        dataset: TokenDataset,
+        dataset: Dataset[Any],
         *,
-        sampler: BucketSampler,
+        sampler: EpochSampler[Any],
         batch_size: None = None,
         **options: Any,
     ) -> None:

@@ -19,7 +19,7 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from datamodules.imdb import IMDB
-from datamodules.language import LanguageTexts, language_texts
+from datamodules.language import LanguageData
 from experiments.machine.environment import hardware, peak_memory_bytes
 from experiments.machine.marked import fill
 from experiments.machine.quiet import quiet
@@ -49,10 +49,12 @@ class Result(NamedTuple):
     size: int
 
 
-def measure(texts: LanguageTexts, longest: int) -> tuple[float, Iterator[Result]]:
+def measure(data: LanguageData, longest: int) -> tuple[float, Iterator[Result]]:
     """Seconds to count the n-grams of all orders, and the results one by one."""
-    symbols, began = Symbols(texts.tokens, texts.pad_id), time.perf_counter()
-    orders = count_ngrams(texts.train, longest, symbols)
+    view, texts, held_out = data.train_view(), data.train_texts(), data.held_out_texts()
+    characters = int(data.characters("test")[data.held_out.rows].sum())
+    symbols, began = Symbols(len(view.vocabulary), view.pad_id), time.perf_counter()
+    orders = count_ngrams(texts, longest, symbols)
     counting = time.perf_counter() - began
 
     def results() -> Iterator[Result]:
@@ -60,14 +62,14 @@ def measure(texts: LanguageTexts, longest: int) -> tuple[float, Iterator[Result]
             shares, extra = None, 0.0
             if smoothing == "jelinek_mercer":
                 began = time.perf_counter()
-                shares = interpolation_shares(texts.train, longest, symbols)
+                shares = interpolation_shares(texts, longest, symbols)
                 extra = time.perf_counter() - began
             for order in range(1, longest + 1):
                 began = time.perf_counter()
                 model = Backoff.smoothed(orders[:order], symbols, smoothing, shares=shares)
                 seconds = time.perf_counter() - began + extra
-                losses = -model.score(texts.held_out).values
-                bits = losses.sum() / np.log(2) / texts.characters
+                losses = -model.score(held_out).values
+                bits = losses.sum() / np.log(2) / characters
                 yield Result(
                     smoothing, order, float(np.exp(losses.mean())), bits, seconds, model.size
                 )
@@ -75,13 +77,14 @@ def measure(texts: LanguageTexts, longest: int) -> tuple[float, Iterator[Result]
     return counting, results()
 
 
-def report(texts: LanguageTexts, longest: int) -> Iterator[str]:
+def report(data: LanguageData, longest: int) -> Iterator[str]:
     """Lines of the table, as they are measured."""
-    words = int(texts.train.offsets[-1])
-    counting, results = measure(texts, longest)
+    texts, held_out = data.train_texts(), data.held_out_texts()
+    counting, results = measure(data, longest)
     yield (
-        f"{len(texts.train):,} texts of {words:,} words to learn from, {texts.tokens:,} words in "
-        f"the vocabulary; {texts.note}, {int(texts.held_out.offsets[-1]):,} words. Counting took "
+        f"{len(texts):,} texts of {len(texts.values):,} words to learn from, "
+        f"{len(data.train_view().vocabulary):,} words in the vocabulary; {len(held_out):,} texts "
+        f"({data.held_out.split}) of {len(held_out.values):,} words are held out. Counting took "
         f"{counting:.0f} s."
     )
     yield ""
@@ -111,11 +114,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--held-out", type=int, default=2500, help="texts (default 2,500)")
     parser.add_argument("--out", type=Path, help="document with the marks; printed without it")
     chosen = parser.parse_args(arguments)
-    data = IMDB(root=chosen.root, vocab_size=chosen.vocabulary)
+    data = LanguageData(IMDB(root=chosen.root, vocab_size=chosen.vocabulary), chosen.held_out)
     data.prepare_data()
     data.setup()
     lines = []
-    for line in report(language_texts(data, chosen.held_out), chosen.longest):
+    for line in report(data, chosen.longest):
         print(line, file=sys.stderr if chosen.out else sys.stdout, flush=True)
         lines.append(line)
     if chosen.out:

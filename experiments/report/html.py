@@ -242,7 +242,7 @@ def _run(row: Row, unverified: bool) -> dict[str, str]:
         return "–" if value is None or value == "" else format(value, form)
 
     val, test, refit = (
-        "unverified" if unverified and metrics else text(metrics and metrics.accuracy * 100, ".2f")
+        "unverified" if unverified and metrics else text(metrics and metrics.headline)
         for metrics in row.parts.values()
     )
     tuning = ", ".join(

@@ -7,8 +7,9 @@ import re
 import numpy as np
 import pytest
 
-from datamodules.language import LanguageTexts
+from datamodules.language import HeldOut, LanguageData
 from datamodules.store.ragged import Ragged
+from datamodules.store.train_view import TrainView
 from experiments.language.smoothing import measure, report
 from experiments.machine.marked import fill
 from lit_models.language.backoff import Backoff
@@ -26,14 +27,36 @@ def chain(count: int, seed: int) -> Ragged:
     return Ragged(words.ravel(), np.arange(0, 12 * count + 1, 12))
 
 
-TEXTS = LanguageTexts(chain(300, 0), chain(40, 1), 2400, 20, 0, "40 unlabelled texts are held out")
+class Texts(LanguageData):
+    """300 texts of a chain to learn from, and 40 held out, of 60 characters each."""
+
+    held_out = HeldOut("unlabelled", np.arange(40))
+
+    def __init__(self) -> None:
+        """Without a corpus."""
+
+    def train_texts(self) -> Ragged:
+        return chain(300, 0)
+
+    def held_out_texts(self) -> Ragged:
+        return chain(40, 1)
+
+    def characters(self, part: str) -> np.ndarray:
+        return np.full(40, 60)
+
+    def train_view(self) -> TrainView:
+        vocabulary = [str(number) for number in range(20)]
+        return TrainView(vocabulary, self.train_texts(), np.zeros(300), None, 0, 0, 1)
+
+
+TEXTS = Texts()
 
 
 def test_figures_are_those_of_the_models() -> None:
     results = {(one.smoothing, one.order): one for one in measure(TEXTS, 2)[1]}
     assert len(results) == 14
-    model = Backoff.fit(TEXTS.train, 2, Symbols(20), "katz")
-    losses = -model.score(TEXTS.held_out).values
+    model = Backoff.fit(TEXTS.train_texts(), 2, Symbols(20), "katz")
+    losses = -model.score(TEXTS.held_out_texts()).values
     assert len(losses) == 40 * 13  # 12 words and the end
     found = results["katz", 2]
     assert found.perplexity == pytest.approx(np.exp(losses.mean()))
@@ -46,7 +69,7 @@ def test_figures_are_those_of_the_models() -> None:
 def test_the_table_has_a_line_for_each_model_and_says_what_was_counted() -> None:
     lines = list(report(TEXTS, 2))
     assert lines[0].startswith("300 texts of 3,600 words to learn from, 20 words in the vocabulary")
-    assert "40 unlabelled texts are held out, 480 words" in lines[0]
+    assert "40 texts (unlabelled) of 480 words are held out" in lines[0]
     rows = [line for line in lines if line.startswith("| ") and "order" not in line]
     assert len(rows) == 14 and rows[-1].startswith("| modified Kneser–Ney | 2 | ")
     assert all(
