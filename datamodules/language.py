@@ -56,6 +56,8 @@ class LanguageData(TextDataModule):
         held_out: largest number of texts held out; a fifth of those that may be where that is less.
     """
 
+    holds_out = True
+
     def __init__(self, corpus: TextDataModule, held_out: int = HELD_OUT) -> None:
         vars(self).update(vars(corpus))  # its settings; what it reads and caches is the same
         self.corpus, self.most_held_out = corpus, held_out
@@ -82,6 +84,7 @@ class LanguageData(TextDataModule):
         self._encoder = replace(encoder, token_truncation=whole, label_names=())
         self.label_names = ()
         self.held_out = self._held_out()
+        self.reads_unlabelled = "unlabelled" in self.store.splits
 
     def train_dataloader(self) -> TextLoader:
         """Batches of the stream, `StreamBatch`, in another order of texts in each epoch."""
@@ -139,16 +142,6 @@ class LanguageData(TextDataModule):
         """Number of characters of every text of the split that `val` or `test` is from, int64."""
         split = self.held_out.split if part == "test" else "train"
         return np.array([len(text) for text in self.texts(split)], dtype=np.int64)
-
-    @property
-    def has_test(self) -> bool:
-        """Always: some texts are held out."""
-        return True
-
-    @property
-    def reads_unlabelled(self) -> bool:
-        """True if the corpus has texts without labels."""
-        return "unlabelled" in self.store.splits
 
     def groups(self, split: str) -> np.ndarray | None:
         """Group of each row of a split; `test` is the split of the held-out texts."""

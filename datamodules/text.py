@@ -67,10 +67,10 @@ class TextDataModule(L.LightningDataModule, ABC):
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
     paths: ClassVar[tuple[str, ...]] = ("cache_dir",)
     """Settings that name files or folders; a run keeps them absolute."""
-    test_remedy: ClassVar[str] = ""
-    """Remedy where a corpus has no test rows."""
-    soft_cap: bool = False
-    """`vocab_size` gives way where it makes too many characters unknown; set from the model."""
+    test_remedy: ClassVar[str] = ""  # where a corpus has no test rows
+    holds_out: bool = False  # test rows are some of those that another problem would learn from
+    reads_unlabelled: bool = False  # any model learns from texts without labels
+    soft_cap: bool = False  # `vocab_size` gives way where it makes too many characters unknown
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
     exclude: str | None = None  # name of reviews excluded from training and validation
 
@@ -229,16 +229,6 @@ class TextDataModule(L.LightningDataModule, ABC):
     def groups(self, split: str) -> np.ndarray | None:
         """Group (movie) of each row of a split, by id; None: each row is a group of its own."""
         return read_groups(self.corpus_folder, split)
-
-    @property
-    def has_test(self) -> bool:
-        """True if there are rows to test on."""
-        return "test" in self.store.splits
-
-    @property
-    def reads_unlabelled(self) -> bool:
-        """True if any model learns from texts without labels, whatever its settings."""
-        return False
 
     @property
     def store(self) -> TokenStore:

@@ -179,7 +179,7 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> bool:
         if data.task is None:  # a user's own corpus, which nobody has looked at before
             for note in (*data.head.notes, *data.token_notes()):
                 say_once(note)
-        tested &= not spec.test or data.has_test
+        tested &= not spec.test or data.holds_out or "test" in data.store.splits
     return tested
 
 

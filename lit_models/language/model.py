@@ -142,6 +142,10 @@ class LitLanguageModel(LitModel):
 
     # Evaluation
 
+    def forward(self, batch: TextBatch) -> Tensor:
+        """float64[B] ln p of the texts of a batch."""
+        return self.score(batch.tokens, batch.lengths)
+
     def score(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float64[B] ln p of whole texts, from int64[B, T] tokens and int64[B] lengths."""
         return self._score(self.net, self.begin(len(tokens)), tokens, lengths)
