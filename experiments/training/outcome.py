@@ -201,6 +201,7 @@ def failed_row(
     """
     resolved = spec.resolve()
     commit, dirty = git_state()
+    problem: Any = resolved.model_class.problem
     return Row(
         experiment=spec.experiment,
         architecture=resolved.config["model"]["class_path"].rpartition(".")[2],
@@ -220,6 +221,7 @@ def failed_row(
         ended=now(),
         config_hash=resolved.hash,
         config=resolved.config,
+        problem=problem,
     )
 
 
