@@ -11,13 +11,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
 
 State: TypeAlias = tuple[Tensor, ...]
 Advance: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A model that generates texts from their start."""
+
+    def begin(self, size: int) -> State:
+        """State of `size` texts before anything has been read."""
+
+    def advance(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
+        """float[B, V] ln p of the next symbol and the new state, after int64[B] symbols."""
 
 
 class Start(NamedTuple):
@@ -40,6 +51,7 @@ class Limits:
         end: the symbol that ends a text.
         longest: largest number of generated symbols, the end included.
         forbidden: symbols that are never generated.
+        size: the same for symbols from this one on, which have no words; None: all have.
 
     Raises:
         ValueError: no symbol may be generated, or the end is forbidden.
@@ -48,6 +60,7 @@ class Limits:
     end: int
     longest: int
     forbidden: tuple[int, ...] = ()
+    size: int | None = None
 
     def __post_init__(self) -> None:
         if self.longest < 1:
@@ -65,6 +78,8 @@ class Limits:
             raise ValueError("the model gives NaN as the logarithm of a probability; train it anew")
         allowed = log_probabilities.to(torch.float64, copy=True)
         allowed[:, list(self.forbidden)] = -torch.inf
+        if self.size is not None:
+            allowed[:, self.size :] = -torch.inf
         return allowed
 
 

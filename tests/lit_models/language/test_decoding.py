@@ -62,18 +62,17 @@ def every_text(toy: Toy, longest: int, words: range) -> list[Generated]:
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.7])
-@pytest.mark.parametrize("forbidden", [(), (1,)])
+@pytest.mark.parametrize("forbidden, size", [((), None), ((1,), None), ((), 3)])
 def test_a_beam_of_full_width_is_an_exhaustive_search(
-    alpha: float, forbidden: tuple[int, ...]
+    alpha: float, forbidden: tuple[int, ...], size: int | None
 ) -> None:
     longest = 3
     for seed in range(5):
         toy = Toy(seed)
         width = SYMBOLS**longest
-        (found,) = beam_search(
-            toy.advance, toy.start(), Limits(END, longest, forbidden), width, alpha
-        )
-        expected = every_text(toy, longest, range(1 + len(forbidden), SYMBOLS))
+        limits = Limits(END, longest, forbidden, size)
+        (found,) = beam_search(toy.advance, toy.start(), limits, width, alpha)
+        expected = every_text(toy, longest, range(1 + len(forbidden), size or SYMBOLS))
         expected.sort(key=lambda one: -one.log_probability / length_penalty(one.length, alpha))
         assert [(one.symbols, one.ended) for one in found] == [
             (one.symbols, one.ended) for one in expected
