@@ -10,6 +10,7 @@ from experiments.cli import (
     ensemble,
     explain,
     fit,
+    generate,
     inference,
     listing,
     playground,
@@ -229,6 +230,8 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     predict.add_options(command("predict", predict.predict, "labels for new texts"))
 
     explain.add_options(command("explain", explain.explain, "what each word contributes"))
+
+    generate.add_options(command("generate", generate.generate, "texts of a language model"))
 
     corpora.add_search_options(command("search", corpora.search, "similar reviews"))
     corpora.add_audit_options(command("audit", corpora.audit, "what may be wrong with a corpus"))
