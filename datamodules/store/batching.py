@@ -43,6 +43,13 @@ class TextBatch(NamedTuple):
         unknown = torch.full_like(self.labels, UNLABELLED)
         return self._replace(labels=unknown, ids=unknown)
 
+    def ragged(self) -> Ragged:
+        """Tokens of the texts without padding, on the CPU."""
+        lengths = self.lengths.cpu().numpy()
+        inside = np.arange(self.tokens.shape[1]) < lengths[:, None]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Ragged(self.tokens.cpu().numpy()[inside].astype(np.int32), offsets)
+
 
 class TokenDataset(Dataset[TextBatch]):
     """Some rows of a split. Indexing with an array of positions returns a whole `TextBatch`.

@@ -12,8 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules.store.batching import TextBatch
 from datamodules.text import TextDataModule
-from lit_models.base.estimator import LitEstimator
 from lit_models.base.model import LitModel
+from lit_models.base.without_steps import WithoutSteps
 from lit_models.layers.recurrent import Direction
 
 _REVIEWS = 32
@@ -44,10 +44,10 @@ def flops_per_review(model: LitModel, data: TextDataModule) -> float | None:
         data: set up.
 
     Returns:
-        Mean over 32 reviews at equal steps of the sorted lengths; None for scikit-learn models,
+        Mean over 32 reviews at equal steps of the sorted lengths; None for models without steps,
         whose operations torch cannot count.
     """
-    if isinstance(model, LitEstimator):
+    if isinstance(model, WithoutSteps):
         return None
     dataset = data.loader("val").dataset
     order = np.argsort(dataset.lengths, kind="stable")  # type: ignore[attr-defined]
