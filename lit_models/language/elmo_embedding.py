@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from lit_models.base.hyperparameters import current_hyperparameters
+from lit_models.base.model import WEIGHTS_FILE
 from lit_models.elmo import ELMo, words_hash
 from lit_models.layers.embedding import WordEmbedding
 
@@ -36,6 +38,8 @@ class ElmoEmbedding(WordEmbedding):
     Raises:
         ValueError: the language model has another number of words.
     """
+
+    reads_texts: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -105,15 +109,25 @@ def word_embedding(
     sizes = vocab_size, embedding_dim, word_dropout, dropout
     if elmo is None:
         return WordEmbedding(*sizes)
-    language_model = ELMo(**elmo) if isinstance(elmo, Mapping) else _read(Path(elmo))
-    settings = {k: v for k, v in language_model.hparams.items() if not k.startswith("_")}
-    model.hparams["elmo"] = settings
+    if isinstance(elmo, Mapping):
+        model.hparams["elmo"] = dict(elmo)
+        return ElmoEmbedding(*sizes, ELMo(**elmo))
+    language_model, model.hparams["elmo"] = _read(Path(elmo))
     return ElmoEmbedding(*sizes, language_model)
 
 
-def _read(folder: Path) -> ELMo:
+def _read(folder: Path) -> tuple[ELMo, dict[str, Any]]:
+    """A saved language model, and its settings.
+
+    These are not its `hparams`: a model that is made while a command makes another takes that
+    other one's for its own.
+    """
     try:
-        return ELMo.load(folder)
+        checkpoint = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
+        settings = current_hyperparameters(ELMo, checkpoint["hyper_parameters"])
+        language_model = ELMo(**settings)
+        language_model.load_state_dict(checkpoint["state_dict"])
+        return language_model, settings
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, UnpicklingError) as error:
         raise ValueError(
             f"model.elmo is {str(folder)!r}, which has no fitted ELMo "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,10 @@ class WordEmbedding(nn.Module):
 
     Attributes:
         width: number of dimensions of what `forward` returns.
+        reads_texts: a word's vector depends on the words around it, too.
     """
+
+    reads_texts: ClassVar[bool] = False
 
     def __init__(
         self, vocab_size: int, embedding_dim: int, word_dropout: float, dropout: float

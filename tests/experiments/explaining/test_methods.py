@@ -13,6 +13,7 @@ from experiments.explaining.gradients import IntegratedGradients, fejer
 from experiments.explaining.occlusion import occlude
 from experiments.explaining.score import rows_batch, score_of, scores
 from lit_models.base.classifier import LitClassifier, Prediction
+from lit_models.lstm import LSTM
 from tests.batches import make_view, random_rows
 from tests.experiments.explaining.models import TEXT, explainer_of, log_odds
 from tests.lit_models.contracts import VOCAB
@@ -111,6 +112,14 @@ def test_special_tokens_stay_as_they_are() -> None:
     truncation = TRUNCATION._replace(prefix=1, suffix=2)
     found = IntegratedGradients(Squares().eval(), truncation)(ROW, 1).contributions
     assert (found[[0, -2, -1]] == 0).all() and (found[1:-2] != 0).all()
+
+
+def test_features_of_whole_texts_have_no_path_of_one_word() -> None:
+    """The gradient of a word's vector says nothing of what it is for the words around it."""
+    elmo = {"vocab_size": VOCAB, "embedding_dim": 4, "hidden_size": 4}
+    for given, count in ((elmo, 0), (None, 1)):
+        model = LSTM(vocab_size=VOCAB, elmo=given).eval()
+        assert len(IntegratedGradients(model, TRUNCATION).layers) == count
 
 
 @pytest.mark.parametrize("name", ["lstm", "cnn", "bert", "transformer"])

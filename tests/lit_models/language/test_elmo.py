@@ -9,6 +9,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters_context
 
 from lit_models.base.classifier import LitClassifier
 from lit_models.bidirectional_gru import BidirectionalGRU
@@ -210,6 +211,19 @@ def test_a_saved_classifier_needs_no_other_folder(folder: str, tmp_path: Path) -
     one, other = (m.eval().predict_step(batch).probabilities for m in (model, loaded))
     assert torch.equal(one, other)
     embedding_of(loaded).check_vocabulary(view().vocabulary)  # its words are known, too
+
+
+def test_a_classifier_made_by_a_command_keeps_the_settings_of_its_language_model(
+    folder: str, tmp_path: Path
+) -> None:
+    """Lightning gives every model that is made meanwhile the settings of the classifier."""
+    with _given_hyperparameters_context({**SMALL, "elmo": folder}, "command"):
+        model = build(LSTM, folder).eval()
+    save(model, tmp_path)
+    loaded = LSTM.load(tmp_path)
+    batch = make_batch(ROWS)
+    one, other = (m.predict_step(batch).probabilities for m in (model, loaded))
+    assert torch.equal(one, other) and loaded.hparams["elmo"]["embedding_dim"] == 6
 
 
 def test_another_vocabulary_is_refused(folder: str) -> None:
