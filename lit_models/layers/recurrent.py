@@ -15,6 +15,7 @@ from lit_models.layers.dropout import TextDropout
 from lit_models.layers.masking import Pooling, last_state, pool, pooled_size
 
 Cell = Literal["rnn", "gru", "lstm"]
+_State = tuple[Tensor, ...]
 _CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 _DENSE: dict[str, Any] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 
@@ -177,13 +178,16 @@ class Direction(nn.Module):
                 return self._carry(inputs.to(self._weights()[0].dtype), state)
         return self._carry(inputs, state)
 
-    def _carry(
-        self, inputs: Tensor, state: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _carry(self, inputs: Tensor, state: _State) -> tuple[Tensor, _State]:
         if self.training and self.recurrent_dropout:
             return self._loop_from(inputs, state)
         parts = tuple(part[None].to(inputs.dtype) for part in state)
-        states, *last = self._dense(inputs, parts if self.cell == "lstm" else parts[0])
+        first = parts if self.cell == "lstm" else parts[0]
+        if self.training and self.weight_drop:
+            states, *last = self._dense(inputs, first)
+        else:
+            states, after = self.core(inputs, first)
+            last = list(after) if self.cell == "lstm" else [after]
         return states, tuple(part[0] for part in last)
 
     def unfused(self, inputs: Tensor) -> bool:
@@ -238,9 +242,7 @@ class Direction(nn.Module):
         start = inputs.new_zeros(len(inputs), self.hidden_size)
         return self._loop_from(inputs, (start, start))[0]
 
-    def _loop_from(
-        self, inputs: Tensor, start: tuple[Tensor, ...]
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def _loop_from(self, inputs: Tensor, start: _State) -> tuple[Tensor, _State]:
         """`_loop` from a first state, h and c, and the last as `carry` returns it."""
         size = self.hidden_size
         weight_ih, weight_hh, bias_ih, bias_hh = self._weights()
