@@ -187,6 +187,30 @@ def too_rare(min_count: int, texts: int) -> DataError:
     )
 
 
+def frequent_words(texts: Ragged, min_count: int) -> tuple[np.ndarray, Ragged]:
+    """Words frequent enough to have a vector, and the texts made of them alone.
+
+    Args:
+        texts: rows of token ids.
+        min_count: lowest count of a word.
+
+    Returns:
+        int64[N] token ids, ascending, and the rows with these numbered from 0; rarer words are left
+        out, so that their neighbours are next to each other.
+
+    Raises:
+        DataError: no word occurs `min_count` times.
+    """
+    tokens = np.flatnonzero(np.bincount(texts.values) >= min_count)
+    if not len(tokens):
+        raise too_rare(min_count, len(texts))
+    place = np.full(int(texts.values.max()) + 1, -1, dtype=np.int32)
+    place[tokens] = np.arange(len(tokens))
+    values = place[texts.values]
+    before = np.concatenate([[0], np.cumsum(values >= 0)])
+    return tokens.astype(np.int64), Ragged(values[values >= 0], before[texts.offsets])
+
+
 class TokenRows:
     """Rows as gensim reads them: lists of strings, again in each pass.
 
