@@ -257,6 +257,20 @@ def vectors_of_rows(
         DataError: no word is frequent enough, or cached vectors cannot be read.
     """
     part = vectors.part(store.splits)
+    texts = texts_of_rows(store, encoder, rows, part)
+    source = {"store": name, "part": part}
+    return vectors.load_or_learn(cache, source, texts, encoder.tokenizer.vocabulary(), seed)
+
+
+def texts_of_rows(store: TokenStore, encoder: Encoder, rows: np.ndarray, part: Text) -> Ragged:
+    """Untruncated token ids of some training rows, and of the texts without labels if wanted.
+
+    Args:
+        store: token store of the corpus.
+        encoder: tokenizer and truncation of the batches.
+        rows: int64[N], numbers of the training rows.
+        part: `train+unlabelled` only where the corpus has texts without labels.
+    """
     untruncated = encoder.token_truncation._replace(vocab_size=None, max_length=None)
     texts = untruncated.ragged(store.tokens("train"), rows)
     if part == "train+unlabelled":
@@ -264,5 +278,4 @@ def vectors_of_rows(
         texts = concat_ragged(
             texts, drop_token(store.tokens("unlabelled"), encoder.tokenizer.unk_id)
         )
-    source = {"store": name, "part": part}
-    return vectors.load_or_learn(cache, source, texts, encoder.tokenizer.vocabulary(), seed)
+    return texts
