@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -30,7 +29,6 @@ from experiments.language.neighbours import judged_words, nearest, overlap
 from experiments.machine.environment import hardware
 from experiments.machine.marked import fill
 from experiments.machine.messages import quiet_libraries
-from experiments.machine.quiet import quiet
 from experiments.records.atomic import replace_bytes
 from lit_models.cbow import CBOW
 from lit_models.language.word_vectors import ContextVectors, Output, Trained
@@ -49,7 +47,7 @@ class Agreement(NamedTuple):
         words: number of words whose neighbours are compared.
         share: mean share of their neighbours in common with a gensim run, of two runs.
         of_gensim: the same of the two gensim runs, of other seeds and other orders of texts.
-        seconds: training time of the first gensim run.
+        seconds: CPU time of the first gensim run.
     """
 
     words: int
@@ -82,9 +80,9 @@ def agreement(
     for number in range(2):
         # The order of texts matters beside the seed, and that of `trained` is its own.
         order = np.random.default_rng(seed + number).permutation(len(texts))
-        shuffled, began = rows_of(texts, order), time.perf_counter()
+        shuffled, began = rows_of(texts, order), time.process_time()
         tokens, values = reference.learn(shuffled, vocabulary, seed + number)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
         runs.append(nearest(tokens, values, words, _NEIGHBOURS))
     neighbours = nearest(trained.tokens, trained.values, words, _NEIGHBOURS)
     share = float(np.mean([overlap(neighbours, run) for run in runs]))
@@ -108,8 +106,8 @@ def header(data: TextDataModule, texts: Ragged, words: int) -> list[str]:
         f"{len(texts):,} texts of {data.head.name}, {len(texts.values):,} words, {words:,} of them "
         f"different and frequent enough; one thread ({hardware()['cpu']}).",
         "",
-        "| method | output | million pairs | seconds | pairs/s | seconds of gensim | neighbours in "
-        "common with gensim | two runs of gensim |",
+        "| method | output | million pairs | CPU seconds | pairs/s | CPU seconds of gensim | "
+        "neighbours in common with gensim | two runs of gensim |",
         "|---|---|---:|---:|---:|---:|---:|---:|",
     ]
 
@@ -157,14 +155,14 @@ def run(chosen: argparse.Namespace, learners: list[tuple[str, ContextVectors]]) 
             replace_bytes(chosen.out, text_format(words, trained.values[is_word]))
         print(
             f"{name}, {how.output}: {len(trained.tokens):,} words; {trained.pairs:,} pairs in "
-            f"{trained.seconds:.1f} s, {trained.pairs / trained.seconds:,.0f}/s",
+            f"{trained.seconds:.1f} CPU seconds, {trained.pairs / trained.seconds:,.0f}/s",
             flush=True,
         )
         if chosen.compare:
             agreed = agreement(trained, how, texts, vocabulary, chosen.seed)
             print(
                 f"of the {_NEIGHBOURS} nearest words of {agreed.words:,} words, {agreed.share:.1%} "
-                f"are those of gensim's word2vec, which took {agreed.seconds:.1f} s; two runs of "
+                f"are those of gensim's word2vec ({agreed.seconds:.1f} CPU seconds); two runs of "
                 f"gensim have {agreed.of_gensim:.1%} in common",
                 flush=True,
             )
@@ -192,8 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             (name, METHODS[name](output=output, text="train+unlabelled", **settings))
             for name, output in names
         ]
-        with quiet() if chosen.table else nullcontext():  # its seconds are published
-            run(chosen, learners)
+        run(chosen, learners)
     except (DataError, ValueError, OSError) as error:
         parser.error(str(error))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple, get_args
 
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from datamodules.errors import DataError
-from datamodules.halts import RunningClock
 from datamodules.store.ragged import Ragged
 from datamodules.vectors.base import Text, Vectors, frequent_words
 from datamodules.vectors.gensim_base import check_sizes
@@ -45,12 +45,11 @@ class LitWordVectors(L.LightningModule):
         # A step touches few rows of the tables, so that sparse gradients are faster than dense.
         self.words = nn.Embedding(len(counts), dim, sparse=True)
         nn.init.uniform_(self.words.weight, -0.5 / dim, 0.5 / dim)
-        sampling = output == "negative-sampling"
-        self.output = (
-            NegativeSampling(counts, dim, negative)
-            if sampling
-            else HierarchicalSoftmax(counts, dim)
-        )
+        self.output: NegativeSampling | HierarchicalSoftmax
+        if output == "negative-sampling":
+            self.output = NegativeSampling(counts, dim, negative)
+        else:
+            self.output = HierarchicalSoftmax(counts, dim)
         self.learning_rate = learning_rate
 
     def loss(self, batch: WindowBatch) -> Tensor:
@@ -82,7 +81,7 @@ class Trained(NamedTuple):
         tokens: int64[N], token ids.
         values: float32[N, d], their vectors.
         pairs: pairs of words read.
-        seconds: training time, without halts.
+        seconds: CPU time of the training, which other programs at work change little.
     """
 
     tokens: np.ndarray
@@ -154,8 +153,8 @@ class ContextVectors(Vectors):
         """Vectors of the words of some texts.
 
         Raises:
-            DataError: fewer than two words occur `min_count` times, no two of them are in one text,
-                or their vectors grow without bound.
+            DataError: fewer than two words occur `min_count` times, no two of them are in one
+                text, no pair remains under `sample`, or the vectors grow without bound.
         """
         tokens, frequent = frequent_words(texts, self.min_count)
         counts = np.bincount(frequent.values)
@@ -180,9 +179,15 @@ class ContextVectors(Vectors):
                 enable_model_summary=False,
                 use_distributed_sampler=False,
             )
-            with RunningClock() as clock:
-                trainer.fit(model, DataLoader(batches, batch_size=None))
-                seconds = clock.elapsed()
+            began = time.process_time()
+            trainer.fit(model, DataLoader(batches, batch_size=None))
+            seconds = time.process_time() - began
+        if not batches.pairs:
+            raise DataError(
+                f"sample is {self.sample}, which has left out so many words of the {len(texts):,} "
+                "texts that no two remain in one; raise sample (1 leaves none out), or give more "
+                "texts"
+            )
         values = model.vectors()
         if not np.isfinite(values).all():
             raise DataError(

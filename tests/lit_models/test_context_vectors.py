@@ -144,6 +144,12 @@ def test_an_unknown_output_is_refused() -> None:
         SkipGram(output="softmax")  # type: ignore[arg-type]
 
 
+def test_a_sample_that_leaves_no_pair_is_an_error() -> None:
+    texts = Ragged(np.array([2, 3] * 5, dtype=np.int32), np.array([0, 10]))
+    with pytest.raises(DataError, match="sample is 1e-09, .* the 1 texts .* raise sample"):
+        SkipGram(sample=1e-9).learn(texts, WORDS, 0)
+
+
 def test_vectors_that_grow_without_bound_are_an_error() -> None:
     how = SkipGram(8, min_count=2, sample=1.0, epochs=1, batch_pairs=64, learning_rate=1.0)
     with pytest.raises(DataError, match="learning_rate is 1.0 and batch_pairs 64, .*lower"):

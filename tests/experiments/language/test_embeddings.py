@@ -42,7 +42,6 @@ def test_the_file_has_the_vectors_of_train_words_alone(toy: Path) -> None:
 def test_figures_are_printed_and_put_in_a_document(
     toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("QUIET", str(toy / "quiet.lock"))
     page = toy / "page.md"
     page.write_text("before\n<!-- word vectors -->\n<!-- /word vectors -->\nafter\n")
     main(["cbow", "--output", "hierarchical-softmax", "--table", str(page), *SMALL])
@@ -78,7 +77,6 @@ def test_bad_input_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(toy)
-    monkeypatch.setenv("QUIET", str(toy / "quiet.lock"))
     with pytest.raises(SystemExit) as caught:
         main(words)
     assert caught.value.code == 2
@@ -89,7 +87,6 @@ def test_bad_input_is_an_error(
 def test_a_document_without_the_marks_is_refused_before_anything_is_trained(
     toy: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("QUIET", str(toy / "quiet.lock"))
     monkeypatch.setattr(embeddings, "corpus", lambda root, limit: pytest.fail("read the corpus"))
     (toy / "page.md").write_text("no marks")
     with pytest.raises(SystemExit):
