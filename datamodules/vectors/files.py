@@ -147,7 +147,9 @@ def text_format(words: Sequence[str], values: np.ndarray) -> bytes:
     lines = [f"{len(words)} {values.shape[1]}"]
     for word, row in zip(words, values, strict=True):
         if word.split() != [word]:
-            raise DataError(f"the word {word!r} has a space in it; a file cannot have its vector")
+            raise DataError(
+                f"the word {word!r} is empty or has a space in it; a file cannot name it"
+            )
         lines.append(" ".join([word, *(f"{value:.9g}" for value in row)]))  # float32 in full
     return ("\n".join(lines) + "\n").encode()
 
