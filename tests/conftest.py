@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
+from importlib import import_module
 from pathlib import Path
 
 # Workers share the cores: with threads of their own on top they would wait for one another.
@@ -36,17 +37,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for `experiment` once for each experiment that exists.
+    """Runs a test that asks for `experiment` once for each experiment of a classifier.
 
-    Those that its marker `slow_for` names take long, and run among the slow tests.
+    One that asks for `any_experiment` runs for the others, too. Those that its marker `slow_for`
+    names take long, and run among the slow tests.
     """
-    if "experiment" in metafunc.fixturenames:
+    for fixture in {"experiment", "any_experiment"} & set(metafunc.fixturenames):
         registry = Registry(Path(folder) for folder in metafunc.config.getoption("--configs"))
         slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
         assert slow <= set(registry.files), f"no experiments: {slow - set(registry.files)}"
         marks = {True: [pytest.mark.slow], False: []}
-        names = [pytest.param(name, marks=marks[name in slow]) for name in registry.files]
-        metafunc.parametrize("experiment", names)
+        names = [
+            pytest.param(name, marks=marks[name in slow])
+            for name in registry.files
+            if fixture == "any_experiment" or classifies(registry, name)
+        ]
+        metafunc.parametrize(fixture, names)
+
+
+def classifies(registry: Registry, experiment: str) -> bool:
+    """Whether an experiment is one of a classifier, as those of other folders are."""
+    module, _, name = registry.settings(experiment)["model"]["class_path"].rpartition(".")
+    if not module.startswith("lit_models."):
+        return True
+    return bool(getattr(import_module(module), name).problem == "classification")
 
 
 # Costly fixtures, which one worker makes for all tests that ask for them.
@@ -67,8 +81,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
         groups = sorted(_OF_ONE_WORKER & set(item.fixturenames))
         if "official_place" in item.fixturenames:  # it takes long to read
             item.add_marker(pytest.mark.slow)
-        if "experiment" in item.fixturenames:
-            groups.append(item.callspec.params["experiment"])
+        for fixture in {"experiment", "any_experiment"} & set(item.fixturenames):
+            groups.append(item.callspec.params[fixture])
         if "fork_server" in item.fixturenames and not item.get_closest_marker("slow"):
             groups.append("fork_server")  # it imports everything; the slow tests would take longer
         if groups:
