@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 # Workers share the cores: with threads of their own on top they would wait for one another.
@@ -36,17 +38,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for `experiment` once for each experiment that exists.
+    """Runs a test that asks for `experiment` once for each classifier among the experiments.
 
-    Those that its marker `slow_for` names take long, and run among the slow tests.
+    Those that its marker `slow_for` names take long, and run among the slow tests. A test that asks
+    for `language_experiment` runs once for each language model.
     """
+    folders = tuple(metafunc.config.getoption("--configs"))
+    if "language_experiment" in metafunc.fixturenames:
+        metafunc.parametrize("language_experiment", _names(folders, "language modelling"))
     if "experiment" in metafunc.fixturenames:
-        registry = Registry(Path(folder) for folder in metafunc.config.getoption("--configs"))
+        names = _names(folders, "classification")
         slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
-        assert slow <= set(registry.files), f"no experiments: {slow - set(registry.files)}"
+        assert slow <= set(names), f"no experiments: {slow - set(names)}"
         marks = {True: [pytest.mark.slow], False: []}
-        names = [pytest.param(name, marks=marks[name in slow]) for name in registry.files]
-        metafunc.parametrize("experiment", names)
+        marked = [pytest.param(name, marks=marks[name in slow]) for name in names]
+        metafunc.parametrize("experiment", marked)
+
+
+@cache
+def _names(folders: tuple[str, ...], problem: str) -> list[str]:
+    """Experiments whose model is of a kind of problem."""
+    registry, names = Registry(map(Path, folders)), list[str]()
+    for name in registry.files:
+        module, _, kind = registry.settings(name)["model"]["class_path"].rpartition(".")
+        if getattr(import_module(module), kind).problem == problem:
+            names.append(name)
+    return names
 
 
 # Costly fixtures, which one worker makes for all tests that ask for them.
