@@ -15,8 +15,8 @@ class GRULM(RecurrentLanguageModel):
     h_t = (1 - z) ⊙ n + z ⊙ h_{t-1};  p(w_{t+1} = w) = softmax_w(E h_t + b_E), with x_t = E[w_t]
     and an adaptive softmax (Grave et al. 2017).
     Shapes: symbols [B, T] → words [B, T, 256] → states [B, T, 256] → log-probabilities [B, T, V].
-    At the default size 8,105,266 parameters: 30,000 × 256 embeddings, which are the output's
-    rows too, 394,752 in the GRU, 30,000 output biases, 2 × 257 clusters.
+    At the default size 8,105,523 parameters: 30,000 × 256 embeddings, which are the output's
+    rows too, 394,752 in the GRU, 30,000 output biases, 3 × 257 clusters.
     """
 
     cell: ClassVar[Cell] = "gru"

@@ -15,8 +15,8 @@ class LSTMLM(RecurrentLanguageModel):
     c_t = f ⊙ c_{t-1} + i ⊙ g;  h_t = o ⊙ tanh(c_t);  p(w_{t+1} = w) = softmax_w(E h_t + b_E), with
     x_t = E[w_t] and an adaptive softmax (Grave et al. 2017).
     Shapes: symbols [B, T] → words [B, T, 256] → states [B, T, 256] → log-probabilities [B, T, V].
-    At the default size 8,236,850 parameters: 30,000 × 256 embeddings, which are the output's
-    rows too, 526,336 in the LSTM, 30,000 output biases, 2 × 257 clusters.
+    At the default size 8,237,107 parameters: 30,000 × 256 embeddings, which are the output's
+    rows too, 526,336 in the LSTM, 30,000 output biases, 3 × 257 clusters.
     """
 
     cell: ClassVar[Cell] = "lstm"

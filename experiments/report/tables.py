@@ -219,7 +219,8 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
         )
         for name in names
     ]
-    mains = [column for column in columns if column.key in MAIN[problem].values()]
+    by_key = {column.key: column for column in columns}
+    mains = [by_key[key] for key in MAIN[problem].values() if key in by_key]
     lines.sort(key=lambda line: _rank(line, mains))
     lost = sorted(
         (row for row in rows if row.status != "ok"), key=lambda row: (row.experiment, row.seed)

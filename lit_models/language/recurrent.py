@@ -13,6 +13,7 @@ from lit_models.language.model import Direction, LitLanguageModel, State
 from lit_models.language.softmax import make_softmax
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.recurrence import reversed_positions
 from lit_models.layers.recurrent import Cell
 from lit_models.layers.recurrent import Direction as Layer
@@ -89,8 +90,7 @@ class RecurrentLMNet(nn.Module):
         size = readers[0].hidden_size
         tied = embedding.table.weight if tie_weights else None
         self.projections = nn.ModuleList(
-            nn.Linear(size, width) if tie_weights and size != width else nn.Identity()
-            for _ in readers
+            Linear(size, width) if tie_weights and size != width else nn.Identity() for _ in readers
         )
         self.softmax = make_softmax(width if tie_weights else size, vocab_size, cutoffs, tied)
 
@@ -151,7 +151,7 @@ class RecurrentLanguageModel(LitLanguageModel):
         hidden_size: int = 256,
         num_layers: int = 1,
         direction: Direction = "forward",
-        cutoffs: list[int] | None = [2_000, 10_000],  # noqa: B006  # never changed
+        cutoffs: list[int] | None = [1_000, 4_000, 12_000],  # noqa: B006  # never changed
         tie_weights: bool = True,
         dropout: float = 0.0,
         layer_dropout: float = 0.0,

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_models.layers.linear import linear
+
 
 class FullSoftmax(nn.Module):
     """ln p(w | s) = ln softmax_w(E s + b) over the whole vocabulary.
@@ -26,11 +28,11 @@ class FullSoftmax(nn.Module):
 
     def losses(self, states: Tensor, targets: Tensor) -> Tensor:
         """float[N] -ln p of int64[N] targets, from float[N, D] states."""
-        return _cross_entropy(F.linear(states, self.weight, self.bias), targets)
+        return _cross_entropy(linear(states, self.weight, self.bias), targets)
 
     def log_probabilities(self, states: Tensor) -> Tensor:
         """float[N, V] ln p of all words, from float[N, D] states."""
-        return _log_softmax(F.linear(states, self.weight, self.bias))
+        return _log_softmax(linear(states, self.weight, self.bias))
 
 
 class AdaptiveSoftmax(nn.Module):
@@ -74,21 +76,21 @@ class AdaptiveSoftmax(nn.Module):
         for start in self.starts:
             cluster += targets >= start
         outcome = torch.where(cluster == 0, targets, self.starts[0] - 1 + cluster)
-        losses = _cross_entropy(F.linear(states, head, bias), outcome)
+        losses = _cross_entropy(linear(states, head, bias), outcome)
         for number, (start, (weight, bias)) in enumerate(zip(self.starts, tails, strict=True)):
             rows = (cluster == number + 1).nonzero()[:, 0]
-            logits = F.linear(states[rows], weight, bias)
+            logits = linear(states[rows], weight, bias)
             losses = losses.index_add(0, rows, _cross_entropy(logits, targets[rows] - start))
         return losses
 
     def log_probabilities(self, states: Tensor) -> Tensor:
         """float[N, V] ln p of all words, from float[N, D] states."""
         (head, bias), *tails = self._parts()
-        first = _log_softmax(F.linear(states, head, bias))
+        first = _log_softmax(linear(states, head, bias))
         words = [first[:, : self.starts[0]]]
         for number, (weight, bias) in enumerate(tails):
             cluster = first[:, self.starts[0] + number, None]
-            words.append(cluster + _log_softmax(F.linear(states, weight, bias)))
+            words.append(cluster + _log_softmax(linear(states, weight, bias)))
         return torch.cat(words, dim=1)
 
     def _parts(self) -> list[tuple[Tensor, Tensor]]:

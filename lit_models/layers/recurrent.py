@@ -184,6 +184,8 @@ class Direction(nn.Module):
     def _carry(
         self, inputs: Tensor, state: tuple[Tensor, ...]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        if self.training and self.recurrent_dropout:
+            return self._loop_from(inputs, state)
         parts = tuple(part[None].to(inputs.dtype) for part in state)
         states, *last = self._dense(inputs, parts if self.cell == "lstm" else parts[0])
         return states, tuple(part[0] for part in last)
@@ -237,10 +239,17 @@ class Direction(nn.Module):
 
     def _loop(self, inputs: Tensor) -> Tensor:
         """The written equations, word by word."""
+        start = inputs.new_zeros(len(inputs), self.hidden_size)
+        return self._loop_from(inputs, (start, start))[0]
+
+    def _loop_from(
+        self, inputs: Tensor, start: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """`_loop` from a first state, h and c, and the last as `carry` returns it."""
         size = self.hidden_size
         weight_ih, weight_hh, bias_ih, bias_hh = self._weights()
         projected = F.linear(inputs, weight_ih, bias_ih)  # [B, T, gates · H]
-        state = cell_state = inputs.new_zeros(len(inputs), size)
+        state, cell_state = start[0], start[-1]
         mask = F.dropout(torch.ones_like(state), self.recurrent_dropout, self.training)
         states = []
         for word in projected.unbind(dim=1):
@@ -256,7 +265,8 @@ class Direction(nn.Module):
                 cell_state = f.sigmoid() * cell_state + i.sigmoid() * g.tanh()
                 state = o.sigmoid() * cell_state.tanh()
             states.append(state)
-        return torch.stack(states, dim=1)
+        last = (state, cell_state) if self.cell == "lstm" else (state,)
+        return torch.stack(states, dim=1), last
 
 
 def reverse(states: Tensor, lengths: Tensor) -> Tensor:

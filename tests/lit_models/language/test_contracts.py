@@ -11,9 +11,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from lit_models.elmo import ELMo
+from lit_models.gpt_lm import GPTLM
 from lit_models.gru_lm import GRULM
 from lit_models.language.model import BOUNDARY, LitLanguageModel
 from lit_models.lstm_lm import LSTMLM
+from lit_models.nnlm import NNLM
 from lit_models.rnn_lm import RNNLM
 from tests.batches import make_batch, make_view, random_rows
 from tests.lit_models.language.streams import VOCAB, StreamLoader, make_stream
@@ -28,6 +31,13 @@ MODELS = {
     "lstm_lm untied": partial(LSTMLM, **SMALL, tie_weights=False),
     "lstm_lm full": partial(LSTMLM, **SMALL | {"cutoffs": None}, **DROPS),
     "lstm_lm backward": partial(LSTMLM, **SMALL, direction="backward"),
+    "nnlm": partial(NNLM, **SMALL),
+    "nnlm untied": partial(NNLM, **SMALL, tie_weights=False, order=2),
+    "nnlm without direct": partial(NNLM, **SMALL, direct=False, order=3, dropout=0.2),
+    "gpt_lm": partial(GPTLM, **SIZES, num_heads=2, dim_feedforward=32, context=7),
+    "gpt_lm of one symbol": partial(GPTLM, **SIZES, num_heads=2, num_layers=1, context=1),
+    "gpt_lm untied": partial(GPTLM, **SIZES, num_heads=2, tie_weights=False, dropout=0.2),
+    "elmo": partial(ELMo, **SMALL),
     "lstm_lm both": partial(LSTMLM, **SMALL, direction="both", **DROPS),
 }
 LENGTHS = [1, 2, 3, 5, 8, 13, 21, 34]

@@ -67,6 +67,18 @@ def test_rows_that_start_anew_have_a_fresh_state() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_unfused_path_computes_the_same(kind: type[RecurrentLanguageModel]) -> None:
+    """On it operations are counted."""
+    model = build(kind, num_layers=2).eval()
+    batch = make_batch(random_rows([1, 4, 9], VOCAB))
+    fused = model(batch)
+    for layer in model.net.readers[0].layers:
+        layer.recurrent_dropout = 1e-12
+        layer.train()
+    assert torch.allclose(model(batch), fused, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_backward_model_scores_the_reversed_text(kind: type[RecurrentLanguageModel]) -> None:
     forward = build(kind).eval()
     backward = build(kind, direction="backward").eval()
