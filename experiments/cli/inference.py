@@ -105,7 +105,7 @@ def generate(options: argparse.Namespace, rest: list[str], console: Console) -> 
     One a line; one that did not come to its end ends in `…`.
     """
     from datamodules.console import visible
-    from experiments.inference.generation import Generator, Settings, UsageError
+    from experiments.language.generation import Generator, Settings, UsageError
 
     Registry(options.configs)
     names = [field.name for field in dataclasses.fields(Settings)]
