@@ -16,11 +16,7 @@ from lit_models.layers.masking import Pooling, last_state, pool, pooled_size
 
 Cell = Literal["rnn", "gru", "lstm"]
 _CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-_DENSE: dict[str, Callable[..., Any]] = {
-    "rnn": torch.rnn_tanh,
-    "gru": torch.gru,
-    "lstm": torch.lstm,
-}
+_DENSE: dict[str, Any] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 
 
 class Recurrent(nn.Module):
