@@ -101,7 +101,7 @@ class NNLM(LitLanguageModel):
     """
 
     net: NNLMNet
-    family: ClassVar[str] = "feed-forward"
+    family: ClassVar[str] = "word vectors"
 
     def __init__(
         self,
