@@ -82,7 +82,7 @@ def test_a_file_is_read_as_what_it_holds(tmp_path: Path) -> None:
 def test_evidence_keeps_the_figures_and_notices_a_change(tmp_path: Path) -> None:
     parts = {"val": make_scores(0), "test": make_scores(1)}
     evidence = write_evidence(tmp_path / "a.npz", parts)
-    assert (tmp_path / "a.npz").stat().st_size < 3000
+    assert (tmp_path / "a.npz").stat().st_size < 4000
     read = read_evidence(tmp_path / "a.npz", evidence.checksum)
     for part, scores in parts.items():
         assert isinstance(read.parts[part], Scores)
@@ -117,7 +117,7 @@ def test_runs_are_published_with_evidence_and_a_changed_figure_is_found(tmp_path
     for run, row in zip(runs, rows, strict=True):
         parts = read_published_evidence(home, row).parts
         assert row.test == parts["test"].evaluate()
-        assert row.test.perplexity == pytest.approx(read_row(run).test.perplexity, rel=1e-5)
+        assert row.test == read_row(run).test  # whose loss is in the log
         assert parts["test"].groups is not None
     row = read_row(runs[0])
     wrong = dataclasses.replace(row.test, perplexity=row.test.perplexity + 1)
