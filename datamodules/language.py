@@ -1,87 +1,240 @@
-"""Texts of a corpus for language models: a stream to learn from, and texts held out by movie."""
+"""A corpus as language models read it: texts to learn from, to choose by, and to be judged by."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.splits import grouped_split, merge_groups
-from datamodules.store.corpus import TextSplit, read_split
+from datamodules.store.batching import TextLoader
+from datamodules.store.cache import digest, locked, new_folder
+from datamodules.store.corpus import Corpus, read_split
 from datamodules.store.ragged import Ragged, concat_ragged
+from datamodules.store.stream import StreamDataset, StreamSampler
+from datamodules.store.train_view import TrainView
 from datamodules.text import TextDataModule
+
+HELD_OUT = 2500
+"""Number of texts by which language models are judged; a fifth of the texts where those are few."""
+WINDOW = 64
+_SHARE = 5
+VERSION = "language-v1"
+"""Part of the task's name, raised with the draw of the texts or the metrics."""
 
 
 @dataclass(frozen=True)
-class LanguageTexts:
-    """Texts that language models of a corpus learn from, and texts that judge them.
+class HeldOut:
+    """Texts by which language models are judged.
 
     Attributes:
-        train: int32 tokens of the texts to learn from: labelled train texts and unlabelled ones.
-        held_out: int32 tokens of the other texts. No movie and no copy of a text is on both sides.
-        characters: number of characters of the held-out texts.
-        tokens: number of token ids; rarer words are `<unk>`, which is predicted as a word is.
-        pad_id: the token that no text has.
-        note: where the held-out texts come from.
+        split: split of the corpus that they are from.
+        rows: int64[N], their numbers there.
     """
 
-    train: Ragged
-    held_out: Ragged
-    characters: int
-    tokens: int
-    pad_id: int
-    note: str
+    split: str
+    rows: np.ndarray
 
 
-def language_texts(data: TextDataModule, held_out: int = 2500, seed: int = 0) -> LanguageTexts:
-    """Hold out texts of a corpus; test texts are never read.
+class LanguageData(TextDataModule):
+    """A corpus for language models; its labels and its test texts are not read.
 
-    Unlabelled texts are held out, of movies without a labelled train text. A corpus without
-    unlabelled texts holds out labelled ones. Texts are whole, whatever `max_length` is: their
-    characters are counted, and so is the probability of their end.
+    - Training: texts of the train part, and those without labels, as one stream
+      (`datamodules.store.stream`) of `batch_size` parallel ones; `train_window` is the number of
+      symbols of a step (64 if None).
+    - Validation: the texts of the validation part, each on its own.
+    - Test: texts without labels, held out. No labelled train text and no text to learn from is of
+      the same movie, or a copy. A corpus without texts for that holds out texts of its train part.
+
+    Texts are whole, whatever `max_length` is: the probability of their end counts, too. The
+    vocabulary is that of the corpus for classifiers.
 
     Args:
-        data: Set up; its vocabulary is that of the labelled train texts, and `vocab_size` caps it.
-        held_out: Number of texts held out.
-        seed: Seed of the draw.
-
-    Raises:
-        DataError: There are not enough texts to hold out.
+        corpus: the corpus, not set up.
+        held_out: largest number of texts held out; a fifth of those that may be where that is less.
     """
-    store, truncation = data.store, data.encoder.token_truncation._replace(max_length=None)
-    train = read_split(data.corpus_folder, "train")
-    unlabelled = "unlabelled" in store.splits
-    splits = [train, *([read_split(data.corpus_folder, "unlabelled")] if unlabelled else [])]
-    groups = merge_groups(_groups(splits), [text for split in splits for text in split.texts])
-    first = len(train) if unlabelled else 0  # the first row that may be held out
-    candidates = first + np.flatnonzero(~np.isin(groups[first:], groups[:first]))
-    if len(candidates) <= held_out:
-        kind = "unlabelled texts of movies without a labelled one" if unlabelled else "train texts"
-        raise DataError(
-            f"{held_out:,} texts to hold out are not fewer than the {len(candidates):,} {kind} of "
-            f"{data.head.name}; hold out fewer"
+
+    holds_out = True
+
+    def __init__(self, corpus: TextDataModule, held_out: int = HELD_OUT) -> None:
+        vars(self).update(vars(corpus))  # its settings; what it reads and caches is the same
+        self.corpus, self.most_held_out = corpus, held_out
+        self.task, self.official_test = self.task_of(corpus.task), corpus.official_test
+
+    @staticmethod
+    def task_of(task: str | None) -> str | None:
+        """Name and version of the evaluation on a corpus that has `task` for classifiers."""
+        return task and f"{task}-{VERSION}"
+
+    def source(self) -> dict[str, Any]:
+        """Identity of the corpus."""
+        return self.corpus.source()
+
+    def read(self) -> Corpus:
+        """Reads the corpus."""
+        return self.corpus.read()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Opens the token store, and draws the texts that are held out, once."""
+        super().setup(stage)
+        encoder = self.encoder
+        whole = encoder.token_truncation._replace(max_length=None)
+        self._encoder = replace(encoder, token_truncation=whole, label_names=())
+        self.label_names = ()
+        self.held_out = self._held_out()
+        self.reads_unlabelled = "unlabelled" in self.store.splits
+
+    def train_dataloader(self) -> TextLoader:
+        """Batches of the stream, `StreamBatch`, in another order of texts in each epoch."""
+        rank, world = 0, 1
+        if self.trainer is not None:
+            rank, world = self.trainer.global_rank, self.trainer.world_size
+        dataset = StreamDataset(
+            self.train_texts(),
+            self.batch_size,
+            self.train_window or WINDOW,
+            self.encoder.token_truncation.pad_id,
+            seed=self.seed,
+            rank=rank,
+            world=world,
         )
-    nothing = np.zeros(len(candidates), dtype=np.int64)
-    drawn = grouped_split(nothing, groups[candidates], {"held out": held_out}, seed)["held out"]
-    rows = candidates[drawn]
-    rest = np.setdiff1d(np.arange(len(groups)), rows)
-    tokens = store.tokens("train")
-    if unlabelled:
-        tokens = concat_ragged(tokens, store.tokens("unlabelled"))
-    texts = [text for split in splits for text in split.texts]
-    return LanguageTexts(
-        train=truncation.ragged(tokens, rest),
-        held_out=truncation.ragged(tokens, rows),
-        characters=sum(len(texts[row]) for row in rows),
-        tokens=len(data.encoder.tokenizer.vocabulary()[: truncation.vocab_size]),
-        pad_id=truncation.pad_id,
-        note=f"{held_out:,} {'unlabelled' if unlabelled else 'train'} texts are held out",
-    )
+        return TextLoader(dataset, sampler=StreamSampler(len(dataset)))
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """The batch as it is."""
+        return batch
+
+    def loader(self, part: str) -> TextLoader:
+        """Batches of whole texts: of `val`, or, as `test`, of those that are held out."""
+        if part != "test":
+            return super().loader(part)
+        return self._loader(self.held_out.split, self.held_out.rows, self.eval_batch_size)
+
+    def predict_dataloader(self) -> TextLoader:
+        """Batches of the held-out texts."""
+        return self.loader("test")
+
+    def train_view(self) -> TrainView:
+        """What a model may learn from; of the texts without labels those that are not held out."""
+        view = super().train_view()
+        return replace(view, unlabelled=self._unlabelled())
+
+    def train_indices(self) -> np.ndarray:
+        """Numbers of the rows of split train that are learnt from, int64, ascending."""
+        rows = super().train_indices()
+        return np.setdiff1d(rows, self.held_out.rows) if self.held_out.split == "train" else rows
+
+    def train_texts(self) -> Ragged:
+        """int32 tokens of all texts to learn from."""
+        truncation = self.encoder.token_truncation
+        labelled = truncation.ragged(self.store.tokens("train"), self.train_indices())
+        unlabelled = self._unlabelled()
+        return labelled if unlabelled is None else concat_ragged(labelled, unlabelled)
+
+    def held_out_texts(self) -> Ragged:
+        """int32 tokens of the held-out texts."""
+        tokens = self.store.tokens(self.held_out.split)
+        return self.encoder.token_truncation.ragged(tokens, self.held_out.rows)
+
+    def characters(self, part: str) -> np.ndarray:
+        """Number of characters of every text of the split that `val` or `test` is from, int64."""
+        split = self.held_out.split if part == "test" else "train"
+        return np.array([len(text) for text in self.texts(split)], dtype=np.int64)
+
+    def groups(self, split: str) -> np.ndarray | None:
+        """Group of each row of a split; `test` is the split of the held-out texts."""
+        return super().groups(self.held_out.split if split == "test" else split)
+
+    def token_notes(self) -> list[str]:
+        """Sentences on the texts, among them where the held-out ones are from."""
+        kind = "unlabelled" if self.held_out.split == "unlabelled" else "train"
+        count = len(self.held_out.rows)
+        return [*super().token_notes(), f"{count:,} {kind} texts are held out to judge the model"]
+
+    def _unlabelled(self) -> Ragged | None:
+        if "unlabelled" not in self.store.splits:
+            return None
+        tokens = self.store.tokens("unlabelled")
+        rows = np.arange(len(tokens))
+        if self.held_out.split == "unlabelled":
+            rows = np.setdiff1d(rows, self.held_out.rows)
+        return self.encoder.token_truncation.ragged(tokens, rows)
+
+    def _held_out(self) -> HeldOut:
+        """The held-out texts, drawn once for a corpus: finding the copies takes seconds."""
+        rows = super().train_indices()
+        key = {
+            "corpus": self.fingerprint,
+            "rows": digest({"rows": rows.tolist()}),
+            "most": self.most_held_out,
+            "version": VERSION,
+        }
+        folder = self.cache_dir / "held_out" / digest(key)
+        with locked(folder):
+            if not folder.exists():
+                drawn = self._draw(rows)
+                with new_folder(folder) as temporary:
+                    np.save(temporary / f"{drawn.split}.npy", drawn.rows, allow_pickle=False)
+        try:
+            file = next(folder.glob("*.npy"))
+            return HeldOut(file.stem, np.load(file, allow_pickle=False))
+        except (StopIteration, OSError, ValueError) as error:
+            raise DataError(
+                f"{folder} is damaged ({error}); delete it, and it is made anew"
+            ) from error
+
+    def _draw(self, rows: np.ndarray) -> HeldOut:
+        """Draw whole groups of texts without labels, of none of which a labelled text is.
+
+        Args:
+            rows: int64, rows of the train part.
+        """
+        train = read_split(self.corpus_folder, "train")
+        if "unlabelled" in self.store.splits:
+            unlabelled = read_split(self.corpus_folder, "unlabelled")
+            groups = None
+            if train.groups is not None and unlabelled.groups is not None:
+                groups = np.concatenate([train.groups, unlabelled.groups])
+            groups = merge_groups(groups, [*train.texts, *unlabelled.texts])
+            labelled, others = np.split(groups, [len(train)])
+            drawn = self._some(np.flatnonzero(~np.isin(others, labelled)), others)
+            if len(drawn):
+                return HeldOut("unlabelled", drawn)
+        groups = merge_groups(train.groups, train.texts)
+        others = np.setdiff1d(np.arange(len(train)), rows)  # validation texts
+        alone = rows[~np.isin(groups[rows], groups[others])]
+        drawn = self._some(alone, groups)
+        if not len(drawn):
+            raise DataError(
+                f"{self.head.name} has {len(rows)} train texts; a language model needs at least "
+                f"{_SHARE} that are of no validation text's group, one of which is held out"
+            )
+        return HeldOut("train", drawn)
+
+    def _some(self, rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        """Rows of whole groups, drawn at random."""
+        size = min(self.most_held_out, len(rows) // _SHARE)
+        nothing = np.zeros(len(rows), dtype=np.int64)
+        drawn = grouped_split(nothing, groups[rows], {"held out": size}, seed=0, exact=False)
+        return rows[drawn["held out"]]
 
 
-def _groups(splits: list[TextSplit]) -> np.ndarray | None:
-    """int64[N] groups of the rows of several splits; None where no row has one."""
-    if any(split.groups is None for split in splits):
-        return None
-    return np.concatenate([split.groups for split in splits if split.groups is not None])
+READERS: dict[str, type[LanguageData] | None] = {
+    "classification": None,  # a corpus gives the batches itself
+    "language modelling": LanguageData,
+}
+"""Kinds of problems, each with the datamodule that reads a corpus for it."""
+
+
+def read_for(problem: str, corpus: TextDataModule) -> TextDataModule:
+    """The datamodule that reads a corpus for a kind of problem."""
+    reader = READERS[problem]
+    return corpus if reader is None else reader(corpus)
+
+
+def task_of(problem: str, task: str | None) -> str | None:
+    """Name and version of the evaluation on a corpus whose classifiers have `task`."""
+    reader = READERS[problem]
+    return task if reader is None else reader.task_of(task)

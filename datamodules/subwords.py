@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -65,6 +65,11 @@ class SubwordTokenizer(Tokenizer):
         for token, number in ids.items():
             tokens[number] = token
         return tokens
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Text of token ids, without special tokens."""
+        text: str = self._tokenizer().decode(list(tokens))
+        return text
 
     def special_tokens(self) -> dict[str, int]:
         """Ids of the tokens that represent no piece of text, by token."""

@@ -61,16 +61,16 @@ class TextDataModule(L.LightningDataModule, ABC):
     """
 
     label_names: tuple[str, ...]
-    official_test: ClassVar[bool] = False
+    official_test: bool = False
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
-    task: ClassVar[str | None] = None
+    task: str | None = None
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
     paths: ClassVar[tuple[str, ...]] = ("cache_dir",)
     """Settings that name files or folders; a run keeps them absolute."""
-    test_remedy: ClassVar[str] = ""
-    """Remedy where a corpus has no test rows."""
-    soft_cap: bool = False
-    """`vocab_size` gives way where it makes too many characters unknown; set from the model."""
+    test_remedy: ClassVar[str] = ""  # where a corpus has no test rows
+    holds_out: bool = False  # test rows are some of those that another problem would learn from
+    reads_unlabelled: bool = False  # any model learns from texts without labels
+    soft_cap: bool = False  # `vocab_size` gives way where it makes too many characters unknown
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
     exclude: str | None = None  # name of reviews excluded from training and validation
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
+from lit_models.language.elmo_embedding import Elmo, word_embedding
 from lit_models.layers.convolution import WordConvolution, dynamic_k, k_max, k_max_pool
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.marks import Marks
@@ -36,7 +37,7 @@ class CNNNet(nn.Module):
         if min(k_max, num_layers) < 1:
             raise ValueError(f"k_max is {k_max}, num_layers is {num_layers}; choose 1 or more each")
         self.embedding, self.k_max, self.num_layers = embedding, k_max, num_layers
-        E, F = embedding.table.embedding_dim, num_filters
+        E, F = embedding.width, num_filters
         self.convolutions = nn.ModuleList(WordConvolution(E, F, w) for w in filter_sizes)
         self.higher = nn.ModuleList(
             nn.ModuleList(WordConvolution(F, F, w) for _ in range(1, num_layers))
@@ -47,7 +48,7 @@ class CNNNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = zero_padding(self.embedding(tokens), lengths)  # [B, T, E]
+        words = zero_padding(self.embedding(tokens, lengths), lengths)  # [B, T, E]
         features = []
         for first, higher in zip(self.convolutions, self.higher, strict=True):
             states, sizes = first(words), lengths  # [B, T, F]
@@ -82,6 +83,8 @@ class CNN(LitClassifier):
         dropout: on the pooled features.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
+        elmo: folder of a finished run of `elmo`, whose layers are added to the word vectors (Peters
+            et al. 2018); its weights are saved with the classifier's.
     """
 
     net: CNNNet
@@ -99,11 +102,12 @@ class CNN(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.2,
+        elmo: Elmo | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.net = CNNNet(
-            WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
+            word_embedding(self, vocab_size, embedding_dim, word_dropout, embedding_dropout, elmo),
             filter_sizes=filter_sizes,
             num_filters=num_filters,
             k_max=k_max,
@@ -117,7 +121,7 @@ class CNN(LitClassifier):
         net = self.net
         if net.k_max * net.num_layers > 1:
             return {}
-        words = zero_padding(net.embedding(batch.tokens), batch.lengths)  # [1, T, E]
+        words = zero_padding(net.embedding(batch.tokens, batch.lengths), batch.lengths)  # [1, T, E]
         maxima = [convolution(words)[0].max(dim=0) for convolution in net.convolutions]
         sizes = torch.tensor([c.kernel_size[1] for c in net.convolutions])  # type: ignore[index]
         places = torch.stack([maximum.indices for maximum in maxima]).cpu()  # [sizes, F]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from lit_models.base.classifier import LitClassifier
+from lit_models.language.elmo_embedding import Elmo, word_embedding
 from lit_models.layers.convolution import WordConvolution, max_pool
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import Pooling, zero_padding
@@ -36,7 +37,7 @@ class CNNLSTMNet(nn.Module):
         if pool_size < 1:
             raise ValueError(f"pool_size is {pool_size}; choose 1 (no pooling) or more, such as 4")
         self.embedding = embedding
-        dim = embedding.table.embedding_dim
+        dim = embedding.width
         self.convolution = WordConvolution(dim, num_filters, filter_size)
         self.pool_size = pool_size
         self.lstm = Recurrent("lstm", num_filters, hidden_size, bidirectional=bidirectional)
@@ -46,7 +47,7 @@ class CNNLSTMNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = self.embedding(tokens)  # [B, T, E]
+        words = self.embedding(tokens, lengths)  # [B, T, E]
         phrases = self.convolution(zero_padding(words, lengths))  # [B, T, F]
         phrases, lengths = max_pool(phrases, lengths, self.pool_size)  # [B, T/p, F]
         # ReLU after the maximum costs less and gives the same; it turns -inf into 0.
@@ -80,6 +81,8 @@ class CNNLSTM(LitClassifier):
         dropout: on the pooled state.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors, whole dimensions of a text.
+        elmo: folder of a finished run of `elmo`, whose layers are added to the word vectors (Peters
+            et al. 2018); its weights are saved with the classifier's.
     """
 
     family: ClassVar[str] = "convolutional"
@@ -98,11 +101,12 @@ class CNNLSTM(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.2,
+        elmo: Elmo | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.net = CNNLSTMNet(
-            WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
+            word_embedding(self, vocab_size, embedding_dim, word_dropout, embedding_dropout, elmo),
             filter_size=filter_size,
             num_filters=num_filters,
             pool_size=pool_size,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from lit_models.base.classifier import LitClassifier
+from lit_models.language.elmo_embedding import Elmo, word_embedding
 from lit_models.layers.convolution import WordConvolution, max_pool
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import masked_max, zero_padding
@@ -51,7 +52,7 @@ class DPCNNNet(nn.Module):
         if blocks < 0:
             raise ValueError(f"blocks is {blocks}; choose 0 (one block, no halving) or more")
         self.embedding = embedding
-        dim = embedding.table.embedding_dim
+        dim = embedding.width
         self.region = WordConvolution(dim, num_filters, 3, centred=True)
         self.bottom = Block(num_filters)
         self.blocks = nn.ModuleList(Block(num_filters) for _ in range(blocks))
@@ -60,7 +61,7 @@ class DPCNNNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = zero_padding(self.embedding(tokens), lengths)  # [B, T, E]
+        words = zero_padding(self.embedding(tokens, lengths), lengths)  # [B, T, E]
         states = self.bottom(self.region(words), lengths)  # [B, T, F]
         for block in self.blocks:
             states, lengths = max_pool(states, lengths, size=3, stride=2)  # [B, ceil(T/2), F]
@@ -90,6 +91,8 @@ class DPCNN(LitClassifier):
         dropout: on the maxima.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
+        elmo: folder of a finished run of `elmo`, whose layers are added to the word vectors (Peters
+            et al. 2018); its weights are saved with the classifier's.
     """
 
     family: ClassVar[str] = "convolutional"
@@ -104,11 +107,12 @@ class DPCNN(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.2,
+        elmo: Elmo | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.net = DPCNNNet(
-            WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
+            word_embedding(self, vocab_size, embedding_dim, word_dropout, embedding_dropout, elmo),
             num_filters=num_filters,
             blocks=blocks,
             num_classes=self.num_classes,

@@ -9,13 +9,12 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 
-from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged, rows_of
 from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import LitEstimator
 from lit_models.language.backoff import Backoff
 from lit_models.language.ngram_counts import Symbols
-from lit_models.language.smoothing import Smoothing
+from lit_models.language.smoothing import Smoothing, check_settings
 
 
 class NgramLMClassifier(LitEstimator):
@@ -51,10 +50,7 @@ class NgramLMClassifier(LitEstimator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if order < 1:
-            raise ValueError(f"model.order is {order}; it must be at least 1")
-        if not 0 < delta < np.inf:
-            raise ValueError(f"model.delta is {delta}; it must be a number above 0")
+        check_settings(order, delta)
         if smoothing == "maximum_likelihood":
             raise ValueError(
                 "model.smoothing is 'maximum_likelihood', under which a text with an n-gram that "
@@ -87,14 +83,14 @@ class NgramLMClassifier(LitEstimator):
         Raises:
             DataError: a token that the language models do not know.
         """
-        known = self.language_models[0].symbols.tokens
-        if len(tokens.values) and (most := int(tokens.values.max())) >= known:
-            raise DataError(
-                f"the text has token {most} and the model knows {known} tokens; its encoder is "
-                "that of another run: fit it again"
-            )
-        scores = [model.score(tokens) for model in self.language_models]
-        return np.stack([np.add.reduceat(s.values, s.offsets[:-1]) for s in scores], axis=1)
+        self.language_models[0].symbols.check(tokens)
+        return np.stack([model.score_texts(tokens) for model in self.language_models], axis=1)
+
+    def evidence(self, row: np.ndarray) -> np.ndarray:
+        """float64[C, T + 2] ln p of each token and of the end under each class, and ln p(c)."""
+        text = Ragged(row.astype(np.int32), np.array([0, len(row)]))
+        scores = np.stack([models.score(text).values for models in self.language_models])
+        return np.column_stack([scores, np.log(self.shares)])
 
     @property
     def shares(self) -> np.ndarray:

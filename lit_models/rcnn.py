@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_models.base.classifier import LitClassifier
+from lit_models.language.elmo_embedding import Elmo, word_embedding
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import masked_max
 from lit_models.layers.recurrent import Cell, Recurrent
@@ -35,7 +36,7 @@ class RCNNNet(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        dim = embedding.table.embedding_dim
+        dim = embedding.width
         self.ends = nn.Parameter(torch.randn(2, dim) * 0.1)
         self.context_size = context_size
         self.contexts = Recurrent(cell, dim, context_size, bidirectional=True)
@@ -45,7 +46,7 @@ class RCNNNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = self.embedding(tokens)  # [B, T, E]
+        words = self.embedding(tokens, lengths)  # [B, T, E]
         left, right = self.sides(words, lengths)  # [B, T, H] each
         states = self.hidden(torch.cat([left, words, right], dim=2))  # [B, T, D]
         summary = masked_max(states, lengths).tanh()  # [B, D]; tanh preserves order
@@ -90,6 +91,8 @@ class RCNN(LitClassifier):
         dropout: on the maxima.
         word_dropout: share of the vocabulary left out of a batch in training.
         embedding_dropout: on the word vectors.
+        elmo: folder of a finished run of `elmo`, whose layers are added to the word vectors (Peters
+            et al. 2018); its weights are saved with the classifier's.
     """
 
     family: ClassVar[str] = "convolutional"
@@ -105,11 +108,12 @@ class RCNN(LitClassifier):
         dropout: float = 0.5,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.2,
+        elmo: Elmo | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.net = RCNNNet(
-            WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
+            word_embedding(self, vocab_size, embedding_dim, word_dropout, embedding_dropout, elmo),
             cell=cell,
             context_size=context_size,
             hidden_size=hidden_size,

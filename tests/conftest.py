@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 # Workers share the cores: with threads of their own on top they would wait for one another.
@@ -36,17 +38,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for `experiment` once for each experiment that exists.
+    """Runs a test that asks for `experiment` once for each classifier among the experiments.
 
-    Those that its marker `slow_for` names take long, and run among the slow tests.
+    One that asks for `language_experiment` runs once for each language model, one that asks for
+    `any_experiment` for both. Those that its marker `slow_for` names take long, and run among the
+    slow tests.
     """
-    if "experiment" in metafunc.fixturenames:
-        registry = Registry(Path(folder) for folder in metafunc.config.getoption("--configs"))
-        slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
-        assert slow <= set(registry.files), f"no experiments: {slow - set(registry.files)}"
+    folders = tuple(metafunc.config.getoption("--configs"))
+    slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
+    for fixture in set(_PROBLEMS) & set(metafunc.fixturenames):
+        names = _names(folders, _PROBLEMS[fixture])
+        assert slow <= set(names), f"no experiments: {slow - set(names)}"
         marks = {True: [pytest.mark.slow], False: []}
-        names = [pytest.param(name, marks=marks[name in slow]) for name in registry.files]
-        metafunc.parametrize("experiment", names)
+        metafunc.parametrize(fixture, [pytest.param(n, marks=marks[n in slow]) for n in names])
+
+
+_PROBLEMS = {
+    "experiment": ("classification",),
+    "language_experiment": ("language modelling",),
+    "any_experiment": ("classification", "language modelling"),
+}
+
+
+@cache
+def _names(folders: tuple[str, ...], problems: tuple[str, ...]) -> list[str]:
+    """Experiments whose model is of some kinds of problems, those of other folders as named."""
+    registry, names = Registry(map(Path, folders)), list[str]()
+    for name in registry.files:
+        module, _, kind = registry.settings(name)["model"]["class_path"].rpartition(".")
+        own = not module.startswith("lit_models.")
+        if own or getattr(import_module(module), kind).problem in problems:
+            names.append(name)
+    return names
 
 
 # Costly fixtures, which one worker makes for all tests that ask for them.
@@ -67,8 +90,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
         groups = sorted(_OF_ONE_WORKER & set(item.fixturenames))
         if "official_place" in item.fixturenames:  # it takes long to read
             item.add_marker(pytest.mark.slow)
-        if "experiment" in item.fixturenames:
-            groups.append(item.callspec.params["experiment"])
+        for fixture in {"experiment", "any_experiment"} & set(item.fixturenames):
+            groups.append(item.callspec.params[fixture])
         if "fork_server" in item.fixturenames and not item.get_closest_marker("slow"):
             groups.append("fork_server")  # it imports everything; the slow tests would take longer
         if groups:

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 from datamodules.errors import DataError
 from datamodules.store.corpus import UNLABELLED
 from datamodules.store.ragged import Ragged
-from datamodules.store.sampler import BucketSampler
+from datamodules.store.sampler import BucketSampler, EpochSampler
 from datamodules.store.truncation import TokenTruncation
 
 # Widths are rounded up to a multiple of this. Each new shape costs a kernel's set-up, which oneDNN,
@@ -42,6 +42,13 @@ class TextBatch(NamedTuple):
         """The same texts without labels and ids, all -1: what a network may see in evaluation."""
         unknown = torch.full_like(self.labels, UNLABELLED)
         return self._replace(labels=unknown, ids=unknown)
+
+    def ragged(self) -> Ragged:
+        """Tokens of the texts without padding, on the CPU."""
+        lengths = self.lengths.cpu().numpy()
+        inside = np.arange(self.tokens.shape[1]) < lengths[:, None]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Ragged(self.tokens.cpu().numpy()[inside].astype(np.int32), offsets)
 
 
 class TokenDataset(Dataset[TextBatch]):
@@ -102,19 +109,19 @@ def _missing(width: int, truncation: TokenTruncation) -> int:
     return min(-width % _WIDTH_STEP, (truncation.max_length or 2**31) - width)
 
 
-class TextLoader(DataLoader[TextBatch]):
-    """Loader of the batches that a dataset makes; resumes within an epoch.
+class TextLoader(DataLoader[Any]):
+    """Loader of the batches that a dataset makes, each whole; resumes within an epoch.
 
     Lightning stores `state_dict` in its checkpoints and loads it before the first batch.
     """
 
-    sampler: BucketSampler
+    sampler: EpochSampler[Any]
 
     def __init__(
         self,
-        dataset: TokenDataset,
+        dataset: Dataset[Any],
         *,
-        sampler: BucketSampler,
+        sampler: EpochSampler[Any],
         batch_size: None = None,
         **options: Any,
     ) -> None:

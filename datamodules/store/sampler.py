@@ -1,14 +1,60 @@
-"""BucketSampler: batches of rows of similar length."""
+"""Samplers that resume within an epoch, among them that of batches of rows of similar length."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 from torch.utils.data import Sampler
 
+Item = TypeVar("Item")
 
-class BucketSampler(Sampler[np.ndarray]):
+
+class EpochSampler(Sampler[Item], ABC, Generic[Item]):
+    """Sampler whose order depends on the epoch alone, and which resumes within one.
+
+    Attributes:
+        epoch: number of the epoch.
+        position: number of batches yielded in it.
+        before_first: called once, before the next batch.
+    """
+
+    def __init__(self) -> None:
+        self.epoch = self.position = 0
+        self._start = 0  # first batch of the next iteration; above 0 only after a resume
+        self.before_first: Callable[[], None] | None = None
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of batches in a whole epoch, the same on every rank."""
+
+    @abstractmethod
+    def items(self) -> Sequence[Item]:
+        """What the dataset makes each batch of this epoch from, in order, on this rank."""
+
+    def set_epoch(self, epoch: int) -> None:
+        """Starts an epoch. Called by Lightning; a resumed epoch keeps its position."""
+        if epoch != self.epoch:
+            self.resume(epoch, 0)
+
+    def resume(self, epoch: int, position: int) -> None:
+        """Sets the epoch and the batch at which the next iteration starts."""
+        self.epoch, self.position, self._start = epoch, position, position
+
+    def __iter__(self) -> Iterator[Item]:
+        self.position, self._start = self._start, 0
+        if self.before_first is not None:
+            callback, self.before_first = self.before_first, None
+            callback()
+        for item in self.items()[self.position :]:
+            self.position += 1
+            yield item
+        self.resume(self.epoch + 1, 0)
+
+
+class BucketSampler(EpochSampler[np.ndarray]):
     """Sampler of batches: arrays of positions, rows of similar length together.
 
     Training (`shuffle`): the epoch's permutation is divided into pools of `pool` global batches,
@@ -51,27 +97,14 @@ class BucketSampler(Sampler[np.ndarray]):
             raise ValueError(f"{len(lengths)} rows cannot be divided among {world} processes")
         if not 0 <= rank < world:
             raise ValueError(f"rank is {rank}; it must be in 0…{world - 1}")
+        super().__init__()
         self.lengths, self.batch_size, self.shuffle, self.seed = lengths, batch_size, shuffle, seed
         self.rank, self.world, self.pool = rank, world, pool
-        self.epoch = 0
-        self.position = 0  # number of batches yielded in this epoch
-        self._start = 0  # first batch of the next iteration; above 0 only after a resume
-        self.before_first: Callable[[], None] | None = None  # called once, before the next batch
 
     def __len__(self) -> int:
-        """Number of batches in a whole epoch, the same on every rank."""
         full_batches, remainder = divmod(len(self.lengths), self.batch_size)
         # A remainder with fewer rows than ranks is added to the batch before it.
         return full_batches + (remainder >= self.world) if full_batches else 1
-
-    def set_epoch(self, epoch: int) -> None:
-        """Starts an epoch. Called by Lightning; a resumed epoch keeps its position."""
-        if epoch != self.epoch:
-            self.resume(epoch, 0)
-
-    def resume(self, epoch: int, position: int) -> None:
-        """Sets the epoch and the batch at which the next iteration starts."""
-        self.epoch, self.position, self._start = epoch, position, position
 
     def batches(self) -> list[np.ndarray]:
         """Global batches of this epoch, in order."""
@@ -89,12 +122,6 @@ class BucketSampler(Sampler[np.ndarray]):
             batches = [batches[i] for i in rng.permutation(len(batches))]
         return batches
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        self.position, self._start = self._start, 0
-        if self.before_first is not None:
-            callback, self.before_first = self.before_first, None
-            callback()
-        for batch in self.batches()[self.position :]:
-            self.position += 1
-            yield batch[self.rank :: self.world]
-        self.resume(self.epoch + 1, 0)
+    def items(self) -> list[np.ndarray]:
+        """The part of each global batch that is this rank's."""
+        return [batch[self.rank :: self.world] for batch in self.batches()]

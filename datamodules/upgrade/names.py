@@ -32,9 +32,9 @@ MODULES: dict[str, str] = {
     **_moved(
         "lit_models",
         {
-            "base": "averaging centroids characters classifier compiling estimator fitted_values "
-            "forest ngram_estimator ngrams optimizers paragraph_vectors processes recurrent "
-            "sharding vector_average word_vectors",
+            "base": "averaging characters classifier compiling estimator fitted_values ngrams "
+            "optimizers processes recurrent sharding word_vectors",
+            "classics": "centroids forest ngram_estimator paragraph_vectors vector_average",
         },
     ),
     **_moved(

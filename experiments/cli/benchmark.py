@@ -112,14 +112,18 @@ def _run_and_report(
 
 def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], console: Console) -> None:
     """Show the commands that use the run with the best validation accuracy."""
-    usable = [row for row in rows if row.status == "ok" and row.val and not row.cross_validated]
-    if not usable:
+    accuracies = {
+        (row.experiment, row.seed): val.accuracy
+        for row in rows
+        if not row.cross_validated and (val := row.classified("val"))
+    }
+    if not accuracies:
         return
-    best = max(usable, key=lambda row: row.val.accuracy if row.val else 0.0)
-    run = folder / best.experiment / f"seed-{best.seed}"
+    experiment, seed = max(accuracies, key=lambda key: accuracies[key])
+    run = folder / experiment / f"seed-{seed}"
     more = "".join(f" --configs {shlex.quote(str(one))}" for one in configs)
     command = f"lit-sentiment predict {shlex.quote(str(run))}{more}"
-    console.print(f"{best.experiment} has the best validation accuracy; use it:", soft_wrap=True)
+    console.print(f"{experiment} has the best validation accuracy; use it:", soft_wrap=True)
     console.print(f'  {command} "A fine film."', soft_wrap=True)
     console.print(f"  {command} --file reviews.csv --out predictions.csv", soft_wrap=True)
 

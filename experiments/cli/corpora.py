@@ -125,7 +125,13 @@ def _add_corpus(sub: argparse.ArgumentParser, what: str = "a corpus") -> None:
 
 def _corpus(options: argparse.Namespace, rest: list[str]) -> tuple[LitClassifier, TextDataModule]:
     """The named corpus, prepared as the model reads it, with the validation rows in train."""
+    from lit_models.base.classifier import LitClassifier
+
     model, data = _resolved(options, rest).build()
+    if not isinstance(model, LitClassifier):
+        raise ConfigError(
+            f"{type(model).__name__} is fitted for {model.problem}; give --model a classifier"
+        )
     data.refit = True
     _read_all(data)
     data.prepare_data()

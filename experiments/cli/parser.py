@@ -11,7 +11,6 @@ from experiments.cli import (
     explain,
     fit,
     inference,
-    listing,
     playground,
     predict,
     prepare,
@@ -230,6 +229,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
 
     explain.add_options(command("explain", explain.explain, "what each word contributes"))
 
+    sub = command("generate", inference.generate, "texts of a language model")
+    inference.add_generate_options(sub)
+
     corpora.add_search_options(command("search", corpora.search, "similar reviews"))
     corpora.add_audit_options(command("audit", corpora.audit, "what may be wrong with a corpus"))
 
@@ -272,7 +274,7 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     )
     sub.add_argument("--seed", type=int, default=0, help="random seed (0)")
 
-    sub = command("speed", listing.speed, "throughput of a pretrained encoder", epilog=SETTINGS)
+    sub = command("speed", prepare.speed, "throughput of a pretrained encoder", epilog=SETTINGS)
     sub.set_defaults(overridable=True)
     sub.add_argument("experiment", help="`bert`, `minilm`, …")
     sub.add_argument(
@@ -283,5 +285,5 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("--steps", type=int, default=50, help="measured steps (50)")
     sub.add_argument("--out", type=path, help="file for the JSON")
 
-    command("list", listing.show_list, "the experiments there are")
+    command("list", prepare.show_list, "the experiments there are")
     return parser, commands

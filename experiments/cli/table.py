@@ -31,7 +31,7 @@ def run_table(options: argparse.Namespace, rest: list[str], console: Console) ->
     began = time.monotonic()
     from experiments.launch import budget
     from experiments.launch.halting import run_halting
-    from experiments.launch.table import TABLE, Queue
+    from experiments.launch.table import Queue
     from experiments.records.logs import RESULTS
     from experiments.training.signals import EXIT_STOPPED
 
@@ -41,7 +41,7 @@ def run_table(options: argparse.Namespace, rest: list[str], console: Console) ->
         Registry([CONFIGS / "word2vec", *options.configs]),
         read_profile(options.profile),
         runs=options.place.resolve() / "runs",
-        published=RESULTS / f"{TABLE}.jsonl",
+        published=RESULTS,
         names=options.experiments,
         overrides=overrides_of(options, rest),
     )
@@ -65,19 +65,22 @@ def run_table(options: argparse.Namespace, rest: list[str], console: Console) ->
 
 def publish_table(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`table-publish`: copy the queue's new rows, evidence and log lines to the results."""
-    from experiments.launch.table import TABLE
+    from experiments.launch.table import TABLE, TABLES
     from experiments.records import test_log, tuning_log
     from experiments.records.from_clone import add_lines, finished, results_of
     from experiments.records.publishing import publish
+    from experiments.records.run_files import read_row
 
     Registry(options.configs)
     for place in options.place:
         results = results_of(place)
         for log in (test_log.LOG, tuning_log.LOG):
             console.print(f"{place}: {add_lines(results / log.name, log)} lines for {log.name}")
-        runs = finished(place / "runs" / TABLE, options.results / f"{TABLE}.jsonl")
-        for row in publish(runs, TABLE, options.results) if runs else []:
-            console.print(f"{TABLE}: {row.experiment} seed {row.seed}")
+        for problem, table in TABLES.items():
+            runs = finished(place / "runs" / TABLE, options.results / f"{table}.jsonl")
+            runs = [run for run in runs if read_row(run).problem == problem]
+            for row in publish(runs, table, options.results) if runs else []:
+                console.print(f"{table}: {row.experiment} seed {row.seed}")
     return 0
 
 
@@ -88,12 +91,11 @@ def time_table(options: argparse.Namespace, rest: list[str], console: Console) -
     been measured is measured again only if it is named. An experiment whose published row has
     other settings than today is left out. The exit code is 1 if a measurement failed.
     """
-    from experiments.launch.table import TABLE, Queue
+    from experiments.launch.table import TABLES, Queue
     from experiments.records.times import keep_times, read_times, times_file
     from experiments.speed.alone import time_alone
 
-    table = options.results / f"{TABLE}.jsonl"
-    file, failed = times_file(table), list[str]()
+    failed = list[str]()
     default_cache_dir().mkdir(parents=True, exist_ok=True)
     # Word vectors in the user's cache were learnt beside other work: this one starts empty.
     with tempfile.TemporaryDirectory(prefix="times-", dir=default_cache_dir()) as cache:
@@ -101,7 +103,7 @@ def time_table(options: argparse.Namespace, rest: list[str], console: Console) -
             Registry([CONFIGS / "word2vec", *options.configs]),
             read_profile(options.profile),
             runs=Path(cache, "runs"),
-            published=table,
+            published=options.results,
             names=options.experiments,
             overrides=[*overrides_of(options, rest), f"--data.cache_dir={cache}"],
         )
@@ -109,7 +111,8 @@ def time_table(options: argparse.Namespace, rest: list[str], console: Console) -
         for name in sorted(queue.specs.keys() - {spec.experiment for spec, _ in todo}):
             console.print(f"left out, since no row of its present settings is published: {name}")
         if not options.experiments:
-            known = {times.setting for times in read_times(file)}
+            files = [times_file(options.results / f"{one}.jsonl") for one in TABLES.values()]
+            known = {times.setting for file in files for times in read_times(file)}
             todo = [one for one in todo if setting_hash(one[0].resolve().config) not in known]
         for spec, epochs in todo:
             console.print(f"{spec.experiment}: measuring")
@@ -120,6 +123,7 @@ def time_table(options: argparse.Namespace, rest: list[str], console: Console) -
                 print(f"error: {spec.experiment}: {error}", file=sys.stderr)
                 failed.append(spec.experiment)
                 continue
-            keep_times(file, times)
+            table = TABLES[spec.resolve().model_class.problem]
+            keep_times(times_file(options.results / f"{table}.jsonl"), times)
             console.print(f"{spec.experiment}: {times.fit_seconds(epochs):.1f} s a fit")
     return 1 if failed else 0

@@ -19,7 +19,7 @@ from datamodules.errors import Unavailable
 from datamodules.vectors.files import VectorFile
 from experiments.config.registry import ConfigError, merge
 from experiments.config.resolved import Resolved
-from lit_models.base.estimator import LitEstimator
+from lit_models.base.without_steps import WithoutSteps
 
 LEAST_STEPS = 600
 STEPS_OF_A_CLASS = 20  # with 150 classes 600 steps end before a net has seen a class often enough
@@ -158,7 +158,7 @@ class CorpusDefaults:
         model = _class(before.config["model"])
         changes: dict[Setting, Any] = {}
         reasons = []
-        if not issubclass(model, LitEstimator):
+        if not issubclass(model, WithoutSteps):
             changes = _longer_training(before, size, free)
         if changes:
             steps = _steps(before, size.rows, _value(before, _BATCH), _value(before, _STEPS))

@@ -46,6 +46,7 @@ NEUTRAL: dict[str, dict[str, Any]] = {
     "model": {
         "class_weights": None,
         "compile": False,
+        "elmo": None,
         "last_words": 0,
         "optimizer": "adamw",
         "vectors_frozen_epochs": 0,

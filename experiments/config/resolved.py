@@ -6,13 +6,10 @@ import copy
 import inspect
 import sys
 from argparse import ArgumentError
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import jsonargparse._typehints
-import jsonargparse._util
 from lightning import Trainer
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 
@@ -26,9 +23,11 @@ import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
 from datamodules.console import say_once
 from datamodules.errors import DataError
+from datamodules.language import read_for, task_of
 from datamodules.text import TextDataModule
-from datamodules.trusted import Untrusted, check_trusted, trust_typed
+from datamodules.trusted import check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words
+from experiments.config.checked_imports import checked_imports
 from experiments.config.checks import check_folds, check_settings, check_words
 from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
@@ -44,6 +43,7 @@ from experiments.config.run_config import evaluation_settings
 from experiments.config.typed_text import plain_values, quoted_yaml, text_as_typed
 from experiments.machine.messages import quiet_libraries
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.model import LitModel
 
 # Defaults of every run. Progress and epochs are shown by the benchmark, not by Lightning.
 TRAINER_DEFAULTS = {
@@ -64,7 +64,7 @@ class ExperimentCLI(LightningCLI):
 
     def __init__(self, args: ArgsType) -> None:
         super().__init__(
-            LitClassifier,
+            LitModel,
             TextDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,
@@ -155,7 +155,7 @@ class Resolved:
         self, settings: dict[str, Any], args: list[str]
     ) -> tuple[ExperimentCLI, dict[str, Any]]:
         try:
-            with _checked_imports(self.check), text_as_typed():
+            with checked_imports(self.check), text_as_typed():
                 cli = ExperimentCLI(args)
                 run: Any = cli.config["run"]
                 if run.mode is None:
@@ -171,7 +171,7 @@ class Resolved:
         make_paths_absolute(config["data"])
         return cli, config
 
-    def build(self) -> tuple[LitClassifier, TextDataModule]:
+    def build(self) -> tuple[LitModel, TextDataModule]:
         """Make the model and the datamodule, once.
 
         Raises:
@@ -180,7 +180,7 @@ class Resolved:
         """
         quiet_libraries()
         try:
-            with _checked_imports(self.check), text_as_typed():
+            with checked_imports(self.check), text_as_typed():
                 self.cli.build()
             self.cli.datamodule.soft_cap = type(self.cli.model).any_vocabulary
         except (ValueError, TypeError, ArgumentError) as error:
@@ -190,13 +190,29 @@ class Resolved:
                     raise cause from None
                 cause = cause.__cause__ or cause.__context__
             raise ConfigError(constructor_words(str(error)) or str(error)) from error
+        self._check_protocol(type(self.cli.model))
         classes, rule = self.cli.datamodule.num_classes, self.run.threshold
         if rule is not None and classes != 2:
             raise ConfigError(
                 f"run.threshold is {rule!r}, and the corpus has {classes} classes; a threshold "
                 "decides between two, so leave --run.threshold out"
             )
+        self.cli.datamodule = read_for(self.cli.model.problem, self.cli.datamodule)
         return self.cli.model, self.cli.datamodule
+
+    def _check_protocol(self, kind: type[LitModel]) -> None:
+        protocol = self.run.protocol if self.run.folds is None else "folds"
+        if protocol not in kind.protocols:
+            named = "run.folds is set" if protocol == "folds" else f"run.protocol is {protocol!r}"
+            raise ConfigError(
+                f"{named}, and {kind.__name__} ({kind.problem}) is fitted under "
+                f"{', '.join(kind.protocols)} alone; leave it out"
+            )
+        if self.run.threshold is not None and not issubclass(kind, LitClassifier):
+            raise ConfigError(
+                f"run.threshold is {self.run.threshold!r}, and {kind.__name__} predicts no "
+                "classes; leave --run.threshold out"
+            )
 
     def refitted(self) -> Resolved:
         """The second fit of `refit`: the same settings, validation rows among those of train."""
@@ -216,6 +232,17 @@ class Resolved:
         data = self.config["data"]
         again = {**data, "init_args": {**(data.get("init_args") or {}), **arguments}}
         return Resolved({**self.config, "data": again}, check=self.check)
+
+    @property
+    def model_class(self) -> type[LitModel]:
+        """Class of the model; parsing has imported it."""
+        module, _, name = self.config["model"]["class_path"].rpartition(".")
+        return getattr(sys.modules[module], name)
+
+    @property
+    def task(self) -> str | None:
+        """Name and version of the evaluation; None on a user's own corpus."""
+        return task_of(self.model_class.problem, self.corpus_class.task)
 
     @property
     def corpus_class(self) -> type[TextDataModule]:
@@ -254,39 +281,6 @@ class Resolved:
         if test is not None:
             settings["data"]["init_args"]["test"] = f"{test}"
         return cls(settings, words, check=check_trusted)
-
-
-@contextmanager
-def _checked_imports(check: Callable[[str], None]) -> Iterator[None]:
-    """Call `check` before jsonargparse imports anything that a setting names.
-
-    Its own settings know names of modules alone, not the files that they are in. A value may name
-    a class in many ways (a mapping, a string, YAML in a string, the name of a YAML file); all of
-    them pass the function that is replaced here. `check_settings` has looked at a run's settings
-    before, but a string may be a class or not, which the parser alone knows.
-    """
-    refused: list[Untrusted] = []
-
-    def checked(path: str) -> None:
-        try:
-            check(path)
-        except Untrusted as error:
-            refused.append(error)
-            raise ImportError(str(error)) from error
-
-    modules: list[Any] = [jsonargparse._util, jsonargparse._typehints]
-    before = [module.check_import_path for module in modules]
-    for module in modules:
-        module.check_import_path = checked
-    try:
-        yield
-    except Exception as error:
-        if refused:
-            raise refused[0] from error
-        raise
-    finally:
-        for module, function in zip(modules, before, strict=True):
-            module.check_import_path = function
 
 
 def _known_keys() -> set[str]:

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.ragged import Ragged
 from experiments.explaining.explanation import Attribution
 from experiments.forms.features import arrays_of, occurrences
 from experiments.forms.models import bag_form
@@ -25,6 +24,7 @@ from experiments.forms.sums import (
     WeightedSum,
 )
 from lit_models.base.classifier import LitClassifier
+from lit_models.class_lm import ClassLM
 from lit_models.layers.marks import Marks
 from lit_models.ngram_lm_classifier import NgramLMClassifier
 
@@ -126,7 +126,7 @@ class LinearModel:
 
 
 class LanguageModels:
-    """Bayes' rule over a language model of each class, which judges a text word by word.
+    """Bayes' rule over language models of the classes, which judge a text word by word.
 
     The contribution of a token is ln p(token | those before it, c) of the label, less the mean of
     the other classes; the base is that of the classes' shares and of the end of the text.
@@ -135,14 +135,12 @@ class LanguageModels:
         model: The model.
     """
 
-    def __init__(self, model: NgramLMClassifier) -> None:
+    def __init__(self, model: NgramLMClassifier | ClassLM) -> None:
         self.model = model
 
     def __call__(self, row: np.ndarray, label: int) -> tuple[Attribution, Marks]:
         """Contributions of the tokens int64[T] of a row, and the heaviest tokens."""
-        text = Ragged(row.astype(np.int32), np.array([0, len(row)]))
-        scores = [models.score(text).values for models in self.model.language_models]
-        logs = np.column_stack([np.stack(scores), np.log(self.model.shares)])  # [C, T + 2]
+        logs = self.model.evidence(row)  # [C, T + 2]
         weights = np.full(len(logs), -1 / (len(logs) - 1))
         weights[label] = 1.0
         parts = weights @ logs
@@ -154,7 +152,7 @@ class LanguageModels:
 
 def linear_model(model: LitClassifier) -> LinearModel | LanguageModels | None:
     """The linear form of a model; None: it is not linear, or its features are known to it alone."""
-    if isinstance(model, NgramLMClassifier):
+    if isinstance(model, NgramLMClassifier | ClassLM):
         return LanguageModels(model)
     if model.device.type != "cpu":
         model = copy.deepcopy(model).cpu()

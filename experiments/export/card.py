@@ -81,7 +81,7 @@ def model_card(exported: Exported) -> str:
     predictions = read_run_predictions(row, folder)
     tested: Part = "test_refit" if exported.weights == "refit" else "test"
     part: Part = tested if row.parts[tested] else "val"
-    metrics = row.parts[part]
+    metrics = row.classified(part)
     assert metrics is not None, "an ok row has validation metrics"
     analysis = analyse_runs([(row, predictions)], folder, part=part)
     assert analysis is not None

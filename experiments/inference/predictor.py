@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from experiments.records.run_files import (
     weights_folder,
 )
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.model import LitModel
 
 _BATCH_SIZE = 128
 _BATCH_CHARACTERS = 4_000_000  # bounds the memory of a batch of very long texts
@@ -49,8 +51,53 @@ def read_finished(folder: Path) -> Row:
     return row
 
 
+class LoadedModel(NamedTuple):
+    """What a run learnt.
+
+    Attributes:
+        row: The run's row.
+        model: The model, in evaluation mode.
+        encoder: Its encoder.
+    """
+
+    row: Row
+    model: LitModel
+    encoder: Encoder
+
+
+def load_model(folder: Path, device: str = "cpu", weights: Weights | None = None) -> LoadedModel:
+    """Load the model of a run, of whatever kind of problem.
+
+    Args:
+        folder: A run folder, such as `runs/fit/cnn/seed-0`.
+        device: Device to compute on.
+        weights: Fit whose weights are loaded; None: the last, which is the second under `refit`.
+
+    Raises:
+        ConfigError: The folder is not a finished run.
+        ResultsError: One of its files is missing, was changed or cannot be read.
+        DataError: Its encoder is missing or damaged.
+        Untrusted: A class that it names is not one of a trusted place (`datamodules.trusted`).
+    """
+    row = read_finished(folder)
+    place = weights_folder(folder, row, weights)
+    model = read_config(folder).get("model")
+    class_path = str(model.get("class_path") if isinstance(model, dict) else model)
+    try:
+        architecture = import_trusted(class_path)
+        if not issubclass(architecture, LitModel):
+            raise TypeError("it is no LitModel")
+    except (ImportError, AttributeError, TypeError) as error:
+        raise ConfigError(
+            f"{class_path}: cannot be imported ({error}); for an architecture of your own give "
+            "its folder with --configs DIR"
+        ) from error
+    encoder = Encoder.load(place)
+    return LoadedModel(row, _load(architecture, place).to(device), encoder)
+
+
 class Predictor:
-    """Model and encoder of a run, loaded once for any number of predictions.
+    """Model and encoder of a classifier's run, loaded once for any number of predictions.
 
     Args:
         folder: A run folder, such as `runs/fit/cnn/seed-0`.
@@ -63,28 +110,18 @@ class Predictor:
         threshold: Threshold of the run (`predicted_classes`), the same for both fits.
 
     Raises:
-        ConfigError: The folder is not a finished run.
-        ResultsError: One of its files is missing, was changed or cannot be read.
-        DataError: Its encoder is missing or damaged.
-        Untrusted: A class that it names is not one of a trusted place (`datamodules.trusted`).
+        ConfigError: The folder is not a finished run of a classifier.
+        ResultsError, DataError, Untrusted: See `load_model`.
     """
 
     def __init__(self, folder: Path, device: str = "cpu", weights: Weights | None = None) -> None:
-        row = read_finished(folder)
-        place, self.threshold = weights_folder(folder, row, weights), row.threshold
-        model = read_config(folder).get("model")
-        class_path = str(model.get("class_path") if isinstance(model, dict) else model)
-        try:
-            architecture = import_trusted(class_path)
-            if not issubclass(architecture, LitClassifier):
-                raise TypeError("it is no LitClassifier")
-        except (ImportError, AttributeError, TypeError) as error:
+        row, model, self.encoder = load_model(folder, device, weights)
+        if not isinstance(model, LitClassifier):
             raise ConfigError(
-                f"{class_path}: cannot be imported ({error}); for an architecture of your own give "
-                "its folder with --configs DIR"
-            ) from error
-        self.encoder = Encoder.load(place)
-        self.model = _load(architecture, place).to(device)
+                f"{folder}: {type(model).__name__} is a model of {model.problem} and predicts no "
+                f"labels; `lit-sentiment generate {folder}` lets it write texts"
+            )
+        self.model, self.threshold = model, row.threshold
         classes, labels = self.model.num_classes, len(self.encoder.label_names)
         if classes != labels:
             raise ConfigError(
@@ -114,7 +151,7 @@ class Predictor:
             yield part, self.model.transfer_batch_to_device(batch, self.model.device, 0)
 
 
-def _load(architecture: type[LitClassifier], folder: Path) -> LitClassifier:
+def _load(architecture: type[LitModel], folder: Path) -> LitModel:
     """Load a model. No pickle is run.
 
     Raises:

@@ -117,7 +117,7 @@ def evaluate_run(folder: Path, row: Row) -> RobustnessResult:
     run = {key: getattr(row, key) for key in _RUN_FIELDS} | {
         "weights": weights,
         "train_rows": len(data.train_indices()) if first else row.train_rows,
-        "val_accuracy": row.val.accuracy if row.val and first else None,
+        "val_accuracy": val.accuracy if first and (val := row.classified("val")) else None,
     }
     arrays["run"] = np.array(json.dumps(run))
     arrays["checksum"] = np.array(_checksum(arrays))

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
-from datamodules.store.ragged import Ragged
 from experiments.config.registry import ConfigError
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.fitted_values import parts
-from lit_models.layers.masking import mask_of
+from lit_models.class_lm import ClassLM
 from lit_models.nb_bag import NBBagNet
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def text_vectors(
     - A linear model of features, such as TF-IDF weights: each feature times the length of its
       weights over the classes, less their mean. A feature that decides nothing counts nothing.
     - Another model of features, such as a forest: the features.
+    - Language models of the classes: ln p of the text under each.
 
     Args:
         predictor: The model of a run.
@@ -65,17 +65,16 @@ def text_vectors(
 def _of_batch(model: LitClassifier, batch: TextBatch) -> Vectors:
     if isinstance(model, LitEstimator):
         return _of_estimator(model, batch)
+    if isinstance(model, ClassLM):
+        logits: np.ndarray = model(batch.blind()).float().cpu().numpy()
+        return logits
     if isinstance(model.net, NBBagNet):
         return _of_nb_bag(model.net, batch)
     return _of_network(model, batch)
 
 
 def _of_estimator(model: LitEstimator, batch: TextBatch) -> Vectors:
-    mask = mask_of(batch.lengths, batch.tokens.shape[1])
-    offsets = np.concatenate([[0], np.cumsum(batch.lengths.cpu().numpy())]).astype(np.int64)
-    features: Any = model.features(
-        Ragged(batch.tokens[mask].cpu().numpy().astype(np.int32), offsets)
-    )
+    features: Any = model.features(batch.ragged())
     for _, step in getattr(model.estimator, "steps", [])[:-1]:  # of a pipeline
         features = step.transform(features)
     width = features.shape[1]

@@ -19,8 +19,8 @@ from datamodules.tokenizers import WordTokenizer
 from experiments.config.registry import ConfigError, nearest
 from experiments.inference.predictor import Predictor, read_finished
 from experiments.records.run_files import weights_folder
-from lit_models.base.model import WEIGHTS_FILE
 from lit_models.base.estimator import ARRAYS_FILE
+from lit_models.base.model import WEIGHTS_FILE
 from lit_models.classics.centroids import Centroids
 
 _SHOWN = 10

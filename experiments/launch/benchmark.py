@@ -176,10 +176,10 @@ def prepare(specs: Sequence[RunSpec], console: Console) -> bool:
         if resolved.run.folds is not None:
             continue
         data.setup()
-        if type(data).task is None:  # a user's own corpus, which nobody has looked at before
+        if data.task is None:  # a user's own corpus, which nobody has looked at before
             for note in (*data.head.notes, *data.token_notes()):
                 say_once(note)
-        tested &= not spec.test or "test" in data.store.splits
+        tested &= not spec.test or data.holds_out or "test" in data.store.splits
     return tested
 
 
@@ -237,7 +237,7 @@ def is_current(row: Row, spec: RunSpec) -> bool:
         return False
     if row.corpus_fingerprint is None:  # it failed before it had read the corpus
         return True
-    if row.task != resolved.corpus_class.task:  # splits or metrics were changed since
+    if row.task != resolved.task:  # splits or metrics were changed since
         return False
     return row.corpus_fingerprint == resolved.corpus_fingerprint()
 

@@ -63,6 +63,6 @@ def _line(spec: RunSpec, wall: float) -> Text:
     assert metrics is not None and row.train_seconds is not None
     return Text.assemble(
         ("✓", "green"),
-        f" {name}: {part} accuracy {metrics.accuracy:.2%}, "
+        f" {name}: {part} {metrics.headline}, "
         f"trained {row.train_seconds:.0f} s, {wall:.0f} s in all",
     )

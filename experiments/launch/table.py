@@ -21,7 +21,9 @@ from experiments.records.row import Row
 from experiments.records.run_files import ROW_FILE, read_row, read_table
 from experiments.training.spec import RunSpec
 
-TABLE = "imdb"  # the published table, and the benchmark
+TABLE = "imdb"  # the published table of classifiers, and the benchmark
+TABLES: dict[str, str] = {"classification": TABLE, "language modelling": "imdb_language"}
+"""Published table of each kind of problem."""
 SEEDS = (0, 1, 2)
 FAST_SECONDS = 300.0  # a fit that takes less is refitted with every seed
 
@@ -29,7 +31,7 @@ Protocol = Literal["holdout", "refit"]
 PROTOCOLS: tuple[Protocol, ...] = ("refit", "holdout")
 
 
-def protocol_of(seed: int, first: Row | None) -> Protocol | None:
+def protocol_of(seed: int, first: Row | None, refits: bool = True) -> Protocol | None:
     """Choose the protocol of a run.
 
     Seed 0 is refitted. The other seeds follow its row: they are refitted too where one fit took
@@ -38,16 +40,17 @@ def protocol_of(seed: int, first: Row | None) -> Protocol | None:
     Args:
         seed: Seed of the run.
         first: Row of seed 0, if it has ended.
+        refits: Whether the model may be refitted.
 
     Returns:
         The protocol; None where the run is not made: seed 0 gave no result, or another seed would
         give the same.
     """
     if seed == SEEDS[0]:
-        return "refit"
+        return "refit" if refits else "holdout"
     if first is None or first.status != "ok" or first.deterministic:
         return None
-    return "refit" if _fit_seconds(first) < FAST_SECONDS else "holdout"
+    return "refit" if refits and _fit_seconds(first) < FAST_SECONDS else "holdout"
 
 
 def _fit_seconds(row: Row) -> float:
@@ -81,7 +84,7 @@ class Queue:
         registry: The experiments that exist.
         profile: Sizes, and the experiments where `names` is empty.
         runs: Folder of the benchmark's folder.
-        published: The published table; its complete rows of present settings count as made.
+        published: The published folder; complete rows of present settings in it count as made.
         names: Experiments; empty: all.
         overrides: Settings typed on the command line, for every run.
 
@@ -102,9 +105,12 @@ class Queue:
     ) -> None:
         self.registry, self.profile, self.runs = registry, profile, runs
         self.overrides = tuple(overrides)
-        self.published = read_table(published) if published.is_file() else []
+        files = [published / f"{table}.jsonl" for table in TABLES.values()]
+        self.published = [row for file in files if file.is_file() for row in read_table(file)]
         self.left_out, self.specs = list[str](), dict[str, RunSpec]()
         for spec in self._plan(names, SEEDS[0], "refit"):
+            if not _refits(spec):
+                [spec] = self._plan([spec.experiment], SEEDS[0], "holdout")
             if sources_of(spec.resolve().config):
                 self.left_out.append(spec.experiment)
             else:
@@ -116,7 +122,11 @@ class Queue:
             first = {name: self._first_row(name) for name in self.specs}
             order = sorted(self.specs, key=lambda name: self._seconds(name, first[name]))
             for protocol in PROTOCOLS:
-                names = [n for n in order if protocol_of(seed, first[n]) == protocol]
+                names = [
+                    name
+                    for name in order
+                    if protocol_of(seed, first[name], _refits(self.specs[name])) == protocol
+                ]
                 specs = self._plan(names, seed, protocol) if names else []
                 specs = [spec for spec in specs if self._published_row(spec) is None]
                 plan = benchmark.Plan(TABLE, self.runs / TABLE, specs)
@@ -186,3 +196,8 @@ class Queue:
         """Seconds of a fit, by this queue's row or the last published ones; unknown: the most."""
         rows = [first, *(row for row in self.published if row.experiment == name)]
         return next((_fit_seconds(row) for row in rows if row and row.status == "ok"), float("inf"))
+
+
+def _refits(spec: RunSpec) -> bool:
+    """Check whether the model of a run may be refitted."""
+    return "refit" in spec.resolve().model_class.protocols

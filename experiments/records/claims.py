@@ -198,7 +198,8 @@ def _official() -> tuple[Row, Predictions]:
         if row.task == TASK and row.tested and row.evidence and not row.claimed:
             parts = read_published_evidence(path.parent, row).parts
             test = parts["test"] if "test" in parts else parts["test_refit"]
-            if np.array_equal(test.labels, np.arange(2 * PER_CLASS) // PER_CLASS):
+            ordered = np.arange(2 * PER_CLASS) // PER_CLASS
+            if isinstance(test, Predictions) and np.array_equal(test.labels, ordered):
                 return row, test
     raise ResultsError(
         f"{path}: has no row of {TASK} with its evidence, from which the labels of the test "

@@ -8,6 +8,8 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
   where class 0 is negligible, all log-odds are large, and 16 bits are coarse.
 - Format 3, of more than two classes, has log-odds against the most probable class, so that those of
   all probable classes are small.
+- Format 4, of language models, has the log-probability of each text, with its numbers of
+  symbols and characters.
 """
 
 import hashlib
@@ -25,10 +27,12 @@ from numpy.typing import NDArray
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
+from experiments.records.problems.outputs import Outputs
+from experiments.records.problems.scores import Scores
 from experiments.records.row import Part, ResultsError
 
-TWO_CLASSES, MORE_CLASSES = 2, 3  # formats
-READABLE = (1, TWO_CLASSES, MORE_CLASSES)
+TWO_CLASSES, MORE_CLASSES, SCORES = 2, 3, 4  # formats
+READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -40,11 +44,11 @@ class Evidence:
     """Predictions read back from an evidence file; probabilities are float64.
 
     Attributes:
-        parts: Predictions of each part that was predicted.
-        checksum: SHA-256 over ids, labels and probabilities of all parts.
+        parts: Outputs of each part that was predicted.
+        checksum: SHA-256 over ids, labels and probabilities of all parts, or what else they have.
     """
 
-    parts: dict[Part, Predictions]
+    parts: dict[Part, Outputs]
     checksum: str
 
 
@@ -82,7 +86,7 @@ def log_odds(
 
 
 def write_evidence(
-    path: Path, parts: Mapping[Part, Predictions], threshold: float | None = None
+    path: Path, parts: Mapping[Part, Outputs], threshold: float | None = None
 ) -> Evidence:
     """Write the predictions of all parts and return them as they will be read back; see `encode`.
 
@@ -94,23 +98,28 @@ def write_evidence(
     return evidence
 
 
-def encode(
-    parts: Mapping[Part, Predictions], threshold: float | None = None
-) -> tuple[Evidence, bytes]:
+def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tuple[Evidence, bytes]:
     """Predictions of all parts as they will be read back, and the content of their file.
 
     Args:
         parts: The predictions.
         threshold: The row's, over which no rounded probability passes.
     """
-    most = max((found.probabilities.shape[1] for found in parts.values()), default=2)
-    arrays: dict[str, NDArray] = {"format": np.array(TWO_CLASSES if most == 2 else MORE_CLASSES)}
-    for part, predictions in parts.items():
-        rows = predictions.in_id_order()
+    classes = [one.probabilities.shape[1] for one in parts.values() if isinstance(one, Predictions)]
+    form = TWO_CLASSES if max(classes, default=2) == 2 else MORE_CLASSES
+    form = form if classes or not parts else SCORES
+    arrays: dict[str, NDArray] = {"format": np.array(form)}
+    for part, outputs in parts.items():
+        rows = outputs.in_id_order()
         arrays[f"{part}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
-        arrays[f"{part}_labels"] = _smallest(rows.labels)
-        # Class by class.
-        arrays[f"{part}_log_odds"] = np.ascontiguousarray(log_odds(rows.probabilities, threshold).T)
+        if isinstance(rows, Predictions):
+            odds = log_odds(rows.probabilities, threshold)
+            arrays[f"{part}_labels"] = _smallest(rows.labels)
+            arrays[f"{part}_log_odds"] = np.ascontiguousarray(odds.T)  # class by class
+        if isinstance(rows, Scores):
+            arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float64)
+            arrays[f"{part}_symbols"] = _smallest(rows.symbols)
+            arrays[f"{part}_characters"] = _smallest(rows.characters)
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
@@ -154,8 +163,10 @@ def read_evidence(path: Path, checksum: str | None = None) -> Evidence:
 
 def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
     """Turn stored arrays into predictions; the checksum covers the decoded values."""
-    digest, parts = hashlib.sha256(), dict[Part, Predictions]()
+    digest, parts = hashlib.sha256(), dict[Part, Outputs]()
     form = int(arrays["format"])
+    if form == SCORES:
+        return _decode_scores(arrays)
     first = form == 1
     for part in _FIRST if first else get_args(Part):
         if f"{part}_labels" not in arrays and not first:
@@ -171,6 +182,21 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
         digest.update(ids.astype("<i8").tobytes() + labels.astype("<i8").tobytes())
         digest.update(stored.tobytes())
         parts[part] = Predictions(ids, labels, probabilities)
+    return Evidence(parts, digest.hexdigest())
+
+
+def _decode_scores(arrays: Mapping[str, NDArray]) -> Evidence:
+    digest, parts = hashlib.sha256(), dict[Part, Outputs]()
+    for part in get_args(Part):
+        if f"{part}_log_probabilities" not in arrays:
+            continue
+        ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
+        stored = arrays[f"{part}_log_probabilities"].astype("<f8")
+        sizes = [arrays[f"{part}_{name}"].astype("<i8") for name in ("symbols", "characters")]
+        digest.update(f"{part} {stored.shape}".encode() + ids.astype("<i8").tobytes())
+        digest.update(b"".join(values.tobytes() for values in (stored, *sizes)))
+        symbols, characters = (values.astype(np.int64) for values in sizes)
+        parts[part] = Scores(ids, stored.astype(np.float64), symbols, characters)
     return Evidence(parts, digest.hexdigest())
 
 

@@ -7,14 +7,13 @@ so that a fresh clone computes every interval without the corpus.
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
-from experiments.records.predictions import Predictions
+from experiments.records.problems.outputs import Outputs
 from experiments.records.row import Part, ResultsError
 
 UNKNOWN = -1
@@ -26,7 +25,7 @@ def groups_file(folder: Path, table: str) -> Path:
     return folder / f"{table}.groups.npz"
 
 
-def add_groups(file: Path, corpus: str, parts: Mapping[Part, Predictions]) -> None:
+def add_groups(file: Path, corpus: str, parts: Mapping[Part, Outputs]) -> None:
     """Add the groups of a run's predictions to a file, which is made if need be.
 
     Args:
@@ -65,22 +64,22 @@ def add_groups(file: Path, corpus: str, parts: Mapping[Part, Predictions]) -> No
 
 
 def with_groups(
-    parts: Mapping[Part, Predictions], file: Path, corpus: str | None
-) -> dict[Part, Predictions]:
+    parts: Mapping[Part, Outputs], file: Path, corpus: str | None
+) -> dict[Part, Outputs]:
     """Predictions with the groups in a file; without where any of a part's rows is unknown.
 
     Raises:
         ResultsError: The file is damaged.
     """
     arrays = _read(file)
-    found: dict[Part, Predictions] = {}
+    found: dict[Part, Outputs] = {}
     for part, predictions in parts.items():
         known = arrays.get(f"{corpus}_{_SPLITS[part]}", np.empty(0, dtype=np.int64))
         groups = None
         if len(predictions.ids) and predictions.ids.max() < len(known):
             groups = known[predictions.ids]
         complete = groups is not None and (groups != UNKNOWN).all()
-        found[part] = replace(predictions, groups=groups if complete else None)
+        found[part] = predictions.with_groups(groups if complete else None)
     return found
 
 

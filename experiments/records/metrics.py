@@ -75,6 +75,11 @@ class Metrics:
         return {name: value for name, value in vars(self).items() if name not in lists}
 
     @property
+    def headline(self) -> str:
+        """The main figure in words."""
+        return f"accuracy {self.accuracy:.2%}"
+
+    @property
     def unbalanced(self) -> bool:
         """True if the largest class has more than twice as many rows as the smallest."""
         supports = [one.support for one in self.per_class or []]

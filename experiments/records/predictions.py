@@ -1,19 +1,23 @@
-"""Predictions of one split: checked arrays and their Parquet file."""
+"""Predictions of one split as checked arrays, and the Parquet file of outputs of any kind."""
 
 import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
-from experiments.records.metrics import predicted_classes
+from experiments.records.metrics import Metrics, evaluate, predicted_classes
+from experiments.records.problems.outputs import Outputs, check_ids
+from experiments.records.problems.scores import Scores
 from experiments.records.row import ResultsError
 
 
 @dataclass(frozen=True, eq=False)
-class Predictions:
+class Predictions(Outputs):
     """Probabilities of every class for every row of one split.
 
     Attributes:
@@ -34,10 +38,6 @@ class Predictions:
 
     def __post_init__(self) -> None:
         n = self.ids.shape
-        if self.groups is not None and (self.groups.shape != n or self.groups.dtype != np.int64):
-            raise ResultsError(
-                f"groups are {self.groups.dtype}{list(self.groups.shape)}; they must be int64[N]"
-            )
         shapes = (n, self.labels.shape, self.probabilities.shape)
         if len(n) != 1 or self.labels.shape != n or self.probabilities.shape[:1] != n:
             raise ResultsError(
@@ -51,32 +51,50 @@ class Predictions:
             raise ResultsError(
                 f"probabilities have dtype {self.probabilities.dtype}; convert them to float32"
             )
-        for name, values in (("ids", self.ids), ("labels", self.labels)):
-            if values.dtype != np.int64:
-                raise ResultsError(f"{name} have dtype {values.dtype}; convert them to int64")
-        if len(self.ids) and self.ids.min() < 0:
-            raise ResultsError(f"id {self.ids.min()} is negative; ids are row numbers from 0")
-        values, counts = np.unique(self.ids, return_counts=True)
-        if (counts > 1).any():
-            twice = values[counts > 1]
-            raise ResultsError(
-                f"id {twice[0]} occurs {counts[counts > 1][0]} times ({len(twice)} ids repeat); "
-                "every row is predicted once (was a distributed sampler padding the split?)"
-            )
+        if self.labels.dtype != np.int64:
+            raise ResultsError(f"labels have dtype {self.labels.dtype}; convert them to int64")
+        check_ids(self.ids, self.groups)
+
+    def evaluate(self, threshold: float | None = None) -> Metrics:
+        """Metrics of the predictions; the threshold is the row's (`predicted_classes`)."""
+        return evaluate(self.labels, self.probabilities, threshold)
 
     def predicted(self, threshold: float | None) -> NDArray[np.int64]:
         """int64[N] predicted classes; the threshold is the row's (`predicted_classes`)."""
         return predicted_classes(self.probabilities, threshold)
 
-    def in_id_order(self) -> "Predictions":
+    def in_id_order(self) -> Self:
         """Sort the rows by ascending id, the order of both file formats."""
         order = np.argsort(self.ids)
         groups = None if self.groups is None else self.groups[order]
-        return Predictions(self.ids[order], self.labels[order], self.probabilities[order], groups)
+        return type(self)(self.ids[order], self.labels[order], self.probabilities[order], groups)
+
+    def with_groups(self, groups: NDArray[np.int64] | None) -> Self:
+        """The same rows with other groups."""
+        return replace(self, groups=groups)
+
+    def columns(self) -> dict[str, NDArray]:
+        """`id, label, prob_0, prob_1, …`."""
+        columns: dict[str, NDArray] = {"id": self.ids, "label": self.labels}
+        for label in range(self.probabilities.shape[1]):
+            columns[f"prob_{label}"] = np.ascontiguousarray(self.probabilities[:, label])
+        return columns
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, NDArray], groups: NDArray[np.int64] | None) -> Self:
+        """Predictions of the columns of a file."""
+        classes = max(2, len(columns) - 2)
+        expected = ["id", "label", *(f"prob_{label}" for label in range(classes))]
+        if list(columns) != expected:
+            missing = [name for name in expected if name not in columns]
+            what = f"column {missing[0]!r} is missing" if missing else "the order differs"
+            raise ResultsError(f"columns are {list(columns)}; they must be {expected} ({what})")
+        probabilities = np.stack([columns[name] for name in expected[2:]], axis=1)
+        return cls(columns["id"], columns["label"], probabilities, groups)
 
 
-def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write `id, label, group (if known), prob_0, prob_1, …` as Parquet in id order, atomically.
+def write_predictions(path: Path, outputs: Outputs) -> None:
+    """Write the columns of outputs, and groups if known, as Parquet in id order, atomically.
 
     Raises:
         OSError: As raised by the file system.
@@ -84,19 +102,17 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = predictions.in_id_order()
-    columns: dict[str, NDArray] = {"id": rows.ids, "label": rows.labels}
+    rows = outputs.in_id_order()
+    columns = rows.columns()
     if rows.groups is not None:
         columns["group"] = rows.groups
-    for label in range(rows.probabilities.shape[1]):
-        columns[f"prob_{label}"] = np.ascontiguousarray(rows.probabilities[:, label])
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression="zstd")
     replace_bytes(path, buffer.getvalue())
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Read and check a file of `write_predictions`; rows in id order.
+def read_outputs(path: Path) -> Outputs:
+    """Read and check a file of `write_predictions`, of any kind of problem; rows in id order.
 
     Raises:
         ResultsError: No such file, not Parquet, missing or further columns, empty cells, repeated
@@ -114,22 +130,25 @@ def read_predictions(path: Path) -> Predictions:
             table = pq.read_table(stream)
     except (pa.ArrowException, OSError) as error:
         raise ResultsError(f"{path}: not a readable Parquet file ({error}); {remedy}") from error
-    first = ["id", "label", *(["group"] if "group" in table.column_names else [])]
-    classes = max(2, table.num_columns - len(first))
-    expected = [*first, *(f"prob_{label}" for label in range(classes))]
-    if table.column_names != expected:
-        missing = [name for name in expected if name not in table.column_names]
-        what = f"column {missing[0]!r} is missing" if missing else "the order differs"
-        raise ResultsError(
-            f"{path}: columns are {table.column_names}; they must be {expected} ({what}); {remedy}"
-        )
-    for name in expected:
+    for name in table.column_names:
         if table[name].null_count:
             raise ResultsError(f"{path}: column {name!r} has empty cells; {remedy}")
-    columns = {name: table[name].to_numpy() for name in expected}
-    probabilities = np.stack([columns[name] for name in expected[len(first) :]], axis=1)
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    groups = columns.pop("group", None)
+    kind = Scores if "log_probability" in columns else Predictions
     try:
-        rows = columns["id"], columns["label"], probabilities, columns.get("group")
-        return Predictions(*rows).in_id_order()
+        return kind.from_columns(columns, groups).in_id_order()
     except ResultsError as error:
-        raise ResultsError(f"{path}: {error}") from None
+        raise ResultsError(f"{path}: {error}; {remedy}") from None
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read the predictions of a classifier.
+
+    Raises:
+        ResultsError: As `read_outputs`, or the file is that of another kind of problem.
+    """
+    found = read_outputs(path)
+    if not isinstance(found, Predictions):
+        raise ResultsError(f"{path}: holds {type(found).__name__}, not predictions of classes")
+    return found

@@ -13,8 +13,9 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.evidence import Evidence, encode, read_evidence, write_evidence
 from experiments.records.groups import add_groups, groups_file, with_groups
 from experiments.records.logs import LOG_FILES
-from experiments.records.metrics import ClassMetrics, Metrics, evaluate, older_auroc
-from experiments.records.predictions import Predictions, read_predictions
+from experiments.records.metrics import ClassMetrics, Metrics, older_auroc
+from experiments.records.predictions import Predictions, read_outputs
+from experiments.records.problems.outputs import Outputs
 from experiments.records.row import EvidenceFile, Part, ResultsError, Row
 from experiments.records.row_schema import LATER_METRICS, row_from_dict, row_to_dict
 from experiments.records.run_files import (
@@ -55,7 +56,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
         ConfigError: A table or an experiment has a name that cannot be that of a file.
         OSError: As raised by the file system.
     """
-    fresh: dict[tuple, tuple[Row, dict[Part, Predictions]]] = {}
+    fresh: dict[tuple, tuple[Row, dict[Part, Outputs]]] = {}
     for folder in map(Path, run_folders):
         row = read_row(folder)
         if key_of(row) in fresh:
@@ -70,7 +71,7 @@ def publish(run_folders: Iterable[Path], table: str, results_dir: Path) -> list[
 
 
 def store(
-    runs: Iterable[tuple[Row, dict[Part, Predictions]]], table: str, results_dir: Path
+    runs: Iterable[tuple[Row, dict[Part, Outputs]]], table: str, results_dir: Path
 ) -> list[Row]:
     """Write rows and their predictions into a published table, as `publish` does.
 
@@ -94,7 +95,7 @@ def store(
     _check_tasks(path, [*(rows | {key: row for key, (row, _) in fresh.items()}).values()])
     for row, parts in fresh.values():
         add_groups(groups_file(results_dir, table), str(row.corpus_fingerprint), parts)
-    published, files = dict[tuple, Row](), dict[str, tuple[dict[Part, Predictions], float | None]]()
+    published, files = dict[tuple, Row](), dict[str, tuple[dict[Part, Outputs], float | None]]()
     taken = {row.evidence.file for key, row in rows.items() if row.evidence and key not in fresh}
     for key, (row, parts) in fresh.items():
         name = f"{table}/{row.experiment}-seed-{row.seed}.npz"
@@ -106,7 +107,7 @@ def store(
         clean = row_from_dict(strip_paths(row_to_dict(row)), path.name)
         published[key] = dataclasses.replace(
             clean.with_parts(
-                {part: _evaluate(p, row.threshold) for part, p in evidence.parts.items()}
+                {part: p.evaluate(row.threshold) for part, p in evidence.parts.items()}
             ),
             evidence=EvidenceFile(name, evidence.checksum),
             checksums={},  # of the files in the run folder, which stay there
@@ -179,7 +180,7 @@ def read_published_evidence(results_dir: Path, row: Row) -> Evidence:
     evidence = read_evidence(results_dir / row.evidence.file, row.evidence.checksum)
     if row.protocol == "refit" and row.test is None and "test" in evidence.parts:
         # Format 1 had no name for the test predictions of a second fit.
-        parts: dict[Part, Predictions] = {
+        parts: dict[Part, Outputs] = {
             "val": evidence.parts["val"],
             "test_refit": evidence.parts["test"],
         }
@@ -223,7 +224,7 @@ def verify_published(results_dir: Path) -> list[Row]:
     return verified
 
 
-def _checked_predictions(folder: Path, row: Row) -> dict[Part, Predictions]:
+def _checked_predictions(folder: Path, row: Row) -> dict[Part, Outputs]:
     """Read the predictions of a run and check that its metrics follow from them."""
     if row.status != "ok":
         raise ResultsError(
@@ -239,7 +240,7 @@ def _checked_predictions(folder: Path, row: Row) -> dict[Part, Predictions]:
         if stored is None:
             continue
         file = predictions_file(folder, row, part)
-        parts[part] = read_predictions(file)
+        parts[part] = read_outputs(file)
         if difference := metrics_difference(row, part, parts[part]):
             raise ResultsError(
                 f"{file}: {difference} (row.json, predictions); they come from different runs: run "
@@ -250,19 +251,16 @@ def _checked_predictions(folder: Path, row: Row) -> dict[Part, Predictions]:
     return parts
 
 
-def _evaluate(predictions: Predictions, threshold: float | None) -> Metrics:
-    return evaluate(predictions.labels, predictions.probabilities, threshold)
-
-
-def metrics_difference(row: Row, part: Part, predictions: Predictions) -> str:
-    """Describe the first metric of a part that does not follow from predictions; empty if all do.
+def metrics_difference(row: Row, part: Part, outputs: Outputs) -> str:
+    """Describe the first metric of a part that does not follow from outputs; empty if all do.
 
     Older rows lack some figures, which are then not compared.
     """
-    stored, computed = row.parts[part], _evaluate(predictions, row.threshold)
-    if stored and stored.auroc == older_auroc(predictions.labels, predictions.probabilities):
-        computed = dataclasses.replace(computed, auroc=stored.auroc)
-    for name in (field.name for field in dataclasses.fields(Metrics)):
+    stored, computed = row.parts[part], outputs.evaluate(row.threshold)
+    if isinstance(outputs, Predictions) and isinstance(stored, Metrics):
+        older = older_auroc(outputs.labels, outputs.probabilities)
+        computed = dataclasses.replace(computed, auroc=older) if stored.auroc == older else computed
+    for name in (field.name for field in dataclasses.fields(computed)):
         one, two = getattr(stored, name, None), getattr(computed, name)
         if not (one is None and name in LATER_METRICS) and not _close(one, two):
             return f"{name} is {one} and {two}"

@@ -8,8 +8,16 @@ from typing import Any, Literal
 from experiments.config.identity import config_hash
 from experiments.config.track import Track
 from experiments.records.metrics import Metrics
+from experiments.records.problems.language_metrics import LanguageMetrics
 
 SCHEMA = 3
+Problem = Literal["classification", "language modelling"]
+AnyMetrics = Metrics | LanguageMetrics
+METRICS: dict[Problem, type[AnyMetrics]] = {
+    "classification": Metrics,
+    "language modelling": LanguageMetrics,
+}
+"""Metrics of the rows of each kind of problem."""
 
 Part = Literal["val", "test", "test_refit"]
 """Part of a run's predictions: validation, test, and test by the weights of the second fit."""
@@ -135,9 +143,9 @@ class Row:
     seed: int
     status: Literal["ok", "failed", "skipped"] = "ok"
     reason: str | None = None
-    val: Metrics | None = None
-    test: Metrics | None = None
-    test_refit: Metrics | None = None
+    val: AnyMetrics | None = None
+    test: AnyMetrics | None = None
+    test_refit: AnyMetrics | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
     train_seconds: float | None = None
@@ -174,7 +182,7 @@ class Row:
     config: dict[str, Any] = field(default_factory=dict)
     family: str = "other"
     task: str | None = None
-    problem: Literal["classification"] = "classification"
+    problem: Problem = "classification"
     track: Track = "labels"
     deterministic: bool = False
     threshold: float | None = None
@@ -185,6 +193,9 @@ class Row:
 
     def __post_init__(self) -> None:
         name = f"{self.experiment}, seed {self.seed}"
+        kind = METRICS[self.problem]
+        if wrong := [part for part, one in self.parts.items() if one and type(one) is not kind]:
+            raise ResultsError(f"{name}: {wrong[0]} has other metrics than {self.problem} has")
         if self.test_refit is not None and self.protocol != "refit":
             raise ResultsError(
                 f"{name}: test_refit is given under protocol {self.protocol}; only refit has it"
@@ -207,11 +218,16 @@ class Row:
             )
 
     @property
-    def parts(self) -> dict[Part, Metrics | None]:
+    def parts(self) -> dict[Part, AnyMetrics | None]:
         """Metrics by the part of the predictions that they follow from."""
         return {"val": self.val, "test": self.test, "test_refit": self.test_refit}
 
-    def with_parts(self, metrics: Mapping[Part, Metrics]) -> "Row":
+    def classified(self, part: Part) -> Metrics | None:
+        """Metrics of a part in the row of a classifier; None in rows of other problems."""
+        metrics = self.parts[part]
+        return metrics if isinstance(metrics, Metrics) else None
+
+    def with_parts(self, metrics: Mapping[Part, AnyMetrics]) -> "Row":
         """The row with other metrics of some parts."""
         return dataclasses.replace(
             self,

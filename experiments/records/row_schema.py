@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from experiments.config.names import check_part
 from experiments.config.track import track_of
-from experiments.records.row import SCHEMA, ResultsError, Row
+from experiments.records.row import METRICS, SCHEMA, Part, ResultsError, Row
 
 READABLE = (1, 2, SCHEMA)
 LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
@@ -119,6 +119,12 @@ def _build(cls: type, data: Any, prefix: str) -> Any:
     if not isinstance(data, dict):
         raise ResultsError(f"field {prefix.rstrip('.')!r} is {data!r}; it must be an object")
     hints = typing.get_type_hints(cls)
+    if cls is Row:  # whose metrics depend on the kind of problem
+        problem: Any = data.get("problem")
+        if problem not in list(METRICS):
+            problems = " or ".join(map(repr, METRICS))
+            raise ResultsError(f"field 'problem' is {problem!r}; it must be {problems}. {REMEDY}")
+        hints |= {part: METRICS[problem] | None for part in typing.get_args(Part)}
     for name in sorted(data.keys() - hints.keys()):
         raise ResultsError(f"unknown field {prefix + name!r}. {REMEDY}")
     for name in sorted(hints.keys() - data.keys() - LATER - LATER_METRICS):

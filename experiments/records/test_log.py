@@ -13,8 +13,7 @@ from pathlib import Path
 
 from experiments.config.identity import setting_hash
 from experiments.records import logs
-from experiments.records.metrics import Metrics
-from experiments.records.row import ResultsError, Row
+from experiments.records.row import AnyMetrics, ResultsError, Row
 
 LOG = logs.RESULTS / logs.TEST_LOG
 
@@ -44,7 +43,7 @@ class Entry:
     config_hash: str
     git_commit: str | None
     git_dirty: bool | None
-    accuracy: float
+    accuracy: float | None
     log_loss: float
     n: int
     run: str
@@ -70,7 +69,7 @@ def record_evaluation(
     values |= {"time": time, "git_commit": code[0], "git_dirty": code[1]}
     values |= {"run": logs.run_of(folder), "setting": setting_hash(row.config)}
     for protocol, metrics in _tested(row).items():
-        scores = {name: getattr(metrics, name) for name in ("accuracy", "log_loss", "n")}
+        scores = {name: metrics.scores.get(name) for name in ("accuracy", "log_loss", "n")}
         logs.append(LOG, values | scores | {"protocol": protocol}, "test evaluations")
 
 
@@ -84,9 +83,13 @@ def read(log: Path | None = None) -> list[Entry]:
 
 
 def is_logged(entries: Iterable[Entry], row: Row) -> bool:
-    """Check whether every test accuracy of a row is in the log."""
-    logged = {(e.protocol, e.accuracy) for e in entries if _key(e) == _key(row)}
-    return {(protocol, m.accuracy) for protocol, m in _tested(row).items()} <= logged
+    """Check whether every test accuracy of a row is in the log, of a language model its loss."""
+    logged = {
+        (e.protocol, e.log_loss if e.accuracy is None else e.accuracy)
+        for e in entries
+        if _key(e) == _key(row)
+    }
+    return set(_figures(row).items()) <= logged
 
 
 def is_missing(row: Row, folder: Path) -> bool:
@@ -103,8 +106,8 @@ def check_logged(row: Row, folder: Path) -> None:
     """
     if logs.is_official(folder) and not is_logged(read(), row):
         raise ResultsError(
-            f"{folder}: its test accuracy "
-            f"({', '.join(str(m.accuracy) for m in _tested(row).values())}) is not in {LOG}; run "
+            f"{folder}: its test figure "
+            f"({', '.join(map(str, _figures(row).values()))}) is not in {LOG}; run "
             f"`lit-sentiment test {folder}`, which evaluates and logs it, or add the line from the "
             "checkout in which it was tested"
         )
@@ -120,7 +123,15 @@ def count_looks(entries: Iterable[Entry], experiment: str) -> int:
     return len({(entry.protocol, entry.setting or entry.config_hash) for entry in own})
 
 
-def _tested(row: Row) -> dict[str, Metrics]:
+def _figures(row: Row) -> dict[str, float | None]:
+    """Accuracy of the test part by the protocol of the weights, of a language model its loss."""
+    return {
+        protocol: metrics.scores.get("accuracy", metrics.log_loss)
+        for protocol, metrics in _tested(row).items()
+    }
+
+
+def _tested(row: Row) -> dict[str, AnyMetrics]:
     """Metrics of the test part by the protocol of the weights."""
     metrics = {"holdout": row.test, "refit": row.test_refit}
     return {protocol: value for protocol, value in metrics.items() if value is not None}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from experiments.config.registry import ConfigError
 from experiments.records.metrics import evaluate
 from experiments.records.predictions import Predictions
+from experiments.records.problems.outputs import Outputs
 
 Rule = Literal["f1", "balanced"]
 """Figure that a threshold maximises on the validation rows: F1, averaged over both classes, or
@@ -71,7 +72,7 @@ def check_both_classes(labels: NDArray[np.integer]) -> None:
 
 
 def threshold_and_note(
-    rule: Rule | None, predictions: Predictions, names: Sequence[str], seed: int
+    rule: Rule | None, predictions: Outputs, names: Sequence[str], seed: int
 ) -> tuple[float | None, list[str]]:
     """Choose the threshold of a run, and say what it changes.
 
@@ -82,9 +83,10 @@ def threshold_and_note(
         seed: Seed of the run.
 
     Returns:
-        The threshold, and a sentence for the notes of the row; None and none without a rule.
+        The threshold, and a sentence for the notes of the row; None and none without a rule or
+        classes.
     """
-    if rule is None:
+    if rule is None or not isinstance(predictions, Predictions):
         return None, []
     labels, probabilities = predictions.labels, predictions.probabilities
     threshold = choose_threshold(labels, probabilities, rule)

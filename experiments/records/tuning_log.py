@@ -87,7 +87,7 @@ def record_trial(row: Row, folder: Path, experiment: str | None = None) -> None:
     values |= {"experiment": experiment or row.experiment, "chosen_on": chosen_on(row.config)}
     values["split_seed"] = row.config["data"].get("init_args", {}).get("split_seed")
     if row.val is not None:
-        values |= {name: getattr(row.val, name) for name in ("accuracy", "log_loss", "n")}
+        values |= {name: row.val.scores.get(name) for name in ("accuracy", "log_loss", "n")}
     logs.append(LOG, values, "trials on validation")
 
 

@@ -57,7 +57,7 @@ def class_figures(table: Table, line: Line) -> list[ClassFigures]:
     """
     part = part_of(table)
     rows = [row for row in line.rows if row.seed not in line.unverified]
-    found = [m.per_class for row in rows if (m := row.parts[part]) and m.per_class]
+    found = [m.per_class for row in rows if (m := row.classified(part)) and m.per_class]
     if not found:
         return []
     names = _names(line.rows[0], len(found[0]))
@@ -101,7 +101,7 @@ def print_classes(console: Console, row: Row, folder: Path) -> None:
         folder: Its folder, for the command that shows the classes that are left out.
     """
     part = analysed_part([row])
-    metrics = row.parts[part]
+    metrics = row.classified(part)
     if metrics is None or not metrics.per_class:
         return
     names = _names(row, len(metrics.per_class))

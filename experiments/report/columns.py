@@ -7,7 +7,7 @@ from typing import Literal
 
 from experiments.records.counts import Counts
 from experiments.records.metrics import Metrics
-from experiments.records.row import Part, Row
+from experiments.records.row import AnyMetrics, Part, Problem, Row
 
 MIB = 2**20
 
@@ -49,6 +49,15 @@ class Column:
     better: Literal["high", "low"] | None
     spread: bool = True
 
+    @property
+    def scale(self) -> float:
+        """Factor from an interval's numbers to the unit."""
+        return 100 if self.unit == "%" else 1
+
+    def number(self, value: float) -> str:
+        """Format a value alone."""
+        return f"{value:,.{self.decimals}f}"
+
     def text(self, statistic: Statistic | None, seeds: int = 1) -> str:
         """Format a value with its spread, and with its number of seeds if some lack it."""
         if statistic is None:
@@ -61,7 +70,7 @@ class Column:
 
 def _metric(split: str, name: str, scale: float = 1) -> Callable[[Row], float | None]:
     def value(row: Row) -> float | None:
-        metrics: Metrics | None = getattr(row, split)
+        metrics: AnyMetrics | None = getattr(row, split)
         number = getattr(metrics, name) if metrics else None
         return None if number is None else number * scale
 
@@ -88,7 +97,7 @@ def _balanced_accuracy(split: str) -> Callable[[Row], float | None]:
 
 
 _VAL, _TEST = _balanced_accuracy("val"), _balanced_accuracy("test")
-COLUMNS = (
+_CLASSIFICATION = (
     Column("val_accuracy", "Validation accuracy", "%", _metric("val", "accuracy", 100), 2, "high"),
     Column("test_accuracy", "Test accuracy", "%", _metric("test", "accuracy", 100), 2, "high"),
     Column("refit_accuracy", "Refit", "%", _metric("test_refit", "accuracy", 100), 2, "high"),
@@ -103,6 +112,13 @@ COLUMNS = (
     Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
     Column("refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"),
     Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
+)
+_LANGUAGE = (
+    Column("val_perplexity", "Validation perplexity", "", _metric("val", "perplexity"), 1, "low"),
+    Column("test_perplexity", "Perplexity", "", _metric("test", "perplexity"), 1, "low"),
+    Column("bits", "Bits a character", "", _metric("test", "bits_per_character"), 3, "low"),
+)
+_COSTS = (
     Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
     Column("train_seconds", "Training", "s", _field("fit_seconds"), 1, "low"),
     Column("seconds_to_best", "To best epoch", "s", _field("seconds_to_best"), 1, "low"),
@@ -111,20 +127,26 @@ COLUMNS = (
     Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
     Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
 )
+_RATE = Column("rate", "Trained", "words/s", _field("train_tokens_per_second"), 0, "high")
 ACCURACY: dict[Part, str] = {
     "test": "test_accuracy",
     "test_refit": "refit_accuracy",
     "val": "val_accuracy",
 }
 """Column of the accuracy of each part of the predictions."""
+MAIN: dict[Problem, dict[Part, str]] = {
+    "classification": ACCURACY,
+    "language modelling": {"test": "test_perplexity", "val": "val_perplexity"},
+}
+"""Column that tables of each kind of problem are sorted by, by part of the outputs."""
 LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
 """Column of the log loss of each part of the test predictions."""
 _OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece"}
 _OF_VALIDATION = {f"val_{key}" for key in _OF_TEST}
-QUALITY = {*ACCURACY.values(), *LOG_LOSS.values(), *_OF_TEST, *_OF_VALIDATION}
+QUALITY = {column.key for column in (*_CLASSIFICATION, *_LANGUAGE)}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
 _OPTIONAL = {"refit_accuracy", "refit_log_loss", "balanced_accuracy", "val_balanced_accuracy"}
-FURTHER = (
+_FURTHER = (
     Column("vectors_seconds", "Word vectors", "s", _field("fit_vectors_seconds"), 1, "low"),
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
     Column(
@@ -132,6 +154,17 @@ FURTHER = (
     ),
     Column("energy", "Energy", "kJ", _field("energy_joules", 1e-3), 1, "low"),
 )
+
+
+def columns_of(problem: Problem) -> tuple[Column, ...]:
+    """Columns that a table of a kind of problem may have."""
+    return _COLUMNS[problem]
+
+
+_COLUMNS: dict[Problem, tuple[Column, ...]] = {
+    "classification": (*_CLASSIFICATION, *_COSTS, *_FURTHER),
+    "language modelling": (*_LANGUAGE, *_COSTS, _RATE, *_FURTHER),
+}
 
 
 def shown(column: Column, rows: Sequence[Row]) -> bool:
@@ -144,7 +177,7 @@ def shown(column: Column, rows: Sequence[Row]) -> bool:
         tested = any(row.tested for row in rows)
         if tested == (column.key in _OF_VALIDATION):
             return False
-    always = column in COLUMNS and column.key not in _OPTIONAL
+    always = column in (*_CLASSIFICATION, *_COSTS) and column.key not in _OPTIONAL
     return always or any(column.value(row) is not None for row in rows)
 
 

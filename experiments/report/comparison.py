@@ -3,8 +3,9 @@
 from typing import Any
 
 from experiments.report.columns import ACCURACY
+from experiments.report.facts import order_families
 from experiments.report.figure import Figure, even_ticks, family_mark, padded_range
-from experiments.report.tables import Line, Table, order_families
+from experiments.report.tables import Line, Table
 
 # Pixels: height of a row, of one with two intervals, and of the space around all rows.
 ROW, TWICE, EDGES = 21, 28, 74
@@ -25,12 +26,12 @@ def intervals(table: Table) -> Figure | None:
     Under both protocols where there are two: the first fit filled, the second one open, below it.
 
     Returns:
-        The figure; None if no experiment has an interval.
+        The figure; None if no experiment has an interval of its accuracy.
     """
     lines = [line for line in table.lines if line.intervals]
-    if not lines:
-        return None
     keys = [key for key in ACCURACY.values() if any(key in line.intervals for line in lines)]
+    if not keys:
+        return None
     height = ROW if len(keys) == 1 else TWICE
     data = [
         trace

@@ -6,10 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 from experiments.report.columns import ACCURACY, Statistic
+from experiments.report.facts import order_families
 from experiments.report.figure import Figure, family_mark, log_ticks, padded_range
 from experiments.report.pareto import pareto_front
 from experiments.report.picture.labels import Box, Label, NamedPoint, around, place_labels
-from experiments.report.tables import Line, Table, order_families
+from experiments.report.tables import Line, Table
 
 # Key of the column, label of the button, title of the axis, format of a value in the hover text.
 AXES = (
@@ -83,7 +84,7 @@ def cost_points(table: Table, key: str) -> list[_Point]:
     return [
         _Point(line, number, cost, value)
         for number, line in enumerate(table.lines, 1)
-        if (cost := line.values.get(key)) and cost.mean > 0 and (value := line.values[accuracy])
+        if (cost := line.values.get(key)) and cost.mean > 0 and (value := line.values.get(accuracy))
     ]
 
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
 
 from experiments.records.metrics import largest_class
 from experiments.records.predictions import Predictions
-from experiments.records.row import Part, ResultsError, Row
+from experiments.records.problems.outputs import Outputs
+from experiments.records.problems.scores import Scores
+from experiments.records.row import Part, Problem, ResultsError, Row
 from experiments.records.run_files import VAL_FILE
+from experiments.report.columns import MAIN
 from experiments.report.provenance import run_folder
 from experiments.report.tables import Evidence, Key
-from experiments.statistics.reading import read_run_predictions
+from experiments.statistics.intervals import Interval
+from experiments.statistics.perplexity import perplexity_interval
+from experiments.statistics.reading import read_run_outputs, read_run_predictions
 from experiments.statistics.table import Analysis, analyse_runs
+
+Run: TypeAlias = tuple[Row, dict[Part, Outputs]]
 
 
 def analyse_rows(rows: list[Row], folder: Path, parts: list[Part]) -> Evidence:
-    """Analyse the predictions of finished rows; rows that they do not bear out are left out.
+    """Analyse the outputs of finished rows; rows that they do not bear out are left out.
 
     Args:
         rows: Rows of a table.
@@ -27,7 +38,7 @@ def analyse_rows(rows: list[Row], folder: Path, parts: list[Part]) -> Evidence:
         ResultsError: Runs were evaluated on different reviews.
     """
     home = folder.parent if folder.is_file() else folder
-    runs = list[tuple[Row, dict[Part, Predictions]]]()
+    runs = list[Run]()
     missing, wrong = dict[Key, str](), dict[Key, str]()
     for row in rows:
         key, run = (row.experiment, row.seed), run_folder(home, row)
@@ -35,23 +46,74 @@ def analyse_rows(rows: list[Row], folder: Path, parts: list[Part]) -> Evidence:
             missing[key] = f"{row.experiment}, seed {row.seed}"
             continue
         try:
-            runs.append((row, read_run_predictions(row, folder)))
+            runs.append((row, read_run_outputs(row, folder)))
         except ResultsError as error:
             # The name within the folder alone: the path would reveal the machine.
             wrong[key] = str(error).replace(f"{home}/", "")
-    analyses = dict[Part, Analysis]()
-    for part in parts:
-        if analysis := analyse_runs(runs, folder, part=part):
-            analyses[part] = analysis
-    notes = list[str]()
+    found = _ANALYSES[rows[0].problem](runs, folder, parts) if rows else Evidence()
+    notes = list(found.notes)
     if missing:
         names = "; ".join(missing.values())
         notes.append(f"Unverified and not shown, because their predictions are missing: {names}.")
     notes += [f"Unverified and not shown: {text}." for text in wrong.values()]
+    return replace(found, notes=tuple(notes), unverified=frozenset(missing | wrong))
+
+
+def _classifiers(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
+    predicted = [
+        (row, {part: one for part, one in run.items() if isinstance(one, Predictions)})
+        for row, run in runs
+    ]
+    analyses = dict[Part, Analysis]()
+    for part in parts:
+        if analysis := analyse_runs(predicted, folder, part=part):
+            analyses[part] = analysis
+    notes = list[str]()
     if (main := analyses.get(parts[0])) and main.left_out:
         notes.append(f"Not in the statistics: {'; '.join(main.left_out)}.")
-    shares = largest_classes(run for _, run in runs)
-    return Evidence(analyses, tuple(notes), frozenset(missing | wrong), shares)
+    shares = largest_classes(run for _, run in predicted)
+    return Evidence(analyses, tuple(notes), largest_class=shares)
+
+
+def _language_models(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
+    """Intervals of perplexities.
+
+    Raises:
+        ResultsError: Runs were evaluated on different texts, or on texts of other sizes.
+    """
+    intervals: dict[str, dict[str, Interval]] = {}
+    for part, key in MAIN["language modelling"].items():
+        by_name: dict[str, list[tuple[Row, Scores]]] = {}
+        first: Scores | None = None
+        for row, run in sorted(runs, key=lambda run: run[0].seed):
+            if not isinstance(one := run.get(part), Scores):
+                continue
+            first = first or one
+            if not (
+                np.array_equal(first.ids, one.ids) and np.array_equal(first.symbols, one.symbols)
+            ):
+                raise ResultsError(
+                    f"{folder}: {row.experiment}, seed {row.seed} was evaluated on other texts or "
+                    "symbols than others of its table; run it again with the same vocabulary"
+                )
+            by_name.setdefault(row.experiment, []).append((row, one))
+        for name, models in by_name.items():
+            one = models[0][1]
+            found = perplexity_interval(
+                np.stack([-scores.log_probabilities for _, scores in models]),
+                one.symbols,
+                one.groups,
+                draws=not models[0][0].deterministic,
+            )
+            if found is not None:
+                intervals.setdefault(key, {})[name] = found
+    return Evidence(intervals=intervals)
+
+
+_ANALYSES: dict[Problem, Callable[[list[Run], Path, list[Part]], Evidence]] = {
+    "classification": _classifiers,
+    "language modelling": _language_models,
+}
 
 
 def largest_classes(runs: Iterable[Mapping[Part, Predictions]]) -> dict[Part, float]:

@@ -16,6 +16,12 @@ PROTOCOLS = {
     "refit": "every choice made on validation, then trained once more on all of train",
 }
 
+# In the order of legends and filters; an architecture names its own in its class.
+FAMILIES = (
+    *("n-grams", "word vectors", "bags", "recurrent", "convolutional", "attention, capsules"),
+    *("Transformers", "pretrained", "ensembles"),
+)
+OTHER = "other"
 CLAIMED, UNTIMED = "†", "‡"
 LARGEST_CLASS = "largest class"
 """Line of the accuracy of always naming the largest class."""
@@ -25,6 +31,13 @@ _REVIEWS = {
     "datamodules.kaggle.Kaggle",
 }
 _BUSY = 0.1  # share of the cores that other processes may use before a table says so
+
+
+def order_families(families: Iterable[str]) -> list[str]:
+    """Put families, each once, into the order of `FAMILIES`; unknown ones come last."""
+    known = dict.fromkeys(families)
+    rest = [name for name in known if name not in FAMILIES]
+    return [name for name in FAMILIES if name in known] + rest
 
 
 def facts(rows: list[Row], counted: Counts) -> list[tuple[str, str]]:

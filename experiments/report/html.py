@@ -15,9 +15,9 @@ from experiments.report.columns import ACCURACY, Column
 from experiments.report.comparison import compared, intervals, pairs
 from experiments.report.costs import Cost, costs
 from experiments.report.curves import Curve, curves
-from experiments.report.facts import noun, seeds_text
+from experiments.report.facts import noun, order_families, seeds_text
 from experiments.report.figure import Figure
-from experiments.report.markdown import explain_ranks, quality_of, rank_text
+from experiments.report.markdown import explain_quality, explain_ranks, rank_text
 from experiments.report.missing import MissingRun
 from experiments.report.page.classes import Confusion, class_names, confusions, f1_by_class
 from experiments.report.page.subsets import Grid, robustness, subsets
@@ -26,7 +26,7 @@ from experiments.report.picture.symbols import NAMES, THEMES, known_family
 from experiments.report.provenance import Origin, find_origin
 from experiments.report.quality import Panel, by_length, errors, reliability
 from experiments.report.reviews import Reviews, reviews
-from experiments.report.tables import Line, Table, order_families
+from experiments.report.tables import Line, Table
 from experiments.report.texts import ReviewTexts
 
 
@@ -174,7 +174,7 @@ def _template() -> jinja2.Template:
     environment.globals |= {
         "rank_text": rank_text,
         "explain_ranks": explain_ranks,
-        "quality_of": quality_of,
+        "explain_quality": explain_quality,
         "seeds_text": seeds_text,
         "family_number": lambda family: NAMES.index(known_family(family)),
     }
@@ -242,7 +242,7 @@ def _run(row: Row, unverified: bool) -> dict[str, str]:
         return "–" if value is None or value == "" else format(value, form)
 
     val, test, refit = (
-        "unverified" if unverified and metrics else text(metrics and metrics.accuracy * 100, ".2f")
+        "unverified" if unverified and metrics else text(metrics and metrics.headline)
         for metrics in row.parts.values()
     )
     tuning = ", ".join(

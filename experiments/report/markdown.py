@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from experiments.records.row import Problem
 from experiments.report.classes import class_grid
 from experiments.report.facts import LARGEST_CLASS, seeds_text
 from experiments.report.missing import MissingRun, count_in_words
@@ -29,10 +30,8 @@ def render_markdown(title: str, tables: list[Table], missing: Sequence[MissingRu
         if table.lines:
             parts.append(_grid(table))
             parts.append(
-                "Means over seeds, ± sample standard deviation for at least two. F1, AUROC, log "
-                f"loss and ECE are on {quality_of(table)}. Log loss is in nats (natural "
-                "logarithm). ECE: expected calibration error, the average gap between confidence "
-                "and accuracy. p50: the median. Bold: the best of the column."
+                "Means over seeds, ± sample standard deviation for at least two. "
+                f"{explain_quality(table)} p50: the median. Bold: the best of the column."
                 f"{explain_intervals(table)}\n"
             )
             parts += _classes(table)
@@ -62,6 +61,9 @@ def _grid(table: Table) -> str:
         if column.key in table.analyses:
             heads += ["95% interval", "Group", "Rank"]
             rule += ["---", "---", "---"]
+        elif column.key in table.with_interval:
+            heads.append("95% interval")
+            rule.append("---")
     lines = [heads, rule]
     for line in table.lines:
         cells = [line.label, line.architecture, seeds_text(line.seeds)]
@@ -74,6 +76,9 @@ def _grid(table: Table) -> str:
                 interval = interval_text(line.intervals.get(column.key))
                 cells += [interval, line.groups.get(column.key) or "–"]
                 cells.append(rank_text(line.ranks.get(column.key)))
+            elif column.key in table.with_interval:
+                one = line.intervals.get(column.key)
+                cells.append(interval_text(one, column.scale, column.decimals))
         lines.append(cells)
     if table.largest_class:
         cells = [LARGEST_CLASS, "–", "–"]
@@ -94,6 +99,22 @@ def _classes(table: Table) -> list[str]:
     return [f"{sentence}\n", "".join(f"| {' | '.join(line)} |\n" for line in lines)]
 
 
+def explain_quality(table: Table) -> str:
+    """Explain the figures of quality, for the text below a table."""
+    return _QUALITY[table.problem].format(part=quality_of(table))
+
+
+_QUALITY: dict[Problem, str] = {
+    "classification": "F1 (averaged over the classes), AUROC (area under the ROC curve), log loss "
+    "and ECE are on {part}. Log loss is the mean negative logarithm of the probability given to "
+    "the right label, in nats (natural logarithm). ECE, the expected calibration error, is the "
+    "average gap between confidence and accuracy.",
+    "language modelling": "Perplexity is exp of the mean negative logarithm of the probability "
+    "given to each word and to the end of each text; unknown words are one word. Bits for a "
+    "character count the same probabilities. The test texts are held out of those to learn from.",
+}
+
+
 def quality_of(table: Table) -> str:
     """Part of the predictions that F1, AUROC, log loss and ECE are about."""
     tested = any(row.tested for line in table.lines for row in line.rows)
@@ -104,10 +125,14 @@ def explain_intervals(table: Table) -> str:
     """Explain intervals and letters, for the text below a table."""
     if not table.intervals:
         return ""
-    text = " The interval holds the accuracy with 95% confidence, over reviews and seeds"
+    figure = "accuracy" if table.analyses else "figure"
+    text = f" The interval holds the {figure} with 95% confidence, over reviews and seeds"
     if any(one.reviews_only for one in table.intervals):
         text += " (\\*: one seed, reviews only)"
-    text += ". Experiments that share a letter do not differ significantly (5%, Holm)."
+    text += "."
+    if not table.analyses:
+        return text
+    text += " Experiments that share a letter do not differ significantly (5%, Holm)."
     return text + explain_ranks(table) + explain_untested(table)
 
 
@@ -131,12 +156,19 @@ def explain_untested(table: Table) -> str:
     )
 
 
-def interval_text(interval: Interval | None) -> str:
-    """Format an interval in percent, `[90.68, 91.39]`, with a star if there is only one seed."""
+def interval_text(interval: Interval | None, scale: float = 100, decimals: int = 2) -> str:
+    """Format an interval, `[90.68, 91.39]`, with a star if there is only one seed.
+
+    Args:
+        interval: The interval.
+        scale: Factor from its numbers to the unit, 100 for percent.
+        decimals: Digits after the point.
+    """
     if interval is None:
         return "–"
     star = "\\*" if interval.reviews_only else ""
-    return f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]{star}"
+    low, high = (f"{scale * end:,.{decimals}f}" for end in (interval.low, interval.high))
+    return f"[{low}, {high}]{star}"
 
 
 def rank_text(rank: Rank | None) -> str:

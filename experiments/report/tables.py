@@ -3,24 +3,26 @@
 Terminal, Markdown and HTML all show these tables; nothing here depends on the format.
 """
 
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from experiments.records.counts import Counts
-from experiments.records.row import Part, Row
+from experiments.records.row import Part, Problem, Row
 from experiments.report.columns import (
     ACCURACY,
-    COLUMNS,
-    FURTHER,
+    MAIN,
     QUALITY,
     Column,
     Statistic,
+    columns_of,
     count_columns,
     shown,
     statistic,
 )
 from experiments.report.facts import (
     CLAIMED,
+    OTHER,
     check_equal_settings,
     describe_variant,
     facts,
@@ -30,12 +32,6 @@ from experiments.statistics.intervals import Interval
 from experiments.statistics.ranks import Rank
 from experiments.statistics.table import Analysis, analysed_part
 
-# In the order of legends and filters; an architecture names its own in its class.
-FAMILIES = (
-    *("n-grams", "word vectors", "bags", "recurrent", "convolutional", "attention, capsules"),
-    *("Transformers", "pretrained", "ensembles"),
-)
-OTHER = "other"
 Key = tuple[str, int]  # experiment and seed
 
 
@@ -48,12 +44,14 @@ class Evidence:
         notes: Sentences about rows that are not among them.
         unverified: Rows whose predictions are missing, or do not give the figures in the row.
         largest_class: Share of the largest class in each part that rows were evaluated on.
+        intervals: 95% intervals of figures that have no letters, by column and experiment.
     """
 
     analyses: dict[Part, Analysis] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     unverified: frozenset[Key] = frozenset()
     largest_class: dict[Part, float] = field(default_factory=dict)
+    intervals: dict[str, dict[str, Interval]] = field(default_factory=dict)
 
 
 Analyse = Callable[[list[Row], list[Part]], Evidence]
@@ -70,7 +68,8 @@ class Line:
         values: Value over seeds by column key; None if no seed has it.
         rows: The rows behind the line, by seed.
         family: Family of the architecture, for example `recurrent`.
-        intervals: 95% interval of each accuracy by column key; none without predictions.
+        intervals: 95% interval of each accuracy, or perplexity, by column key; none without
+            predictions.
         groups: Group letters by column key; experiments that share one do not differ significantly.
         ranks: Rank by the same keys; none for an experiment that is not tested.
         interval: Interval of the accuracy that the table is sorted by.
@@ -154,6 +153,17 @@ class Table:
         return any(analysis.untested for analysis in self.analyses.values())
 
     @property
+    def problem(self) -> Problem:
+        """Kind of problem of its rows."""
+        rows = [row for line in self.lines for row in line.rows] or self.without_result
+        return rows[0].problem
+
+    @property
+    def with_interval(self) -> set[str]:
+        """Columns that have intervals."""
+        return {key for line in self.lines for key in line.intervals}
+
+    @property
     def title(self) -> str:
         """Name of the table: task or corpus, profile and variant."""
         parts = (self.task or self.corpus, f"profile {self.profile}", self.variant)
@@ -171,26 +181,21 @@ def build_tables(
         analyse: Analyses the predictions of finished rows; without it there are no intervals.
 
     Returns:
-        A table for each (corpus, task, profile, variant). Runs without a corpus are in the first.
+        A table for each (corpus, problem, task, profile, variant). Runs without a corpus are in
+        the first.
 
     Raises:
         ResultsError: The seeds of an experiment have unequal settings.
     """
     groups: dict[tuple, list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.corpus_fingerprint is None):
-        key = (row.corpus, row.profile, row.corpus_fingerprint, row.task, describe_variant(row))
+        first = (row.corpus, row.profile, row.problem)
+        key = (*first, row.corpus_fingerprint, row.task, describe_variant(row))
         if row.corpus_fingerprint is None:
-            key = next((known for known in groups if known[:2] == key[:2]), key)
+            key = next((known for known in groups if known[:3] == first), key)
         groups.setdefault(key, []).append(row)
     ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
     return [_table(group, counted or {}, analyse) for _, group in ordered]
-
-
-def order_families(families: Iterable[str]) -> list[str]:
-    """Put families, each once, into the order of `FAMILIES`; unknown ones come last."""
-    known = dict.fromkeys(families)
-    rest = [name for name in known if name not in FAMILIES]
-    return [name for name in FAMILIES if name in known] + rest
 
 
 def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
@@ -200,16 +205,23 @@ def _table(rows: list[Row], counted: Counts, analyse: Analyse | None) -> Table:
     parts: list[Part] = [main] if main == "test_refit" else [main, "test_refit"]
     evidence = analyse(done, parts) if analyse else Evidence()
     analyses = {ACCURACY[part]: found for part, found in evidence.analyses.items()}
-    every = (*COLUMNS, *FURTHER, *count_columns(counted))
+    problem = (done or rows)[0].problem
+    every = (*columns_of(problem), *count_columns(counted))
     columns = tuple(column for column in every if shown(column, done))
     names = sorted({row.experiment for row in done})
     lines = [
         _line(
-            [row for row in done if row.experiment == name], columns, analyses, evidence.unverified
+            [row for row in done if row.experiment == name],
+            columns,
+            analyses,
+            evidence.unverified,
+            {key: found[name] for key, found in evidence.intervals.items() if name in found},
         )
         for name in names
     ]
-    lines.sort(key=_rank)
+    by_key = {column.key: column for column in columns}
+    mains = [by_key[key] for key in MAIN[problem].values() if key in by_key]
+    lines.sort(key=lambda line: _rank(line, mains))
     lost = sorted(
         (row for row in rows if row.status != "ok"), key=lambda row: (row.experiment, row.seed)
     )
@@ -236,6 +248,7 @@ def _line(
     columns: tuple[Column, ...],
     analyses: dict[str, Analysis],
     unverified: frozenset[Key],
+    further: dict[str, Interval],
 ) -> Line:
     rows = sorted(rows, key=lambda row: row.seed)
     name = rows[0].experiment
@@ -256,7 +269,7 @@ def _line(
         },
         rows=tuple(rows),
         family=rows[0].family,
-        intervals=intervals,
+        intervals=intervals | further,
         groups=groups,
         ranks={key: a.ranks[name] for key, a in analyses.items() if name in a.ranks},
         interval=intervals.get(main),
@@ -265,9 +278,10 @@ def _line(
     )
 
 
-def _rank(line: Line) -> tuple:
-    accuracies = [line.values.get(key) for key in ACCURACY.values()]
-    return (*(-value.mean if value else 1 for value in accuracies), line.experiment)
+def _rank(line: Line, columns: list[Column]) -> tuple:
+    """Key by which lines are sorted: the best first, those without a figure last."""
+    signs = [(line.values[column.key], -1 if column.better == "high" else 1) for column in columns]
+    return (*(sign * one.mean if one else math.inf for one, sign in signs), line.experiment)
 
 
 def _best(column: Column, lines: list[Line]) -> frozenset[str]:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from experiments.machine.terminal import GridColumn, print_grid
-from experiments.report.columns import ACCURACY, Column
+from experiments.report.columns import MAIN, Column
 from experiments.report.facts import LARGEST_CLASS
 from experiments.report.missing import MissingRun, count_in_words
 from experiments.report.tables import Line, Table
@@ -17,6 +17,10 @@ SHORT = {
     "val_accuracy": "Val acc\n%",
     "test_accuracy": "Test acc\n%",
     "refit_accuracy": "Refit\n%",
+    "test_perplexity": "Perplexity\n",
+    "val_perplexity": "Val\nperplexity",
+    "bits": "Bits a\ncharacter",
+    "rate": "Words/s\n",
     "val_f1": "Val F1\n%",
     "val_balanced_accuracy": "Val bal\nacc %",
     "val_log_loss": "Val loss\nnats",
@@ -34,7 +38,8 @@ SEEDS = "seeds"
 LEAST = (
     *("size", "latency", "ece", "val_ece", "parameters", "train_seconds", "log_loss"),
     *("val_log_loss", "balanced_accuracy", "val_balanced_accuracy", "f1", "val_f1"),
-    *("val_accuracy", SEEDS, "refit_accuracy", "test_accuracy"),
+    *("rate", "bits", "val_accuracy", "val_perplexity", SEEDS, "refit_accuracy", "test_accuracy"),
+    "test_perplexity",
 )
 """Columns that are left out where the terminal is too narrow, in this order."""
 WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")
@@ -78,7 +83,8 @@ def _print_grid(console: Console, table: Table) -> None:
 def _columns(table: Table) -> tuple[GridColumn, list[GridColumn]]:
     """The names of a table's lines, and its columns with a value that are for the terminal."""
     lines, largest = table.lines, table.largest_class
-    main = next((k for k in ACCURACY.values() if any(one.values.get(k) for one in lines)), "")
+    mains = MAIN[table.problem].values()
+    main = next((key for key in mains if any(one.values.get(key) for one in lines)), "")
     seeds = [str(len(line.seeds)) for line in lines] + [""] * bool(largest)
     columns = [GridColumn("\nSeeds", seeds, LEAST.index(SEEDS))]
     for column in table.columns:

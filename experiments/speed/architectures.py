@@ -31,7 +31,7 @@ from experiments.speed.record import Origin, write_measurement
 from experiments.training.callbacks import TrainingTimer
 from experiments.training.flops import count
 from lit_models.base.classifier import LitClassifier
-from lit_models.base.estimator import LitEstimator
+from lit_models.base.without_steps import WithoutSteps
 
 REFERENCE = "lstm"
 
@@ -105,7 +105,7 @@ def compare(experiments: Sequence[str], options: argparse.Namespace) -> dict[str
         except Unavailable as error:
             print(f"{name}: left out, {error}", flush=True)
             continue
-        if isinstance(resolved.cli.model, LitEstimator):
+        if isinstance(resolved.cli.model, WithoutSteps):
             continue  # it is fitted without steps
         resolved.cli.datamodule.prepare_data()
         resolved.cli.datamodule.setup()

@@ -190,7 +190,7 @@ def _predict(
 
 def _some(loader: TextLoader, count: int) -> list[TextBatch]:
     """Select batches of all lengths; the loader has the longest first."""
-    batches = list(loader.sampler.batches())
+    batches = list(loader.sampler.items())
     chosen = np.linspace(0, len(batches) - 1, min(count, len(batches))).round().astype(int)
     picked = [batches[i] for i in chosen]
     picked += [picked[0]] * max(0, _WARMUP + 1 - len(picked))

@@ -6,24 +6,38 @@ import hashlib
 import math
 from pathlib import Path
 
-import numpy as np
-
-from experiments.records.metrics import LOG_LOSS_FLOOR, Metrics
-from experiments.records.predictions import Predictions, read_predictions
+from experiments.records.predictions import Predictions, read_outputs
+from experiments.records.problems.outputs import Outputs
 from experiments.records.publishing import metrics_difference, read_published_evidence
-from experiments.records.row import Part, ResultsError, Row
+from experiments.records.row import AnyMetrics, Part, ResultsError, Row
 from experiments.records.run_files import ROW_FILE, checksum, predictions_file
 
 
 def read_run_predictions(row: Row, folder: Path) -> dict[Part, Predictions]:
-    """Read the predictions of a row, in id order, and check that its metrics follow from them.
+    """Read the predictions of a classifier's row; see `read_run_outputs`.
+
+    Raises:
+        ResultsError: As there, or the row is of another kind of problem.
+    """
+    parts = dict[Part, Predictions]()
+    for part, outputs in read_run_outputs(row, folder).items():
+        if not isinstance(outputs, Predictions):
+            raise ResultsError(
+                f"{row.experiment}, seed {row.seed}: {row.problem} has no predictions of classes"
+            )
+        parts[part] = outputs
+    return parts
+
+
+def read_run_outputs(row: Row, folder: Path) -> dict[Part, Outputs]:
+    """Read the outputs behind a row, in id order, and check that its metrics follow from them.
 
     Args:
         row: An `ok` row from `read_rows(folder)`.
         folder: The folder or file that was read.
 
     Returns:
-        Predictions of each part that the row has metrics of.
+        Outputs of each part that the row has metrics of.
 
     Raises:
         ResultsError: Predictions are missing, damaged, or not those of the row (edited by hand, or
@@ -55,9 +69,9 @@ def rows_fingerprint(predictions: Predictions) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def _read(home: Path, row: Row, part: Part, metrics: Metrics) -> Predictions:
+def _read(home: Path, row: Row, part: Part, metrics: AnyMetrics) -> Outputs:
     file = predictions_file(home, row, part)
-    predictions = read_predictions(file)
+    outputs = read_outputs(file)
     remedy = "restore it, or run the experiment again"
     expected = row.checksums.get(file.relative_to(home).as_posix())
     found = checksum(file)
@@ -67,15 +81,14 @@ def _read(home: Path, row: Row, part: Part, metrics: Metrics) -> Predictions:
             f"changed after the run; {remedy}"
         )
     # Rows from before checksums were introduced are checked by their metrics.
-    of_label = predictions.probabilities[np.arange(len(predictions.labels)), predictions.labels]
-    loss = float(-np.log(np.maximum(of_label.astype(np.float64), LOG_LOSS_FLOOR)).mean())
-    if metrics.n != len(of_label):
-        raise ResultsError(f"{file}: {len(of_label)} rows, {ROW_FILE} says {metrics.n}; {remedy}")
+    n, loss = len(outputs.ids), outputs.evaluate(row.threshold).log_loss
+    if metrics.n != n:
+        raise ResultsError(f"{file}: {n} rows, {ROW_FILE} says {metrics.n}; {remedy}")
     if not math.isclose(loss, metrics.log_loss, rel_tol=1e-9, abs_tol=1e-12):
         raise ResultsError(
             f"{file}: its log loss is {loss:.6f}, {ROW_FILE} says {metrics.log_loss:.6f}: it was "
             f"changed after the run; {remedy}"
         )
-    if difference := metrics_difference(row, part, predictions):
+    if difference := metrics_difference(row, part, outputs):
         raise ResultsError(f"{file}: {difference} ({ROW_FILE}, predictions); {remedy}")
-    return predictions
+    return outputs

@@ -59,7 +59,7 @@ def _count(row: Row, registry: Registry, root: str | None) -> tuple[float | None
     from experiments.config.resolved import Resolved
     from experiments.training.fitting import build_and_setup
     from experiments.training.flops import flops_per_review
-    from lit_models.base.estimator import LitEstimator
+    from lit_models.base.without_steps import WithoutSteps
 
     settings = layered(registry, row.experiment, read_profile(row.profile))
     words = [f"--run.protocol={row.protocol}", "--trainer.accelerator=cpu"]
@@ -71,7 +71,7 @@ def _count(row: Row, registry: Registry, root: str | None) -> tuple[float | None
     if row.protocol == "refit":
         resolved = resolved.refitted()
     model, data = build_and_setup(resolved)
-    if isinstance(model, LitEstimator):
+    if isinstance(model, WithoutSteps):
         return None, "not a torch model"
     model.prepare(data.train_view())
     if model.parameter_count != row.parameters:

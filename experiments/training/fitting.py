@@ -28,6 +28,7 @@ from experiments.training.checkpointing import AtomicCheckpointIO, ResumeCheckpo
 from experiments.training.devices import devices_of, resolve_precision
 from experiments.training.signals import handle_signals
 from lit_models.base.classifier import LitClassifier
+from lit_models.base.model import LitModel
 
 BEST_FILE = "best.ckpt"
 SELECTION_FILE = "choice.json"
@@ -60,7 +61,7 @@ class Fit:
         return self.clock.train_seconds + self.prepare_seconds
 
 
-def build_and_setup(resolved: Resolved) -> tuple[LitClassifier, TextDataModule]:
+def build_and_setup(resolved: Resolved) -> tuple[LitModel, TextDataModule]:
     """Seeds the random generators with the run's seed, then builds the model and opens its data.
 
     Raises:
@@ -172,9 +173,7 @@ def fit_blindly(
     return _result(clock, None, precision, resolved.cli.model)
 
 
-def _result(
-    clock: TrainingTimer, best_epoch: int | None, precision: str, model: LitClassifier
-) -> Fit:
+def _result(clock: TrainingTimer, best_epoch: int | None, precision: str, model: LitModel) -> Fit:
     return Fit(clock, best_epoch, precision, model.prepare_seconds, model.vectors_seconds)
 
 
@@ -244,9 +243,11 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _check_validation(kind: type[LitClassifier]) -> None:
+def _check_validation(kind: type[LitModel]) -> None:
     """Check that validation figures, by which the epoch is chosen, come from blind batches."""
-    if kind.validation_step is not LitClassifier.validation_step:
+    if issubclass(kind, LitClassifier) and (
+        kind.validation_step is not LitClassifier.validation_step
+    ):
         raise ConfigError(
             f"{kind.__module__}.{kind.__qualname__} overrides validation_step, where it would see "
             "the labels that it is judged by; override forward or loss, and log further figures in "

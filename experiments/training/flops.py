@@ -12,15 +12,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules.store.batching import TextBatch
 from datamodules.text import TextDataModule
-from lit_models.base.classifier import LitClassifier
-from lit_models.base.estimator import LitEstimator
+from lit_models.base.model import LitModel
+from lit_models.base.without_steps import WithoutSteps
+from lit_models.layers.linear import flop_formulas
 from lit_models.layers.recurrent import Direction
 
 _REVIEWS = 32
 _TINY_DROPOUT = 1e-9  # a recurrent dropout that drops nothing but avoids the fused kernel
 
 
-def count(model: LitClassifier, batches: Iterable[TextBatch]) -> int:
+def count(model: LitModel, batches: Iterable[TextBatch]) -> int:
     """Multiplications and additions of the forward passes over some batches.
 
     Matrix products, convolutions and attention are counted; embedding look-ups, sums and
@@ -28,7 +29,7 @@ def count(model: LitClassifier, batches: Iterable[TextBatch]) -> int:
     cells and attention run on their unfused paths.
     """
     unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     eager = torch.compiler.set_stance("force_eager")
     with torch.no_grad(), _unfused_recurrence(model), eager, unfused, counter:
         for batch in batches:
@@ -36,7 +37,7 @@ def count(model: LitClassifier, batches: Iterable[TextBatch]) -> int:
     return int(counter.get_total_flops())
 
 
-def flops_per_review(model: LitClassifier, data: TextDataModule) -> float | None:
+def flops_per_review(model: LitModel, data: TextDataModule) -> float | None:
     """Mean FLOPs of a validation review, each in a batch of its own and so without padding.
 
     Args:
@@ -44,10 +45,10 @@ def flops_per_review(model: LitClassifier, data: TextDataModule) -> float | None
         data: set up.
 
     Returns:
-        Mean over 32 reviews at equal steps of the sorted lengths; None for scikit-learn models,
+        Mean over 32 reviews at equal steps of the sorted lengths; None for models without steps,
         whose operations torch cannot count.
     """
-    if isinstance(model, LitEstimator):
+    if isinstance(model, WithoutSteps):
         return None
     dataset = data.loader("val").dataset
     order = np.argsort(dataset.lengths, kind="stable")  # type: ignore[attr-defined]
@@ -56,7 +57,7 @@ def flops_per_review(model: LitClassifier, data: TextDataModule) -> float | None
         model.transfer_batch_to_device(dataset[order[step : step + 1]], model.device, 0)
         for step in steps
     ]
-    return count(model, batches) / len(batches)
+    return count(model, batches) / len(batches) or None  # none that torch can count
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from datamodules.store.corpus import UNLABELLED
 from experiments.config.resolved import Resolved
 from experiments.records.atomic import replace_bytes
 from experiments.records.predictions import Predictions, read_predictions, write_predictions
+from experiments.records.problems.outputs import Outputs
 from experiments.records.run_files import VAL_FILE
 from experiments.training import ranks
 from experiments.training.callbacks import ProgressFn
@@ -36,7 +38,7 @@ from experiments.training.fitting import (
     load_selection,
     save_selection,
 )
-from experiments.training.measure import gather, predict
+from experiments.training.measure import gather, labelled, predict
 from experiments.training.signals import StopRequest
 from lit_models.base.classifier import Prediction
 
@@ -93,7 +95,8 @@ class HeldOut(Callback):
 
     def on_validation_end(self, trainer: L.Trainer, module: L.LightningModule) -> None:
         if not trainer.sanity_checking:
-            self.epochs[trainer.current_epoch] = gather(self._batches, self.dataset, None)
+            ids, probabilities = gather(self._batches)
+            self.epochs[trainer.current_epoch] = labelled(ids, probabilities, self.dataset)
 
     def state_dict(self) -> dict[str, Any]:
         return {
@@ -175,7 +178,9 @@ def _fit_fold(resolved: Resolved, folder: Path, progress: ProgressFn, stop: Stop
     record = HeldOut(dataset)
     fit = fit_epochs(resolved, folder, record, progress)
     # A model without epochs is never validated while it is fitted.
-    epochs = record.epochs or {0: predict(resolved.cli.trainer, model, data.loader("val"))}
+    epochs: Mapping[int, Outputs] = record.epochs or {
+        0: predict(resolved.cli.trainer, model, data, "val")
+    }
     stop.check("after the rows of a fold were predicted")
     if ranks.is_rank_zero():
         for epoch, predictions in epochs.items():

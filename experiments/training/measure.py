@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import lightning as L
 import numpy as np
@@ -13,61 +13,91 @@ import torch
 from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
+from experiments.records.problems.outputs import Outputs
+from experiments.records.problems.scores import Scores
 from experiments.training import ranks
-from lit_models.base.classifier import LitClassifier, Prediction
+from lit_models.base.model import LitModel
 
+AnyOutputs = TypeVar("AnyOutputs", bound=Outputs)
 _LATENCY_TEXTS, _LATENCY_WARMUP = 200, 20
 _BATCH_SIZES = (8, 32, 128, 512)
 _SECONDS_A_SIZE, _SECONDS_A_BATCH = 0.5, 2.0
 
 
-def predict(
-    trainer: L.Trainer,
-    model: LitClassifier,
-    loader: TextLoader,
-    groups: np.ndarray | None = None,
-) -> Predictions:
-    """Predicts every row of a loader once, each rank a part of every batch. Collective.
+def predict(trainer: L.Trainer, model: LitModel, data: TextDataModule, part: str) -> Outputs:
+    """Predicts every row of `val` or `test` once, each rank a part of every batch. Collective.
 
     The model is given no labels, whatever it overrides.
 
     Args:
         trainer: its devices and precision are used.
         model: the fitted model.
-        loader: of `TextDataModule.loader`.
-        groups: int64, group of each row of the split by id; None: not known.
+        data: set up.
+        part: of the rows.
 
     Returns:
-        The predictions of all ranks in id order, on every rank.
+        The outputs of all ranks in id order, on every rank.
     """
+    loader = data.loader(part)
     dataset: TokenDataset = loader.dataset  # type: ignore[assignment]
     unlabelled = TextLoader(dataset.unlabelled(), sampler=loader.sampler)
     batches: Any = trainer.predict(model, dataloaders=unlabelled)
-    return gather(batches, dataset, groups)
+    ids, *arrays = gather(batches)
+    groups = data.groups("train" if part == "val" else part)
+    outputs = _OUTPUTS[model.problem](ids, arrays, data, part)
+    outputs = outputs.with_groups(None if groups is None else groups[ids]).in_id_order()
+    return checked(outputs, dataset)
 
 
-def gather(
-    batches: Sequence[Prediction], dataset: TokenDataset, groups: np.ndarray | None
-) -> Predictions:
-    """Gathers the predictions of all ranks in id order, on every rank. Collective.
+def gather(batches: Sequence[NamedTuple]) -> list[np.ndarray]:
+    """Gathers the fields of what all ranks predicted, on every rank. Collective.
 
     Args:
         batches: predictions of this rank.
-        dataset: the rows that all ranks together have predicted once each.
-        groups: as for `predict`.
     """
     columns = zip(*batches, strict=True)
     arrays = [np.concatenate([part.numpy() for part in column]) for column in columns]
-    ids, probabilities = map(np.concatenate, zip(*ranks.all_gather(arrays), strict=True))
+    return [np.concatenate(parts) for parts in zip(*ranks.all_gather(arrays), strict=True)]
+
+
+def labelled(ids: np.ndarray, probabilities: np.ndarray, dataset: TokenDataset) -> Predictions:
+    """Predictions with the labels of their rows, in id order.
+
+    Args:
+        ids: int64[N].
+        probabilities: float[N, C].
+        dataset: the rows that all ranks together have predicted once each.
+    """
     labels = dataset.labels[ids]  # aligned by id, not by order
-    of_rows = None if groups is None else groups[ids]
-    predictions = Predictions(ids, labels, probabilities, of_rows).in_id_order()
-    if not np.array_equal(predictions.ids, dataset.rows):
-        raise RuntimeError(f"{len(ids)} predictions do not cover the split's rows once each")
-    return predictions
+    return checked(Predictions(ids, labels, probabilities).in_id_order(), dataset)
 
 
-def latency(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -> np.ndarray:
+def checked(outputs: AnyOutputs, dataset: TokenDataset) -> AnyOutputs:
+    """The same outputs, unless they are not those of the rows of a dataset, once each."""
+    if not np.array_equal(outputs.ids, dataset.rows):
+        raise RuntimeError(f"{len(outputs.ids)} outputs do not cover the split's rows once each")
+    return outputs
+
+
+def _predictions(
+    ids: np.ndarray, arrays: list[np.ndarray], data: TextDataModule, part: str
+) -> Outputs:
+    labels = data.store.labels("train" if part == "val" else part)
+    return Predictions(ids, labels[ids].astype(np.int64), arrays[0])
+
+
+def _scores(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> Outputs:
+    log_probabilities, symbols = arrays
+    return Scores(ids, log_probabilities, symbols, data.characters(part)[ids])
+
+
+_OUTPUTS: dict[str, Callable[..., Outputs]] = {
+    "classification": _predictions,
+    "language modelling": _scores,
+}
+
+
+def latency(trainer: L.Trainer, model: LitModel, data: TextDataModule) -> np.ndarray:
     """Milliseconds from a raw text to its probabilities: float[N] over N validation texts.
 
     One text at a time, on the trainer's device and in its precision.
@@ -85,7 +115,7 @@ def latency(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -> n
     return np.array(times[min(_LATENCY_WARMUP, len(texts)) :])
 
 
-def throughput(trainer: L.Trainer, model: LitClassifier, data: TextDataModule) -> tuple[float, int]:
+def throughput(trainer: L.Trainer, model: LitModel, data: TextDataModule) -> tuple[float, int]:
     """Reviews per second from raw texts to probabilities at the best batch size, and that size.
 
     Batches hold validation texts of similar length, as those of a loader do. The batch size grows

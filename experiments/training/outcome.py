@@ -19,9 +19,9 @@ from experiments.config.resolved import Resolved
 from experiments.config.track import track_of
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
 from experiments.records.atomic import replace_bytes
-from experiments.records.metrics import Metrics, evaluate, is_chance, largest_class
-from experiments.records.predictions import read_predictions
-from experiments.records.row import Row
+from experiments.records.metrics import is_chance, largest_class
+from experiments.records.predictions import Predictions, read_outputs
+from experiments.records.row import AnyMetrics, Row
 from experiments.records.row_schema import row_to_dict
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, checksums
 from experiments.records.threshold import threshold_and_note
@@ -32,7 +32,7 @@ from experiments.training.fitting import Fit
 from experiments.training.flops import flops_per_review
 from experiments.training.measure import latency, throughput
 from experiments.training.spec import RunSpec
-from lit_models.base.classifier import LitClassifier
+from lit_models.base.model import LitModel
 from lit_models.base.sharding import full_model
 
 
@@ -111,8 +111,9 @@ def shared_fields(
         "checksums": checksums(spec.folder),
         "config": config,
         "family": kind.family,
-        "task": type(data).task,
-        "track": track_of(config),
+        "task": data.task,
+        "problem": kind.problem,
+        "track": "unlabelled" if data.reads_unlabelled else track_of(config),
         "deterministic": kind.deterministic and data.vectors is None,
         "threshold": threshold,
         "label_names": list(data.label_names),
@@ -140,7 +141,7 @@ def build_row(
     """
     folder, trainer, fits = spec.folder, resolved.cli.trainer, training.fits
     last = folder / REFIT if len(fits) == 2 else folder
-    model: LitClassifier = full_model(resolved.cli.model, last)  # this process measures alone
+    model: LitModel = full_model(resolved.cli.model, last)  # this process measures alone
     data = resolved.cli.datamodule
     test, test_refit = folder / TEST_FILE, folder / REFIT / TEST_FILE
     memory = peak_memory_bytes()  # before `throughput` predicts in large batches
@@ -152,8 +153,8 @@ def build_row(
     parameters, trained = model.parameter_count, resolved.cli.model.trainable_parameter_count
     frozen_note = f"{trained:,} of {parameters:,} parameters were trained"
     # Those of the first fit: a second one learns from the validation rows.
-    predictions, rule = read_predictions(folder / VAL_FILE), resolved.run.threshold
-    threshold, threshold_notes = threshold_and_note(rule, predictions, data.label_names, spec.seed)
+    outputs, rule = read_outputs(folder / VAL_FILE), resolved.run.threshold
+    threshold, threshold_notes = threshold_and_note(rule, outputs, data.label_names, spec.seed)
     frozen_notes = [frozen_note] if trained < parameters else []
     remarks = (vectors_note, *frozen_notes, *model.notes, *token_notes, *threshold_notes)
     notes = [f"{spec.experiment}: {note}." for note in remarks if note]
@@ -200,6 +201,7 @@ def failed_row(
     """
     resolved = spec.resolve()
     commit, dirty = git_state()
+    problem: Any = resolved.model_class.problem
     return Row(
         experiment=spec.experiment,
         architecture=resolved.config["model"]["class_path"].rpartition(".")[2],
@@ -219,6 +221,7 @@ def failed_row(
         ended=now(),
         config_hash=resolved.hash,
         config=resolved.config,
+        problem=problem,
     )
 
 
@@ -263,18 +266,21 @@ def write_metrics(folder: Path, row: Row, costs: dict[str, float] | None = None)
     return final
 
 
-def metrics_of(file: Path, threshold: float | None) -> Metrics:
+def metrics_of(file: Path, threshold: float | None) -> AnyMetrics:
     """Metrics of a predictions file; the threshold is the row's."""
-    predictions = read_predictions(file)
-    return evaluate(predictions.labels, predictions.probabilities, threshold)
+    metrics: AnyMetrics = read_outputs(file).evaluate(threshold)
+    return metrics
 
 
 def chance_notes(experiment: str, files: Iterable[Path], threshold: float | None) -> list[str]:
     """Sentence on each predictions file whose accuracy naming the largest class would give too."""
     notes = []
     for file in files:
-        labels = read_predictions(file).labels
-        if is_chance(metrics_of(file, threshold), labels):
+        outputs = read_outputs(file)
+        if not isinstance(outputs, Predictions):
+            continue
+        labels = outputs.labels
+        if is_chance(outputs.evaluate(threshold), labels):
             rows = f"{len(labels):,} {'validation' if file.name == VAL_FILE else 'test'} rows"
             notes.append(
                 f"{experiment}: the accuracy on the {rows} is not above the "

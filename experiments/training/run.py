@@ -157,8 +157,7 @@ def _fit_first(
         shutil.rmtree(folder / REFIT, ignore_errors=True)
     fit = fit_and_choose(resolved, folder, logger, progress)
     cli = resolved.cli
-    groups = cli.datamodule.groups("train")
-    predictions = predict(cli.trainer, cli.model, cli.datamodule.loader("val"), groups)
+    predictions = predict(cli.trainer, cli.model, cli.datamodule, "val")
     stop.check("after the validation rows were predicted")
     if ranks.is_rank_zero():
         write_predictions(folder / VAL_FILE, predictions)
@@ -177,8 +176,7 @@ def _save_and_predict(resolved: Resolved, place: Path, test: bool, progress: Pro
         cli.datamodule.encoder.save(place)
     cli.model.save(place)  # collective for a sharded model
     if test:
-        data = cli.datamodule
-        predictions = predict(cli.trainer, cli.model, data.loader("test"), data.groups("test"))
+        predictions = predict(cli.trainer, cli.model, cli.datamodule, "test")
         if ranks.is_rank_zero():
             write_predictions(place / TEST_FILE, predictions)
 

@@ -12,9 +12,8 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import git_state, now
 from experiments.records import test_log
-from experiments.records.metrics import Metrics
 from experiments.records.predictions import write_predictions
-from experiments.records.row import Part, Row
+from experiments.records.row import AnyMetrics, Part, Row
 from experiments.records.run_files import (
     TEST_FILE,
     check_files,
@@ -94,7 +93,7 @@ def test_run(folder: Path, test: Path | None = None) -> Row:
 
 def _test_weights(
     folder: Path, place: Path, row: Row, resolved: Resolved, added: bool
-) -> tuple[Metrics, TextDataModule]:
+) -> tuple[AnyMetrics, TextDataModule]:
     """Evaluates the weights of one fit of a run on the test rows.
 
     Args:
@@ -105,10 +104,10 @@ def _test_weights(
         added: the test rows were named after the fit, so that the corpus without them counts.
     """
     untrained, data = build_and_setup(resolved)
-    if type(data).task != row.task:
+    if data.task != row.task:
         raise DataError(
             f"{folder} was fitted for task {row.task}, and this version evaluates "
-            f"{type(data).task}, whose splits or metrics differ; fit again"
+            f"{data.task}, whose splits or metrics differ; fit again"
         )
     fingerprint = data.store.meta["fingerprint"]
     if added and fingerprint != row.corpus_fingerprint:
@@ -129,11 +128,13 @@ def _test_weights(
             **one_process,
         )
         model = type(untrained).load(place)
-        if model.num_classes != untrained.num_classes:
+        if getattr(model, "num_classes", None) != (
+            wanted := getattr(untrained, "num_classes", None)
+        ):
             raise DataError(
-                f"{folder}: its model has {model.num_classes} classes and its corpus "
-                f"{untrained.num_classes}; they come from different runs: fit it again"
+                f"{folder}: its model has {model.num_classes} classes and its corpus {wanted}; "
+                "they come from different runs: fit it again"
             )
-        predictions = predict(trainer, model, data.loader("test"), data.groups("test"))
+        predictions = predict(trainer, model, data, "test")
     write_predictions(place / TEST_FILE, predictions)
     return metrics_of(place / TEST_FILE, row.threshold), data

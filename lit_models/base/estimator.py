@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save_file
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import has_fit_parameter
@@ -25,16 +21,16 @@ from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier, Prediction
 from lit_models.base.fitted_values import PREFIX, fitted_arrays, fitted_values, restore
 from lit_models.base.hyperparameters import current_hyperparameters
+from lit_models.base.without_steps import ARRAYS_FILE as ARRAYS_FILE
+from lit_models.base.without_steps import WithoutSteps, write_whole
 from lit_models.layers.class_weights import balanced_weights
-from lit_models.layers.masking import mask_of
 
 ESTIMATOR_FILE = "model.skops"
-ARRAYS_FILE = "arrays.safetensors"
 
 Features: TypeAlias = sp.csr_matrix | np.ndarray
 
 
-class LitEstimator(LitClassifier, ABC):
+class LitEstimator(WithoutSteps, LitClassifier, ABC):
     """Fit once on the train side, without gradient steps; predict in batches like any network.
 
     A subclass defines the features of rows (`learn_features`, `features`), the arrays that these
@@ -78,11 +74,7 @@ class LitEstimator(LitClassifier, ABC):
             ValueError: more than one process, texts of a single class, or class weights that the
                 estimator cannot take.
         """
-        if self._trainer is not None and self.trainer.world_size > 1:
-            raise ValueError(
-                f"{type(self).__name__} fits on one process, not {self.trainer.world_size}; "
-                "run it with --trainer.devices 1"
-            )
+        super().prepare(view)
         if len(classes := np.unique(view.labels)) < 2:
             raise ValueError(
                 f"{type(self).__name__} was given {len(view.labels)} texts of class "
@@ -118,22 +110,6 @@ class LitEstimator(LitClassifier, ABC):
             if note not in self.notes:
                 self.notes += (note,)
 
-    def setup(self, stage: str) -> None:
-        """Fit in `prepare`, and let the trainer take no steps."""
-        super().setup(stage)
-        if stage == "fit":
-            self._limit = self.trainer.limit_train_batches
-            self.trainer.limit_train_batches = 0
-
-    def teardown(self, stage: str) -> None:
-        """Let the trainer take steps again, with a network perhaps."""
-        if stage == "fit":
-            self.trainer.limit_train_batches = self._limit
-
-    def configure_optimizers(self) -> Any:
-        """No optimiser."""
-        return None
-
     def predict_proba(self, tokens: Ragged) -> np.ndarray:
         """float64[N, C] probabilities of any rows.
 
@@ -157,10 +133,8 @@ class LitEstimator(LitClassifier, ABC):
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
-        mask = mask_of(batch.lengths, batch.tokens.shape[1])
-        offsets = np.concatenate([[0], np.cumsum(batch.lengths.cpu().numpy())]).astype(np.int64)
-        tokens = Ragged(batch.tokens[mask].cpu().numpy().astype(np.int32), offsets)
-        return Prediction(batch.ids.cpu(), torch.from_numpy(self.predict_proba(tokens)).float())
+        probabilities = torch.from_numpy(self.predict_proba(batch.ragged()))
+        return Prediction(batch.ids.cpu(), probabilities.float())
 
     def save(self, folder: Path) -> None:
         """Write hyper-parameters and arrays as safetensors, and other estimators as skops.
@@ -169,15 +143,11 @@ class LitEstimator(LitClassifier, ABC):
         (`fitted_arrays`).
         """
         fitted = fitted_arrays(self.estimator)
-        arrays = {k: np.ascontiguousarray(a) for k, a in (self.arrays() | (fitted or {})).items()}
-        # Lightning adds names such as `_class_path`.
-        hparams = {k: v for k, v in self.hparams.items() if not k.startswith("_")}
         if fitted is None:
             import skops.io
 
-            _write(folder / ESTIMATOR_FILE, lambda file: skops.io.dump(self.estimator, file))
-        metadata = {"hparams": json.dumps(hparams)}
-        _write(folder / ARRAYS_FILE, lambda file: save_file(arrays, file, metadata=metadata))
+            write_whole(folder / ESTIMATOR_FILE, lambda file: skops.io.dump(self.estimator, file))
+        self.write_arrays(folder, self.arrays() | (fitted or {}))
         if fitted is not None:
             (folder / ESTIMATOR_FILE).unlink(missing_ok=True)  # of an earlier version
 
@@ -188,9 +158,7 @@ class LitEstimator(LitClassifier, ABC):
         Raises:
             DataError: Arrays of the estimator are missing, or are not its own.
         """
-        with safe_open(folder / ARRAYS_FILE, framework="numpy") as file:
-            saved = json.loads(file.metadata()["hparams"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        saved, arrays = cls.read_arrays(folder)
         model = cls(**current_hyperparameters(cls, saved))
         fitted = {name: arrays.pop(name) for name in list(arrays) if name.startswith(PREFIX)}
         model.load_arrays(arrays)
@@ -209,24 +177,9 @@ class LitEstimator(LitClassifier, ABC):
         return fitted_values(self.estimator)
 
     @property
-    def trainable_parameter_count(self) -> int:
-        """The same number: an estimator is fitted as a whole."""
-        return self.parameter_count
-
-    @property
     def random_state(self) -> int:
         """Seed of the run for scikit-learn, independent of the numbers drawn so far."""
         return torch.initial_seed() % 2**32
-
-
-def _write(file: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` write a file that is whole or absent."""
-    temporary = file.with_name(f".{file.name}.tmp")
-    try:
-        write(temporary)
-        temporary.rename(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def fit_weighted(

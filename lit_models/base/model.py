@@ -19,7 +19,7 @@ from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, check_training, clip_gradients, group_parameters
 from lit_models.base.processes import MeanOverRows
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
-from lit_models.layers.embedding import initialize_embeddings
+from lit_models.layers.embedding import WordEmbedding, initialize_embeddings
 
 WEIGHTS_FILE = "model.ckpt"
 
@@ -56,7 +56,9 @@ class LitModel(L.LightningModule):
 
     net: nn.Module
     problem: ClassVar[str]
-    """Kind of problem, a key of `datamodules.problems.PROBLEMS` too."""
+    """Kind of problem, a key of `datamodules.language.READERS`."""
+    protocols: ClassVar[tuple[str, ...]] = ("holdout", "refit", "folds")
+    """Protocols under which it may be fitted; `folds` is cross-validation."""
     family: ClassVar[str] = "other"
     """Group of architectures in the report."""
     deterministic: ClassVar[bool] = False  # nothing is drawn at random: seeds make no difference
@@ -123,6 +125,9 @@ class LitModel(L.LightningModule):
 
     def _learn(self, view: TrainView) -> None:
         """Learn what the base of a problem needs, and then what the architecture does."""
+        for module in self.modules():
+            if isinstance(module, WordEmbedding):
+                module.check_vocabulary(view.vocabulary)
         self.prepare(view)
 
     def _initialize_embeddings(self, view: TrainView) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from lit_models.base.classifier import LitClassifier
+from lit_models.language.elmo_embedding import Elmo, word_embedding
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.masking import Pooling
 from lit_models.layers.recurrent import Cell, Recurrent
@@ -40,7 +41,7 @@ class RecurrentNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = self.embedding(tokens)  # [B, T, E]
+        words = self.embedding(tokens, lengths)  # [B, T, E]
         states = self.recurrent(words, lengths)  # [B, T, D], D = H or 2H
         summary = self.recurrent.pool(states, lengths, self.pooling)  # [B, D] or [B, 2D]
         logits: Tensor = self.output(self.dropout(summary))
@@ -64,6 +65,8 @@ class RecurrentClassifier(LitClassifier):
         weight_drop: dropout of recurrent weights, with one mask for a batch.
         word_dropout: probability of dropping a word of the vocabulary from a batch.
         embedding_dropout: dropout of whole dimensions of the word vectors.
+        elmo: folder of a finished run of `elmo`, whose layers are added to the word vectors (Peters
+            et al. 2018); its weights are saved with the classifier's.
     """
 
     family: ClassVar[str] = "recurrent"
@@ -84,22 +87,21 @@ class RecurrentClassifier(LitClassifier):
         weight_drop: float = 0.0,
         word_dropout: float = 0.3,
         embedding_dropout: float = 0.3,
+        elmo: Elmo | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.net = RecurrentNet(
-            WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
-            Recurrent(
-                self.cell,
-                embedding_dim,
-                hidden_size,
-                num_layers=num_layers,
-                bidirectional=self.bidirectional,
-                dropout=layer_dropout,
-                recurrent_dropout=recurrent_dropout,
-                weight_drop=weight_drop,
-            ),
-            pooling,
-            self.num_classes,
-            dropout,
+        embedding = word_embedding(
+            self, vocab_size, embedding_dim, word_dropout, embedding_dropout, elmo
         )
+        recurrent = Recurrent(
+            self.cell,
+            embedding.width,
+            hidden_size,
+            num_layers=num_layers,
+            bidirectional=self.bidirectional,
+            dropout=layer_dropout,
+            recurrent_dropout=recurrent_dropout,
+            weight_drop=weight_drop,
+        )
+        self.net = RecurrentNet(embedding, recurrent, pooling, self.num_classes, dropout)

@@ -114,7 +114,7 @@ class Backoff:
         flat = smoothing in ("add_one", "add_delta")
         levels: list[Smoothed] = []
         for at, (order, counts) in enumerate(zip(orders, _counts(orders, smoothing), strict=True)):
-            uniform = _uniform(symbols)[order.keys % symbols.count]
+            uniform = symbols.uniform()[order.keys % symbols.count]
             lower = levels[-1].probabilities[order.suffixes] if at and not flat else uniform
             below = len(orders[at - 1].keys) if at else 1
             contexts = Contexts(order, counts, below, symbols)
@@ -157,20 +157,30 @@ class Backoff:
         offsets = np.concatenate([[0], np.cumsum(texts.lengths + 1)])
         return Ragged(found[places > 0], offsets)
 
+    def score_texts(self, texts: Ragged) -> np.ndarray:
+        """float64[N] ln p of each text and its end."""
+        scores = self.score(texts)
+        return np.add.reduceat(scores.values, scores.offsets[:-1])
+
     def distribution(self, context: Sequence[int]) -> np.ndarray:
-        """float64[S] p of every symbol after these; a context at the start of a text begins with
-        the symbol of the start."""
-        uniform = _uniform(self.symbols)
-        found = np.exp(self.log_probabilities[0].astype(np.float64))
+        """float64[S] p of every symbol after a context; see `log_distribution`."""
+        return np.exp(self.log_distribution(context))
+
+    def log_distribution(self, context: Sequence[int]) -> np.ndarray:
+        """float64[S] ln p of every symbol after these; a context at the start of a text begins
+        with the symbol of the start. The n-grams of a context are one range of the sorted keys."""
+        found = self.log_probabilities[0].astype(np.float64)
         for order in range(2, min(self.longest, len(context) + 1) + 1):
             number = self._number(context[len(context) - order + 1 :])
+            if self.flat:
+                with np.errstate(divide="ignore"):  # the logarithm of 0
+                    found = np.log(self.symbols.uniform())
             if number < 0:
-                found = uniform if self.flat else found
                 continue
             keys, first = self.keys[order - 2], number * self.symbols.count
             low, high = np.searchsorted(keys, [first, first + self.symbols.count])
-            found = (uniform if self.flat else found) * np.exp(self.log_weights[order - 2][number])
-            found[keys[low:high] - first] = np.exp(self.log_probabilities[order - 1][low:high])
+            found += self.log_weights[order - 2][number]
+            found[keys[low:high] - first] = self.log_probabilities[order - 1][low:high]
         return found
 
     def _number(self, symbols: Sequence[int]) -> int:
@@ -211,13 +221,6 @@ class Backoff:
         return cls(Symbols(tokens, pad_id), keys, probabilities, weights, flat)
 
 
-def _uniform(symbols: Symbols) -> np.ndarray:
-    """float64[S] equal probabilities of what is predicted."""
-    found = np.full(symbols.count, 1 / symbols.predicted)
-    found[[symbols.pad_id, symbols.start]] = 0
-    return found
-
-
 def _counts(orders: Sequence[Order], smoothing: Smoothing) -> list[np.ndarray]:
     if smoothing == "modified_kneser_ney":
         return methods.continuation_counts(orders)
@@ -251,7 +254,7 @@ def interpolation_shares(texts: Ragged, longest: int, symbols: Symbols) -> list[
     orders = count_ngrams(rest, longest, symbols)
     stream = Stream.of(held, symbols)
     words, places = stream.words, stream.places
-    lower, numbers = _uniform(symbols)[words], np.zeros(len(words), dtype=np.int64)
+    lower, numbers = symbols.uniform()[words], np.zeros(len(words), dtype=np.int64)
     shares = list[np.ndarray]()
     for at, order in enumerate(orders):
         below = len(orders[at - 1].keys) if at else 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged
 
 
@@ -40,6 +41,24 @@ class Symbols:
     def predicted(self) -> int:
         """Number N of symbols that have a probability: all but padding and the start."""
         return self.tokens
+
+    def check(self, texts: Ragged) -> None:
+        """Check that all tokens of texts are known.
+
+        Raises:
+            DataError: one is not.
+        """
+        if len(texts.values) and (most := int(texts.values.max())) >= self.tokens:
+            raise DataError(
+                f"the text has token {most} and the model knows {self.tokens} tokens; its encoder "
+                "is that of another run: fit it again"
+            )
+
+    def uniform(self) -> np.ndarray:
+        """float64[S] equal probabilities of what is predicted."""
+        found = np.full(self.count, 1 / self.predicted)
+        found[[self.pad_id, self.start]] = 0
+        return found
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,18 @@ BUCKETS = 24
 """Contexts share a weight in `jelinek_mercer` if their counts have the same power of two."""
 
 
+def check_settings(order: int, delta: float) -> None:
+    """Check the settings of an architecture made of n-gram language models.
+
+    Raises:
+        ValueError: an order below 1, or a δ that is not above 0.
+    """
+    if order < 1:
+        raise ValueError(f"model.order is {order}; it must be at least 1")
+    if not 0 < delta < np.inf:
+        raise ValueError(f"model.delta is {delta}; it must be a number above 0")
+
+
 class Smoothed(NamedTuple):
     """One order of a smoothed model.
 

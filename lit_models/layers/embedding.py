@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,9 @@ class WordEmbedding(nn.Module):
         embedding_dim: E.
         word_dropout: probability of dropping a word of the vocabulary from a batch.
         dropout: probability of dropping a dimension of a text.
+
+    Attributes:
+        width: number of dimensions of what `forward` returns.
     """
 
     def __init__(
@@ -27,6 +32,7 @@ class WordEmbedding(nn.Module):
     ) -> None:
         super().__init__()
         self.table = nn.Embedding(vocab_size, embedding_dim)
+        self.width = embedding_dim
         nn.init.normal_(self.table.weight, std=0.1)
         self.word_dropout = word_dropout
         self.dropout = TextDropout(dropout)
@@ -47,8 +53,11 @@ class WordEmbedding(nn.Module):
         with torch.no_grad():
             table[:rows] = vectors
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """float[B, T, E] from int64[B, T]."""
+    def check_vocabulary(self, words: Sequence[str]) -> None:
+        """Raise a ValueError if the embedding is made for other words than those of the corpus."""
+
+    def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """float[B, T, E] from int64[B, T]; `lengths` are for embeddings that read whole texts."""
         words: Tensor = self.table(tokens)
         if self.training and self.word_dropout:
             mask = torch.rand(self.table.num_embeddings, device=tokens.device) >= self.word_dropout
@@ -62,13 +71,17 @@ class WordEmbedding(nn.Module):
 def initialize_embeddings(module: nn.Module, vectors: Tensor, trained: bool) -> list[Tensor]:
     """Start every `WordEmbedding` of a module from given vectors, float[N, E], trained or frozen.
 
+    Frozen ones, of a language model in the module, stay as they are.
+
     Returns:
         The embeddings' tables.
 
     Raises:
         ValueError: no `WordEmbedding`, or vectors that do not fit into one.
     """
-    embeddings = [m for m in module.modules() if isinstance(m, WordEmbedding)]
+    embeddings = [
+        m for m in module.modules() if isinstance(m, WordEmbedding) and m.table.weight.requires_grad
+    ]
     if not embeddings:
         raise ValueError(
             f"data.vectors is set, and {type(module).__name__} has no layer that starts from "

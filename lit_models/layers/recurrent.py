@@ -16,11 +16,7 @@ from lit_models.layers.masking import Pooling, last_state, pool, pooled_size
 
 Cell = Literal["rnn", "gru", "lstm"]
 _CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-_DENSE: dict[str, Callable[..., Any]] = {
-    "rnn": torch.rnn_tanh,
-    "gru": torch.gru,
-    "lstm": torch.lstm,
-}
+_DENSE: dict[str, Any] = {"rnn": torch.rnn_tanh, "gru": torch.gru, "lstm": torch.lstm}
 
 
 class Recurrent(nn.Module):
@@ -169,6 +165,27 @@ class Direction(nn.Module):
         with torch.autocast("cpu", enabled=False):
             return self._read(inputs.to(self._weights()[0].dtype), lengths)
 
+    def carry(self, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """States of float[B, T, I] full rows, and the state after them, from the one before.
+
+        Args:
+            inputs: float[B, T, I].
+            state: h, and for the LSTM c, float[B, H] each.
+        """
+        if inputs.device.type == "cpu":  # as in `forward`
+            with torch.autocast("cpu", enabled=False):
+                return self._carry(inputs.to(self._weights()[0].dtype), state)
+        return self._carry(inputs, state)
+
+    def _carry(
+        self, inputs: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        if self.training and self.recurrent_dropout:
+            return self._loop_from(inputs, state)
+        parts = tuple(part[None].to(inputs.dtype) for part in state)
+        states, *last = self._dense(inputs, parts if self.cell == "lstm" else parts[0])
+        return states, tuple(part[0] for part in last)
+
     def unfused(self, inputs: Tensor) -> bool:
         """True where PyTorch has no fused kernel and `recurrence.read` is faster."""
         exact = self._weights()[0].dtype in (torch.float32, torch.float64)
@@ -204,21 +221,31 @@ class Direction(nn.Module):
 
     def _fused(self, inputs: Tensor) -> Tensor:
         """Fused kernel with weight drop."""
-        weights = self.weights()
         start = inputs.new_zeros(1, len(inputs), self.hidden_size)
-        first = (start, start) if self.cell == "lstm" else start
-        # has_biases, num_layers, dropout, train, bidirectional, batch_first
-        states: Tensor = _DENSE[self.cell](inputs, first, weights, True, 1, 0.0, True, False, True)[
-            0
-        ]
+        states: Tensor = self._dense(inputs, (start, start) if self.cell == "lstm" else start)[0]
         return states
+
+    def _dense(self, inputs: Tensor, first: Any) -> tuple[Tensor, ...]:
+        """Fused kernel from a first state [1, B, H], with weight drop."""
+        # has_biases, num_layers, dropout, train, bidirectional, batch_first
+        found: tuple[Tensor, ...] = _DENSE[self.cell](
+            inputs, first, self.weights(), True, 1, 0.0, True, False, True
+        )
+        return found
 
     def _loop(self, inputs: Tensor) -> Tensor:
         """The written equations, word by word."""
+        start = inputs.new_zeros(len(inputs), self.hidden_size)
+        return self._loop_from(inputs, (start, start))[0]
+
+    def _loop_from(
+        self, inputs: Tensor, start: tuple[Tensor, ...]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """`_loop` from a first state, h and c, and the last as `carry` returns it."""
         size = self.hidden_size
         weight_ih, weight_hh, bias_ih, bias_hh = self._weights()
         projected = F.linear(inputs, weight_ih, bias_ih)  # [B, T, gates · H]
-        state = cell_state = inputs.new_zeros(len(inputs), size)
+        state, cell_state = start[0], start[-1]
         mask = F.dropout(torch.ones_like(state), self.recurrent_dropout, self.training)
         states = []
         for word in projected.unbind(dim=1):
@@ -234,7 +261,8 @@ class Direction(nn.Module):
                 cell_state = f.sigmoid() * cell_state + i.sigmoid() * g.tanh()
                 state = o.sigmoid() * cell_state.tanh()
             states.append(state)
-        return torch.stack(states, dim=1)
+        last = (state, cell_state) if self.cell == "lstm" else (state,)
+        return torch.stack(states, dim=1), last
 
 
 def reverse(states: Tensor, lengths: Tensor) -> Tensor:

@@ -9,23 +9,34 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.files import TextFiles
-from datamodules.language import language_texts
+from datamodules.language import READERS, LanguageData, read_for, task_of
 from datamodules.store.corpus import read_groups, read_split
 from datamodules.store.ragged import Ragged
 from datamodules.text import TextDataModule
 from tests.corpora import SmallIMDB, make_aclimdb, write_movies
 
 
-def ready(data: TextDataModule) -> TextDataModule:
+def ready(corpus: TextDataModule, held_out: int = 2500) -> LanguageData:
+    data = LanguageData(corpus, held_out)
     data.prepare_data()
     data.setup()
     return data
 
 
-def sentences(tokens: Ragged, data: TextDataModule) -> set[str]:
-    names = np.array(data.encoder.tokenizer.vocabulary())
+def rows(tokens: Ragged) -> list[tuple[int, ...]]:
     pairs = zip(tokens.offsets, tokens.offsets[1:], strict=False)
-    return {" ".join(names[tokens.values[start:end]]) for start, end in pairs}
+    return [tuple(tokens.values[start:end].tolist()) for start, end in pairs]
+
+
+def own_file(folder: Path, count: int = 60) -> Path:
+    file = folder / "own.csv"
+    lines = [f"text number {n} of some words,{'ab'[n % 2]}" for n in range(count)]
+    file.write_text("text,label\n" + "\n".join([*lines, "text NUMBER 3 of some words!,b"]) + "\n")
+    return file
+
+
+def encoded(texts: list[str], data: LanguageData) -> list[tuple[int, ...]]:
+    return [tuple(data.encoder.encode([text]).tokens[0].tolist()) for text in texts]
 
 
 def test_unlabelled_texts_are_held_out_by_movie_and_no_test_text_is_read(tmp_path: Path) -> None:
@@ -33,55 +44,79 @@ def test_unlabelled_texts_are_held_out_by_movie_and_no_test_text_is_read(tmp_pat
     # Unlabelled reviews 2 … 19 remain: 2 to 7 are of movies of train, the others two a movie.
     movies = [1, 2, *range(6), *(6_000_000 + number // 2 for number in range(12))]
     write_movies(root / "train" / "urls_unsup.txt", movies)
-    data = ready(SmallIMDB(root=tmp_path, cache_dir=tmp_path / "cache"))
-    found = language_texts(data, held_out=6)
-    assert len(found.held_out) == 6 and len(found.train) == 40 + 18 - 6
+    corpus = SmallIMDB(root=tmp_path, cache_dir=tmp_path / "cache")
+    data = ready(corpus)
+    held = data.held_out.rows
+    assert data.held_out.split == "unlabelled" and len(held) == 2  # a fifth of twelve, whole movies
     groups = {split: read_groups(data.corpus_folder, split) for split in ("train", "unlabelled")}
     assert groups["train"] is not None and groups["unlabelled"] is not None
     texts = read_split(data.corpus_folder, "unlabelled").texts
-    encoded = {text: data.encoder.encode([text]).tokens[0].tolist() for text in texts}
-    rows = [
-        found.held_out.values[start:end].tolist()
-        for start, end in zip(found.held_out.offsets, found.held_out.offsets[1:], strict=False)
-    ]
-    held = [number for number, text in enumerate(texts) if encoded[text] in rows]
-    assert len(held) == 6
-    assert found.characters == sum(len(texts[number]) for number in held)
-    others = set(range(len(texts))) - set(held)
-    of_others = {*groups["train"].tolist(), *groups["unlabelled"][sorted(others)].tolist()}
+    assert rows(data.held_out_texts()) == encoded([texts[row] for row in held], data)
+    assert data.characters("test")[held].tolist() == [len(texts[row]) for row in held]
+    others = np.setdiff1d(np.arange(len(texts)), held)
+    of_others = {*groups["train"].tolist(), *groups["unlabelled"][others].tolist()}
     assert not of_others & set(groups["unlabelled"][held].tolist())
-    test_texts = read_split(data.corpus_folder, "test").texts
-    stream = sentences(found.train, data) | sentences(found.held_out, data)
-    encoded_test = Ragged(
-        np.concatenate([data.encoder.encode([t]).tokens[0].numpy() for t in test_texts]),
-        np.cumsum([0, *(len(data.encoder.encode([t]).tokens[0]) for t in test_texts)]),
-    )
-    assert not stream & sentences(encoded_test, data)
-    assert found.note == "6 unlabelled texts are held out"
-    with pytest.raises(DataError, match="are not fewer than the 12 unlabelled texts of movies"):
-        language_texts(data, held_out=12)
+    assert np.array_equal(data.groups("test")[held], groups["unlabelled"][held])
+
+    # What is learnt from: train rows and the other unlabelled ones; no validation or test text.
+    stream, train = rows(data.train_texts()), read_split(data.corpus_folder, "train").texts
+    validation = data.store.rows("val")
+    kept = [text for row, text in enumerate(train) if row not in validation]
+    assert sorted(stream) == sorted(encoded([*kept, *(texts[row] for row in others)], data))
+    test = set(encoded(read_split(data.corpus_folder, "test").texts, data))
+    assert not test & {*stream, *rows(data.held_out_texts())}
+    view = data.train_view()
+    assert view.unlabelled is not None
+    assert sorted([*rows(view.tokens), *rows(view.unlabelled)]) == sorted(stream)
+
+    # Each part is read once, in the order of its rows.
+    for part, expected in (("val", validation), ("test", held)):
+        ids = np.concatenate([batch.ids.numpy() for batch in data.loader(part)])
+        assert sorted(ids.tolist()) == sorted(expected.tolist())
+    assert (data.task, data.official_test, data.label_names) == ("imdb-v1-language-v1", True, ())
+    assert any("2 unlabelled texts are held out" in note for note in data.token_notes())
 
 
-def test_a_corpus_without_unlabelled_texts_holds_out_labelled_ones(tmp_path: Path) -> None:
-    file = tmp_path / "own.csv"
-    lines = [f"text number {n} of some words,{'ab'[n % 2]}" for n in range(60)]
-    file.write_text("text,label\n" + "\n".join([*lines, "text NUMBER 3 of some words!,b"]) + "\n")
+def test_texts_are_whole_and_the_draw_is_that_of_the_corpus(tmp_path: Path) -> None:
+    make_aclimdb(tmp_path)
+    settings = {"root": tmp_path, "cache_dir": tmp_path / "cache"}
+    one, two = ready(SmallIMDB(**settings)), ready(SmallIMDB(**settings, max_length=5, seed=3))
+    assert np.array_equal(one.held_out.rows, two.held_out.rows)
+    assert rows(one.train_texts()) == rows(two.train_texts())
+    assert max(len(batch.tokens[0]) for batch in two.loader("test")) > 5
+    capped = ready(SmallIMDB(**settings, vocab_size=12))
+    assert capped.train_texts().values.max() == 11 and len(capped.train_view().vocabulary) == 12
+    for file in (tmp_path / "cache" / "held_out").glob("*/*.npy"):
+        file.write_bytes(b"not an array")
+    with pytest.raises(DataError, match="is damaged .* delete it, and it is made anew"):
+        ready(SmallIMDB(**settings))
+
+
+def test_a_corpus_without_unlabelled_texts_holds_out_train_texts(tmp_path: Path) -> None:
+    file = own_file(tmp_path)
     data = ready(TextFiles(train=file, cache_dir=tmp_path / "cache"))
-    places = set()
-    for seed in range(8):
-        found = language_texts(data, held_out=20, seed=seed)
-        assert (len(found.train), len(found.held_out)) == (41, 20)
-        of_copies = [
-            sum("number 3 of" in text for text in sentences(part, data))
-            for part in (found.train, found.held_out)
-        ]
-        assert sum(map(bool, of_copies)) == 1  # both copies are on one side
-        places.add(tuple(map(bool, of_copies)))
-    assert len(places) == 2 and found.note == "20 train texts are held out"
-    capped = ready(TextFiles(train=file, vocab_size=12, cache_dir=tmp_path / "cache"))
-    assert language_texts(capped, 20).tokens == 12
-    assert language_texts(capped, 20).train.values.max() < 12
-    short = ready(TextFiles(train=file, max_length=2, cache_dir=tmp_path / "cache"))
-    whole, cut = language_texts(data, 20), language_texts(short, 20)
-    assert np.array_equal(cut.held_out.values, whole.held_out.values)
-    assert np.array_equal(cut.train.values, whole.train.values)
+    held, learnt = data.held_out.rows, data.train_indices()
+    validation = data.store.rows("val")
+    assert data.held_out.split == "train" and data.task is None and not data.reads_unlabelled
+    assert len(held) == (61 - len(validation)) // 5
+    assert sorted([*held, *learnt, *validation]) == list(range(61))
+    assert {3, 60} <= set(held) or not {3, 60} & set(held)  # copies are on one side
+    assert len(rows(data.train_texts())) == len(learnt) == len(data.train_view().labels)
+    assert any(f"{len(held)} train texts are held out" in note for note in data.token_notes())
+    assert len(ready(TextFiles(train=file, cache_dir=tmp_path / "cache"), 3).held_out.rows) == 3
+
+
+def test_too_few_texts_to_hold_any_out_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "few.csv"
+    file.write_text("text,label\n" + "".join(f"word {n} here,{'ab'[n % 2]}\n" for n in range(6)))
+    with pytest.raises(DataError, match="has 4 train texts; a language model needs at least 5"):
+        ready(TextFiles(train=file, cache_dir=tmp_path / "cache", validation_fraction=0.34))
+
+
+def test_a_corpus_is_read_by_the_problem(tmp_path: Path) -> None:
+    corpus = TextFiles(train=own_file(tmp_path), cache_dir=tmp_path / "cache")
+    assert set(READERS) == {"classification", "language modelling"}
+    assert read_for("classification", corpus) is corpus
+    assert isinstance(read_for("language modelling", corpus), LanguageData)
+    assert task_of("classification", "imdb-v1") == "imdb-v1"
+    assert task_of("language modelling", None) is None

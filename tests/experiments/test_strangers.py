@@ -276,7 +276,7 @@ def test_the_error_says_path_rule_and_remedy_and_the_remedy_helps(
     assert told.startswith(f"error: stranger.Thing is in {run / 'stranger.py'}; what a run's files")
     assert "give its folder with --configs DIR" in told and not marker.exists()
     assert main(["predict", str(run), "x", "--configs", str(run)]) == 1
-    assert "it is no LitClassifier" in capsys.readouterr().err and marker.exists()
+    assert "it is no LitModel" in capsys.readouterr().err and marker.exists()
 
 
 @pytest.mark.slow

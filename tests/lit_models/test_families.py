@@ -20,7 +20,7 @@ FAMILIES = {
     },
     "bags": {"Perceptron", "Logistic", "MLP", "Bag", "FastText", "NBBag"},
     "recurrent": {
-        *("RNN", "GRU", "LSTM", "StackedLSTM", "BidirectionalLSTM", "BidirectionalGRU"),
+        *("RNN", "GRU", "LSTM", "StackedLSTM", "BidirectionalLSTM", "BidirectionalGRU", "ClassLM"),
         *("KerasLSTM", "KerasBidirectionalGRU", "KerasStackedLSTM", "KerasRecurrentClassifier"),
     },
     "convolutional": {"CNN", "CNNLSTM", "RCNN", "DPCNN", "KerasCNN", "KerasCNNLSTM"},

@@ -47,7 +47,9 @@ def subsets(table: Table, folder: Path) -> Grid | None:
         The table; None if there is no such file, or nothing in it is of these rows.
     """
     accuracies = {
-        (row.experiment, row.seed, row.excluded): [m.accuracy for m in row.parts.values() if m]
+        (row.experiment, row.seed, row.excluded): [
+            m.accuracy for part in row.parts if (m := row.classified(part))
+        ]
         for line in table.lines
         for row in line.rows
         if row.profile == table.profile

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from experiments.report.tables import FAMILIES, OTHER
+from experiments.report.facts import FAMILIES, OTHER
 
 NAMES = (*FAMILIES, OTHER)
 RADIUS = 4.6

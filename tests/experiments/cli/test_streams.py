@@ -152,6 +152,6 @@ def test_no_usable_folder_for_temporary_files_has_a_remedy(
     def nowhere(*arguments: object) -> None:
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
-    monkeypatch.setattr("experiments.cli.listing.registry_of", nowhere)
+    monkeypatch.setattr("experiments.cli.prepare.registry_of", nowhere)
     assert main(["list"]) == 1
     assert "set $TMPDIR to a folder with space" in capsys.readouterr().err

@@ -38,8 +38,8 @@ def resolved_under(experiment: str, profile: str) -> Resolved:
     "profile",
     ["full", *(pytest.param(name, marks=pytest.mark.slow) for name in PROFILES if name != "full")],
 )
-def test_every_experiment_resolves_under_every_profile(experiment: str, profile: str) -> None:
-    assert_resolves(experiment, profile)
+def test_every_experiment_resolves_under_every_profile(any_experiment: str, profile: str) -> None:
+    assert_resolves(any_experiment, profile)
 
 
 @pytest.mark.parametrize("profile", [name for name in PROFILES if name != "full"])
@@ -69,17 +69,17 @@ def test_every_variant_resolves_and_says_how_it_is_run(file: Path) -> None:
     assert Registry().description(file.stem) == registry.description(file.stem)
 
 
-def test_every_header_names_purpose_paper_command_and_an_override(experiment: str) -> None:
+def test_every_header_names_purpose_paper_command_and_an_override(any_experiment: str) -> None:
     registry = Registry()
-    text = registry.files[experiment].read_text(encoding="utf-8")
-    assert registry.description(experiment)
+    text = registry.files[any_experiment].read_text(encoding="utf-8")
+    assert registry.description(any_experiment)
     assert "# Paper:" in text
-    assert f"# Run:      lit-sentiment fit -c {experiment}\n" in text
+    assert f"# Run:      lit-sentiment fit -c {any_experiment}\n" in text
     override = text.split("# Override: ")[1].splitlines()[0]
     words = override.split()
-    assert words[:4] == ["lit-sentiment", "fit", "-c", experiment]
-    settings = layered(registry, experiment, read_profile("full"))
-    assert Resolved(settings, words[4:]).hash != resolved_under(experiment, "full").hash
+    assert words[:4] == ["lit-sentiment", "fit", "-c", any_experiment]
+    settings = layered(registry, any_experiment, read_profile("full"))
+    assert Resolved(settings, words[4:]).hash != resolved_under(any_experiment, "full").hash
 
 
 def test_profiles_name_experiments_that_exist() -> None:

@@ -113,7 +113,7 @@ def test_a_strangers_class_is_refused_without_the_gate_in_the_parser(
     monkeypatch.delitem(sys.modules, "stranger", raising=False)  # of another test
     run = planted(tmp_path, NETWORK, place, path)
     monkeypatch.syspath_prepend(run)
-    monkeypatch.setattr(resolved, "_checked_imports", lambda _: nullcontext())
+    monkeypatch.setattr(resolved, "checked_imports", lambda _: nullcontext())
     with pytest.raises(Untrusted, match=f"^{path} is in "):
         Resolved.of_run(run)
     assert not (tmp_path / "marker").exists() and "stranger" not in sys.modules

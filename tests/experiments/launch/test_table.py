@@ -85,7 +85,7 @@ def test_all_of_seed_0_comes_first_the_fastest_ahead_then_each_further_seed(tmp_
     table, parts = tmp_path / "imdb.jsonl", []
     known = [make_row(experiment=n, train_seconds=SECONDS[n], config={}) for n in ("bag", "cnn")]
     write_table(table, known)
-    for part in queue(tmp_path, published=table).parts():
+    for part in queue(tmp_path, published=tmp_path).parts():
         parts.append(seen(part))
         for spec in part.specs:
             finish(spec)
@@ -127,7 +127,7 @@ def test_published_rows_of_present_settings_count_as_made(
     finish(spec, **changes)
     table = tmp_path / "imdb.jsonl"
     write_table(table, [read_row(spec.folder)])
-    assert seen(next(queue(tmp_path / "two", "bag", published=table).parts())) == left
+    assert seen(next(queue(tmp_path / "two", "bag", published=tmp_path).parts())) == left
 
 
 def test_encoders_of_a_hub_are_left_out(tmp_path: Path) -> None:
@@ -211,3 +211,10 @@ def test_make_table_works_in_a_clean_clone_of_the_commit(tmp_path: Path) -> None
     assert make("ROOT=/corpus").returncode == 0
     assert "ROOT is empty" in make().stderr
     assert "COMMIT is none, which is no commit" in make("ROOT=/corpus", "COMMIT=none").stderr
+
+
+def test_a_language_model_is_fitted_once_with_each_seed(tmp_path: Path) -> None:
+    parts = queue(tmp_path, "lstm_lm", "bag").parts()
+    assert seen(next(parts)) == (0, "refit", ["bag"])  # `NAMES` of one protocol at a time
+    assert seen(next(queue(tmp_path, "lstm_lm").parts())) == (0, "holdout", ["lstm_lm"])
+    assert protocol_of(1, make_row(train_seconds=2.0), refits=False) == "holdout"

@@ -14,9 +14,10 @@ from experiments.records.row import Row
 from experiments.report.comparison import compared, intervals, pairs
 from experiments.report.costs import WIDE, costs
 from experiments.report.curves import curves
+from experiments.report.facts import FAMILIES, OTHER
 from experiments.report.figure import log_ticks, padded_range
 from experiments.report.picture.symbols import NAMES, THEMES
-from experiments.report.tables import FAMILIES, OTHER, Evidence, Table, build_tables
+from experiments.report.tables import Evidence, Table, build_tables
 from experiments.statistics.table import analyse_runs
 from tests.rows import make_metrics, make_predictions, make_row
 

@@ -14,9 +14,7 @@ from experiments.records.publishing import publish
 from experiments.records.row import ResultsError
 from experiments.records.run_files import write_row
 from experiments.report import report
-from experiments.report.tables import (
-    Evidence,
-)
+from experiments.report.tables import Evidence
 from tests.experiments.report.test_report import rows_of
 from tests.rows import make_row, make_run
 

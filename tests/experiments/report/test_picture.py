@@ -11,12 +11,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from experiments.report.facts import FAMILIES
 from experiments.report.picture.labels import CHARACTER, Box, NamedPoint, around, place_labels
 from experiments.report.picture.points import HEIGHT, MOST_NAMED, MOVED, WIDTH, drawable, lay_out
 from experiments.report.picture.svg import draw_svg, picture
 from experiments.report.picture.symbols import THEMES, Theme
 from experiments.report.readme.top import Candidate, find_candidates
-from experiments.report.tables import FAMILIES, Statistic, Table, build_tables
+from experiments.report.tables import Statistic, Table, build_tables
 from experiments.statistics.intervals import Interval
 from tests.rows import make_metrics, make_row
 

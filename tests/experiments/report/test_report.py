@@ -12,15 +12,10 @@ from experiments.config.registry import Registry
 from experiments.records.row import Row
 from experiments.report.costs import costs
 from experiments.report.curves import curves
+from experiments.report.facts import FAMILIES, order_families
 from experiments.report.markdown import render_markdown
 from experiments.report.pareto import pareto_front
-from experiments.report.tables import (
-    FAMILIES,
-    Table,
-    build_tables,
-    order_families,
-    statistic,
-)
+from experiments.report.tables import Table, build_tables, statistic
 from experiments.report.terminal import compact, print_tables
 from tests.rows import make_metrics, make_row
 

@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from experiments.report.facts import FAMILIES
 from experiments.report.picture.symbols import LIGHT, NAMES, OTHER, THEMES, Theme, symbol
-from experiments.report.tables import FAMILIES
 
 
 def test_every_family_has_a_shape_of_its_own() -> None:

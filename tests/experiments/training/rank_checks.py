@@ -90,7 +90,7 @@ def fitted(
     losses = Losses()
     one.cli.config_init["trainer"]["callbacks"] = [losses, *watching]
     fit = refit(one, folder, EPOCHS - 1) if again else fit_and_choose(one, folder)
-    predictions = predict(one.cli.trainer, one.cli.model, one.cli.datamodule.loader("test"))
+    predictions = predict(one.cli.trainer, one.cli.model, one.cli.datamodule, "test")
     history = [{k: v for k, v in epoch.items() if k != "seconds"} for epoch in fit.clock.history]
     return fit, {
         "losses": losses.seen,

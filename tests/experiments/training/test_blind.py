@@ -98,6 +98,6 @@ def test_a_model_that_predicts_what_it_is_told_predicts_nothing(
     [epoch] = fit_and_choose(resolved, tmp_path / "run").clock.history
     assert epoch["val/accuracy"] == 0.5
     for part in ("val", "test"):
-        predictions = predict(resolved.cli.trainer, model, data.loader(part))
+        predictions = predict(resolved.cli.trainer, model, data, part)
         right = predictions.probabilities.argmax(axis=1) == predictions.labels
         assert right.mean() == 0.5, part

@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
+from datamodules.store.batching import TextBatch, TokenDataset
 from datamodules.store.train_view import TrainView
 from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError
@@ -258,9 +258,9 @@ def test_each_part_is_predicted_once_by_each_weights_that_are_tested(
 ) -> None:
     parts = []
 
-    def watched(trainer: Any, model: LitClassifier, loader: TextLoader, groups: Any) -> Any:
-        parts.append(loader.dataset.rows.tolist())  # type: ignore[attr-defined]
-        return predict(trainer, model, loader, groups)
+    def watched(trainer: Any, model: LitClassifier, data: TextDataModule, part: str) -> Any:
+        parts.append(data.loader(part).dataset.rows.tolist())  # type: ignore[attr-defined]
+        return predict(trainer, model, data, part)
 
     monkeypatch.setattr(run, "predict", watched)
     monkeypatch.setattr(outcome, "throughput", lambda *words: (1.0, 1))

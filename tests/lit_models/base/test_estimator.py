@@ -14,7 +14,7 @@ from tests.warm import REPOSITORY
 RUN = REPOSITORY / "tests" / "old_runs" / "runs" / "old" / "linear_svm" / "seed-0"
 
 
-@pytest.mark.parametrize("name", ["skops.io.dump", "lit_models.base.estimator.save_file"])
+@pytest.mark.parametrize("name", ["skops.io.dump", "lit_models.base.without_steps.save_file"])
 def test_a_failed_save_leaves_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from lit_models.bag import Bag
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator, fit_weighted
 from lit_models.base.word_vectors import WordVectorEstimator
+from lit_models.class_lm import ClassLM
 from lit_models.layers.class_weights import ClassWeighting, balanced_weights
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.ngram_lm_classifier import NgramLMClassifier
@@ -45,6 +46,8 @@ def test_every_architecture_weights_rows(registry: Registry, experiment: str) ->
     if isinstance(model, LitEstimator):
         characters = "CharacterTokenizer" in str(registry.settings(experiment)["data"])
         check_estimator(model, characters)
+    elif isinstance(model, ClassLM):
+        check_language_model(model)
     else:
         check_network(model)
 
@@ -64,6 +67,19 @@ def check_network(model: LitClassifier) -> None:
     torch.testing.assert_close(plain, losses.sum() / size)
     torch.testing.assert_close(weighted, (weights * losses).sum() / size)
     assert not torch.isclose(plain, weighted, rtol=1e-3)
+
+
+@torch.no_grad()
+def check_language_model(model: ClassLM) -> None:
+    """The loss of each symbol has the weight of the text's class."""
+    batch = make_batch(ROWS, classes=CLASSES)
+    losses, rows = model.net.losses(batch.tokens, batch.lengths, batch.labels)
+    torch.testing.assert_close(model.training_step(batch, 0), losses.mean())
+    model.class_weighting = ClassWeighting(CLASSES)
+    model.class_weighting.learn(RARE)
+    weights = torch.from_numpy(balanced_weights(RARE, CLASSES)).float()[batch.labels[rows]]
+    torch.testing.assert_close(model.training_step(batch, 0), (weights * losses).mean())
+    assert weights.std() > 0.1
 
 
 def check_estimator(model: LitEstimator, characters: bool) -> None:

@@ -1,0 +1,99 @@
+"""Scores: the log-probability that a language model gives to each text of one split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.records.problems.language_metrics import LanguageMetrics, evaluate_scores
+from experiments.records.problems.outputs import Outputs, check_ids
+from experiments.records.row import ResultsError
+
+COLUMNS = ("id", "log_probability", "symbols", "characters")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores(Outputs):
+    """Log-probabilities of texts.
+
+    Attributes:
+        ids: int64[N], row numbers in the split's fixed order; each once, not negative.
+        log_probabilities: float32 or float64 [N], ln p of all symbols of a text, its end included.
+        symbols: int64[N], number of these symbols, each at least 1.
+        characters: int64[N], number of characters of a text, each at least 1.
+        groups: As in `Outputs`.
+
+    Raises:
+        ResultsError: Shapes, types or values that do not fit.
+    """
+
+    ids: NDArray[np.int64]
+    log_probabilities: NDArray[np.floating]
+    symbols: NDArray[np.int64]
+    characters: NDArray[np.int64]
+    groups: NDArray[np.int64] | None = None
+
+    def __post_init__(self) -> None:
+        check_ids(self.ids, self.groups)
+        if self.log_probabilities.dtype not in (np.float32, np.float64):
+            raise ResultsError(
+                f"log-probabilities have dtype {self.log_probabilities.dtype}; convert them to "
+                "float32"
+            )
+        for name in ("log_probabilities", "symbols", "characters"):
+            values = getattr(self, name)
+            if values.shape != self.ids.shape:
+                raise ResultsError(f"{name} have shape {values.shape}, ids {self.ids.shape}")
+        for name in ("symbols", "characters"):
+            values = getattr(self, name)
+            if values.dtype != np.int64 or (len(values) and values.min() < 1):
+                raise ResultsError(f"{name} must be int64 of at least 1 for each text")
+        wrong = ~(self.log_probabilities <= 0)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ResultsError(
+                f"text {self.ids[row]} has the log-probability {self.log_probabilities[row]}; it "
+                "must be 0 or below, and not NaN (did training diverge?)"
+            )
+
+    def evaluate(self, threshold: float | None = None) -> LanguageMetrics:
+        """Perplexity and bits for a character; there is no threshold."""
+        if not len(self.ids):
+            raise ValueError("0 texts were given; metrics need at least 1")
+        if impossible := int(np.isneginf(self.log_probabilities).sum()):
+            raise ValueError(
+                f"{impossible:,} of {len(self.ids):,} texts have probability 0, so that the "
+                "perplexity is infinite; use a model that gives every word a probability, such as "
+                "--model.smoothing modified_kneser_ney"
+            )
+        total = float(self.log_probabilities.astype(np.float64).sum())
+        sizes = (len(self.ids), int(self.symbols.sum()), int(self.characters.sum()))
+        return evaluate_scores(total, *sizes)
+
+    def columns(self) -> dict[str, NDArray]:
+        """`id, log_probability, symbols, characters`."""
+        values = (self.ids, self.log_probabilities, self.symbols, self.characters)
+        return dict(zip(COLUMNS, values, strict=True))
+
+    @classmethod
+    def from_columns(cls, columns: Mapping[str, NDArray], groups: NDArray[np.int64] | None) -> Self:
+        """Scores of the columns of a file."""
+        if tuple(columns) != COLUMNS:
+            raise ResultsError(f"columns are {list(columns)}; they must be {list(COLUMNS)}")
+        ids, log_probabilities, symbols, characters = columns.values()
+        return cls(ids, log_probabilities, symbols, characters, groups)
+
+    def in_id_order(self) -> Self:
+        """The texts by ascending id."""
+        order = np.argsort(self.ids)
+        groups = None if self.groups is None else self.groups[order]
+        ordered = {name: values[order] for name, values in self.columns().items()}
+        return self.from_columns(ordered, groups)
+
+    def with_groups(self, groups: NDArray[np.int64] | None) -> Self:
+        """The same texts with other groups."""
+        return replace(self, groups=groups)

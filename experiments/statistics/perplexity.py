@@ -1,0 +1,74 @@
+"""Confidence interval of a perplexity over seeds and groups of texts.
+
+The mean loss is a ratio of two sums over the texts, -ln p and the number of symbols. Its variance
+over the texts is that of the linearised ratio (Cochran, Sampling Techniques, 1977, chapter 6): with
+u = loss - mean · symbols of a text, added up by group (the reviews of a movie, which resemble each
+other),
+
+    variance = G / (G - 1) · Σ_g u_g² / W²,     W the number of all symbols,
+
+to which the variance of the seeds' means is added, divided by their number. The interval is
+mean ± t · sqrt(variance), with the degrees of freedom of Welch and Satterthwaite; exp of its ends
+is that of the perplexity.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.statistics.intervals import Interval
+
+
+def perplexity_interval(
+    losses: NDArray[np.floating],
+    symbols: NDArray[np.integer],
+    groups: NDArray[np.integer] | None = None,
+    *,
+    level: float = 0.95,
+    draws: bool = True,
+) -> Interval | None:
+    """Perplexity with its interval.
+
+    Args:
+        losses: float[S, N], -ln p of N texts by the runs of S seeds.
+        symbols: int[N], number of predicted symbols of each text.
+        groups: int[N], number of the group of each text; None if each is alone.
+        level: Confidence.
+        draws: Whether the model draws, so that one seed says nothing about others.
+
+    Returns:
+        None where there are not two groups: nothing tells how texts differ.
+    """
+    from scipy.stats import t  # takes a while to import
+
+    seeds, texts = losses.shape
+    total = float(symbols.sum())
+    means = losses.sum(axis=1) / total
+    mean = float(means.mean())
+    rest = losses.mean(axis=0) - mean * symbols
+    alone = _variance(rest, total)
+    if groups is not None:
+        rest = np.bincount(np.unique(groups, return_inverse=True)[1], weights=rest)
+    if len(rest) < 2:
+        return None
+    of_texts = _variance(rest, total)
+    of_seeds = float(means.var(ddof=1)) / seeds if seeds > 1 else 0.0
+    variance = of_texts + of_seeds
+    terms = of_texts**2 / (len(rest) - 1) + (of_seeds**2 / (seeds - 1) if seeds > 1 else 0.0)
+    freedom = variance**2 / terms if terms else np.inf
+    half = float(t.ppf((1 + level) / 2, freedom)) * variance**0.5
+    return Interval(
+        mean=float(np.exp(mean)),
+        low=float(np.exp(mean - half)),
+        high=float(np.exp(mean + half)),
+        sd=float(np.exp(means).std(ddof=1)) if seeds > 1 else None,
+        seeds=seeds,
+        design_effect=of_texts / alone if alone else 1.0,
+        reviews_only=draws and seeds == 1,
+    )
+
+
+def _variance(rest: NDArray[np.floating], total: float) -> float:
+    count = len(rest)
+    return float(count / (count - 1) * (rest**2).sum() / total**2) if count > 1 else 0.0
