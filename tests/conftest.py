@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -37,30 +38,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs a test that asks for `experiment` once for each experiment of a classifier.
+    """Runs a test that asks for `experiment` once for each classifier among the experiments.
 
-    One that asks for `any_experiment` runs for the others, too. Those that its marker `slow_for`
-    names take long, and run among the slow tests.
+    One that asks for `language_experiment` runs once for each language model, one that asks for
+    `any_experiment` for both. Those that its marker `slow_for` names take long, and run among the
+    slow tests.
     """
-    for fixture in {"experiment", "any_experiment"} & set(metafunc.fixturenames):
-        registry = Registry(Path(folder) for folder in metafunc.config.getoption("--configs"))
-        slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
-        assert slow <= set(registry.files), f"no experiments: {slow - set(registry.files)}"
+    folders = tuple(metafunc.config.getoption("--configs"))
+    slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
+    for fixture in set(_PROBLEMS) & set(metafunc.fixturenames):
+        names = _names(folders, _PROBLEMS[fixture])
+        assert slow <= set(names), f"no experiments: {slow - set(names)}"
         marks = {True: [pytest.mark.slow], False: []}
-        names = [
-            pytest.param(name, marks=marks[name in slow])
-            for name in registry.files
-            if fixture == "any_experiment" or classifies(registry, name)
-        ]
-        metafunc.parametrize(fixture, names)
+        metafunc.parametrize(fixture, [pytest.param(n, marks=marks[n in slow]) for n in names])
 
 
-def classifies(registry: Registry, experiment: str) -> bool:
-    """Whether an experiment is one of a classifier, as those of other folders are."""
-    module, _, name = registry.settings(experiment)["model"]["class_path"].rpartition(".")
-    if not module.startswith("lit_models."):
-        return True
-    return bool(getattr(import_module(module), name).problem == "classification")
+_PROBLEMS = {
+    "experiment": ("classification",),
+    "language_experiment": ("language modelling",),
+    "any_experiment": ("classification", "language modelling"),
+}
+
+
+@cache
+def _names(folders: tuple[str, ...], problems: tuple[str, ...]) -> list[str]:
+    """Experiments whose model is of some kinds of problems, those of other folders as named."""
+    registry, names = Registry(map(Path, folders)), list[str]()
+    for name in registry.files:
+        module, _, kind = registry.settings(name)["model"]["class_path"].rpartition(".")
+        own = not module.startswith("lit_models.")
+        if own or getattr(import_module(module), kind).problem in problems:
+            names.append(name)
+    return names
 
 
 # Costly fixtures, which one worker makes for all tests that ask for them.

@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.records.metrics import Metrics, evaluate
 from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.problems.scores import Scores
 from experiments.records.row import Row
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, write_row
 
@@ -107,5 +108,46 @@ def make_run(root: Path, seed: int = 0, data: int = 0, **changes: Any) -> Path:
         write_predictions(folder / files[part], predictions)
     config = {"data": {"class_path": "tests.toys.ToyData"}}
     (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
+    write_row(folder, row)
+    return folder
+
+
+def make_scores(seed: int = 0, n: int = 60, start: int = 0, groups: int | None = 20) -> Scores:
+    """Scores of a language model on `n` texts, whose losses differ by text, group and seed."""
+    rng = np.random.default_rng(seed)
+    texts = np.random.default_rng(start)  # the same for all seeds
+    symbols = texts.integers(5, 40, n)
+    movies = None if groups is None else texts.integers(0, groups, n)
+    losses = 4.0 + 0.2 * rng.standard_normal() + 0.3 * texts.standard_normal(n)
+    losses += 0.1 * rng.standard_normal(n)
+    return Scores(
+        ids=np.arange(n) + start,
+        log_probabilities=-losses * symbols,
+        symbols=symbols,
+        characters=symbols * 5,
+        groups=movies,
+    )
+
+
+def make_language_run(place: Path, name: str = "lstm_lm", seed: int = 0, data: int = 0) -> Path:
+    """Finished run of a language model, with its files, and its folder."""
+    folder = place / name / f"seed-{seed}"
+    folder.mkdir(parents=True)
+    val, test = make_scores(data, 40), make_scores(data + 100, 60, start=7)
+    for file, scores in ((VAL_FILE, val), (TEST_FILE, test)):
+        write_predictions(folder / file, scores)
+    row = make_row(
+        experiment=name,
+        architecture="LSTMLM",
+        seed=seed,
+        problem="language modelling",
+        task="movie-reviews-v1-language-v1",
+        val=val.evaluate(),
+        test=test.evaluate(),
+        history=[],
+        best_epoch=None,
+        config={"data": {"class_path": "datamodules.movie_reviews.MovieReviews"}},
+    )
+    (folder / "config.yaml").write_text(json.dumps(row.config), encoding="utf-8")
     write_row(folder, row)
     return folder

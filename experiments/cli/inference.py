@@ -1,12 +1,18 @@
-"""Commands that put a finished run to use: judge, submit, look into its words."""
+"""Commands that put a finished run to use: judge, generate, submit, look into its words."""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
+import sys
 
 from rich.console import Console
 
+from experiments.cli.options import add_device, add_weights, path
 from experiments.config.registry import Registry
+
+_WRONG_USAGE = 2
 
 
 def robustness(options: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -60,4 +66,62 @@ def export(options: argparse.Namespace, rest: list[str], console: Console) -> in
     )
     console.print(f"{check}", markup=False, soft_wrap=True)
     console.print(f"{out}", markup=False, soft_wrap=True)
+    return 0
+
+
+def add_generate_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `generate`."""
+    sub.add_argument("run", type=path, help="a run folder of a language model")
+    sub.add_argument("--prompt", default="", help="how the texts begin (with anything)")
+    sub.add_argument("--label", help="class of the texts, for a run of class_lm")
+    sub.add_argument("--count", type=int, default=1, help="number of texts (1)")
+    sub.add_argument("--longest", type=int, default=100, help="most tokens after the prompt (100)")
+    sub.add_argument("--unknown", action="store_true", help="let <unk> be generated, too")
+    sub.add_argument(
+        "--temperature", type=float, help="below 1 probable words gain, above 1 they lose (1)"
+    )
+    sub.add_argument("--top-k", type=int, metavar="K", help="draw from the K most probable words")
+    sub.add_argument(
+        "--top-p", type=float, metavar="P", help="draw from the fewest words of probability P"
+    )
+    sub.add_argument("--seed", type=int, help="random seed (0)")
+    sub.add_argument(
+        "--beam", type=int, metavar="N", help="search for probable texts, N at a time; 1 is greedy"
+    )
+    sub.add_argument(
+        "--length-norm",
+        type=float,
+        metavar="ALPHA",
+        help="with --beam: above 0 favours longer texts (0)",
+    )
+    sub.add_argument("--format", choices=("text", "json"), default="text", help="(text)")
+    add_device(sub)
+    add_weights(sub)
+
+
+def generate(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`generate`: let a language model write texts, drawn at random or the most probable.
+
+    One a line; one that did not come to its end ends in `…`.
+    """
+    from datamodules.console import visible
+    from experiments.language.generation import Generator, Settings, UsageError
+
+    Registry(options.configs)
+    names = [field.name for field in dataclasses.fields(Settings)]
+    try:
+        settings = Settings(**{name: getattr(options, name) for name in names})
+        generator = Generator(options.run, options.device, options.weights)
+        if unknown := generator.unknown_words(settings.prompt):
+            words = ", ".join(map(repr, unknown))
+            print(f"note: the model reads {words} as <unk>, which it learnt", file=sys.stderr)
+        found = generator(settings)
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _WRONG_USAGE
+    if options.format == "json":
+        print(json.dumps([dataclasses.asdict(one) for one in found], indent=1))
+        return 0
+    for one in found:
+        print(visible(one.text) + ("" if one.ended else " …"))
     return 0

@@ -10,7 +10,6 @@ from experiments.cli import (
     ensemble,
     explain,
     fit,
-    generate,
     inference,
     playground,
     predict,
@@ -230,7 +229,8 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
 
     explain.add_options(command("explain", explain.explain, "what each word contributes"))
 
-    generate.add_options(command("generate", generate.generate, "texts of a language model"))
+    sub = command("generate", inference.generate, "texts of a language model")
+    inference.add_generate_options(sub)
 
     corpora.add_search_options(command("search", corpora.search, "similar reviews"))
     corpora.add_audit_options(command("audit", corpora.audit, "what may be wrong with a corpus"))

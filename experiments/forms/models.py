@@ -23,6 +23,7 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
 from lit_models.bert import BERT
 from lit_models.bow_forest import BowForest
+from lit_models.class_lm import ClassLM
 from lit_models.classics.centroids import Centroids
 from lit_models.classics.vector_average import VectorAverage
 from lit_models.doc2vec_logreg import Doc2VecLogReg
@@ -126,10 +127,18 @@ def _language_models(model: NgramLMClassifier) -> Portable:
     )
 
 
+def _class_lm(model: ClassLM) -> Portable:
+    raise NotExportable(
+        "the sizes of its clusters of rare words depend on the words of a text, and not on its "
+        "length alone, which no exported graph can follow"
+    )
+
+
 _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     Bag: bags.bag,
     BowForest: estimators.counted_forest,
     Centroids: estimators.centroids,
+    ClassLM: _class_lm,
     Doc2VecLogReg: _inferred,
     FastText: bags.fasttext,
     LinearSVM: estimators.linear_svm,

@@ -1,1 +1,1 @@
-"""Language models: what they are judged by."""
+"""Language models: what they are judged by, and what they generate."""

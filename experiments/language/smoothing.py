@@ -20,6 +20,7 @@ import numpy as np
 
 from datamodules.imdb import IMDB
 from datamodules.language import LanguageData
+from experiments.language.unseen import Example, examples
 from experiments.machine.environment import hardware, peak_memory_bytes
 from experiments.machine.marked import fill
 from experiments.machine.quiet import quiet
@@ -39,6 +40,7 @@ class Result(NamedTuple):
         bits: Bits for each character of the held-out texts.
         seconds: Seconds to smooth the counted n-grams, for `jelinek_mercer` with its shares.
         size: Number of its probabilities and weights.
+        unseen: p of the last word of each example (`unseen.examples`), of models of order 3.
     """
 
     smoothing: Smoothing
@@ -47,15 +49,31 @@ class Result(NamedTuple):
     bits: float
     seconds: float
     size: int
+    unseen: tuple[float, ...] = ()
 
 
-def measure(data: LanguageData, longest: int) -> tuple[float, Iterator[Result]]:
-    """Seconds to count the n-grams of all orders, and the results one by one."""
+class Measured(NamedTuple):
+    """What is measured.
+
+    Attributes:
+        counting: Seconds to count the n-grams of all orders.
+        examples: Trigrams of the held-out texts; none below order 3.
+        results: The models, one by one.
+    """
+
+    counting: float
+    examples: list[Example]
+    results: Iterator[Result]
+
+
+def measure(data: LanguageData, longest: int) -> Measured:
+    """Count the n-grams, and measure every smoothing at every order."""
     view, texts, held_out = data.train_view(), data.train_texts(), data.held_out_texts()
     characters = int(data.characters("test")[data.held_out.rows].sum())
     symbols, began = Symbols(len(view.vocabulary), view.pad_id), time.perf_counter()
     orders = count_ngrams(texts, longest, symbols)
     counting = time.perf_counter() - began
+    chosen = examples(orders, held_out, symbols) if len(orders) >= 3 else []
 
     def results() -> Iterator[Result]:
         for smoothing in get_args(Smoothing):
@@ -70,20 +88,24 @@ def measure(data: LanguageData, longest: int) -> tuple[float, Iterator[Result]]:
                 seconds = time.perf_counter() - began + extra
                 losses = -model.score(held_out).values
                 bits = losses.sum() / np.log(2) / characters
-                yield Result(
-                    smoothing, order, float(np.exp(losses.mean())), bits, seconds, model.size
+                perplexity = float(np.exp(losses.mean()))
+                unseen = tuple(
+                    float(model.distribution(one.words[:2])[one.words[2]])
+                    for one in (chosen if order == 3 else [])
                 )
+                yield Result(smoothing, order, perplexity, bits, seconds, model.size, unseen)
 
-    return counting, results()
+    return Measured(counting, chosen, results())
 
 
 def report(data: LanguageData, longest: int) -> Iterator[str]:
-    """Lines of the table, as they are measured."""
+    """Lines of the tables, as they are measured."""
     texts, held_out = data.train_texts(), data.held_out_texts()
-    counting, results = measure(data, longest)
+    counting, chosen, results = measure(data, longest)
+    vocabulary, of_examples = data.train_view().vocabulary, list[str]()
     yield (
         f"{len(texts):,} texts of {len(texts.values):,} words to learn from, "
-        f"{len(data.train_view().vocabulary):,} words in the vocabulary; {len(held_out):,} texts "
+        f"{len(vocabulary):,} words in the vocabulary; {len(held_out):,} texts "
         f"({data.held_out.split}) of {len(held_out.values):,} words are held out. Counting took "
         f"{counting:.0f} s."
     )
@@ -96,12 +118,25 @@ def report(data: LanguageData, longest: int) -> Iterator[str]:
         figures = (f"{one.perplexity:,.1f}", f"{one.bits:.3f}", f"{one.seconds:.1f}")
         figures = ("∞", "∞", figures[2]) if np.isinf(one.perplexity) else figures
         yield f"| {name} | {one.order} | {' | '.join(figures)} | {one.size:,} |"
+        if one.unseen:
+            cells = (f"{p:.2g}" for p in one.unseen)
+            of_examples.append(f"| {name} | {' | '.join(cells)} |")
     machine = hardware()
     yield ""
     yield (
         f"The largest memory of the process was {peak_memory_bytes() / 2**30:.1f} GiB "
         f"({machine['cpu']})."
     )
+    if not chosen:
+        return
+    named = [[vocabulary[word] for word in one.words] for one in chosen]
+    yield ""
+    yield "Probability of a word after two others, by models of order 3:"
+    yield ""
+    yield f"|  | {' | '.join(f'`{w[2]}` after `{w[0]} {w[1]}`' for w in named)} |"
+    yield f"|---|{'---:|' * len(chosen)}"
+    yield f"| learnt from | {' | '.join(f'{one.seen:,} of {one.context:,}' for one in chosen)} |"
+    yield from of_examples
 
 
 @quiet()

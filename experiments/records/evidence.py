@@ -8,7 +8,7 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
   where class 0 is negligible, all log-odds are large, and 16 bits are coarse.
 - Format 3, of more than two classes, has log-odds against the most probable class, so that those of
   all probable classes are small.
-- Format 4, of language models, has the log-probability of each text in 32 bits, with its numbers of
+- Format 4, of language models, has the log-probability of each text, with its numbers of
   symbols and characters.
 """
 
@@ -117,7 +117,7 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
             arrays[f"{part}_labels"] = _smallest(rows.labels)
             arrays[f"{part}_log_odds"] = np.ascontiguousarray(odds.T)  # class by class
         if isinstance(rows, Scores):
-            arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float32)
+            arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float64)
             arrays[f"{part}_symbols"] = _smallest(rows.symbols)
             arrays[f"{part}_characters"] = _smallest(rows.characters)
     evidence = _decode(arrays)
@@ -191,7 +191,7 @@ def _decode_scores(arrays: Mapping[str, NDArray]) -> Evidence:
         if f"{part}_log_probabilities" not in arrays:
             continue
         ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
-        stored = arrays[f"{part}_log_probabilities"].astype("<f4")
+        stored = arrays[f"{part}_log_probabilities"].astype("<f8")
         sizes = [arrays[f"{part}_{name}"].astype("<i8") for name in ("symbols", "characters")]
         digest.update(f"{part} {stored.shape}".encode() + ids.astype("<i8").tobytes())
         digest.update(b"".join(values.tobytes() for values in (stored, *sizes)))

@@ -120,8 +120,11 @@ def _build(cls: type, data: Any, prefix: str) -> Any:
         raise ResultsError(f"field {prefix.rstrip('.')!r} is {data!r}; it must be an object")
     hints = typing.get_type_hints(cls)
     if cls is Row:  # whose metrics depend on the kind of problem
-        kind = METRICS.get(data.get("problem", "classification"))
-        hints |= {part: kind | None for part in typing.get_args(Part) if kind}
+        problem: Any = data.get("problem")
+        if problem not in list(METRICS):
+            problems = " or ".join(map(repr, METRICS))
+            raise ResultsError(f"field 'problem' is {problem!r}; it must be {problems}. {REMEDY}")
+        hints |= {part: METRICS[problem] | None for part in typing.get_args(Part)}
     for name in sorted(data.keys() - hints.keys()):
         raise ResultsError(f"unknown field {prefix + name!r}. {REMEDY}")
     for name in sorted(hints.keys() - data.keys() - LATER - LATER_METRICS):

@@ -53,7 +53,7 @@ def evaluate_scores(
     """
     loss = -log_probability / symbols
     return LanguageMetrics(
-        perplexity=math.exp(min(loss, 700.0)),
+        perplexity=math.exp(loss),
         log_loss=loss,
         bits_per_character=-log_probability / math.log(2) / characters,
         n=n,

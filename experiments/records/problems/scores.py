@@ -64,6 +64,12 @@ class Scores(Outputs):
         """Perplexity and bits for a character; there is no threshold."""
         if not len(self.ids):
             raise ValueError("0 texts were given; metrics need at least 1")
+        if impossible := int(np.isneginf(self.log_probabilities).sum()):
+            raise ValueError(
+                f"{impossible:,} of {len(self.ids):,} texts have probability 0, so that the "
+                "perplexity is infinite; use a model that gives every word a probability, such as "
+                "--model.smoothing modified_kneser_ney"
+            )
         total = float(self.log_probabilities.astype(np.float64).sum())
         sizes = (len(self.ids), int(self.symbols.sum()), int(self.characters.sum()))
         return evaluate_scores(total, *sizes)

@@ -11,9 +11,10 @@ from datamodules.language import HeldOut, LanguageData
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from experiments.language.smoothing import measure, report
+from experiments.language.unseen import Example, examples
 from experiments.machine.marked import fill
 from lit_models.language.backoff import Backoff
-from lit_models.language.ngram_counts import Symbols
+from lit_models.language.ngram_counts import Symbols, count_ngrams
 
 
 def chain(count: int, seed: int) -> Ragged:
@@ -53,7 +54,7 @@ TEXTS = Texts()
 
 
 def test_figures_are_those_of_the_models() -> None:
-    results = {(one.smoothing, one.order): one for one in measure(TEXTS, 2)[1]}
+    results = {(one.smoothing, one.order): one for one in measure(TEXTS, 2).results}
     assert len(results) == 14
     model = Backoff.fit(TEXTS.train_texts(), 2, Symbols(20), "katz")
     losses = -model.score(TEXTS.held_out_texts()).values
@@ -83,3 +84,31 @@ def test_a_document_keeps_what_is_around_its_marks() -> None:
     assert fill(text, "one", "new") == text.replace("\nold\n", "\n\nnew\n\n")
     with pytest.raises(ValueError, match="the document lacks <!-- three --> … <!-- /three -->"):
         fill(text, "three", "new")
+
+
+def test_examples_are_held_out_trigrams_by_what_was_learnt() -> None:
+    symbols = Symbols(8)
+
+    def texts(*rows: list[int]) -> Ragged:
+        return Ragged(np.array(sum(rows, []), dtype=np.int32), np.cumsum([0, *map(len, rows)]))
+
+    orders = count_ngrams(texts([2, 3, 4], [2, 3, 4], [2, 3, 5], [6, 7, 5], [6, 1, 4]), 3, symbols)
+    held_out = texts([2, 3, 4, 3, 5], [2, 3, 5], [6, 7, 4], [6, 1, 3], [2, 3, 6])
+    assert examples(orders, held_out, symbols) == [
+        Example((2, 3, 4), 3, 2),
+        Example((2, 3, 6), 3, 0),  # its context is more frequent than that of (6, 7, 4)
+        Example((4, 3, 5), 0, 0),  # its last word is the most frequent, 5
+    ]
+    assert [one.seen for one in examples(orders, texts([2, 3, 5]), symbols)] == [1]
+
+
+def test_only_maximum_likelihood_gives_an_unseen_trigram_nothing() -> None:
+    measured = measure(TEXTS, 3)
+    assert [bool(one.seen) for one in measured.examples][:2] == [True, False]
+    of_order_3 = {one.smoothing: one.unseen for one in measured.results if one.order == 3}
+    assert len(of_order_3) == 7
+    for smoothing, unseen in of_order_3.items():
+        assert (unseen[1] == 0) == (smoothing == "maximum_likelihood") and unseen[0] > 0
+    lines = list(report(TEXTS, 3))
+    at = lines.index("Probability of a word after two others, by models of order 3:")
+    assert lines[at + 2].startswith("|  | `") and len(lines[at + 5 :]) == 7
