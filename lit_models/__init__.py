@@ -1,4 +1,4 @@
-"""Text classifiers: logits of batches of token ids.
+"""Text classifiers: logits of batches of token ids; and language models.
 
 The base classes and layers listed here are what a new architecture needs. They are imported on
 first use, so that `import lit_models` loads neither torch nor lightning.
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lit_models.base.recurrent import RecurrentClassifier
     from lit_models.classics.forest import ForestEstimator
     from lit_models.classics.ngram_estimator import NgramEstimator
+    from lit_models.language.model import LitLanguageModel
+    from lit_models.language.recurrent import RecurrentLanguageModel
     from lit_models.layers.attention import AdditiveAttention, ContextAttention, weighted_sum
     from lit_models.layers.convolution import WordConvolution, k_max, max_pool
     from lit_models.layers.dropout import TextDropout
@@ -41,6 +43,8 @@ _NAMES = {
     "lit_models.classics.forest": ("ForestEstimator",),
     "lit_models.classics.ngram_estimator": ("NgramEstimator",),
     "lit_models.base.recurrent": ("RecurrentClassifier",),
+    "lit_models.language.model": ("LitLanguageModel",),
+    "lit_models.language.recurrent": ("RecurrentLanguageModel",),
     "lit_models.layers.attention": ("AdditiveAttention", "ContextAttention", "weighted_sum"),
     "lit_models.layers.convolution": ("WordConvolution", "k_max", "max_pool"),
     "lit_models.layers.dropout": ("TextDropout",),
@@ -66,10 +70,12 @@ __all__ = [
     "ForestEstimator",
     "LitClassifier",
     "LitEstimator",
+    "LitLanguageModel",
     "NgramEstimator",
     "Prediction",
     "Recurrent",
     "RecurrentClassifier",
+    "RecurrentLanguageModel",
     "TextDropout",
     "WordConvolution",
     "WordEmbedding",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from datamodules.store.ragged import Ragged
-from datamodules.vectors.base import Text, Vectors, too_rare
+from datamodules.vectors.base import Text, Vectors, frequent_words
 from datamodules.vectors.cooccurrence import cooccurrences
 from lit_models.base.optimizers import check_training
 
@@ -85,10 +85,8 @@ class GloVe(Vectors):
         Raises:
             DataError: no word occurs `min_count` times.
         """
-        tokens = np.flatnonzero(np.bincount(texts.values) >= self.min_count)
-        if not len(tokens):
-            raise too_rare(self.min_count, len(texts))
-        counts = cooccurrences(_renumbered(texts, tokens), len(tokens), self.window).tocoo()
+        tokens, frequent_texts = frequent_words(texts, self.min_count)
+        counts = cooccurrences(frequent_texts, len(tokens), self.window).tocoo()
         frequent = counts.data >= self.min_pair
         pairs = Pairs(
             torch.from_numpy(counts.row[frequent].astype(np.int64)),
@@ -109,7 +107,7 @@ class GloVe(Vectors):
             )
             batches = PairBatches(pairs, self.batch_size, seed)
             trainer.fit(model, DataLoader(batches, batch_size=None))
-        return tokens.astype(np.int64), model.vectors()
+        return tokens, model.vectors()
 
 
 class LitGloVe(L.LightningModule):
@@ -174,12 +172,3 @@ class PairBatches(IterableDataset[Pairs]):
 
     def __len__(self) -> int:
         return -(-len(self.pairs.counts) // self.batch_size)
-
-
-def _renumbered(texts: Ragged, tokens: np.ndarray) -> Ragged:
-    """Rows with the ascending `tokens` numbered from 0, without all other tokens."""
-    place = np.full(int(texts.values.max(initial=0)) + 1, -1, dtype=np.int32)
-    place[tokens] = np.arange(len(tokens))
-    values = place[texts.values]
-    before = np.concatenate([[0], np.cumsum(values >= 0)])
-    return Ragged(values[values >= 0], before[texts.offsets])

@@ -187,6 +187,30 @@ def too_rare(min_count: int, texts: int) -> DataError:
     )
 
 
+def frequent_words(texts: Ragged, min_count: int) -> tuple[np.ndarray, Ragged]:
+    """Words frequent enough to have a vector, and the texts made of them alone.
+
+    Args:
+        texts: rows of token ids.
+        min_count: lowest count of a word.
+
+    Returns:
+        int64[N] token ids, ascending, and the rows with these numbered from 0; rarer words are left
+        out, so that their neighbours are next to each other.
+
+    Raises:
+        DataError: no word occurs `min_count` times.
+    """
+    tokens = np.flatnonzero(np.bincount(texts.values) >= min_count)
+    if not len(tokens):
+        raise too_rare(min_count, len(texts))
+    place = np.full(int(texts.values.max()) + 1, -1, dtype=np.int32)
+    place[tokens] = np.arange(len(tokens))
+    values = place[texts.values]
+    before = np.concatenate([[0], np.cumsum(values >= 0)])
+    return tokens.astype(np.int64), Ragged(values[values >= 0], before[texts.offsets])
+
+
 class TokenRows:
     """Rows as gensim reads them: lists of strings, again in each pass.
 
@@ -233,6 +257,20 @@ def vectors_of_rows(
         DataError: no word is frequent enough, or cached vectors cannot be read.
     """
     part = vectors.part(store.splits)
+    texts = texts_of_rows(store, encoder, rows, part)
+    source = {"store": name, "part": part}
+    return vectors.load_or_learn(cache, source, texts, encoder.tokenizer.vocabulary(), seed)
+
+
+def texts_of_rows(store: TokenStore, encoder: Encoder, rows: np.ndarray, part: Text) -> Ragged:
+    """Untruncated token ids of some training rows, and of the texts without labels if wanted.
+
+    Args:
+        store: token store of the corpus.
+        encoder: tokenizer and truncation of the batches.
+        rows: int64[N], numbers of the training rows.
+        part: `train+unlabelled` only where the corpus has texts without labels.
+    """
     untruncated = encoder.token_truncation._replace(vocab_size=None, max_length=None)
     texts = untruncated.ragged(store.tokens("train"), rows)
     if part == "train+unlabelled":
@@ -240,5 +278,4 @@ def vectors_of_rows(
         texts = concat_ragged(
             texts, drop_token(store.tokens("unlabelled"), encoder.tokenizer.unk_id)
         )
-    source = {"store": name, "part": part}
-    return vectors.load_or_learn(cache, source, texts, encoder.tokenizer.vocabulary(), seed)
+    return texts

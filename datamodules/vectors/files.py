@@ -131,6 +131,29 @@ class VectorFile(Vectors):
         return words, arrays["values"]
 
 
+def text_format(words: Sequence[str], values: np.ndarray) -> bytes:
+    """Content of a file of word vectors, with a header, as `VectorFile` reads it.
+
+    Args:
+        words: N words.
+        values: float32[N, d], their vectors.
+
+    Raises:
+        DataError: a word with a space in it, or vectors of fewer than 3 numbers, which could not be
+            read back.
+    """
+    if values.shape[1] < 3:
+        raise DataError(f"dim is {values.shape[1]}; vectors in a file have at least 3 numbers")
+    lines = [f"{len(words)} {values.shape[1]}"]
+    for word, row in zip(words, values, strict=True):
+        if word.split() != [word]:
+            raise DataError(
+                f"the word {word!r} is empty or has a space in it; a file cannot name it"
+            )
+        lines.append(" ".join([word, *(f"{value:.9g}" for value in row)]))  # float32 in full
+    return ("\n".join(lines) + "\n").encode()
+
+
 def _parse(file: Path) -> tuple[list[str], np.ndarray]:
     """Words and float32[N, d] of a file, parsed by torchtext, whose cache (a pickle) is deleted."""
     import torchtext.vocab

@@ -28,6 +28,8 @@ def track_of(config: Mapping[str, Any]) -> Track:
     kind = str(vectors.get("class_path", "") if isinstance(vectors, Mapping) else "")
     if model.get("source") or kind.startswith(_PUBLISHED):
         return "open weights"
+    if model.get("elmo"):  # a language model, which learns from all texts that there are
+        return "unlabelled"
     texts = (model.get("text"), _arguments(vectors).get("text"))
     return "unlabelled" if any("unlabelled" in str(text) for text in texts) else "labels"
 

@@ -14,6 +14,7 @@ from datamodules.store.batching import TextBatch
 from datamodules.text import TextDataModule
 from lit_models.base.model import LitModel
 from lit_models.base.without_steps import WithoutSteps
+from lit_models.layers.linear import flop_formulas
 from lit_models.layers.recurrent import Direction
 
 _REVIEWS = 32
@@ -28,7 +29,7 @@ def count(model: LitModel, batches: Iterable[TextBatch]) -> int:
     cells and attention run on their unfused paths.
     """
     unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
-    counter = FlopCounterMode(display=False)
+    counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     eager = torch.compiler.set_stance("force_eager")
     with torch.no_grad(), _unfused_recurrence(model), eager, unfused, counter:
         for batch in batches:

@@ -131,14 +131,23 @@ class LitLanguageModel(LitModel):
         )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the carried state where training will resume; a fitted model has none."""
+        """Keep the carried states where training will resume; a fitted model has none. Collective.
+
+        Each process has streams of its own, and so a state, [B, …]; kept is [processes, B, …].
+        """
         if self.carried is not None and "optimizer_states" in checkpoint:
-            checkpoint[_CARRIED] = [part.cpu() for part in self.carried]
+            several = self._trainer is not None and self.trainer.world_size > 1
+            parts = self.all_gather(self.carried) if several else [p[None] for p in self.carried]
+            checkpoint[_CARRIED] = [part.cpu() for part in parts]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue with the carried state."""
-        if _CARRIED in checkpoint:
-            self.carried = tuple(part.to(self.device) for part in checkpoint[_CARRIED])
+        """Continue with the carried state; anew if there were more processes, or fewer."""
+        world, rank = 1, 0
+        if self._trainer is not None:
+            world, rank = self.trainer.world_size, self.trainer.global_rank
+        parts = checkpoint.get(_CARRIED, [])
+        if parts and len(parts[0]) == world:
+            self.carried = tuple(part[rank].to(self.device) for part in parts)
 
     # Evaluation
 

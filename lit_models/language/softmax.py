@@ -127,11 +127,15 @@ class LowRankSoftmax(nn.Module):
 
     def losses(self, states: Tensor, targets: Tensor) -> Tensor:
         """float[N] -ln p of int64[N] targets, from float[N, D] states."""
-        return -_precise(self.layer(states, targets).output)
+        with torch.autocast(states.device.type, enabled=False):  # under it the layer fails
+            losses: Tensor = -self.layer(_precise(states), targets).output
+        return losses
 
     def log_probabilities(self, states: Tensor) -> Tensor:
         """float[N, V] ln p of all words, from float[N, D] states."""
-        return _precise(self.layer.log_prob(states))
+        with torch.autocast(states.device.type, enabled=False):
+            found: Tensor = self.layer.log_prob(_precise(states))
+        return found
 
 
 Softmax = FullSoftmax | AdaptiveSoftmax | LowRankSoftmax

@@ -8,6 +8,7 @@ of its gradient, one thread of an AMD EPYC, torch 2.13: MKL 76, 103 and 101; one
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -34,17 +35,26 @@ class Linear(nn.Linear):
         return linear(rows, self.weight, self.bias).view(*inputs.shape[:-1], len(self.weight))
 
 
-def product_flops(inputs: Any, weight: Any, *_: Any, **__: Any) -> int:
-    """Multiplications and additions of oneDNN's product, from the shapes of its arguments."""
-    return 2 * inputs[0] * inputs[1] * weight[0]
+def flop_formulas() -> dict[Any, Callable[..., int]]:
+    """Formula of oneDNN's product, which `torch.utils.flop_counter` does not know itself."""
+    return {torch.ops.mkldnn._linear_pointwise: _flops} if _known() else {}
+
+
+def _flops(inputs: Any, weight: Any, *_: Any, **__: Any) -> int:
+    """Multiplications and additions, from the shapes of the arguments."""
+    count: int = 2 * inputs[0] * inputs[1] * weight[0]
+    return count
+
+
+def _known() -> bool:
+    # The operator is torch.compile's own and may change: without it, `F.linear` does.
+    return mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def _by_onednn(inputs: Tensor, weight: Tensor) -> bool:
     plain = inputs.dtype == weight.dtype == torch.float32 and inputs.device.type == "cpu"
-    # The operator is torch.compile's own and may change: without it, `F.linear` does.
-    known = mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     mixed = torch.is_autocast_enabled("cpu")
-    return plain and known and not mixed and inputs.ndim == 2 and inputs.numel() > 0
+    return plain and _known() and not mixed and inputs.ndim == 2 and inputs.numel() > 0
 
 
 def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

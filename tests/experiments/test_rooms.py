@@ -21,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "playground": {*GROUND, "statistics", "forms", "explaining", "inference"},
     "audit": {*GROUND, "statistics", "forms", "explaining", "inference"},
     "training": {*GROUND},
-    "language": {*GROUND, "statistics", "forms", "explaining", "inference"},
+    "language": {*GROUND, "statistics", "forms", "explaining", "inference", "training", "report"},
     "report": {*GROUND, "statistics", "forms", "explaining", "inference", "training"},
     "speed": {*GROUND, "statistics", "forms", "explaining", "training", "inference"},
     "launch": {*GROUND, "training"},

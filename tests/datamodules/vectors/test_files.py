@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import ssl
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged
 from datamodules.vectors import files
-from datamodules.vectors.files import VectorFile
+from datamodules.vectors.files import VectorFile, text_format
 
 WORDS = ["<pad>", "<unk>", "good", "bad", "naïve", "absent"]
 LINES = ["good 1 2 3", "bad -1 0.5 2e-1", "naïve 7 8 9", "<unk> 5 5 5", "other 0 0 1"]
@@ -135,3 +136,26 @@ def test_the_note_names_the_file(tmp_path: Path) -> None:
         VectorFile(str(tmp_path / "own.vec")).note(["train"])
         == "word vectors from outside, own.vec"
     )
+
+
+def test_a_written_file_is_read_back_exactly(tmp_path: Path) -> None:
+    words = ["film", "1990", "é", "n't", "\u00a3"]
+    values = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32) * 1e-3
+    (tmp_path / "v.txt").write_bytes(text_format(words, values))
+    how = VectorFile(str(tmp_path / "v.txt"))
+    vocabulary = ["<pad>", "<unk>", *words]
+    texts = Ragged(np.array([2], np.int32), np.array([0, 1]))
+    found = how.load_or_learn(tmp_path / "vectors", {}, texts, vocabulary, 0)
+    assert found.tokens.tolist() == [2, 3, 4, 5, 6]
+    assert np.array_equal(found.values, values)
+
+
+@pytest.mark.parametrize("word", ["two words", "no\u00a0break", "", "line\n"])
+def test_a_word_that_would_not_be_read_back_is_refused(word: str) -> None:
+    with pytest.raises(DataError, match=re.escape(f"the word {word!r} is empty or has a space")):
+        text_format(["film", word], np.zeros((2, 3), np.float32))
+
+
+def test_a_width_that_would_not_be_read_back_is_refused() -> None:
+    with pytest.raises(DataError, match="dim is 2; vectors in a file have at least 3 numbers"):
+        text_format([], np.zeros((0, 2), np.float32))

@@ -116,6 +116,7 @@ def test_the_test_figures_of_an_older_refit_are_those_of_its_second_fit(
         ("model", {"source": "bert-base-uncased"}, "open weights"),
         ("model", {"source": None}, "labels"),
         ("model", {"text": "train+unlabelled"}, "unlabelled"),
+        ("model", {"elmo": "runs/fit/elmo/seed-0"}, "unlabelled"),
         ("data", {"vectors": None}, "labels"),
         ("data", {"vectors": word2vec("train")}, "labels"),
         ("data", {"vectors": word2vec("train+unlabelled")}, "unlabelled"),

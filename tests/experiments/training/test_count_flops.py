@@ -22,6 +22,7 @@ from experiments.records.run_files import read_row, write_table
 from experiments.training import measure
 from experiments.training.flops import count, flops_per_review
 from lit_models.bidirectional_lstm import BidirectionalLSTM
+from lit_models.lstm_lm import LSTMLM
 from lit_models.tfidf_logreg import TfidfLogReg
 from tests.batches import make_batch, random_rows
 from tests.corpora import SMALL_COUNTS, make_aclimdb
@@ -50,6 +51,15 @@ def test_flops_are_those_of_the_equations_and_of_no_padding(tmp_path: Path) -> N
     assert flops is not None and expected <= flops <= expected + 8 * 2 * (2 * 12 * 8)
     assert model.training and model.net.recurrent.layers[0][1].recurrent_dropout == 0
     assert not flops_per_review(TfidfLogReg(), data)
+
+
+def test_those_of_a_language_model_are_of_its_cells_and_its_softmax() -> None:
+    """Of each symbol 8H · (E + H), and of the head for each symbol, of a cluster for its words."""
+    model = LSTMLM(vocab_size=40, embedding_dim=4, hidden_size=4, cutoffs=[10])
+    batch = make_batch([[3, 4, 5], [3, 20, 30, 5]])
+    cells, head, cluster = 2 * 16 * (4 + 4), 2 * 4 * 11, 2 * 4 * 30
+    # The shorter text is read as far as the longer one.
+    assert count(model, [batch]) == 10 * cells + 9 * head + 2 * cluster
 
 
 def test_a_compiled_network_is_counted_too() -> None:

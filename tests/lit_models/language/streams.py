@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
+
+from datamodules.store.stream import StreamBatch
 
 VOCAB = 30
-
-
-class StreamBatch(NamedTuple):
-    """As `datamodules.language` has it."""
-
-    inputs: Tensor
-    targets: Tensor
-    lengths: Tensor
-    starts: Tensor
 
 
 def make_stream(rows: int, width: int, batches: int, seed: int = 0) -> list[StreamBatch]:

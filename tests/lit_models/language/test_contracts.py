@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from datamodules.store.stream import StreamBatch
 from lit_models.elmo import ELMo
 from lit_models.gpt_lm import GPTLM
 from lit_models.gru_lm import GRULM
@@ -216,6 +218,51 @@ def test_a_resumed_training_equals_an_uncut_one_bit_by_bit(kind: str, tmp_path: 
         finals.append(model.state_dict())
     for name, value in finals[0].items():
         assert torch.equal(value, finals[1][name]), name
+
+
+def test_each_process_keeps_its_carried_state() -> None:
+    """Of two, the second here; another number of processes begins anew."""
+    model, other = MODELS["lstm_lm"](), MODELS["lstm_lm"]()
+    model.carried = (torch.ones(2, 16), torch.zeros(2, 16))
+    model.all_gather = lambda parts: [torch.stack([part + 7, part]) for part in parts]
+    model._trainer = other._trainer = SimpleNamespace(world_size=2, global_rank=1)
+    checkpoint: dict[str, Any] = {"optimizer_states": []}
+    model.on_save_checkpoint(checkpoint)
+    other.on_load_checkpoint(checkpoint)
+    pairs = zip(other.carried, model.carried, strict=True)
+    assert all(torch.equal(one, two) for one, two in pairs)
+    alone = MODELS["lstm_lm"]()
+    alone.on_load_checkpoint(checkpoint)
+    assert alone.carried is None
+
+
+@pytest.mark.parametrize("kind", ["rnn_lm", "gru_lm", "lstm_lm", "nnlm", "gpt_lm", "elmo"])
+def test_it_learns_a_stream_by_heart(kind: str) -> None:
+    torch.manual_seed(0)
+    model = MODELS[kind]()
+    model.log = lambda *_, **__: None
+    symbols = torch.tensor([0, 5, 3, 9, 4, 20, 7, 11] * 12).expand(4, -1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.02)
+    for step in range(150):
+        model.train(step < 100)  # its dropouts hide a part of what it has learnt
+        start = step % 8 * 10
+        inputs, targets = symbols[:, start : start + 10], symbols[:, start + 1 : start + 11]
+        batch = StreamBatch(inputs, targets, torch.full((4,), 10), torch.full((4,), start == 0))
+        loss = model.training_step(batch, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.3
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_it_trains_under_bf16_autocast(kind: str, tmp_path: Any) -> None:
+    model = MODELS[kind]()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    trainer = fit(model, tmp_path, precision="bf16-mixed", max_epochs=1)
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    assert all(not torch.equal(*pair) for pair in zip(before, model.parameters(), strict=True))
+    assert trainer.callback_metrics["val/log_loss"].isfinite()
 
 
 def test_a_resume_without_the_carried_state_differs(tmp_path: Any) -> None:

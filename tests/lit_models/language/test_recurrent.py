@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 import torch
 
+from datamodules.store.stream import StreamBatch
 from lit_models.gru_lm import GRULM
 from lit_models.language.recurrent import RecurrentLanguageModel
 from lit_models.lstm_lm import LSTMLM
 from lit_models.rnn_lm import RNNLM
 from tests.batches import make_batch, random_rows
-from tests.lit_models.language.streams import VOCAB, StreamBatch, make_stream
+from tests.lit_models.language.streams import VOCAB, make_stream
 
 KINDS = [RNNLM, GRULM, LSTMLM]
 SIZES: dict[str, Any] = {

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from lit_models.layers import linear as module
-from lit_models.layers.linear import linear, product_flops
+from lit_models.layers.linear import flop_formulas, linear
 
 
 def tensors(dtype: torch.dtype = torch.float32, rows: int = 17) -> list[Tensor]:
@@ -37,6 +37,14 @@ def test_no_gradient_is_computed_that_nobody_asks_for() -> None:
     assert inputs.grad is None and weight.grad is not None and bias.grad is not None
 
 
+def test_where_the_operator_is_not_known_pytorch_multiplies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_product", lambda *_: pytest.fail("by oneDNN"))
+    monkeypatch.setattr(module.mkldnn, "is_available", lambda: False)
+    assert torch.equal(linear(*tensors()), F.linear(*tensors())) and not flop_formulas()
+
+
 def test_double_precision_empty_inputs_and_autocast_are_pytorchs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -50,9 +58,7 @@ def test_double_precision_empty_inputs_and_autocast_are_pytorchs(
 
 
 def test_its_operations_can_be_counted() -> None:
-    counter = FlopCounterMode(
-        display=False, custom_mapping={torch.ops.mkldnn._linear_pointwise: product_flops}
-    )
+    counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     with counter, torch.no_grad():
         linear(*tensors())
     assert counter.get_total_flops() == 2 * 17 * 12 * 33
