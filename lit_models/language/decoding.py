@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 State: TypeAlias = tuple[Tensor, ...]
+"""What a model keeps of the symbols that it has read; each tensor is [B, …]."""
 Advance: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
 
 

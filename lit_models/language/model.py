@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +12,13 @@ from torch import Tensor
 from datamodules.store.batching import TextBatch
 from lit_models.base.model import LitModel
 from lit_models.base.processes import MeanOverRows, reduce_loss
+from lit_models.language.decoding import State as State
 from lit_models.language.softmax import Softmax
 from lit_models.layers.masking import mask_of
 
 if TYPE_CHECKING:
     from datamodules.store.stream import StreamBatch
 
-State: TypeAlias = tuple[Tensor, ...]
-"""What a network keeps of the symbols that it has read; each tensor is [B, …]."""
 Direction = Literal["forward", "backward", "both"]
 
 BOUNDARY = 0
