@@ -7,9 +7,9 @@ other),
 
     variance = G / (G - 1) · Σ_g u_g² / W²,     W the number of all symbols,
 
-to which the variance of the seeds' means is added, divided by their number. The interval is
-mean ± t · sqrt(variance), with the degrees of freedom of Welch and Satterthwaite; exp of its ends
-is that of the perplexity.
+to which the variance of the seeds' means is added, divided by their number S. The interval is
+mean ± t · sqrt(variance), with the degrees of freedom of the other intervals
+(`degrees_of_freedom`); exp of its ends is that of the perplexity.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics.intervals import Interval
+from experiments.statistics.intervals import Interval, degrees_of_freedom, t_quantile
 
 
 def perplexity_interval(
@@ -40,8 +40,6 @@ def perplexity_interval(
     Returns:
         None where there are not two groups: nothing tells how texts differ.
     """
-    from scipy.stats import t  # takes a while to import
-
     seeds, texts = losses.shape
     total = float(symbols.sum())
     means = losses.sum(axis=1) / total
@@ -55,9 +53,9 @@ def perplexity_interval(
     of_texts = _variance(rest, total)
     of_seeds = float(means.var(ddof=1)) / seeds if seeds > 1 else 0.0
     variance = of_texts + of_seeds
-    terms = of_texts**2 / (len(rest) - 1) + (of_seeds**2 / (seeds - 1) if seeds > 1 else 0.0)
-    freedom = variance**2 / terms if terms else np.inf
-    half = float(t.ppf((1 + level) / 2, freedom)) * variance**0.5
+    most = len(rest) - 1
+    freedom = min(degrees_of_freedom(of_seeds, max(1, seeds - 1), of_texts, most), most)
+    half = float(t_quantile(level, freedom)) * variance**0.5
     return Interval(
         mean=float(np.exp(mean)),
         low=float(np.exp(mean - half)),
