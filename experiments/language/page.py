@@ -23,6 +23,7 @@ from experiments.records.logs import RESULTS
 from experiments.records.problems.scores import Scores
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import ROW_FILE, read_row, read_table
+from experiments.report.columns import peak_share
 from experiments.report.picture.symbols import THEMES
 from experiments.report.terminal import compact
 from experiments.statistics.perplexity import perplexity_interval
@@ -56,9 +57,9 @@ def table(models: dict[str, list[tuple[Row, Scores]]]) -> Iterator[str]:
     baseline = models.get(BASELINE)
     yield (
         "| experiment | perplexity | against `ngram_lm` | bits a character | parameters | "
-        "training, min | words/s |"
+        "training, min | words/s | of the peak |"
     )
-    yield "|---|---:|---:|---:|---:|---:|---:|"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for name, runs in models.items():
         rows = [row for row, _ in runs]
         scores = [one for _, one in runs]
@@ -77,9 +78,11 @@ def table(models: dict[str, list[tuple[Row, Scores]]]) -> Iterator[str]:
         minutes = np.mean([row.fit_seconds or 0.0 for row in rows]) / 60
         rates = [row.train_tokens_per_second for row in rows]
         rate = "–" if None in rates else f"{np.mean(np.array(rates, dtype=float)):,.0f}"
+        shares = [one for row in rows if (one := peak_share(row)) is not None]
+        share = f"{np.mean(shares):.1f}%" if shares else "–"
         yield (
             f"| `{name}` | {own.mean:.1f} [{own.low:.1f}, {own.high:.1f}]{star} | {against} | "
-            f"{bits:.3f} | {compact(rows[0].parameters or 0)} | {minutes:.1f} | {rate} |"
+            f"{bits:.3f} | {compact(rows[0].parameters or 0)} | {minutes:.1f} | {rate} | {share} |"
         )
 
 

