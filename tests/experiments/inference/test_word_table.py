@@ -12,7 +12,9 @@ from datamodules.vectors.word2vec import Word2Vec
 from experiments.cli.main import main
 from experiments.config.registry import ConfigError
 from experiments.inference.word_table import WordTable, read_table
+from lit_models.base.model import LitModel
 from lit_models.cnn import CNN
+from lit_models.nnlm import NNLM
 from tests.datamodules.vectors.test_word2vec import RARE, data
 from tests.experiments.conftest import TOY
 
@@ -71,10 +73,13 @@ def test_a_run_and_kept_vectors_answer(tmp_path: Path, capsys: pytest.CaptureFix
     assert set(table.words) == set(view.vocabulary[2:])
 
 
-def test_the_table_of_a_network_is_that_of_its_words(tmp_path: Path) -> None:
-    place = run(tmp_path, "cnn", "--trainer.max_epochs=1")
+@pytest.mark.parametrize(("name", "kind"), [("cnn", CNN), ("nnlm", NNLM)])
+def test_the_table_of_a_network_is_that_of_its_words(
+    tmp_path: Path, name: str, kind: type[LitModel]
+) -> None:
+    place = run(tmp_path, name, "--trainer.max_epochs=1")
     table = read_table(place)
-    weights = CNN.load(place).net.embedding.table.weight.detach().numpy()  # type: ignore
+    weights = kind.load(place).net.embedding.table.weight.detach().numpy()  # type: ignore
     assert np.array_equal(table.vectors[0], weights[2]) and table.words[0] != "<unk>"
 
 
