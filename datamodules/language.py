@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from datamodules.errors import DataError
 from datamodules.splits import grouped_split, merge_groups
 from datamodules.store.batching import TextLoader
 from datamodules.store.cache import digest, locked, new_folder
-from datamodules.store.corpus import Corpus, read_split
-from datamodules.store.ragged import Ragged, concat_ragged
+from datamodules.store.corpus import Corpus
+from datamodules.store.ragged import Ragged, concat_ragged, rows_of
 from datamodules.store.stream import StreamDataset, StreamSampler
 from datamodules.store.train_view import TrainView
 from datamodules.text import TextDataModule
+from datamodules.vectors.base import WordVectors, texts_of_rows
 
 HELD_OUT = 2500
 """Number of texts by which language models are judged; a fifth of the texts where those are few."""
@@ -49,7 +51,8 @@ class LanguageData(TextDataModule):
       the same movie, or a copy. A corpus without texts for that holds out texts of its train part.
 
     Texts are whole, whatever `max_length` is: the probability of their end counts, too. The
-    vocabulary is that of the corpus for classifiers.
+    vocabulary is that of the corpus for classifiers, or where train texts are held out, of the
+    others.
 
     Args:
         corpus: the corpus, not set up.
@@ -121,10 +124,20 @@ class LanguageData(TextDataModule):
         view = super().train_view()
         return replace(view, unlabelled=self._unlabelled())
 
-    def train_indices(self) -> np.ndarray:
-        """Numbers of the rows of split train that are learnt from, int64, ascending."""
-        rows = super().train_indices()
-        return np.setdiff1d(rows, self.held_out.rows) if self.held_out.split == "train" else rows
+    def word_vectors(self) -> WordVectors | None:
+        """Word vectors of the texts to learn from; None where `vectors` is None."""
+        if self.vectors is None:
+            return None
+        part = self.vectors.part(self.store.splits)
+        source: dict[str, Any] = {"store": self._store_folder().name, "part": part}
+        unlabelled = None
+        if part == "train+unlabelled":
+            rows = self._unlabelled_rows()
+            unlabelled = rows_of(self.store.tokens("unlabelled"), rows)
+            source["unlabelled"] = digest({"rows": rows.tolist()})
+        texts = texts_of_rows(self.store, self.encoder, self.train_indices(), unlabelled)
+        cache, vocabulary = self.cache_dir / "vectors", self.encoder.tokenizer.vocabulary()
+        return self.vectors.load_or_learn(cache, source, texts, vocabulary, self.seed)
 
     def train_texts(self) -> Ragged:
         """int32 tokens of all texts to learn from."""
@@ -151,30 +164,45 @@ class LanguageData(TextDataModule):
         """Sentences on the texts, among them where the held-out ones are from."""
         kind = "unlabelled" if self.held_out.split == "unlabelled" else "train"
         count = len(self.held_out.rows)
-        return [*super().token_notes(), f"{count:,} {kind} texts are held out to judge the model"]
+        texts = "text is" if count == 1 else "texts are"
+        return [*super().token_notes(), f"{count:,} {kind} {texts} held out to judge the model"]
 
     def _unlabelled(self) -> Ragged | None:
         if "unlabelled" not in self.store.splits:
             return None
         tokens = self.store.tokens("unlabelled")
-        rows = np.arange(len(tokens))
-        if self.held_out.split == "unlabelled":
-            rows = np.setdiff1d(rows, self.held_out.rows)
-        return self.encoder.token_truncation.ragged(tokens, rows)
+        return self.encoder.token_truncation.ragged(tokens, self._unlabelled_rows())
+
+    def _unlabelled_rows(self) -> np.ndarray:
+        """Numbers of the texts without labels that are learnt from, int64, ascending."""
+        rows = np.arange(len(self.store.labels("unlabelled")))
+        of_them = self.held_out.split == "unlabelled"
+        return np.setdiff1d(rows, self.held_out.rows) if of_them else rows
+
+    def _training_rows(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
+        held_out, rows = self._held_out(), super()._training_rows(labels, train, val)
+        return np.setdiff1d(rows, held_out.rows) if held_out.split == "train" else rows
+
+    def _store_folder(self) -> Path:
+        folder, held_out = super()._store_folder(), self._held_out()
+        if held_out.split != "train":
+            return folder  # that of classifiers, whose vocabulary has no word of the held-out texts
+        key = {"store": folder.name, "held_out": held_out.rows.tolist()}
+        return folder.with_name(digest(key))
 
     def _held_out(self) -> HeldOut:
         """The held-out texts, drawn once for a corpus: finding the copies takes seconds."""
-        rows = super().train_indices()
         key = {
             "corpus": self.fingerprint,
-            "rows": digest({"rows": rows.tolist()}),
+            "limit": self.train_limit,
+            "refit": self.refit,
             "most": self.most_held_out,
             "version": VERSION,
         }
         folder = self.cache_dir / "held_out" / digest(key)
         with locked(folder):
             if not folder.exists():
-                drawn = self._draw(rows)
+                drawn = self._draw()
                 with new_folder(folder) as temporary:
                     np.save(temporary / f"{drawn.split}.npy", drawn.rows, allow_pickle=False)
         try:
@@ -185,15 +213,11 @@ class LanguageData(TextDataModule):
                 f"{folder} is damaged ({error}); delete it, and it is made anew"
             ) from error
 
-    def _draw(self, rows: np.ndarray) -> HeldOut:
-        """Draw whole groups of texts without labels, of none of which a labelled text is.
-
-        Args:
-            rows: int64, rows of the train part.
-        """
-        train = read_split(self.corpus_folder, "train")
-        if "unlabelled" in self.store.splits:
-            unlabelled = read_split(self.corpus_folder, "unlabelled")
+    def _draw(self) -> HeldOut:
+        """Draw whole groups of texts without labels, of none of which a labelled text is."""
+        corpus = Corpus.load(self.corpus_folder)
+        train, unlabelled = corpus.train, corpus.unlabelled
+        if unlabelled is not None:
             groups = None
             if train.groups is not None and unlabelled.groups is not None:
                 groups = np.concatenate([train.groups, unlabelled.groups])
@@ -202,6 +226,7 @@ class LanguageData(TextDataModule):
             drawn = self._some(np.flatnonzero(~np.isin(others, labelled)), others)
             if len(drawn):
                 return HeldOut("unlabelled", drawn)
+        rows = super()._training_rows(train.labels, corpus.train_rows, corpus.val_rows)
         groups = merge_groups(train.groups, train.texts)
         others = np.setdiff1d(np.arange(len(train)), rows)  # validation texts
         alone = rows[~np.isin(groups[rows], groups[others])]

@@ -257,25 +257,26 @@ def vectors_of_rows(
         DataError: no word is frequent enough, or cached vectors cannot be read.
     """
     part = vectors.part(store.splits)
-    texts = texts_of_rows(store, encoder, rows, part)
+    unlabelled = store.tokens("unlabelled") if part == "train+unlabelled" else None
+    texts = texts_of_rows(store, encoder, rows, unlabelled)
     source = {"store": name, "part": part}
     return vectors.load_or_learn(cache, source, texts, encoder.tokenizer.vocabulary(), seed)
 
 
-def texts_of_rows(store: TokenStore, encoder: Encoder, rows: np.ndarray, part: Text) -> Ragged:
-    """Untruncated token ids of some training rows, and of the texts without labels if wanted.
+def texts_of_rows(
+    store: TokenStore, encoder: Encoder, rows: np.ndarray, unlabelled: Ragged | None
+) -> Ragged:
+    """Untruncated token ids of some training rows, and of texts without labels.
 
     Args:
         store: token store of the corpus.
         encoder: tokenizer and truncation of the batches.
         rows: int64[N], numbers of the training rows.
-        part: `train+unlabelled` only where the corpus has texts without labels.
+        unlabelled: token ids of texts without labels; None: of none.
     """
     untruncated = encoder.token_truncation._replace(vocab_size=None, max_length=None)
     texts = untruncated.ragged(store.tokens("train"), rows)
-    if part == "train+unlabelled":
+    if unlabelled is not None:
         # Words outside the vocabulary are left out, as gensim leaves out rare ones.
-        texts = concat_ragged(
-            texts, drop_token(store.tokens("unlabelled"), encoder.tokenizer.unk_id)
-        )
+        texts = concat_ragged(texts, drop_token(unlabelled, encoder.tokenizer.unk_id))
     return texts

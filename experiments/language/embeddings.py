@@ -144,7 +144,8 @@ def run(chosen: argparse.Namespace, learners: list[tuple[str, ContextVectors]]) 
         fill(document, MARK, "")  # fails before anything is trained
     data = corpus(chosen.root, chosen.texts)
     vocabulary, part = data.tokenizer.vocabulary(), learners[0][1].part(data.store.splits)
-    texts = texts_of_rows(data.store, data.encoder, data.train_indices(), part)
+    unlabelled = data.store.tokens("unlabelled") if part == "train+unlabelled" else None
+    texts = texts_of_rows(data.store, data.encoder, data.train_indices(), unlabelled)
     frequent = int((np.bincount(texts.values) >= chosen.min_count).sum())
     lines = header(data, texts, frequent)
     for name, how in learners:

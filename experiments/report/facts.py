@@ -1,7 +1,9 @@
 """Facts about a whole table in words: corpus, machine, seeds, versions, and warnings."""
 
+import json
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from datamodules.upgrade.translate import current_path
 from experiments.config.identity import differing_settings
@@ -164,6 +166,10 @@ def _notes(rows: list[Row]) -> list[str]:
     return _distinct(common) + about
 
 
+_SYMBOLS = {"vocab_size": 30_000, "min_frequency": 1, "tokenizer": None}
+"""Settings of a corpus that decide on the symbols of language models, with their defaults."""
+
+
 def is_own(rows: Iterable[Row]) -> bool:
     """True if rows are of a user's own corpus, which no profile makes smaller."""
     classes = (row.config.get("data") for row in rows)
@@ -182,9 +188,34 @@ def seeds_text(seeds: Sequence[int]) -> str:
 
 
 def describe_variant(row: Row) -> str:
-    """Name what was learnt from or validated on other rows than a plain run."""
+    """Name what was learnt from, validated on or predicted otherwise than in a plain run."""
     names = [f"without {row.excluded}"] if row.excluded else []
-    return ", ".join([*names, "cross-validated"] if row.cross_validated else names)
+    if row.cross_validated:
+        names.append("cross-validated")
+    if row.problem == "language modelling":  # perplexities of other symbols say nothing
+        names += _vocabulary(row)
+    return ", ".join(names)
+
+
+def _vocabulary(row: Row) -> list[str]:
+    """Settings of the symbols that a language model predicts, those that are not the default."""
+    data: Any = row.config.get("data")
+    arguments: Any = data.get("init_args") if isinstance(data, dict) else None
+    if not isinstance(arguments, dict):
+        return []
+    return [
+        f"{name} {_short(arguments[name])}"
+        for name, default in _SYMBOLS.items()
+        if arguments.get(name, default) != default
+    ]
+
+
+def _short(value: Any) -> str:
+    """Name of a class with its arguments, or a plain value."""
+    if not isinstance(value, dict):
+        return "null" if value is None else str(value)
+    name, arguments = str(value.get("class_path")).rpartition(".")[2], value.get("init_args")
+    return f"{name} {json.dumps(arguments, sort_keys=True)}" if arguments else name
 
 
 def describe_machine(row: Row) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from datamodules.language import READERS, LanguageData, read_for, task_of
 from datamodules.store.corpus import read_groups, read_split
 from datamodules.store.ragged import Ragged
 from datamodules.text import TextDataModule
+from datamodules.vectors.base import Text, Vectors
 from tests.corpora import SmallIMDB, make_aclimdb, write_movies
 
 
@@ -104,6 +107,63 @@ def test_a_corpus_without_unlabelled_texts_holds_out_train_texts(tmp_path: Path)
     assert len(rows(data.train_texts())) == len(learnt) == len(data.train_view().labels)
     assert any(f"{len(held)} train texts are held out" in note for note in data.token_notes())
     assert len(ready(TextFiles(train=file, cache_dir=tmp_path / "cache"), 3).held_out.rows) == 3
+
+
+class Recorded(Vectors):
+    """Vectors that note the texts which they are learnt from."""
+
+    def settings(self) -> dict[str, Any]:
+        return {"class": type(self).__name__}
+
+    def learn(
+        self, texts: Ragged, vocabulary: Sequence[str], seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        self.learnt_from = [{vocabulary[token] for token in row} for row in rows(texts)]
+        return np.array([2]), np.ones((1, 3), dtype=np.float32)
+
+
+def test_no_held_out_text_reaches_the_vocabulary(tmp_path: Path) -> None:
+    file = own_file(tmp_path)
+    settings = {"train": file, "cache_dir": tmp_path / "cache"}
+    classifier = TextFiles(**settings)  # an earlier run, whose store has the same corpus
+    classifier.prepare_data()
+    data = ready(TextFiles(**settings))
+    texts = data.texts("train")
+    numbers = {row: texts[row].split()[2] for row in range(len(texts))}
+    learnt = {numbers[row] for row in data.train_indices()}
+    words = set(data.train_view().vocabulary)
+    assert learnt <= words
+    assert not words & ({numbers[row] for row in data.held_out.rows} - learnt)
+    classifier.setup()
+    assert set(classifier.train_view().vocabulary) > words
+
+
+def test_no_held_out_text_reaches_word_vectors(tmp_path: Path) -> None:
+    make_aclimdb(tmp_path)
+    settings = {"root": tmp_path, "cache_dir": tmp_path / "cache"}
+    text: Text = "train+unlabelled"
+    classifier = SmallIMDB(**settings, vectors=Recorded(text))  # an earlier run, which keeps its
+    classifier.prepare_data()
+    classifier.setup()
+    classifier.train_view()
+    vectors = Recorded(text)
+    data = ready(SmallIMDB(**settings, vectors=vectors))
+    data.train_view()
+    others = len(data.texts("unlabelled")) - len(data.held_out.rows)
+    assert data.held_out.split == "unlabelled"
+    assert len(vectors.learnt_from) == len(data.train_indices()) + others
+
+
+def test_word_vectors_of_a_corpus_without_unlabelled_texts_are_its_own(tmp_path: Path) -> None:
+    settings = {"train": own_file(tmp_path), "cache_dir": tmp_path / "cache"}
+    for kind in (TextDataModule, LanguageData):
+        vectors = Recorded()
+        corpus: TextDataModule = TextFiles(**settings, vectors=vectors)
+        corpus = LanguageData(corpus) if kind is LanguageData else corpus
+        corpus.prepare_data()
+        corpus.setup()
+        corpus.train_view()
+        assert len(vectors.learnt_from) == len(corpus.train_indices())
 
 
 def test_too_few_texts_to_hold_any_out_are_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from experiments.records.row import ResultsError
 from experiments.records.row_schema import row_from_dict, row_to_dict
 from experiments.records.run_files import read_row, write_row
 from experiments.report import read_tables, report
+from experiments.report.facts import describe_variant
 from tests.rows import make_language_run, make_metrics, make_predictions, make_row, make_scores
 
 TWO = Scores(
@@ -157,3 +159,26 @@ def test_runs_on_other_texts_are_not_held_against_each_other(tmp_path: Path) -> 
     write_row(folder, dataclasses.replace(row, test=scores.evaluate(), checksums={}))
     with pytest.raises(ResultsError, match="ngram_lm, seed 0 was evaluated on other texts"):
         read_tables(tmp_path / "runs")
+
+
+def test_perplexities_of_other_vocabularies_are_not_in_one_table(tmp_path: Path) -> None:
+    made = [make_language_run(tmp_path, name) for name in ("gru_lm", "lstm_lm", "rnn_lm", "nnlm")]
+    words = {"class_path": "datamodules.tokenizers.CharacterTokenizer", "init_args": {}}
+    settings = [{}, {"vocab_size": 30_000}, {"vocab_size": 100}, {"tokenizer": words}]
+    for folder, arguments in zip(made, settings, strict=True):
+        row = read_row(folder)
+        data = {**row.config["data"], "init_args": arguments}
+        write_row(folder, dataclasses.replace(row, config={"data": data}))
+    tables = {
+        tuple(line.experiment for line in table.lines): table.variant
+        for table in read_tables(tmp_path)[0]
+    }
+    assert tables == {
+        ("gru_lm", "lstm_lm"): "",
+        ("rnn_lm",): "vocab_size 100",
+        ("nnlm",): "tokenizer CharacterTokenizer",
+    }
+    odd: list[Any] = [None, 3, {"init_args": 3}, {"init_args": {"vocab_size": [], "tokenizer": 2}}]
+    for data in odd:  # a stranger's
+        row = dataclasses.replace(read_row(made[0]), config={"data": data})
+        assert isinstance(describe_variant(row), str)
