@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import singledispatch
 
 from datamodules.bpe import BpeTokenizer
@@ -16,32 +16,34 @@ _QUOTES = set("\"'`")
 
 
 @singledispatch
-def text_of(tokenizer: Tokenizer, tokens: Sequence[int]) -> str:
-    """Text that a tokenizer could have read as these tokens.
+def texts_of(tokenizer: Tokenizer, rows: Iterable[Sequence[int]]) -> list[str]:
+    """Texts that a tokenizer could have read as these rows of tokens.
 
     Args:
         tokenizer: fitted.
-        tokens: ids.
+        rows: ids of each text.
     """
-    vocabulary = tokenizer.vocabulary()
-    return join_words([vocabulary[token] for token in tokens])
+    return [join_words(words) for words in _words_of(tokenizer, rows)]
 
 
-@text_of.register
-def _of_characters(tokenizer: CharacterTokenizer, tokens: Sequence[int]) -> str:
-    vocabulary = tokenizer.vocabulary()
-    return "".join(vocabulary[token] for token in tokens)
+@texts_of.register
+def _of_characters(tokenizer: CharacterTokenizer, rows: Iterable[Sequence[int]]) -> list[str]:
+    return ["".join(characters) for characters in _words_of(tokenizer, rows)]
 
 
-@text_of.register
-def _of_subwords(tokenizer: BpeTokenizer, tokens: Sequence[int]) -> str:
-    vocabulary = tokenizer.vocabulary()
-    return "".join(vocabulary[token] for token in tokens).replace("▁", " ").strip()
+@texts_of.register
+def _of_subwords(tokenizer: BpeTokenizer, rows: Iterable[Sequence[int]]) -> list[str]:
+    return ["".join(words).replace("▁", " ").strip() for words in _words_of(tokenizer, rows)]
 
 
-@text_of.register
-def _of_pretrained(tokenizer: SubwordTokenizer, tokens: Sequence[int]) -> str:
-    return tokenizer.decode(tokens)
+@texts_of.register
+def _of_pretrained(tokenizer: SubwordTokenizer, rows: Iterable[Sequence[int]]) -> list[str]:
+    return [tokenizer.decode(row) for row in rows]
+
+
+def _words_of(tokenizer: Tokenizer, rows: Iterable[Sequence[int]]) -> list[list[str]]:
+    vocabulary = tokenizer.vocabulary()  # once: it is sorted each time
+    return [[vocabulary[token] for token in row] for row in rows]
 
 
 def join_words(words: Sequence[str]) -> str:

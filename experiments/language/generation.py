@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from datamodules.reading.joining import text_of
+from datamodules.reading.joining import texts_of
 from datamodules.store.encoder import Encoder
 from experiments.config.registry import ConfigError, nearest
 from experiments.inference.predictor import LoadedModel, load_model
@@ -171,24 +171,26 @@ class Generator:
         limits = Limits(truncation.pad_id, settings.longest, forbidden, size)
         read = [truncation.pad_id, *prompt[::order]]
         start = partial(read_prompt, self._begin(settings.label), self.model.advance, read)
-        found = list[GeneratedText]()
         with torch.inference_mode():
-            for one in _texts(self.model, start, limits, settings):
-                new = [*one.symbols][::order]
-                texts = self._joined(settings.prompt.strip(), prompt, new, backward)
-                found.append(GeneratedText(*texts, one.length, one.log_probability, one.ended))
-        return found
+            found = list(_texts(self.model, start, limits, settings))
+        new = [one.symbols[::order] for one in found]
+        texts = self._joined(settings.prompt.strip(), prompt, new, backward)
+        return [
+            GeneratedText(*pair, one.length, one.log_probability, one.ended)
+            for pair, one in zip(texts, found, strict=True)
+        ]
 
     def _joined(
-        self, prompt: str, tokens: list[int], new: list[int], backward: bool
-    ) -> tuple[str, str]:
-        """Whole text, with the prompt as it was typed, and its generated part."""
-        tokenizer = self.encoder.tokenizer
+        self, prompt: str, tokens: list[int], new: list[tuple[int, ...]], backward: bool
+    ) -> list[tuple[str, str]]:
+        """Whole texts, with the prompt as it was typed, and their generated parts."""
         if backward:
-            generated = text_of(tokenizer, new)
-            return f"{generated} {prompt}".strip(), generated
-        generated = text_of(tokenizer, [*tokens, *new]).removeprefix(text_of(tokenizer, tokens))
-        return prompt + generated, generated.strip()
+            generated = texts_of(self.encoder.tokenizer, new)
+            return [(f"{one} {prompt}".strip(), one) for one in generated]
+        rows = [tokens, *([*tokens, *row] for row in new)]
+        before, *whole = texts_of(self.encoder.tokenizer, rows)
+        generated = [one.removeprefix(before) for one in whole]
+        return [(prompt + one, one.strip()) for one in generated]
 
     def _begin(self, label: str | None) -> Callable[[int], State]:
         """Function that begins texts, of a class if the model is told one."""

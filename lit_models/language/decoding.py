@@ -196,9 +196,11 @@ def sharpened(
         top_p: the fewest most probable symbols are left whose probability, after temperature and
             top_k, is at least this (Holtzman et al. 2020).
     """
-    ordered, symbols = log_probabilities.sort(dim=1, descending=True, stable=True)
     # The largest is 0, so that no temperature makes all of them infinite.
-    ordered = (ordered - ordered[:, :1]) / temperature
+    scaled = (log_probabilities - log_probabilities.amax(dim=1, keepdim=True)) / temperature
+    if top_k is None and top_p is None:
+        return scaled.softmax(dim=1)  # sorting would take most of the time
+    ordered, symbols = scaled.sort(dim=1, descending=True, stable=True)
     if top_k is not None:
         ordered[:, top_k:] = -torch.inf
     kept = ordered.softmax(dim=1)

@@ -26,6 +26,7 @@ NETWORK, ESTIMATOR = (OLD / "runs/old" / name / "seed-0" for name in ("bag", "tf
 TAKES_RUN: dict[str, list[str]] = {
     "predict": ["RUN", "a text"],
     "explain": ["RUN", "a text"],
+    "generate": ["RUN"],
     "search": ["RUN", "a text"],
     "audit": ["TRAIN", "--run", "RUN"],
     "playground": ["RUN", "--port", "47869"],

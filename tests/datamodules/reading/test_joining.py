@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from datamodules.bpe import BpeTokenizer
-from datamodules.reading.joining import join_words, text_of
+from datamodules.reading.joining import join_words, texts_of
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 
 TEXTS = [
@@ -21,7 +21,7 @@ def test_words_are_joined_as_they_were(text: str) -> None:
     tokenizer = WordTokenizer()
     tokenizer.fit(TEXTS, len(TEXTS))
     (row,) = tokenizer.encode([text])
-    assert text_of(tokenizer, row.tolist()) == text.replace("film ...", "film...")
+    assert texts_of(tokenizer, [row.tolist()] * 2) == [text.replace("film ...", "film...")] * 2
 
 
 def test_a_quotation_mark_opens_and_closes() -> None:
@@ -35,4 +35,4 @@ def test_other_tokenizers_have_spaces_among_their_tokens(tokenizer: Tokenizer) -
     tokenizer.fit(TEXTS, len(TEXTS))
     for text in TEXTS:
         (row,) = tokenizer.encode([text])
-        assert text_of(tokenizer, row.tolist()) == text
+        assert texts_of(tokenizer, [row.tolist()] * 2) == [text] * 2
