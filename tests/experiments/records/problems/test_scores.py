@@ -149,6 +149,7 @@ def test_a_table_of_language_models_stands_beside_that_of_classifiers(tmp_path: 
     low, high = (f"{end:,.1f}" for end in (interval.low, interval.high))
     assert f"[{low}, {high}]" in text and "Perplexity is exp of" in text and "F1" not in text
     page = files.html.read_text(encoding="utf-8")
+    assert f"{table.lines[0].experiment} has the lowest perplexity, {values[0]:,.1f}" in page
     assert f"{low}–{high}" in page and "Accuracy against cost" not in page
 
 
