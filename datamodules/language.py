@@ -165,7 +165,10 @@ class LanguageData(TextDataModule):
         kind = "unlabelled" if self.held_out.split == "unlabelled" else "train"
         count = len(self.held_out.rows)
         texts = "text is" if count == 1 else "texts are"
-        return [*super().token_notes(), f"{count:,} {kind} {texts} held out to judge the model"]
+        note = f"{count:,} {kind} {texts} held out to judge the model"
+        if self.task is None and "test" in self.store.splits:  # a user's own file
+            note += "; its own test texts are not read"
+        return [*super().token_notes(), note]
 
     def _unlabelled(self) -> Ragged | None:
         if "unlabelled" not in self.store.splits:

@@ -17,10 +17,14 @@ TRACKS: dict[Track, str] = {
 _PUBLISHED = ("datamodules.vectors.published.", "datamodules.vectors.files.")
 
 
-def track_of(config: Mapping[str, Any]) -> Track:
+def track_of(config: Mapping[str, Any], reads_unlabelled: bool = False) -> Track:
     """Track of the resolved settings of a run, of any version.
 
     Word vectors from a file count as published ones: where they come from is not known.
+
+    Args:
+        config: the settings.
+        reads_unlabelled: whether the model learnt from texts without labels whatever they say.
     """
     config = current_config(deepcopy(dict(config)))
     model, data = (_arguments(config.get(part)) for part in ("model", "data"))
@@ -28,7 +32,7 @@ def track_of(config: Mapping[str, Any]) -> Track:
     kind = str(vectors.get("class_path", "") if isinstance(vectors, Mapping) else "")
     if model.get("source") or kind.startswith(_PUBLISHED):
         return "open weights"
-    if model.get("elmo"):  # a language model, which learns from all texts that there are
+    if reads_unlabelled or model.get("elmo"):  # a language model, which learns from all texts
         return "unlabelled"
     texts = (model.get("text"), _arguments(vectors).get("text"))
     return "unlabelled" if any("unlabelled" in str(text) for text in texts) else "labels"

@@ -110,8 +110,9 @@ _QUALITY: dict[Problem, str] = {
     "the right label, in nats (natural logarithm). ECE, the expected calibration error, is the "
     "average gap between confidence and accuracy.",
     "language modelling": "Perplexity is exp of the mean negative logarithm of the probability "
-    "given to each word and to the end of each text; unknown words are one word. Bits for a "
-    "character count the same probabilities. The test texts are held out of those to learn from.",
+    "given to each word and to the end of each text; all unknown words are the same word. Bits a "
+    "character are the negative binary logarithm of the probability of all texts, over their "
+    "number of characters. No test text was learnt from.",
 }
 
 

@@ -81,7 +81,10 @@ def _read(home: Path, row: Row, part: Part, metrics: AnyMetrics) -> Outputs:
             f"changed after the run; {remedy}"
         )
     # Rows from before checksums were introduced are checked by their metrics.
-    n, loss = len(outputs.ids), outputs.evaluate(row.threshold).log_loss
+    try:
+        n, loss = len(outputs.ids), outputs.evaluate(row.threshold).log_loss
+    except ResultsError as error:
+        raise ResultsError(f"{file}: {error}") from error
     if metrics.n != n:
         raise ResultsError(f"{file}: {n} rows, {ROW_FILE} says {metrics.n}; {remedy}")
     if not math.isclose(loss, metrics.log_loss, rel_tol=1e-9, abs_tol=1e-12):

@@ -118,7 +118,7 @@ def shared_fields(
         "family": kind.family,
         "task": data.task,
         "problem": kind.problem,
-        "track": "unlabelled" if data.reads_unlabelled else track_of(config),
+        "track": track_of(config, data.reads_unlabelled),
         "deterministic": kind.deterministic and data.vectors is None,
         "threshold": threshold,
         "label_names": list(data.label_names),

@@ -169,13 +169,19 @@ class LitLanguageModel(LitModel):
         targets = F.pad(tokens, (0, 1)).masked_fill(ends, BOUNDARY)
         mask = mask_of(lengths + 1, symbols.shape[1])
         total = torch.zeros(len(tokens), dtype=torch.float64)  # on the CPU: not all devices have it
-        piece = max(1, _SYMBOLS_AT_ONCE // len(tokens))
-        for part in range(0, symbols.shape[1], piece):
-            here = slice(part, part + piece)
-            states, state = read(symbols[:, here], state)
-            rows, columns = mask[:, here].nonzero(as_tuple=True)
-            losses = self.net.softmax.losses(states[rows, columns], targets[:, here][rows, columns])
-            total = total.index_add(0, rows.cpu(), -losses.cpu().double())
+        rows = torch.arange(len(tokens), device=tokens.device)
+        while len(rows):
+            piece = max(1, _SYMBOLS_AT_ONCE // len(rows))
+            states, state = read(symbols[:, :piece], state)
+            places, columns = mask[:, :piece].nonzero(as_tuple=True)
+            losses = self.net.softmax.losses(states[places, columns], targets[places, columns])
+            total = total.index_add(0, rows[places].cpu(), -losses.cpu().double())
+            going = mask[:, piece:].any(dim=1)  # one long text would make all others as costly
+            symbols, targets, mask, rows = (
+                part[going]
+                for part in (symbols[:, piece:], targets[:, piece:], mask[:, piece:], rows)
+            )
+            state = tuple(part[going] for part in state)
         return total
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:

@@ -105,7 +105,9 @@ def test_a_corpus_without_unlabelled_texts_holds_out_train_texts(tmp_path: Path)
     assert sorted([*held, *learnt, *validation]) == list(range(61))
     assert {3, 60} <= set(held) or not {3, 60} & set(held)  # copies are on one side
     assert len(rows(data.train_texts())) == len(learnt) == len(data.train_view().labels)
-    assert any(f"{len(held)} train texts are held out" in note for note in data.token_notes())
+    assert f"{len(held)} train texts are held out to judge the model" in data.token_notes()
+    tested = ready(TextFiles(train=file, test=file, cache_dir=tmp_path / "cache"))
+    assert tested.token_notes()[-1].endswith("; its own test texts are not read")
     assert len(ready(TextFiles(train=file, cache_dir=tmp_path / "cache"), 3).held_out.rows) == 3
 
 
@@ -180,3 +182,15 @@ def test_a_corpus_is_read_by_the_problem(tmp_path: Path) -> None:
     assert isinstance(read_for("language modelling", corpus), LanguageData)
     assert task_of("classification", "imdb-v1") == "imdb-v1"
     assert task_of("language modelling", None) is None
+
+
+def test_no_held_out_text_is_a_copy_of_a_validation_text(tmp_path: Path) -> None:
+    file, validation = own_file(tmp_path, 20), tmp_path / "validation.csv"
+    head, *lines = file.read_text().splitlines()
+    copies = [line.replace("number", "NUMBER") for line in lines[:14]]
+    validation.write_text("\n".join([head, *copies]) + "\n")
+    data = ready(TextFiles(train=file, validation=validation, cache_dir=tmp_path / "cache"))
+    texts = [text.lower() for text in data.texts("train")]
+    copied = {texts[row] for row in data.store.rows("val")}
+    assert len(copied) == 14 and len(data.held_out.rows)
+    assert not copied & {texts[row] for row in data.held_out.rows}

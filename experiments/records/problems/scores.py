@@ -15,6 +15,10 @@ from experiments.records.row import ResultsError
 
 COLUMNS = ("id", "log_probability", "symbols", "characters")
 
+MOST = 2**40
+"""Largest number of symbols or characters of a text, so that sums are exact."""
+_LARGEST_LOSS = 700.0  # exp of a larger one is infinite
+
 
 @dataclass(frozen=True, eq=False)
 class Scores(Outputs):
@@ -23,8 +27,8 @@ class Scores(Outputs):
     Attributes:
         ids: int64[N], row numbers in the split's fixed order; each once, not negative.
         log_probabilities: float32 or float64 [N], ln p of all symbols of a text, its end included.
-        symbols: int64[N], number of these symbols, each at least 1.
-        characters: int64[N], number of characters of a text, each at least 1.
+        symbols: int64[N], number of these symbols, each from 1 to `MOST`.
+        characters: int64[N], number of characters of a text, each from 1 to `MOST`.
         groups: As in `Outputs`.
 
     Raises:
@@ -50,8 +54,9 @@ class Scores(Outputs):
                 raise ResultsError(f"{name} have shape {values.shape}, ids {self.ids.shape}")
         for name in ("symbols", "characters"):
             values = getattr(self, name)
-            if values.dtype != np.int64 or (len(values) and values.min() < 1):
-                raise ResultsError(f"{name} must be int64 of at least 1 for each text")
+            fits = not len(values) or (values.min() >= 1 and values.max() <= MOST)
+            if values.dtype != np.int64 or not fits:
+                raise ResultsError(f"{name} must be int64 of at least 1, at most {MOST:,} a text")
         wrong = ~(self.log_probabilities <= 0)
         if wrong.any():
             row = int(wrong.argmax())
@@ -61,17 +66,27 @@ class Scores(Outputs):
             )
 
     def evaluate(self, threshold: float | None = None) -> LanguageMetrics:
-        """Perplexity and bits for a character; there is no threshold."""
+        """Perplexity and bits for a character; there is no threshold.
+
+        Raises:
+            ResultsError: The perplexity is infinite, or too large for a number.
+        """
         if not len(self.ids):
             raise ValueError("0 texts were given; metrics need at least 1")
         if impossible := int(np.isneginf(self.log_probabilities).sum()):
-            raise ValueError(
+            raise ResultsError(
                 f"{impossible:,} of {len(self.ids):,} texts have probability 0, so that the "
                 "perplexity is infinite; use a model that gives every word a probability, such as "
                 "--model.smoothing modified_kneser_ney"
             )
-        total = float(self.log_probabilities.astype(np.float64).sum())
+        with np.errstate(over="ignore"):
+            total = float(self.log_probabilities.astype(np.float64).sum())
         sizes = (len(self.ids), int(self.symbols.sum()), int(self.characters.sum()))
+        if (loss := -total / sizes[1]) > _LARGEST_LOSS:
+            raise ResultsError(
+                f"the mean loss of a symbol is {loss:.3g} nats, and exp of more than "
+                f"{_LARGEST_LOSS:.0f} is no number; training diverged, so lower the learning rate"
+            )
         return evaluate_scores(total, *sizes)
 
     def columns(self) -> dict[str, NDArray]:

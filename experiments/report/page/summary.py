@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experiments.report.columns import ACCURACY
+from experiments.report.columns import ACCURACY, MAIN
 from experiments.report.comparison import compared
 from experiments.report.costs import cost_front, shown_accuracy
 from experiments.report.tables import Line, Table
@@ -18,6 +18,8 @@ def summarise(table: Table, noun: str = "texts") -> list[str]:
         table: The table, with its analysis if there are predictions.
         noun: What the rows of the corpus are, such as `reviews`.
     """
+    if (lowest := _lowest(table)) is not None:
+        return [lowest]
     key = table.accuracy_key or shown_accuracy(table)
     lines = [line for line in table.lines if line.values.get(key)]
     if not lines:
@@ -27,6 +29,22 @@ def summarise(table: Table, noun: str = "texts") -> list[str]:
     if len(lines) > 1:
         sentences += [_apart(table, best), _cheapest(table, best, key)]
     return [sentence for sentence in sentences if sentence]
+
+
+def _lowest(table: Table) -> str | None:
+    """Name the lowest perplexity; None for a table of another kind of problem."""
+    keys = [key for key in MAIN[table.problem].values() if "perplexity" in key]
+    for key in keys:
+        found = [(value.mean, line) for line in table.lines if (value := line.values.get(key))]
+        if found:
+            perplexity, best = min(found, key=lambda one: one[0])
+            text = f"{best.experiment} has "
+            text += "the lowest perplexity, " if len(found) > 1 else "a perplexity of "
+            text += f"{perplexity:,.1f}"
+            if interval := best.intervals.get(key):
+                text += f" (95% interval {interval.low:,.1f} to {interval.high:,.1f})"
+            return f"{text}, on {'validation' if key.startswith('val') else 'held-out'} texts."
+    return None
 
 
 def _best(table: Table, best: Line, key: str, noun: str) -> str:

@@ -125,6 +125,9 @@ def test_the_test_figures_of_an_older_refit_are_those_of_its_second_fit(
 )
 def test_the_track_says_what_was_learnt_from(part: str, settings: Any, track: str) -> None:
     assert track_of({part: {"class_path": "a.B", "init_args": settings}}) == track
+    # A language model learns from texts without labels, and vectors of others stay those of others.
+    by_all = track_of({part: {"class_path": "a.B", "init_args": settings}}, reads_unlabelled=True)
+    assert by_all == ("unlabelled" if track == "labels" else track)
 
 
 def test_a_diverged_epoch_becomes_null(tmp_path: Path) -> None:

@@ -124,6 +124,19 @@ def test_long_texts_are_scored_in_pieces(
     assert torch.allclose(found, expected, rtol=0, atol=1e-9) and max(widths) <= 40
 
 
+def test_texts_that_have_ended_are_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = MODELS["lstm_lm"]().eval()
+    monkeypatch.setattr("lit_models.language.model._SYMBOLS_AT_ONCE", 16)
+    read = list[int]()
+    model.net.register_forward_pre_hook(lambda _, given: read.append(given[0].numel()))
+    short = [[3, 4]] * 7
+    alone = [scores(model, [row]).log_probabilities.item() for row in ([5] * 99, short[0])]
+    read.clear()
+    found = scores(model, [[5] * 99, *short]).log_probabilities.tolist()
+    assert found == pytest.approx([alone[0], *alone[1:] * 7], rel=1e-5)
+    assert sum(read) < 100 + 8 * 8  # not 8 * 100
+
+
 def test_scores_leave_the_carried_state_of_the_training_alone(model: LitLanguageModel) -> None:
     model.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer
     model.training_step(make_stream(2, 6, 1)[0], 0)

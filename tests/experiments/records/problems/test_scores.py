@@ -43,7 +43,7 @@ def test_figures_by_hand() -> None:
     assert (found.n, found.symbols, found.characters) == (2, 8, 16)
     assert found.headline == "perplexity 2.0"
     hopeless = dataclasses.replace(TWO, log_probabilities=np.array([-np.inf, -1.0]))
-    with pytest.raises(ValueError, match="1 of 2 texts have probability 0, .* is infinite"):
+    with pytest.raises(ResultsError, match="1 of 2 texts have probability 0, .* is infinite"):
         hopeless.evaluate()
 
 
@@ -54,6 +54,7 @@ def test_figures_by_hand() -> None:
         ({"log_probabilities": np.array([-1.0, np.nan])}, "text 2 has the log-probability nan"),
         ({"log_probabilities": np.array([-1, -2])}, "dtype int64; convert them to float32"),
         ({"symbols": np.array([0, 5])}, "symbols must be int64 of at least 1"),
+        ({"symbols": np.array([2**62, 2**62])}, "symbols must be .* at most 1,099,511,627,776"),
         ({"characters": np.array([1, 2, 3])}, r"characters have shape \(3,\), ids \(2,\)"),
         ({"ids": np.array([4, 4])}, "id 4 occurs 2 times"),
         ({"ids": np.array([-1, 4])}, "id -1 is negative"),
@@ -148,6 +149,7 @@ def test_a_table_of_language_models_stands_beside_that_of_classifiers(tmp_path: 
     low, high = (f"{end:,.1f}" for end in (interval.low, interval.high))
     assert f"[{low}, {high}]" in text and "Perplexity is exp of" in text and "F1" not in text
     page = files.html.read_text(encoding="utf-8")
+    assert f"{table.lines[0].experiment} has the lowest perplexity, {values[0]:,.1f}" in page
     assert f"{low}–{high}" in page and "Accuracy against cost" not in page
 
 
@@ -159,6 +161,19 @@ def test_runs_on_other_texts_are_not_held_against_each_other(tmp_path: Path) -> 
     write_row(folder, dataclasses.replace(row, test=scores.evaluate(), checksums={}))
     with pytest.raises(ResultsError, match="ngram_lm, seed 0 was evaluated on other texts"):
         read_tables(tmp_path / "runs")
+
+
+@pytest.mark.parametrize("value", [-np.inf, -1e308, -30_000.0])
+def test_scores_without_a_finite_perplexity_are_not_shown(tmp_path: Path, value: float) -> None:
+    folder = make_language_run(tmp_path)
+    scores = make_scores(100, 60, start=7)
+    wrong = dataclasses.replace(scores, log_probabilities=np.full(60, value))
+    with pytest.raises(ResultsError, match="is infinite|the mean loss of a symbol is .* diverged"):
+        wrong.evaluate()
+    write_predictions(folder / "predictions.parquet", wrong)
+    [table] = read_tables(tmp_path)[0]
+    assert table.lines[0].unverified == (0,)
+    assert any("Unverified" in note and "predictions.parquet" in note for note in table.notes)
 
 
 def test_perplexities_of_other_vocabularies_are_not_in_one_table(tmp_path: Path) -> None:
