@@ -15,6 +15,7 @@ from experiments.cli.parser import RESULTS
 from experiments.config.registry import Registry
 from experiments.inference.members import find_member
 from experiments.launch.benchmark import Plan
+from experiments.launch.table import TABLES
 from experiments.records.row import Row
 from experiments.records.run_files import read_rows, tables_in
 from experiments.report.page.commands import commands
@@ -100,7 +101,10 @@ def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: An
         return
     plan = planned(command)
     (spec,) = plan.specs
-    assert plan.name == "imdb" and (spec.experiment, spec.seed) == (row.experiment, row.seed)
+    assert plan.name == TABLES[row.problem] and (spec.experiment, spec.seed) == (
+        row.experiment,
+        row.seed,
+    )
     assert spec.resolve().hash == row.settings_hash
     assert "configs/sweeps" not in command
 
