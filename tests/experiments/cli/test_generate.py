@@ -83,6 +83,12 @@ def test_an_unknown_word_of_a_prompt_is_noted(written: Path, capsys: Printed) ->
     "words, message",
     [
         (["--beam", "0"], "--beam is 0; it must be at least 1"),
+        (
+            ["--beam", "1001"],
+            "--beam is 1001; it must be at most 1,000, whose texts fit into memory",
+        ),
+        (["--seed", "-1"], "--seed is -1; it must be from 0 to 9,223,372,036,854,775,807"),
+        (["--seed", "9" * 30], "--seed is 999999999999999999999999999999; it must be from 0"),
         (["--temperature", "0"], "--temperature is 0.0; it must be a number above 0"),
         (["--temperature", "-1"], "--temperature is -1.0; it must be a number above 0"),
         (["--top-p", "0"], "--top-p is 0.0; it must be above 0 and at most 1"),
