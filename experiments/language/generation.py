@@ -75,10 +75,15 @@ class Settings:
                 raise UsageError(f"--{name} is {value}; it must be at least 1")
         if self.beam is not None and self.beam > _WIDEST:
             raise UsageError(
-                f"--beam is {self.beam}; it must be at most {_WIDEST:,}, whose texts fit into memory"
+                f"--beam is {self.beam}; it must be at most {_WIDEST:,}, whose texts fit into "
+                "memory"
             )
         if self.seed is not None and not 0 <= self.seed <= _LAST_SEED:
             raise UsageError(f"--seed is {self.seed}; it must be from 0 to {_LAST_SEED:,}")
+        if any("\ud800" <= letter <= "\udfff" for letter in self.prompt):
+            raise UsageError(
+                f"--prompt {self.prompt!r} is not UTF-8; type it in a terminal that writes UTF-8"
+            )
         drawn = ("temperature", "top_k", "top_p", "seed")
         given = [_option(name) for name in drawn if getattr(self, name) is not None]
         if self.beam is None and self.length_norm is not None:

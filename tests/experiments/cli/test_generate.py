@@ -100,6 +100,7 @@ def test_an_unknown_word_of_a_prompt_is_noted(written: Path, capsys: Printed) ->
         (["--beam", "2", "--count", "3"], "a beam of 2 gives at most as many texts; say --beam 3"),
         (["--beam", "2", "--seed", "1", "--top-k", "3"], "leave --top-k, --seed out, or --beam"),
         (["--length-norm", "1"], "--length-norm puts the texts of a beam into order; add --beam"),
+        (["--prompt", "word1 \udcff"], r"--prompt 'word1 \udcff' is not UTF-8"),
         (["--prompt", "nowhere"], "'nowhere' has no word that the model knows: 'nowhere'"),
         (["--prompt", "wrod1 vord2"], "'wrod1', did you mean 'wor"),
         (["--prompt", "<br />"], "has no word that the model knows; use words"),
