@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from experiments.cli.main import main
+from experiments.language.generation import Generator, Settings
 from tests.experiments.conftest import TOY, Command
 
 Printed = pytest.CaptureFixture[str]
@@ -69,6 +72,19 @@ def test_a_class_has_texts_of_its_own(written: Path, capsys: Printed) -> None:
         run, capsys, *words, "--label", "class1"
     )
     assert main(["predict", str(run), "word1 class0sign1"]) == 0  # it classifies, too
+
+
+def test_a_model_that_reads_backward_writes_what_comes_before(written: Path) -> None:
+    generator, settings = Generator(written / "ngram_lm" / "seed-0"), Settings(longest=8, seed=3)
+    [forward] = generator(dataclasses.replace(settings, prompt="word2 word1"))
+    model = generator.model
+    generator.model = SimpleNamespace(
+        begin=model.begin, advance=model.advance, direction="backward"
+    )
+    [found] = generator(dataclasses.replace(settings, prompt="word1 word2"))
+    assert len(set(forward.generated.split())) > 1
+    assert found.text.split() == forward.text.split()[::-1]
+    assert found.log_probability == forward.log_probability
 
 
 def test_an_unknown_word_of_a_prompt_is_noted(written: Path, capsys: Printed) -> None:
