@@ -73,7 +73,8 @@ class TextFiles(TextDataModule):
                 name.
             group_column: name of a column in every labelled file, such as the author or the
                 product: rows with the same value are on one side of the validation split and of
-                folds, and count together in statistics. None: each row counts on its own.
+                folds, and count together in statistics. A language model keeps those of a file
+                without labels together too, if it has the column. None: each row counts on its own.
             encoding: encoding of the text in CSV, TSV and JSON files, such as `cp1252`. None:
                 UTF-8, or what a byte order mark says.
             delimiter: character between two fields of CSV and TSV files. None: guessed.
@@ -149,7 +150,7 @@ class TextFiles(TextDataModule):
             train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
             notes += remarks
         test = self._read("test", notes, groups)
-        unlabelled = self.read_unlabelled(notes)
+        unlabelled = self.read_unlabelled(notes, groups)
         if test is not None:
             parts["test"] = test
             if unlabelled is not None:
@@ -167,9 +168,17 @@ class TextFiles(TextDataModule):
             notes=(*notes, *overlap_notes(parts)),
         )
 
-    def read_unlabelled(self, notes: list[str] | None = None) -> TextSplit | None:
-        """Texts of the file without labels, copies of test texts too; `notes` gets sentences."""
-        return self._read("unlabelled", [] if notes is None else notes, {})
+    def read_unlabelled(
+        self, notes: list[str] | None = None, groups: dict[str, int] | None = None
+    ) -> TextSplit | None:
+        """Texts of the file without labels, copies of test texts too.
+
+        Args:
+            notes: gets sentences.
+            groups: numbers of the groups of the other files by name.
+        """
+        notes, groups = [] if notes is None else notes, {} if groups is None else groups
+        return self._read("unlabelled", notes, groups)
 
     def group_names(self) -> dict[int, str]:
         """Name of each group by its number: a value of `group_column`, or the name of a row."""
@@ -212,7 +221,9 @@ class TextFiles(TextDataModule):
         keys: list[str] = []
         of_group: list[int] = []
         prefix = f"{table.path.name}:"
-        group_column = self.group_column if labelled else None
+        # Texts without labels need not have groups, which only language models ask for.
+        has_groups = labelled or self.group_column in table.columns()
+        group_column = self.group_column if has_groups else None
         for row, text, label, group in table.rows(
             self.text_column, self.label_column if labelled else None, group_column
         ):

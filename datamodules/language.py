@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -34,10 +35,13 @@ class HeldOut:
     Attributes:
         split: split of the corpus that they are from.
         rows: int64[N], their numbers there.
+        left_out: int64[M], numbers of the texts without labels that are not learnt from, since they
+            are held out, or are of a group of which a text is.
     """
 
     split: str
     rows: np.ndarray
+    left_out: np.ndarray
 
 
 class LanguageData(TextDataModule):
@@ -179,8 +183,7 @@ class LanguageData(TextDataModule):
     def _unlabelled_rows(self) -> np.ndarray:
         """Numbers of the texts without labels that are learnt from, int64, ascending."""
         rows = np.arange(len(self.store.labels("unlabelled")))
-        of_them = self.held_out.split == "unlabelled"
-        return np.setdiff1d(rows, self.held_out.rows) if of_them else rows
+        return np.setdiff1d(rows, self.held_out.left_out)
 
     def _training_rows(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
         held_out, rows = self._held_out(), super()._training_rows(labels, train, val)
@@ -196,7 +199,7 @@ class LanguageData(TextDataModule):
     def _held_out(self) -> HeldOut:
         """The held-out texts, drawn once for a corpus: finding the copies takes seconds."""
         key = {
-            "corpus": self.fingerprint,
+            "corpus": self.corpus_folder.name,  # the fingerprint says nothing of groups
             "limit": self.train_limit,
             "refit": self.refit,
             "most": self.most_held_out,
@@ -207,11 +210,13 @@ class LanguageData(TextDataModule):
             if not folder.exists():
                 drawn = self._draw()
                 with new_folder(folder) as temporary:
-                    np.save(temporary / f"{drawn.split}.npy", drawn.rows, allow_pickle=False)
+                    arrays = {"rows": drawn.rows, "left_out": drawn.left_out}
+                    np.savez(temporary / f"{drawn.split}.npz", **arrays)  # type: ignore[arg-type]
         try:
-            file = next(folder.glob("*.npy"))
-            return HeldOut(file.stem, np.load(file, allow_pickle=False))
-        except (StopIteration, OSError, ValueError) as error:
+            file = next(folder.glob("*.npz"))
+            with np.load(file, allow_pickle=False) as arrays:
+                return HeldOut(file.stem, arrays["rows"], arrays["left_out"])
+        except (StopIteration, OSError, ValueError, KeyError, BadZipFile) as error:
             raise DataError(
                 f"{folder} is damaged ({error}); delete it, and it is made anew"
             ) from error
@@ -220,26 +225,29 @@ class LanguageData(TextDataModule):
         """Draw whole groups of texts without labels, of none of which a labelled text is."""
         corpus = Corpus.load(self.corpus_folder)
         train, unlabelled = corpus.train, corpus.unlabelled
+        groups, texts = train.groups, list(train.texts)
         if unlabelled is not None:
-            groups = None
-            if train.groups is not None and unlabelled.groups is not None:
-                groups = np.concatenate([train.groups, unlabelled.groups])
-            groups = merge_groups(groups, [*train.texts, *unlabelled.texts])
-            labelled, others = np.split(groups, [len(train)])
-            drawn = self._some(np.flatnonzero(~np.isin(others, labelled)), others)
-            if len(drawn):
-                return HeldOut("unlabelled", drawn)
+            texts += unlabelled.texts
+            if groups is not None:
+                own = unlabelled.groups
+                if own is None:  # each is a group of its own
+                    own = groups.max() + 1 + np.arange(len(unlabelled))
+                groups = np.concatenate([groups, own])
+        groups = merge_groups(groups, texts)
+        labelled, others = np.split(groups, [len(train)])
+        drawn = self._some(np.flatnonzero(~np.isin(others, labelled)), others)
+        if len(drawn):
+            return HeldOut("unlabelled", drawn, drawn)
         rows = super()._training_rows(train.labels, corpus.train_rows, corpus.val_rows)
-        groups = merge_groups(train.groups, train.texts)
-        others = np.setdiff1d(np.arange(len(train)), rows)  # validation texts
-        alone = rows[~np.isin(groups[rows], groups[others])]
-        drawn = self._some(alone, groups)
+        rest = np.setdiff1d(np.arange(len(train)), rows)  # validation texts
+        drawn = self._some(rows[~np.isin(labelled[rows], labelled[rest])], labelled)
         if not len(drawn):
             raise DataError(
                 f"{self.head.name} has {len(rows)} train texts; a language model needs at least "
                 f"{_SHARE} that are of no validation text's group, one of which is held out"
             )
-        return HeldOut("train", drawn)
+        copies = np.flatnonzero(np.isin(others, labelled[drawn]))
+        return HeldOut("train", drawn, copies)
 
     def _some(self, rows: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Rows of whole groups, drawn at random."""

@@ -72,7 +72,9 @@ class NgramLM(WithoutSteps, LitLanguageModel):
         super().prepare(view)
         texts = view.tokens
         if view.unlabelled is None:
-            self.notes = ("it learnt from the labelled train texts: there are no unlabelled ones",)
+            self.notes = (
+                "it learnt from the labelled train texts alone, since there are no others",
+            )
         else:
             texts = concat_ragged(texts, view.unlabelled)
         symbols = Symbols(len(view.vocabulary), view.pad_id)

@@ -30,6 +30,8 @@ from lit_models.language.decoding import (
 
 _AT_ONCE = 32  # texts that are drawn together, so that memory does not grow with their number
 _MOST_NAMED = 5  # unknown words of a prompt
+_WIDEST = 1_000  # beam; 30,000 probabilities of each of its texts are 240 MB
+_LAST_SEED = 2**63 - 1
 
 
 class UsageError(ConfigError):
@@ -71,6 +73,17 @@ class Settings:
         for name in ("count", "longest"):
             if (value := getattr(self, name)) < 1:
                 raise UsageError(f"--{name} is {value}; it must be at least 1")
+        if self.beam is not None and self.beam > _WIDEST:
+            raise UsageError(
+                f"--beam is {self.beam}; it must be at most {_WIDEST:,}, whose texts fit into "
+                "memory"
+            )
+        if self.seed is not None and not 0 <= self.seed <= _LAST_SEED:
+            raise UsageError(f"--seed is {self.seed}; it must be from 0 to {_LAST_SEED:,}")
+        if any("\ud800" <= letter <= "\udfff" for letter in self.prompt):
+            raise UsageError(
+                f"--prompt {self.prompt!r} is not UTF-8; type it in a terminal that writes UTF-8"
+            )
         drawn = ("temperature", "top_k", "top_p", "seed")
         given = [_option(name) for name in drawn if getattr(self, name) is not None]
         if self.beam is None and self.length_norm is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from experiments.config.identity import differing_settings
 from experiments.records.predictions import Predictions
-from experiments.records.row import Part, ResultsError, Row
+from experiments.records.row import Part, Problem, ResultsError, Row
 from experiments.records.run_files import read_rows
 from experiments.statistics.changes import Change, Comparison
 from experiments.statistics.pairwise_tests import differences, holm_correction
@@ -24,6 +24,7 @@ from experiments.statistics.totals import Totals, count
 
 Key = tuple[str, str | None]  # experiment, and the reviews kept out of training
 _PROTOCOLS: dict[Part, str] = {"test": "holdout", "test_refit": "refit", "val": "holdout"}
+_PROBLEM: Problem = "classification"  # whose accuracies are compared
 _ALIKE = ("corpus", "profile", "settings_hash", "precision", "train_rows", "git_commit")
 _MACHINE = ("cpu", "cores", "threads", "gpu", "gpus")
 
@@ -129,8 +130,9 @@ def compare(first: Path, second: Path, level: float = 0.95) -> Comparison:
 
 def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
     experiments: dict[Key, dict[int, Row]] = {}
-    for row in read_rows(folder):
-        if row.status != "ok":
+    done = [row for row in read_rows(folder) if row.status == "ok"]
+    for row in done:
+        if row.problem != _PROBLEM:
             continue
         seeds = experiments.setdefault((row.experiment, row.excluded), {})
         if row.seed in seeds:
@@ -141,6 +143,11 @@ def _by_key(folder: Path, side: str) -> dict[Key, dict[int, Row]]:
                 "corpus and profile"
             )
         seeds[row.seed] = row
+    if done and not experiments:
+        raise ResultsError(
+            f"{side} ({folder}): all runs are of {done[0].problem}, and only accuracies are "
+            f"compared; `lit-sentiment report {folder}` shows their figures with intervals"
+        )
     if not experiments:
         raise ResultsError(f"{side} ({folder}): no run gave a result; run it again with --retry")
     return experiments

@@ -159,7 +159,8 @@ def write_subsets(folder: Path, root: str | None, audit_file: Path | None) -> li
     corpora: dict[str | None, Corpus] = {}
     files = []
     for source in sources:
-        rows = [row for row in read_rows(source) if row.status == "ok" and row.tested]
+        tested = [row for row in read_rows(source) if row.status == "ok" and row.tested]
+        rows = [row for row in tested if row.classified("test") or row.classified("test_refit")]
         if not rows:
             continue
         for row in rows:

@@ -206,7 +206,9 @@ def sharpened(
     kept = ordered.softmax(dim=1)
     if top_p is not None and top_p < 1:
         before = kept.cumsum(dim=1) - kept
-        kept = torch.where(before < top_p - 1e-12, kept, 0.0)  # 0.5 + 0.3 is 0.8, rounded or not
+        enough = before >= top_p - 1e-12  # 0.5 + 0.3 is 0.8, rounded or not
+        enough[:, 0] = False
+        kept = kept.masked_fill(enough, 0.0)
         kept = kept / kept.sum(dim=1, keepdim=True)
     return torch.zeros_like(kept).scatter(1, symbols, kept)
 

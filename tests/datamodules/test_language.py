@@ -89,7 +89,7 @@ def test_texts_are_whole_and_the_draw_is_that_of_the_corpus(tmp_path: Path) -> N
     assert max(len(batch.tokens[0]) for batch in two.loader("test")) > 5
     capped = ready(SmallIMDB(**settings, vocab_size=12))
     assert capped.train_texts().values.max() == 11 and len(capped.train_view().vocabulary) == 12
-    for file in (tmp_path / "cache" / "held_out").glob("*/*.npy"):
+    for file in (tmp_path / "cache" / "held_out").glob("*/*.npz"):
         file.write_bytes(b"not an array")
     with pytest.raises(DataError, match="is damaged .* delete it, and it is made anew"):
         ready(SmallIMDB(**settings))
@@ -194,3 +194,33 @@ def test_no_held_out_text_is_a_copy_of_a_validation_text(tmp_path: Path) -> None
     copied = {texts[row] for row in data.store.rows("val")}
     assert len(copied) == 14 and len(data.held_out.rows)
     assert not copied & {texts[row] for row in data.held_out.rows}
+
+
+def test_no_copy_of_a_held_out_train_text_is_learnt_from(tmp_path: Path) -> None:
+    file, others = own_file(tmp_path), tmp_path / "others.csv"
+    copies = [line.rpartition(",")[0].title() for line in file.read_text().splitlines()[1:]]
+    others.write_text("\n".join(["text", *copies]) + "\n")
+    data = ready(TextFiles(train=file, unlabelled=others, cache_dir=tmp_path / "cache"))
+    held = data.held_out.rows
+    assert data.held_out.split == "train" and len(held)  # all the others have labelled copies
+    view = data.train_view()
+    assert view.unlabelled is not None and len(view.unlabelled) == len(copies) - len(held)
+    texts = [text.lower() for text in data.texts("train")]
+    words = data.encoder.tokenizer.vocabulary()
+    learnt = {" ".join(words[token] for token in row) for row in rows(data.train_texts())}
+    assert any(text in learnt for text in texts)
+    assert not learnt & {texts[row] for row in held}
+
+
+def test_a_draw_by_author_is_not_that_of_single_texts(tmp_path: Path) -> None:
+    file = tmp_path / "own.csv"
+    lines = [f"text {n} of words,{'ab'[n % 2]},{n // 4}" for n in range(80)]
+    file.write_text("\n".join(["text,label,author", *lines]) + "\n")
+    validation = tmp_path / "validation.csv"
+    validation.write_text("text,label,author\nother words,a,x\nothers,b,y\n")
+    settings = {"train": file, "validation": validation, "cache_dir": tmp_path / "cache"}
+    ready(TextFiles(**settings))
+    data = ready(TextFiles(**settings, group_column="author"))
+    groups = data.groups("train")
+    assert groups is not None and len(data.held_out.rows)
+    assert not set(groups[data.held_out.rows]) & set(groups[data.train_indices()])

@@ -38,6 +38,14 @@ def fitted(order: int = 3, smoothing: Smoothing = "modified_kneser_ney") -> Ngra
     return model
 
 
+def test_nothing_before_a_boundary_is_part_of_a_context() -> None:
+    model, symbols = fitted(), torch.tensor([PAD])
+    fresh, state = model.advance(symbols, model.begin(1))
+    _, state = model.advance(torch.tensor([3]), state)
+    again, _ = model.advance(symbols, state)
+    assert torch.equal(again, fresh)
+
+
 @pytest.mark.parametrize("order", [1, 2, 5])
 @pytest.mark.parametrize("smoothing", ["modified_kneser_ney", "katz", "add_delta"])
 def test_advance_and_scores_agree(order: int, smoothing: Smoothing) -> None:
@@ -83,7 +91,9 @@ def test_it_learns_from_texts_with_and_without_labels() -> None:
     assert all(np.array_equal(arrays[name], expected[name]) for name in expected)
     assert model.notes == () and model.parameter_count == model.backoff.size > 100
     model.prepare(view_of(labelled))
-    assert model.notes == ("it learnt from the labelled train texts: there are no unlabelled ones",)
+    assert model.notes == (
+        "it learnt from the labelled train texts alone, since there are no others",
+    )
 
 
 def test_it_is_saved_as_arrays(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from experiments.cli.main import main
+from experiments.language.generation import Generator, Settings
 from tests.experiments.conftest import TOY, Command
 
 Printed = pytest.CaptureFixture[str]
@@ -71,6 +74,19 @@ def test_a_class_has_texts_of_its_own(written: Path, capsys: Printed) -> None:
     assert main(["predict", str(run), "word1 class0sign1"]) == 0  # it classifies, too
 
 
+def test_a_model_that_reads_backward_writes_what_comes_before(written: Path) -> None:
+    generator, settings = Generator(written / "ngram_lm" / "seed-0"), Settings(longest=8, seed=3)
+    [forward] = generator(dataclasses.replace(settings, prompt="word2 word1"))
+    model = generator.model
+    generator.model = SimpleNamespace(
+        begin=model.begin, advance=model.advance, direction="backward"
+    )
+    [found] = generator(dataclasses.replace(settings, prompt="word1 word2"))
+    assert len(set(forward.generated.split())) > 1
+    assert found.text.split() == forward.text.split()[::-1]
+    assert found.log_probability == forward.log_probability
+
+
 def test_an_unknown_word_of_a_prompt_is_noted(written: Path, capsys: Printed) -> None:
     run = str(written / "ngram_lm" / "seed-0")
     assert main(["generate", run, "--prompt", "nowhere word1"]) == 0
@@ -83,6 +99,12 @@ def test_an_unknown_word_of_a_prompt_is_noted(written: Path, capsys: Printed) ->
     "words, message",
     [
         (["--beam", "0"], "--beam is 0; it must be at least 1"),
+        (
+            ["--beam", "1001"],
+            "--beam is 1001; it must be at most 1,000, whose texts fit into memory",
+        ),
+        (["--seed", "-1"], "--seed is -1; it must be from 0 to 9,223,372,036,854,775,807"),
+        (["--seed", "9" * 30], "--seed is 999999999999999999999999999999; it must be from 0"),
         (["--temperature", "0"], "--temperature is 0.0; it must be a number above 0"),
         (["--temperature", "-1"], "--temperature is -1.0; it must be a number above 0"),
         (["--top-p", "0"], "--top-p is 0.0; it must be above 0 and at most 1"),
@@ -94,6 +116,7 @@ def test_an_unknown_word_of_a_prompt_is_noted(written: Path, capsys: Printed) ->
         (["--beam", "2", "--count", "3"], "a beam of 2 gives at most as many texts; say --beam 3"),
         (["--beam", "2", "--seed", "1", "--top-k", "3"], "leave --top-k, --seed out, or --beam"),
         (["--length-norm", "1"], "--length-norm puts the texts of a beam into order; add --beam"),
+        (["--prompt", "word1 \udcff"], r"--prompt 'word1 \udcff' is not UTF-8"),
         (["--prompt", "nowhere"], "'nowhere' has no word that the model knows: 'nowhere'"),
         (["--prompt", "wrod1 vord2"], "'wrod1', did you mean 'wor"),
         (["--prompt", "<br />"], "has no word that the model knows; use words"),

@@ -31,7 +31,7 @@ def chain(count: int, seed: int) -> Ragged:
 class Texts(LanguageData):
     """300 texts of a chain to learn from, and 40 held out, of 60 characters each."""
 
-    held_out = HeldOut("unlabelled", np.arange(40))
+    held_out = HeldOut("unlabelled", np.arange(40), np.arange(40))
 
     def __init__(self) -> None:
         """Without a corpus."""

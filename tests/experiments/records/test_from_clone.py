@@ -10,10 +10,10 @@ import pytest
 from experiments.cli.main import main
 from experiments.records import test_log, tuning_log
 from experiments.records.publishing import SUPERSEDED, verify_published
-from experiments.records.run_files import read_row, write_row
+from experiments.records.run_files import read_row, read_table, tables_in, write_row
 from experiments.records.test_log import record_evaluation
 from tests.experiments.records.test_test_log import CODE, TIME, official
-from tests.rows import make_row, make_run
+from tests.rows import make_language_run, make_row, make_run
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +100,14 @@ def test_an_evaluation_without_its_line_is_not_published(
     (tmp_path / "clone/experiments/results/test_log.jsonl").unlink()
     assert publish(tmp_path, logs) == 1
     assert f"is not in {logs / 'test_log.jsonl'}" in capsys.readouterr().err
+
+
+def test_each_kind_of_problem_has_a_table_of_its_own(
+    tmp_path: Path, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.joinpath("test_log.jsonl").write_text("")
+    add_run(tmp_path, monkeypatch)
+    make_language_run(tmp_path / "runs" / "imdb")
+    assert publish(tmp_path, logs) == 0
+    tables = {file.name: [row.experiment for row in read_table(file)] for file in tables_in(logs)}
+    assert tables == {"imdb.jsonl": ["cnn"], "imdb_language.jsonl": ["lstm_lm"]}

@@ -15,7 +15,7 @@ from experiments.records.run_files import checksums, read_row, write_row
 from experiments.statistics.comparison import compare
 from tests.experiments.statistics.made import LABELS, answers, made_run
 from tests.recomputation.statistics import Model, pairs
-from tests.rows import make_run
+from tests.rows import make_language_run, make_run
 
 
 def test_what_got_worse_what_changed_and_what_is_missing(
@@ -141,6 +141,18 @@ def test_what_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[s
             compare(a, tmp_path / name)
         assert main(["compare", str(a), str(tmp_path / name)]) == 2
         assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_language_models_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        make_language_run(tmp_path / name)
+    assert main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == 2
+    message = "all runs are of language modelling, and only accuracies are compared; `lit-sentiment"
+    assert message in capsys.readouterr().err
+    for name in ("a", "b"):
+        made_run(tmp_path / name, "cnn", 0.9)
+    [change] = compare(tmp_path / "a", tmp_path / "b").changes
+    assert change.experiment == "cnn"
 
 
 @pytest.mark.parametrize("names", [("cnn",), ("cnn", "lstm", "gru")])

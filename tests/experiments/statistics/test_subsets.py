@@ -24,6 +24,7 @@ from experiments.statistics import subsets
 from experiments.statistics.subsets import find_copies, read_audit, subset_accuracy
 from tests.corpora import SmallIMDB, make_aclimdb
 from tests.experiments.statistics.made import answers, made_run
+from tests.rows import make_language_run
 
 PUBLISHED = Path(experiments.__path__[0]) / "results"
 KEYS = [f"test/{name}/{number}_5" for name in ("neg", "pos") for number in range(3)]
@@ -88,6 +89,7 @@ def test_the_file_beside_a_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyP
     labels = np.repeat([0, 1], 20)
     given = {"corpus": "imdb", "task": "imdb-v1", "corpus_fingerprint": module.fingerprint}
     made_run(tmp_path / "runs", "cnn", 0.9, labels=labels, **given)
+    make_language_run(tmp_path / "runs")  # has no accuracy, and is left out
     votes = audit(tmp_path, {"test/neg/0_2": (0, 5, 0, 0), "test/neg/1_2": (0, 0, 5, 0)})
     [file] = subsets.write_subsets(tmp_path / "runs", str(root), votes)
     assert file == tmp_path / "runs" / "subsets.json"

@@ -145,6 +145,17 @@ def test_scores_leave_the_carried_state_of_the_training_alone(model: LitLanguage
     assert model.carried is carried
 
 
+def test_rows_that_start_anew_forget_what_was_carried(model: LitLanguageModel) -> None:
+    model.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer
+    first, second = make_stream(2, 6, 2)
+    model.training_step(first, 0)
+    carried = model.carried
+    assert carried is not None
+    state = model._carried_into(second._replace(starts=torch.tensor([True, False])))
+    for part, new, old in zip(state, model.begin(2), carried, strict=True):
+        assert torch.equal(part[0], new[0]) and torch.equal(part[1], old[1])
+
+
 def test_every_parameter_receives_a_gradient(model: LitLanguageModel) -> None:
     model.log = lambda *_, **__: None  # type: ignore[method-assign]  # there is no trainer
     model.training_step(make_stream(8, 20, 1)[0], 0).backward()

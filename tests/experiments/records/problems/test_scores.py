@@ -176,6 +176,15 @@ def test_scores_without_a_finite_perplexity_are_not_shown(tmp_path: Path, value:
     assert any("Unverified" in note and "predictions.parquet" in note for note in table.notes)
 
 
+def test_one_seed_of_a_model_that_draws_says_nothing_of_others(tmp_path: Path) -> None:
+    make_language_run(tmp_path, "lstm_lm")
+    folder = make_language_run(tmp_path, "ngram_lm", data=1)
+    write_row(folder, dataclasses.replace(read_row(folder), deterministic=True))
+    [table] = read_tables(tmp_path)[0]
+    found = {one.experiment: one.intervals["test_perplexity"].reviews_only for one in table.lines}
+    assert found == {"lstm_lm": True, "ngram_lm": False}
+
+
 def test_perplexities_of_other_vocabularies_are_not_in_one_table(tmp_path: Path) -> None:
     made = [make_language_run(tmp_path, name) for name in ("gru_lm", "lstm_lm", "rnn_lm", "nnlm")]
     words = {"class_path": "datamodules.tokenizers.CharacterTokenizer", "init_args": {}}
