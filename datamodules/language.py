@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
@@ -55,8 +54,8 @@ class LanguageData(TextDataModule):
       the same movie, or a copy. A corpus without texts for that holds out texts of its train part.
 
     Texts are whole, whatever `max_length` is: the probability of their end counts, too. The
-    vocabulary is that of the corpus for classifiers, or where train texts are held out, of the
-    others.
+    vocabulary is that of the corpus for classifiers, which use `elmo` by its token ids: words of
+    train texts that are held out are part of it, although nothing is learnt of them.
 
     Args:
         corpus: the corpus, not set up.
@@ -128,17 +127,21 @@ class LanguageData(TextDataModule):
         view = super().train_view()
         return replace(view, unlabelled=self._unlabelled())
 
+    def train_indices(self) -> np.ndarray:
+        """Numbers of the rows of split train that are learnt from, int64, ascending."""
+        rows = super().train_indices()
+        return np.setdiff1d(rows, self.held_out.rows) if self.held_out.split == "train" else rows
+
     def word_vectors(self) -> WordVectors | None:
         """Word vectors of the texts to learn from; None where `vectors` is None."""
         if self.vectors is None:
             return None
         part = self.vectors.part(self.store.splits)
-        source: dict[str, Any] = {"store": self._store_folder().name, "part": part}
+        held_out = {"split": self.held_out.split, "rows": self.held_out.rows.tolist()}
+        source = {"store": self._store_folder().name, "part": part, "without": digest(held_out)}
         unlabelled = None
         if part == "train+unlabelled":
-            rows = self._unlabelled_rows()
-            unlabelled = rows_of(self.store.tokens("unlabelled"), rows)
-            source["unlabelled"] = digest({"rows": rows.tolist()})
+            unlabelled = rows_of(self.store.tokens("unlabelled"), self._unlabelled_rows())
         texts = texts_of_rows(self.store, self.encoder, self.train_indices(), unlabelled)
         cache, vocabulary = self.cache_dir / "vectors", self.encoder.tokenizer.vocabulary()
         return self.vectors.load_or_learn(cache, source, texts, vocabulary, self.seed)
@@ -185,17 +188,6 @@ class LanguageData(TextDataModule):
         rows = np.arange(len(self.store.labels("unlabelled")))
         return np.setdiff1d(rows, self.held_out.left_out)
 
-    def _training_rows(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
-        held_out, rows = self._held_out(), super()._training_rows(labels, train, val)
-        return np.setdiff1d(rows, held_out.rows) if held_out.split == "train" else rows
-
-    def _store_folder(self) -> Path:
-        folder, held_out = super()._store_folder(), self._held_out()
-        if held_out.split != "train":
-            return folder  # that of classifiers, whose vocabulary has no word of the held-out texts
-        key = {"store": folder.name, "held_out": held_out.rows.tolist()}
-        return folder.with_name(digest(key))
-
     def _held_out(self) -> HeldOut:
         """The held-out texts, drawn once for a corpus: finding the copies takes seconds."""
         key = {
@@ -238,7 +230,7 @@ class LanguageData(TextDataModule):
         drawn = self._some(np.flatnonzero(~np.isin(others, labelled)), others)
         if len(drawn):
             return HeldOut("unlabelled", drawn, drawn)
-        rows = super()._training_rows(train.labels, corpus.train_rows, corpus.val_rows)
+        rows = self._training_rows(train.labels, corpus.train_rows, corpus.val_rows)
         rest = np.setdiff1d(np.arange(len(train)), rows)  # validation texts
         drawn = self._some(rows[~np.isin(labelled[rows], labelled[rest])], labelled)
         if not len(drawn):

@@ -64,7 +64,7 @@ def test_rows_of_other_texts_are_refused(results: Path, tmp_path: Path) -> None:
     write_predictions(folder / "predictions.parquet", scores)
     write_row(folder, dataclasses.replace(read_row(folder), test=scores.evaluate(), checksums={}))
     publish([folder], "imdb_language", results)
-    with pytest.raises(ResultsError, match="gru_lm, seed 0 was evaluated on other texts"):
+    with pytest.raises(ResultsError, match="lstm_lm, seed 0 was evaluated on other texts"):
         page.tested_scores(results)
 
 
