@@ -11,12 +11,10 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from datamodules.console import plain_console
-from datamodules.errors import Unavailable
 from datamodules.vectors.files import VectorFile
+from experiments.config.corpus_measure import CorpusSize, measure
 from experiments.config.registry import ConfigError, merge
 from experiments.config.resolved import Resolved
 from lit_models.base.without_steps import WithoutSteps
@@ -33,6 +31,7 @@ SHORT_TEXT, MANY_CLASSES = 50, 17
 Setting = tuple[str, ...]
 
 _STEPS, _BATCH, _PATIENCE = ("trainer", "max_epochs"), ("data", "batch_size"), ("run", "patience")
+_WINDOW = ("data", "train_window")
 _VECTORS, _VECTOR_EPOCHS = ("data", "vectors"), ("data", "vectors", "epochs")
 _WEIGHT, _MIN_DF = ("model", "initial_weight"), ("model", "min_df")
 # Naive Bayes of all n-grams to begin with.
@@ -43,25 +42,6 @@ _KAGGLE = "datamodules.kaggle.Kaggle"  # IMDB's train reviews, without a task of
 _NAMING = ("--config", "--data", "--data.class_path")  # options that may name another corpus
 _NO_PART_OF_SIZE = {"batch_size", "eval_batch_size", "vocab_size", "max_length", "truncation"}
 _NO_PART_OF_SIZE |= {"train_window", "vectors"}
-
-
-@dataclass(frozen=True)
-class CorpusSize:
-    """Size of the training side of a corpus.
-
-    Attributes:
-        name: name of the corpus.
-        rows: number of training rows.
-        classes: number of classes.
-        words: number of words that word vectors would be learnt from.
-        text_words: mean number of words of a training text.
-    """
-
-    name: str
-    rows: int
-    classes: int
-    words: int
-    text_words: float
 
 
 class CorpusDefaults:
@@ -99,6 +79,7 @@ class CorpusDefaults:
         size = self._size(before)
         if size is None:
             return settings, None
+        size = size.of_model(_class(before.config["model"]), _value(before, _WINDOW))
         if not self._changes(before, size, set(_SENTINELS) | {_VECTORS})[0]:
             return settings, None  # as for all large corpora
         changes, reasons = self._changes(before, size, self._free(settings, before, own))
@@ -126,7 +107,7 @@ class CorpusDefaults:
         texts = (_vectors(resolved) or {}).get("init_args", {}).get("text")
         key = repr((data["class_path"], arguments, texts, resolved.run.folds))
         if key not in self._sizes:
-            self._sizes[key] = _measure(resolved)
+            self._sizes[key] = measure(resolved)
         return self._sizes[key]
 
     def _free(
@@ -163,7 +144,7 @@ class CorpusDefaults:
         if changes:
             steps = _steps(before, size.rows, _value(before, _BATCH), _value(before, _STEPS))
             reasons.append(
-                f"{size.rows:,} training rows are {steps:,} optimiser steps, fewer than "
+                f"{size.rows:,} {size.unit} are {steps:,} optimiser steps, fewer than "
                 f"{_least(before, size):,}"
             )
         if size.words < LEAST_WORDS and _vectors(before) is not None:
@@ -226,25 +207,6 @@ def _least(resolved: Resolved, size: CorpusSize) -> int:
 def _steps(resolved: Resolved, rows: int, batch: int, epochs: int) -> int:
     accumulated = resolved.config["trainer"].get("accumulate_grad_batches") or 1
     return math.ceil(math.ceil(rows / batch) / accumulated) * epochs
-
-
-def _measure(resolved: Resolved) -> CorpusSize | None:
-    small = {"class_path": "lit_models.naive_bayes.NaiveBayes"}  # no weights are built or read
-    try:
-        first = Resolved({**resolved.config, "model": small}, check=resolved.check).fits()[0]
-        _, data = first.build()
-        with plain_console(stderr=True).status("reading and tokenising the corpus (once)"):
-            data.prepare_data()
-    except Unavailable:  # a tokenizer without its files: the run becomes a skipped row
-        return None
-    data.setup()
-    rows, store = data.train_indices(), data.store
-    of_texts = int(store.tokens("train").lengths[rows].sum())
-    words = of_texts
-    if data.vectors is not None and data.vectors.part(store.splits) != "train":
-        words += int(store.tokens("unlabelled").lengths.sum())
-    name, classes = str(store.meta["corpus"]), len(data.label_names)
-    return CorpusSize(name, len(rows), classes, words, of_texts / max(len(rows), 1))
 
 
 def _class(part: Mapping[str, Any]) -> Any:

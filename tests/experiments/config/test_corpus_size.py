@@ -100,6 +100,15 @@ def test_a_net_takes_enough_steps_and_learns_no_vectors(
     assert "A setting that you type wins, such as --trainer.max_epochs " in sentence
 
 
+def test_a_step_of_a_language_model_is_windows_of_its_stream(corpus: Path, said: set[str]) -> None:
+    found = settings_of(corpus, "lstm_lm", profile="full")
+    windows = -(-648 * 16 // 64)  # of 15 words and the end
+    steps = -(-windows // found["data.batch_size"]) * found["trainer.max_epochs"]
+    assert LEAST_STEPS <= steps < 1.2 * LEAST_STEPS
+    [sentence] = said
+    assert sentence.startswith("lstm_lm on reviews: 162 windows of 64 words are 6 optimiser steps")
+
+
 def test_the_sentence_says_what_was_changed_and_why(corpus: Path, said: set[str]) -> None:
     spec_of(corpus, "lstm")
     assert said == {
