@@ -102,14 +102,12 @@ def check_held_out(
     )
 
 
-@pytest.mark.slow  # copies are sought among 75,000 reviews
 def test_the_held_out_texts_of_imdb_are_those_of_the_version(
     official_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_held_out(IMDB(), official_corpus, "unlabelled", monkeypatch)
 
 
-@pytest.mark.slow  # as above, among 25,000
 def test_the_held_out_texts_of_movie_reviews_are_those_of_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
