@@ -45,7 +45,7 @@ class HeldOut:
 
 
 class LanguageData(TextDataModule):
-    """A corpus for language models; its labels and its test texts are not read.
+    """A corpus for language models; its labels and its test texts are not used.
 
     - Training: texts of the train part, and those without labels, as one stream
       (`datamodules.store.stream`) of `batch_size` parallel ones; `train_window` is the number of
@@ -171,7 +171,7 @@ class LanguageData(TextDataModule):
         texts = "text is" if count == 1 else "texts are"
         note = f"{count:,} {kind} {texts} held out to judge the model"
         if self.task is None and "test" in self.store.splits:  # a user's own file
-            note += "; its own test texts are not read"
+            note += "; its own test texts are not used"
         return [*super().token_notes(), note]
 
     def _unlabelled(self) -> Ragged | None:

@@ -39,14 +39,23 @@ def tested_scores(results: Path) -> dict[str, list[tuple[Row, Scores]]]:
     """Rows and test scores of each published language model, by falling quality.
 
     Raises:
-        ResultsError: Nothing is published, or not the scores of a language model.
+        ResultsError: Nothing is published, or not the scores of language models of the same texts.
     """
     found: dict[str, list[tuple[Row, Scores]]] = {}
+    first: Scores | None = None
     file = results / f"{TABLE}.jsonl"
     for row in read_table(file):
         scores = read_run_outputs(row, file)["test"]
         if not isinstance(scores, Scores):
             raise ResultsError(f"{file}: {row.experiment} is no language model; remove its row")
+        first = first or scores
+        if not (
+            np.array_equal(first.ids, scores.ids) and np.array_equal(first.symbols, scores.symbols)
+        ):
+            raise ResultsError(
+                f"{file}: {row.experiment}, seed {row.seed} was evaluated on other texts than the "
+                "first row; publish it under another --table"
+            )
         found.setdefault(row.experiment, []).append((row, scores))
     order = sorted(found, key=lambda name: _mean_loss([scores for _, scores in found[name]]))
     return {name: found[name] for name in order}

@@ -107,7 +107,7 @@ def test_a_corpus_without_unlabelled_texts_holds_out_train_texts(tmp_path: Path)
     assert len(rows(data.train_texts())) == len(learnt) == len(data.train_view().labels)
     assert f"{len(held)} train texts are held out to judge the model" in data.token_notes()
     tested = ready(TextFiles(train=file, test=file, cache_dir=tmp_path / "cache"))
-    assert tested.token_notes()[-1].endswith("; its own test texts are not read")
+    assert tested.token_notes()[-1].endswith("; its own test texts are not used")
     assert len(ready(TextFiles(train=file, cache_dir=tmp_path / "cache"), 3).held_out.rows) == 3
 
 

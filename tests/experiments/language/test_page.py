@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,9 +12,12 @@ import pytest
 
 from experiments.language import page
 from experiments.language.figure import Dots, draw_svg
+from experiments.records.predictions import write_predictions
 from experiments.records.publishing import publish
+from experiments.records.row import ResultsError
+from experiments.records.run_files import read_row, write_row
 from experiments.report.picture.symbols import LIGHT
-from tests.rows import make_language_run
+from tests.rows import make_language_run, make_scores
 
 MARKS = "a\n<!-- language-models -->\n<!-- /language-models -->\nb\n"
 MARKS += "<!-- samples -->\nkept\n<!-- /samples -->\n"
@@ -51,6 +55,17 @@ def test_the_table_follows_from_the_evidence(results: Path, tmp_path: Path) -> N
     assert {"lstm_lm", "ngram_lm"} <= {e.text for e in ElementTree.fromstring(svg).iter()}
     page.main(["--out", str(out), "--results", str(results)])
     assert out.read_text() == text
+
+
+def test_rows_of_other_texts_are_refused(results: Path, tmp_path: Path) -> None:
+    folder = make_language_run(tmp_path / "others", "gru_lm", data=5)
+    scores = make_scores(105, 60, start=7)
+    scores = dataclasses.replace(scores, symbols=scores.symbols + 1)
+    write_predictions(folder / "predictions.parquet", scores)
+    write_row(folder, dataclasses.replace(read_row(folder), test=scores.evaluate(), checksums={}))
+    publish([folder], "imdb_language", results)
+    with pytest.raises(ResultsError, match="gru_lm, seed 0 was evaluated on other texts"):
+        page.tested_scores(results)
 
 
 def test_a_wide_span_has_few_ticks_and_dots_stay_inside() -> None:
