@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from datamodules.imdb import IMDB
+from datamodules.language import LanguageData
 from datamodules.movie_reviews import MovieReviews
 from datamodules.store.corpus import Corpus
 from datamodules.text import TextDataModule
@@ -76,3 +77,39 @@ def test_the_metrics_are_those_of_the_version(task: type[TextDataModule]) -> Non
     of_classes = [astuple(one) for one in classes]
     for one, pinned in zip(of_classes, PER_CLASS, strict=True):
         assert one == pytest.approx(pinned, rel=1e-12), changed(task, "metrics")
+
+
+# Number and digest of the ids of the texts by which language models are judged.
+HELD_OUT = {
+    "imdb-v1-language-v1": (2_500, "0f0f3cad629357cc"),
+    "movie-reviews-v1-language-v1": (2_500, "d755e32842de0403"),
+}
+
+
+def check_held_out(
+    corpus: TextDataModule, read: Corpus, split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Corpus, "load", lambda folder: read)
+    monkeypatch.setattr(type(corpus), "corpus_folder", Path("nowhere"))
+    data = LanguageData(corpus)
+    drawn = data._draw()
+    assert drawn.split == split
+    digest = hashlib.sha256(drawn.rows.astype("<i8").tobytes()).hexdigest()[:16]
+    found = (len(drawn.rows), digest)
+    assert found == HELD_OUT[str(data.task)], (
+        f"the texts by which {data.task} judges language models are not those of its published "
+        "rows; if that was meant, raise VERSION in datamodules/language.py"
+    )
+
+
+def test_the_held_out_texts_of_imdb_are_those_of_the_version(
+    official_corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_held_out(IMDB(), official_corpus, "unlabelled", monkeypatch)
+
+
+def test_the_held_out_texts_of_movie_reviews_are_those_of_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = MovieReviews(cache_dir=str(tmp_path))
+    check_held_out(corpus, corpus.read(), "train", monkeypatch)

@@ -101,10 +101,8 @@ def test_the_command_of_a_published_row_gives_its_settings(row: Row, planned: An
         return
     plan = planned(command)
     (spec,) = plan.specs
-    assert plan.name == TABLES[row.problem] and (spec.experiment, spec.seed) == (
-        row.experiment,
-        row.seed,
-    )
+    assert plan.name == TABLES[row.problem]
+    assert (spec.experiment, spec.seed) == (row.experiment, row.seed)
     assert spec.resolve().hash == row.settings_hash
     assert "configs/sweeps" not in command
 
