@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from datamodules.errors import DataError
+from datamodules.folds import fold_corpus
 from datamodules.splits import grouped_split, merge_groups
 from datamodules.store.batching import TextLoader
 from datamodules.store.cache import digest, locked, new_folder
@@ -194,6 +195,7 @@ class LanguageData(TextDataModule):
             "corpus": self.corpus_folder.name,  # the fingerprint says nothing of groups
             "limit": self.train_limit,
             "refit": self.refit,
+            "fold": self.fold,
             "most": self.most_held_out,
             "version": VERSION,
         }
@@ -216,6 +218,8 @@ class LanguageData(TextDataModule):
     def _draw(self) -> HeldOut:
         """Draw whole groups of texts without labels, of none of which a labelled text is."""
         corpus = Corpus.load(self.corpus_folder)
+        if self.fold is not None:
+            corpus = fold_corpus(corpus, self.fold, self.split_seed)
         train, unlabelled = corpus.train, corpus.unlabelled
         groups, texts = train.groups, list(train.texts)
         if unlabelled is not None:

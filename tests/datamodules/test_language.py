@@ -219,3 +219,11 @@ def test_a_draw_by_author_is_not_that_of_single_texts(tmp_path: Path) -> None:
     groups = data.groups("train")
     assert groups is not None and len(data.held_out.rows)
     assert not set(groups[data.held_out.rows]) & set(groups[data.train_indices()])
+
+
+def test_rows_of_a_fold_are_not_held_out(tmp_path: Path) -> None:
+    settings = {"train": own_file(tmp_path), "cache_dir": tmp_path / "cache"}
+    for fold in (None, (0, 3), (1, 3)):
+        data = ready(TextFiles(**settings, fold=fold))
+        parts = (data.held_out.rows, data.train_indices(), data.store.rows("val"))
+        assert sorted(np.concatenate(parts)) == list(range(61))
