@@ -166,7 +166,9 @@ class Table:
     @property
     def title(self) -> str:
         """Name of the table: task or corpus, profile and variant."""
-        parts = (self.task or self.corpus, f"profile {self.profile}", self.variant)
+        # A task names its problem itself.
+        problem = "" if self.task or self.problem == "classification" else self.problem
+        parts = (self.task or self.corpus, problem, f"profile {self.profile}", self.variant)
         return ", ".join(part for part in parts if part)
 
 

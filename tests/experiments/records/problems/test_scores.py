@@ -25,7 +25,14 @@ from experiments.records.row_schema import row_from_dict, row_to_dict
 from experiments.records.run_files import read_row, write_row
 from experiments.report import read_tables, report
 from experiments.report.facts import describe_variant
-from tests.rows import make_language_run, make_metrics, make_predictions, make_row, make_scores
+from tests.rows import (
+    make_language_run,
+    make_metrics,
+    make_predictions,
+    make_row,
+    make_run,
+    make_scores,
+)
 
 TWO = Scores(
     ids=np.array([4, 2]),
@@ -206,3 +213,10 @@ def test_perplexities_of_other_vocabularies_are_not_in_one_table(tmp_path: Path)
     for data in odd:  # a stranger's
         row = dataclasses.replace(read_row(made[0]), config={"data": data})
         assert isinstance(describe_variant(row), str)
+
+
+def test_tables_of_a_users_own_corpus_name_the_problem(tmp_path: Path) -> None:
+    for folder in (make_run(tmp_path), make_language_run(tmp_path)):
+        write_row(folder, dataclasses.replace(read_row(folder), task=None, corpus="own"))
+    titles = {table.title for table in read_tables(tmp_path)[0]}
+    assert titles == {"own, profile quick", "own, language modelling, profile quick"}
