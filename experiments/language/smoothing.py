@@ -73,7 +73,8 @@ def measure(data: LanguageData, longest: int) -> Measured:
     symbols, began = Symbols(len(view.vocabulary), view.pad_id), time.perf_counter()
     orders = count_ngrams(texts, longest, symbols)
     counting = time.perf_counter() - began
-    chosen = examples(orders, held_out, symbols) if len(orders) >= 3 else []
+    plain = np.array([word.isalpha() for word in view.vocabulary])
+    chosen = examples(orders, held_out, symbols, plain) if len(orders) >= 3 else []
 
     def results() -> Iterator[Result]:
         for smoothing in get_args(Smoothing):

@@ -46,7 +46,7 @@ class Texts(LanguageData):
         return np.full(40, 60)
 
     def train_view(self) -> TrainView:
-        vocabulary = [str(number) for number in range(20)]
+        vocabulary = ["<pad>", "<unk>", *"abcdefghijklmnopqr"]
         return TrainView(vocabulary, self.train_texts(), np.zeros(300), None, 0, 0, 1)
 
 
@@ -94,12 +94,13 @@ def test_examples_are_held_out_trigrams_by_what_was_learnt() -> None:
 
     orders = count_ngrams(texts([2, 3, 4], [2, 3, 4], [2, 3, 5], [6, 7, 5], [6, 1, 4]), 3, symbols)
     held_out = texts([2, 3, 4, 3, 5], [2, 3, 5], [6, 7, 4], [6, 1, 3], [2, 3, 6])
-    assert examples(orders, held_out, symbols) == [
+    words = np.arange(8) >= 2
+    assert examples(orders, held_out, symbols, words) == [
         Example((2, 3, 4), 3, 2),
         Example((2, 3, 6), 3, 0),  # its context is more frequent than that of (6, 7, 4)
         Example((4, 3, 5), 0, 0),  # its last word is the most frequent, 5
     ]
-    assert [one.seen for one in examples(orders, texts([2, 3, 5]), symbols)] == [1]
+    assert [one.seen for one in examples(orders, texts([2, 3, 5]), symbols, words)] == [1]
 
 
 def test_only_maximum_likelihood_gives_an_unseen_trigram_nothing() -> None:
