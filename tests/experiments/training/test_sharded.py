@@ -68,7 +68,7 @@ def test_two_processes_with_half_of_the_weights_compute_what_one_does(
     for key, value in model.state_dict().items():
         assert type(value) is torch.Tensor, key
         assert torch.allclose(value, tensors[key], atol=10 * near), key
-    predictions = predict(cli.trainer, model, cli.datamodule.loader("test"))
+    predictions = predict(cli.trainer, model, cli.datamodule, "test")
     assert predictions.ids.tolist() == two["ids"]
     assert predictions.probabilities == pytest.approx(torch.tensor(two["probabilities"]), abs=same)
 
