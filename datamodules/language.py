@@ -124,7 +124,7 @@ class LanguageData(TextDataModule):
         return self.loader("test")
 
     def train_view(self) -> TrainView:
-        """What a model may learn from; of the texts without labels those that are not held out."""
+        """Texts that a model may learn from, without those that are held out."""
         view = super().train_view()
         return replace(view, unlabelled=self._unlabelled())
 

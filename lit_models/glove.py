@@ -15,6 +15,7 @@ from datamodules.store.ragged import Ragged
 from datamodules.vectors.base import Text, Vectors, frequent_words
 from datamodules.vectors.cooccurrence import cooccurrences
 from lit_models.base.optimizers import check_training
+from lit_models.base.vectors_trainer import vectors_trainer
 
 
 class Pairs(NamedTuple):
@@ -96,15 +97,7 @@ class GloVe(Vectors):
         with torch.random.fork_rng(devices=[]):  # leaves the run's generator as it is
             torch.manual_seed(seed)
             model = LitGloVe(len(tokens), self.dim, self.ceiling, self.learning_rate)
-            trainer = L.Trainer(
-                max_epochs=self.epochs,
-                accelerator="cpu",
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-            )
+            trainer = vectors_trainer(self.epochs)
             batches = PairBatches(pairs, self.batch_size, seed)
             trainer.fit(model, DataLoader(batches, batch_size=None))
         return tokens, model.vectors()

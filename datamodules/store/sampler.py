@@ -32,7 +32,7 @@ class EpochSampler(Sampler[Item], ABC, Generic[Item]):
 
     @abstractmethod
     def items(self) -> Sequence[Item]:
-        """What the dataset makes each batch of this epoch from, in order, on this rank."""
+        """Index of each batch of this epoch, in order, as the dataset of this rank takes it."""
 
     def set_epoch(self, epoch: int) -> None:
         """Starts an epoch. Called by Lightning; a resumed epoch keeps its position."""

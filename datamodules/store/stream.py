@@ -105,7 +105,7 @@ class StreamDataset(Dataset[StreamBatch]):
         )
         texts = rows_of(self.tokens, order)
         stream = np.full(int(texts.offsets[-1]) + len(texts) + 1, self.boundary, dtype=np.int32)
-        # Text number i is moved by i + 1: a boundary stands before it.
+        # Text number i is moved by i + 1: a boundary is before it.
         moved = np.repeat(np.arange(len(texts)), texts.lengths)
         stream[np.arange(len(texts.values)) + moved + 1] = texts.values
         starts = np.arange(self.streams)[self.rank :: self.world] * self.length

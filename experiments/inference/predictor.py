@@ -52,7 +52,7 @@ def read_finished(folder: Path) -> Row:
 
 
 class LoadedModel(NamedTuple):
-    """What a run learnt.
+    """Model and encoder of a run.
 
     Attributes:
         row: The run's row.

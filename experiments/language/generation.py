@@ -40,7 +40,7 @@ class UsageError(ConfigError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What to generate, and how.
+    """Options of a generation.
 
     Attributes:
         prompt: Beginning of the texts; empty: nothing.

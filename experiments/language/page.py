@@ -107,7 +107,7 @@ def thirds(models: dict[str, list[tuple[Row, Scores]]]) -> list[Dots]:
 
 
 def samples(runs: Path) -> Iterator[str]:
-    """What each language model below a folder writes after the same words."""
+    """Text that each language model below a folder writes after the same words."""
     yield (
         f"After “{PROMPT}”, {_TOKENS} symbols drawn at temperature 1 with seed 0, without `<unk>`:"
     )

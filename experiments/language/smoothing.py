@@ -53,7 +53,7 @@ class Result(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What is measured.
+    """Measurements of all models of a corpus.
 
     Attributes:
         counting: Seconds to count the n-grams of all orders.

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 State: TypeAlias = tuple[Tensor, ...]
-"""What a model keeps of the symbols that it has read; each tensor is [B, …]."""
+"""Memory of a model of the symbols that it has read; each tensor is [B, …]."""
 Advance: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
 
 
@@ -46,7 +46,7 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """What ends a text, and what must not be part of one.
+    """Symbols that end a text, and symbols that no text may have.
 
     Attributes:
         end: the symbol that ends a text.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple, get_args
 
@@ -17,13 +18,14 @@ from datamodules.store.ragged import Ragged
 from datamodules.vectors.base import Text, Vectors, frequent_words
 from datamodules.vectors.gensim_base import check_sizes
 from lit_models.base.optimizers import check_training
+from lit_models.base.vectors_trainer import vectors_trainer
 from lit_models.language.word_outputs import HierarchicalSoftmax, NegativeSampling
 from lit_models.language.word_windows import WindowBatch, WindowBatches
 
 Output = Literal["negative-sampling", "hierarchical-softmax"]
 
 
-class LitWordVectors(L.LightningModule):
+class LitWordVectors(L.LightningModule, ABC):
     """Vectors of words, by gradient descent on pairs of words (word2vec, Mikolov et al. 2013).
 
     A subclass defines `loss`. The learning rate falls linearly with the share of the text read.
@@ -52,9 +54,9 @@ class LitWordVectors(L.LightningModule):
             self.output = HierarchicalSoftmax(counts, dim)
         self.learning_rate = learning_rate
 
+    @abstractmethod
     def loss(self, batch: WindowBatch) -> Tensor:
         """Loss of a batch, summed over its predictions."""
-        raise NotImplementedError
 
     def training_step(self, batch: WindowBatch, batch_idx: int) -> Tensor:
         return self.loss(batch)
@@ -170,15 +172,7 @@ class ContextVectors(Vectors):
         with torch.random.fork_rng(devices=[]):  # leaves the run's generator as it is
             torch.manual_seed(seed)
             model = self.learner(counts, self.dim, self.output, self.negative, self.learning_rate)
-            trainer = L.Trainer(
-                max_epochs=self.epochs,
-                accelerator="cpu",
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                use_distributed_sampler=False,
-            )
+            trainer = vectors_trainer(self.epochs)
             began = time.process_time()
             trainer.fit(model, DataLoader(batches, batch_size=None))
             seconds = time.process_time() - began

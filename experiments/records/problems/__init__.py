@@ -1,1 +1,1 @@
-"""What runs leave, by kind of problem: outputs for each row of a split, and metrics of them."""
+"""Outputs of runs for each row of a split, and their metrics, by kind of problem."""
