@@ -100,9 +100,9 @@ class Row:
         hardware: `cpu`, `cores`, `threads`, `gpu` and what else describes the machine: among it
             `openmp`, by which threads wait for one another, and `others_busy`, the share of the
             cores that other processes kept busy during the fit, and for language models
-            `peak_flops`, operations per second of a large matrix product. Where times are shown
-            that were measured apart (`records.times`), it describes their machine, and `timed` is
-            their day.
+            `fastest_product`, operations per second of a large matrix product. Where times are
+            shown that were measured apart (`records.times`), it describes their machine, and
+            `timed` is their day.
         started: ISO 8601 time.
         ended: ISO 8601 time.
         config_hash: Hash of the settings as the version that made the run computed it; the test

@@ -133,7 +133,7 @@ _COSTS = (
 def peak_share(row: Row) -> float | None:
     """Share of the measured peak in training, in percent; its operations are 3 forward passes."""
     peak, rate, flops = (
-        row.hardware.get("peak_flops"),
+        row.hardware.get("fastest_product"),
         row.train_tokens_per_second,
         row.flops_per_review,
     )

@@ -88,7 +88,7 @@ def shared_fields(
     if kind.held_against_peak and steps:
         kinds = {"32": torch.float32, "bf": torch.bfloat16}
         dtype = kinds.get(fits[-1].precision[:2], torch.float16)
-        machine["peak_flops"] = peak_flops(devices[0], dtype)
+        machine["fastest_product"] = peak_flops(devices[0], dtype)
     return {
         "experiment": spec.experiment,
         "architecture": kind.__name__,
