@@ -66,6 +66,12 @@ class LanguageData(TextDataModule):
     holds_out = True
 
     def __init__(self, corpus: TextDataModule, held_out: int = HELD_OUT) -> None:
+        for name in ("teacher", "unlabelled_batch_size"):
+            if value := getattr(corpus, name):
+                raise DataError(
+                    f"data.{name} is {value!r}, and a language model learns from all texts without "
+                    "any labels; leave it out"
+                )
         vars(self).update(vars(corpus))  # its settings; what it reads and caches is the same
         self.corpus, self.most_held_out = corpus, held_out
         self.task, self.official_test = self.task_of(corpus.task), corpus.official_test

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import lightning as L
 import numpy as np
 
 from datamodules.errors import DataError
-from datamodules.folds import fold_corpus
 from datamodules.named_tokenizers import TokenizerName, make_tokenizer
-from datamodules.splits import limited_rows
 from datamodules.store.batching import TextBatch, TextLoader, TokenDataset, make_loader
-from datamodules.store.cache import default_cache_dir, digest, locked
+from datamodules.store.cache import default_cache_dir
 from datamodules.store.checks import check_settings
-from datamodules.store.corpus import Corpus, CorpusHead, read_groups, read_head, read_texts
 from datamodules.store.encoder import Encoder
+from datamodules.store.mixed import training_loader
+from datamodules.store.prepared import PreparedCorpus
+from datamodules.store.soft_labels import SoftLabels, read_soft_labels
 from datamodules.store.token_notes import MOST_OUTSIDE, outside_share, token_notes
-from datamodules.store.token_store import FORMAT, TokenStore
+from datamodules.store.token_store import TokenStore
 from datamodules.store.train_view import TrainView
 from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.store.windows import random_windows
@@ -27,7 +25,7 @@ from datamodules.tokenizers import Tokenizer
 from datamodules.vectors.base import Vectors, WordVectors, vectors_of_rows
 
 
-class TextDataModule(L.LightningDataModule, ABC):
+class TextDataModule(PreparedCorpus):
     """Text corpus as batches of tokens, rows of similar length together.
 
     `prepare_data` reads the corpus once (into `cache_dir/corpora`) and tokenises it once (into
@@ -49,6 +47,10 @@ class TextDataModule(L.LightningDataModule, ABC):
             in each epoch. Evaluation uses whole rows. None: training does too.
         batch_size: rows per optimiser step, over all devices.
         eval_batch_size: rows per batch in validation, test and prediction, over all devices.
+        unlabelled_batch_size: texts without labels beside the rows of each training batch, over all
+            devices, where the corpus has any; for `model.virtual_adversarial` and `model.entropy`.
+        teacher: file of `lit-sentiment teach`, whose texts with soft labels are training rows too.
+            None: none.
         train_limit: largest number of training rows, drawn in proportion to the classes; the
             vocabulary and word vectors are those of these rows. The rows of a smaller limit are
             among those of a larger one; validation does not change. None: no limit.
@@ -65,13 +67,12 @@ class TextDataModule(L.LightningDataModule, ABC):
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
     task: str | None = None
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
-    paths: ClassVar[tuple[str, ...]] = ("cache_dir",)
+    paths: ClassVar[tuple[str, ...]] = ("cache_dir", "teacher")
     """Settings that name files or folders; a run keeps them absolute."""
     test_remedy: ClassVar[str] = ""  # where a corpus has no test rows
     holds_out: bool = False  # test rows are some of those that another problem would learn from
     reads_unlabelled: bool = False  # any model learns from texts without labels
     soft_cap: bool = False  # `vocab_size` gives way where it makes too many characters unknown
-    split_seed: int = 0  # random seed of the draw of validation rows and of folds
     exclude: str | None = None  # name of reviews excluded from training and validation
 
     def __init__(
@@ -86,6 +87,8 @@ class TextDataModule(L.LightningDataModule, ABC):
         train_window: int | None = None,
         batch_size: int = 32,
         eval_batch_size: int = 128,
+        unlabelled_batch_size: int = 0,
+        teacher: str | None = None,
         train_limit: int | None = None,
         refit: bool = False,
         fold: tuple[int, int] | None = None,
@@ -97,51 +100,14 @@ class TextDataModule(L.LightningDataModule, ABC):
         self.vocab_size, self.min_frequency = vocab_size, min_frequency
         self.max_length, self.truncation, self.train_window = max_length, truncation, train_window
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.unlabelled_batch_size, self.teacher = unlabelled_batch_size, teacher
         self.train_limit, self.refit, self.fold, self.seed = train_limit, refit, fold, seed
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
         check_settings(self)
         self._store: TokenStore | None = None
         self._encoder: Encoder | None = None
 
-    # Defined by each corpus
-
-    @abstractmethod
-    def source(self) -> dict[str, Any]:
-        """Identity of the source without reading it whole: paths, sizes, times, settings."""
-
-    @abstractmethod
-    def read(self) -> Corpus:
-        """Reads, checks and splits the corpus.
-
-        Raises:
-            DataError: the source is missing, damaged or malformed.
-        """
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.label_names)
-
     # Lightning's hooks
-
-    def prepare_data(self) -> None:
-        """Reads and tokenises the corpus unless it is cached; a second process waits."""
-        folder, corpus = self.corpus_folder, None
-        if not folder.exists():
-            with locked(folder):
-                if not folder.exists():  # a process before us may have made it
-                    corpus = self.read()
-                    corpus.save(folder)
-        store = self._store_folder()
-        if not store.exists():
-            with locked(store):
-                if not store.exists():
-                    corpus = corpus or Corpus.load(folder)
-                    if self.fold is not None:
-                        corpus = fold_corpus(corpus, self.fold, self.split_seed)
-                    labels, val_rows = corpus.train.labels, corpus.val_rows
-                    fit_rows = self._training_rows(labels, corpus.train_rows, val_rows)
-                    TokenStore.write(store, corpus, self.tokenizer, fit_rows)
 
     def setup(self, stage: str | None = None) -> None:
         """Opens the token store and the tokenizer fitted for it."""
@@ -160,8 +126,18 @@ class TextDataModule(L.LightningDataModule, ABC):
         self._store = store
 
     def train_dataloader(self) -> TextLoader:
-        """Shuffled batches of the training rows."""
-        return self._loader("train", self.train_indices(), self.batch_size, shuffle=True)
+        """Shuffled batches of the training rows, and rows without labels beside them if so set."""
+        soft, beside = self.soft_labels(), None
+        if self.unlabelled_batch_size and "unlabelled" in self.store.splits:
+            beside = self._dataset("unlabelled", np.arange(len(self.store.labels("unlabelled"))))
+        return training_loader(
+            self._dataset("train", self.train_indices()),
+            (self._dataset("unlabelled", soft.ids), soft.probabilities) if soft else None,
+            beside,
+            (self.batch_size, self.unlabelled_batch_size),
+            seed=self.seed,
+            **self._process(),
+        )
 
     def val_dataloader(self) -> TextLoader | list[TextLoader]:
         """Batches of the validation rows; none under `refit`, where they are training rows."""
@@ -200,8 +176,23 @@ class TextDataModule(L.LightningDataModule, ABC):
 
     def train_view(self) -> TrainView:
         """Training side, for `LitClassifier.prepare`."""
-        vectors = self.word_vectors()
-        return TrainView.build(self.store, self.encoder, self.train_indices(), vectors)
+        vectors, soft = self.word_vectors(), self.soft_labels()
+        view = TrainView.build(self.store, self.encoder, self.train_indices(), vectors)
+        return view if soft is None else view.with_soft_labels(soft.ids, soft.probabilities)
+
+    def soft_labels(self) -> SoftLabels | None:
+        """Soft labels of some unlabelled texts; None where no teacher is set.
+
+        Raises:
+            Unavailable: the teacher's file does not exist.
+            DataError: it is damaged, or made for another corpus or for a run with more labels.
+        """
+        if self.teacher is None:
+            return None
+        soft, labelled = read_soft_labels(Path(self.teacher)), len(self.train_indices())
+        texts = len(self.store.labels("unlabelled")) if "unlabelled" in self.store.splits else 0
+        soft.check(self.fingerprint, tuple(self.label_names), labelled, texts)
+        return soft
 
     def train_indices(self) -> np.ndarray:
         """Numbers of the training rows in split train, int64, ascending."""
@@ -222,14 +213,6 @@ class TextDataModule(L.LightningDataModule, ABC):
             self.vectors, self.store, self.encoder, rows, cache, folder, self.seed
         )
 
-    def texts(self, split: str) -> list[str]:
-        """Raw texts of `train`, `test` or `unlabelled`, by id."""
-        return read_texts(self.corpus_folder, split)
-
-    def groups(self, split: str) -> np.ndarray | None:
-        """Group (movie) of each row of a split, by id; None: each row is a group of its own."""
-        return read_groups(self.corpus_folder, split)
-
     @property
     def store(self) -> TokenStore:
         """Opened token store."""
@@ -244,57 +227,28 @@ class TextDataModule(L.LightningDataModule, ABC):
             raise RuntimeError("call prepare_data() and setup() first")
         return self._encoder
 
-    @property
-    def head(self) -> CorpusHead:
-        """Name, notes and fingerprint of this corpus; known once it is prepared.
-
-        Corpora of equal content share a token store, which has no name of its own.
-        """
-        if not self.corpus_folder.exists():
-            raise RuntimeError("call prepare_data() first")
-        return read_head(self.corpus_folder)
-
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the corpus; known once it is prepared."""
-        return self.head.fingerprint
-
     def token_notes(self) -> list[str]:
         """Sentences on texts that the tokenizer does not divide or know (`store.token_notes`)."""
         cap = self.encoder.token_truncation
         return token_notes(self.store, cap, self.tokenizer, self.vocab_size)
 
-    @property
-    def corpus_folder(self) -> Path:
-        """Folder of this corpus in the cache."""
-        return self.cache_dir / "corpora" / digest(self.source())
+    def teacher_notes(self) -> list[str]:
+        """A sentence on the teacher, if there is one."""
+        soft = self.soft_labels()
+        return [f"{len(soft.ids):,} unlabelled texts are taught by {soft.teacher}"] if soft else []
 
-    def _store_folder(self) -> Path:
-        # Another name in this key would tokenise every cached corpus anew.
-        key = {"corpus": self.fingerprint, "tokenizer": self.tokenizer.settings(), "format": FORMAT}
-        key["learnt_from"] = "train and val" if self.refit else "train"
-        later = {"train_limit": self.train_limit, "fold": self.fold}
-        key |= {name: value for name, value in later.items() if value is not None}
-        return self.cache_dir / "stores" / digest(key)
-
-    def _training_rows(self, labels: np.ndarray, train: np.ndarray, val: np.ndarray) -> np.ndarray:
-        rows = np.union1d(train, val) if self.refit else train
-        return limited_rows(labels, rows, self.train_limit, self.num_classes)
-
-    def _loader(
-        self, split: str, rows: np.ndarray, batch_size: int, shuffle: bool = False
-    ) -> TextLoader:
-        tokens, labels = self.store.tokens(split), self.store.labels(split)
-        dataset = TokenDataset(tokens, labels, rows, self.encoder.token_truncation)
-        rank, world = 0, 1
-        if self.trainer is not None:
-            rank, world = self.trainer.global_rank, self.trainer.world_size
+    def _loader(self, split: str, rows: np.ndarray, batch_size: int) -> TextLoader:
+        dataset = self._dataset(split, rows)
         return make_loader(
-            dataset,
-            batch_size,
-            split=split,
-            shuffle=shuffle,
-            seed=self.seed,
-            rank=rank,
-            world=world,
+            dataset, batch_size, split=split, shuffle=False, seed=self.seed, **self._process()
         )
+
+    def _dataset(self, split: str, rows: np.ndarray) -> TokenDataset:
+        tokens, labels = self.store.tokens(split), self.store.labels(split)
+        return TokenDataset(tokens, labels, rows, self.encoder.token_truncation)
+
+    def _process(self) -> dict[str, int]:
+        """Number of this process, and of all."""
+        if self.trainer is None:
+            return {"rank": 0, "world": 1}
+        return {"rank": self.trainer.global_rank, "world": self.trainer.world_size}

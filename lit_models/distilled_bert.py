@@ -90,7 +90,9 @@ class DistilledBERT(BERT):
             teacher = self._teacher[0].to(self.device)
             with torch.no_grad():
                 self._teacher_logits = teacher(batch)
-        return super().training_step(batch, batch_idx)
+        loss = super().training_step(batch, batch_idx)
+        self._teacher_logits = None
+        return loss
 
     def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Cross-entropy with the labels and, if there is a teacher, divergence from its logits."""
@@ -98,7 +100,6 @@ class DistilledBERT(BERT):
         if self._teacher_logits is None:
             return hard
         soft = distance(logits, self._teacher_logits, self.temperature, reduction)
-        self._teacher_logits = None
         return (1 - self.distillation) * hard + self.distillation * soft
 
 

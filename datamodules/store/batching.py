@@ -142,7 +142,7 @@ class TextLoader(DataLoader[Any]):
 
 
 def make_loader(
-    dataset: TokenDataset,
+    dataset: Any,
     batch_size: int,
     *,
     split: str,
@@ -154,7 +154,7 @@ def make_loader(
     """Loader of one process, in training (`shuffle`) or evaluation.
 
     Args:
-        dataset: rows of all processes.
+        dataset: rows of all processes, such as a `TokenDataset`.
         batch_size: rows per batch, over all processes; evaluation rounds it to a multiple of them.
         split: name of the rows in error messages.
         shuffle: draw a new order in each epoch.
@@ -166,8 +166,9 @@ def make_loader(
         DataError: the processes cannot divide a training batch equally, or outnumber the rows.
     """
     if shuffle and batch_size % world:
+        name = "unlabelled_batch_size" if split == "unlabelled" else "batch_size"
         raise DataError(
-            f"data.batch_size is {batch_size}, over all devices, and cannot be divided equally "
+            f"data.{name} is {batch_size}, over all devices, and cannot be divided equally "
             f"among {world} processes; choose a multiple of {world}"
         )
     if not shuffle:  # no result depends on the batch size of an evaluation

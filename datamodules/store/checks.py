@@ -14,6 +14,7 @@ _LEAST = {
     "train_window": 1,
     "batch_size": 1,
     "eval_batch_size": 1,
+    "unlabelled_batch_size": 0,
     "train_limit": 2,
     "seed": 0,
 }
@@ -33,6 +34,11 @@ def check_settings(data: Any) -> None:
     fold = data.fold
     if fold is not None and not (fold[1] >= 2 and 0 <= fold[0] < fold[1]):
         raise DataError(f"data.fold is {list(fold)}; it must be such as [0, 5], [1, 5], …")
+    if fold is not None and data.teacher is not None:
+        raise DataError(
+            f"data.teacher is {data.teacher!r}, which learnt from rows of every fold; set "
+            "--data.teacher null for cross-validation"
+        )
     capped = data.vocab_size is not None or data.min_frequency > 1
     if capped and not data.tokenizer.fits_vocabulary:
         raise DataError(

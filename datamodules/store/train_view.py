@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from datamodules.store.ragged import Ragged
+from datamodules.store.ragged import Ragged, concat_ragged, rows_of
 
 if TYPE_CHECKING:  # models import this module, and need no reader of corpora
     from datamodules.store.encoder import Encoder
@@ -93,3 +93,15 @@ class TrainView:
             prefix=truncation.prefix,
             suffix=truncation.suffix,
         )
+
+    def with_soft_labels(self, ids: np.ndarray, probabilities: np.ndarray) -> TrainView:
+        """View in which some unlabelled rows are training rows, of their most probable class.
+
+        Args:
+            ids: int64[M], numbers of these rows.
+            probabilities: float32[M, C].
+        """
+        assert self.unlabelled is not None, "soft labels are of unlabelled rows"
+        tokens = concat_ragged(self.tokens, rows_of(self.unlabelled, ids))
+        labels = np.concatenate([self.labels, probabilities.argmax(axis=1)])
+        return replace(self, tokens=tokens, labels=labels)

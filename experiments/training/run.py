@@ -96,7 +96,7 @@ def _execute(spec: RunSpec, progress: ProgressFn, stop: StopRequest) -> Row | No
     if resolved.run.threshold is not None:  # before the first step rather than after the last
         check_both_classes(data.store.labels("train")[data.store.rows("val")])
     stop.check("before the first step")
-    token_notes = data.token_notes() if first else []
+    token_notes = [*data.token_notes(), *data.teacher_notes()] if first else []
     tags = [data.head.name, spec.profile]
     logger = (
         wandb_run.start(resolved, folder, spec.experiment, spec.benchmark, tags) if first else None

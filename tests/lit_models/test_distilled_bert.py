@@ -12,6 +12,7 @@ from experiments.cli.main import main
 from lit_models.bert import BERT
 from lit_models.distilled_bert import DistilledBERT, distance, take_layers
 from lit_models.layers.pretrained import layers_of
+from tests.batches import make_batch
 from tests.experiments.conftest import TOY
 from tests.tiny_encoders import tiny
 
@@ -36,6 +37,8 @@ def test_the_loss_mixes_teacher_and_labels() -> None:
     model._teacher_logits = told = torch.randn(4, 2)
     expected = 0.75 * own + 0.25 * distance(logits, told, 3.0)
     assert torch.allclose(model.loss(logits, labels), expected)
+    model._teacher = [BERT(config=tiny("bert"))]
+    model.training_step(make_batch([[2, 3], [4]]), 0)
     assert torch.equal(model.loss(logits, labels), own)  # a teacher's word holds for one batch
 
 
