@@ -32,7 +32,9 @@ def track_of(config: Mapping[str, Any], reads_unlabelled: bool = False) -> Track
     kind = str(vectors.get("class_path", "") if isinstance(vectors, Mapping) else "")
     if model.get("source") or kind.startswith(_PUBLISHED):
         return "open weights"
-    if reads_unlabelled or model.get("elmo"):  # a language model, which learns from all texts
+    of_language_models = model.get("elmo"), model.get("language_model")  # which read all texts
+    beside = data.get("teacher"), data.get("unlabelled_batch_size")
+    if reads_unlabelled or any((*of_language_models, *beside)):
         return "unlabelled"
     texts = (model.get("text"), _arguments(vectors).get("text"))
     return "unlabelled" if any("unlabelled" in str(text) for text in texts) else "labels"

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from lit_models.base.hyperparameters import current_hyperparameters
-from lit_models.base.model import WEIGHTS_FILE
 from lit_models.elmo import ELMo, words_hash
+from lit_models.language.pretrained import Pretrained, pretrained
 from lit_models.layers.embedding import WordEmbedding
 
 if TYPE_CHECKING:
     from lit_models.base.classifier import LitClassifier
 
-Elmo = str | dict[str, Any]
-"""A folder of a finished run of `elmo`, or the settings of its model, whose weights are saved."""
+Elmo = Pretrained
 
 
 class ElmoEmbedding(WordEmbedding):
@@ -109,28 +105,5 @@ def word_embedding(
     sizes = vocab_size, embedding_dim, word_dropout, dropout
     if elmo is None:
         return WordEmbedding(*sizes)
-    if isinstance(elmo, Mapping):
-        model.hparams["elmo"] = dict(elmo)
-        return ElmoEmbedding(*sizes, ELMo(**elmo))
-    language_model, model.hparams["elmo"] = _read(Path(elmo))
+    language_model, model.hparams["elmo"] = pretrained(ELMo, elmo, "model.elmo", "elmo")
     return ElmoEmbedding(*sizes, language_model)
-
-
-def _read(folder: Path) -> tuple[ELMo, dict[str, Any]]:
-    """A saved language model, and its settings.
-
-    These are not its `hparams`: a model that is made while a command makes another takes that
-    other one's for its own.
-    """
-    try:
-        checkpoint = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
-        settings = current_hyperparameters(ELMo, checkpoint["hyper_parameters"])
-        language_model = ELMo(**settings)
-        language_model.load_state_dict(checkpoint["state_dict"])
-        return language_model, settings
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, UnpicklingError) as error:
-        raise ValueError(
-            f"model.elmo is {str(folder)!r}, which has no fitted ELMo "
-            f"({str(error).splitlines()[0]}); give the folder of a finished run of elmo, such as "
-            "runs/fit/elmo/seed-0, made by: lit-sentiment fit -c elmo"
-        ) from error

@@ -11,6 +11,7 @@ import pytest
 import torch
 from lightning.pytorch.core.mixins.hparams_mixin import _given_hyperparameters_context
 
+from datamodules.errors import Unavailable
 from lit_models.base.classifier import LitClassifier
 from lit_models.bidirectional_gru import BidirectionalGRU
 from lit_models.bidirectional_lstm import BidirectionalLSTM
@@ -239,7 +240,7 @@ def test_another_vocabulary_is_refused(folder: str) -> None:
 
 
 def test_a_folder_without_an_elmo_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="model.elmo is .*which has no fitted ELMo"):
+    with pytest.raises(Unavailable, match="model.elmo is .*no model.*lit-sentiment fit -c elmo"):
         build(LSTM, str(tmp_path / "nowhere"))
     (tmp_path / "model.ckpt").write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="model.elmo is .*which has no fitted ELMo"):
