@@ -30,6 +30,38 @@ def robustness(options: argparse.Namespace, rest: list[str], console: Console) -
     return 0
 
 
+def teach(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`teach`: soft labels of the unlabelled texts, by a run or by several as an ensemble."""
+    from contextlib import ExitStack
+
+    from experiments.inference.progress import progress
+    from experiments.unlabelled.teaching import teach
+
+    Registry(options.configs)
+    with ExitStack() as stack:
+        shown = []
+        soft = teach(
+            options.run,
+            options.out,
+            root=options.root,
+            device=options.device,
+            started=lambda texts: shown.append(stack.enter_context(progress(texts, 0))),
+            advance=lambda texts: shown[0].advance(texts),
+        )
+    console.print(
+        f"{options.out}: {len(soft.ids):,} texts, taught by {soft.teacher}", soft_wrap=True
+    )
+    return 0
+
+
+def add_teach_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `teach`."""
+    sub.add_argument("run", type=path, nargs="+", help="run folders; several teach as an ensemble")
+    sub.add_argument("--out", type=path, required=True, help="the file to write, *.parquet")
+    sub.add_argument("--root", help="the official corpus: its folder, or its archive")
+    add_device(sub)
+
+
 def vectors(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`vectors`: nearest neighbours, analogies and clusters of word vectors."""
     from experiments.inference.word_table import answer_lines

@@ -232,6 +232,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub = command("generate", inference.generate, "texts of a language model")
     inference.add_generate_options(sub)
 
+    sub = command("teach", inference.teach, "soft labels of the unlabelled texts")
+    inference.add_teach_options(sub)
+
     corpora.add_search_options(command("search", corpora.search, "similar reviews"))
     corpora.add_audit_options(command("audit", corpora.audit, "what may be wrong with a corpus"))
 

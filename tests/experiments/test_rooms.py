@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "audit": {*GROUND, "statistics", "forms", "explaining", "inference"},
     "training": {*GROUND},
     "language": {*GROUND, "statistics", "forms", "explaining", "inference", "training", "report"},
+    "unlabelled": {*GROUND, "statistics", "forms", "explaining", "inference", "training"},
     "report": {*GROUND, "statistics", "forms", "explaining", "inference", "training"},
     "speed": {*GROUND, "statistics", "forms", "explaining", "training", "inference"},
     "launch": {*GROUND, "training"},
