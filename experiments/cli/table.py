@@ -14,7 +14,7 @@ from rich.console import Console
 from datamodules.store.cache import default_cache_dir
 from experiments.cli.common import overrides_of
 from experiments.config.identity import setting_hash
-from experiments.config.registry import CONFIGS, Registry, read_profile
+from experiments.config.registry import CONFIGS, VARIANTS, Registry, read_profile
 from experiments.machine import openmp
 from experiments.machine.quiet import quiet_file
 
@@ -38,7 +38,7 @@ def run_table(options: argparse.Namespace, rest: list[str], console: Console) ->
     seconds = budget.seconds(options.budget) if options.budget else None
     deadline = began + seconds if seconds else None
     queue = Queue(
-        Registry([CONFIGS / "word2vec", *options.configs]),
+        Registry([*(CONFIGS / name for name in VARIANTS), *options.configs]),
         read_profile(options.profile),
         runs=options.place.resolve() / "runs",
         published=RESULTS,
@@ -100,7 +100,7 @@ def time_table(options: argparse.Namespace, rest: list[str], console: Console) -
     # Word vectors in the user's cache were learnt beside other work: this one starts empty.
     with tempfile.TemporaryDirectory(prefix="times-", dir=default_cache_dir()) as cache:
         queue = Queue(
-            Registry([CONFIGS / "word2vec", *options.configs]),
+            Registry([*(CONFIGS / name for name in VARIANTS), *options.configs]),
             read_profile(options.profile),
             runs=Path(cache, "runs"),
             published=options.results,

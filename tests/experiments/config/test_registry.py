@@ -10,6 +10,7 @@ import pytest
 from experiments.config.identity import config_hash
 from experiments.config.registry import (
     CONFIGS,
+    VARIANTS,
     ConfigError,
     Registry,
     layered,
@@ -54,12 +55,12 @@ def assert_resolves(experiment: str, profile: str) -> None:
     assert again.hash == resolved.hash, "config.yaml must mean the same when it is read back"
 
 
-VARIANTS = sorted(
-    file for file in CONFIGS.glob("*/*.yaml") if file.parent.name in ("keras", "word2vec")
+VARIANT_FILES = sorted(
+    file for file in CONFIGS.glob("*/*.yaml") if file.parent.name in ("keras", "elmo", *VARIANTS)
 )
 
 
-@pytest.mark.parametrize("file", VARIANTS, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", VARIANT_FILES, ids=lambda file: file.stem)
 def test_every_variant_resolves_and_says_how_it_is_run(file: Path) -> None:
     registry = Registry([file.parent])
     resolved = Resolved(layered(registry, file.stem, read_profile("full")))
