@@ -262,6 +262,7 @@ class LanguageData(TextDataModule):
 READERS: dict[str, type[LanguageData] | None] = {
     "classification": None,  # a corpus gives the batches itself
     "language modelling": LanguageData,
+    "transcription": None,
 }
 """Kinds of problems, each with the datamodule that reads a corpus for it."""
 

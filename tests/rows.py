@@ -8,6 +8,7 @@ import numpy as np
 
 from experiments.records.metrics import Metrics, evaluate
 from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.scores import Scores
 from experiments.records.row import Row
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, write_row
@@ -147,6 +148,48 @@ def make_language_run(place: Path, name: str = "lstm_lm", seed: int = 0, data: i
         history=[],
         best_epoch=None,
         config={"data": {"class_path": "datamodules.movie_reviews.MovieReviews"}},
+    )
+    (folder / "config.yaml").write_text(json.dumps(row.config), encoding="utf-8")
+    write_row(folder, row)
+    return folder
+
+
+def make_hypotheses(seed: int = 0, n: int = 60, start: int = 0) -> Hypotheses:
+    """Strings for `n` texts, of which a third are wrong; the right ones are the same for all."""
+    rng, texts = np.random.default_rng(seed), np.random.default_rng(start)
+    answers = [texts.integers(1, 40, size).tolist() for size in texts.integers(1, 9, n)]
+    strings = list[bytes]()
+    for answer in answers:
+        written = list(answer)
+        if rng.random() < 0.35:
+            written[int(rng.integers(len(written)))] = 40
+        strings.append(bytes(written[: None if rng.random() < 0.9 else -1]))
+    found = [nearest(one, [answer]) for one, answer in zip(strings, answers, strict=True)]
+    distances, lengths = (np.array(values) for values in zip(*found, strict=True))
+    logs = -rng.random(n).astype(np.float32)
+    return Hypotheses(np.arange(n) + start, strings, logs, distances, lengths)
+
+
+def make_transcription_run(place: Path, name: str = "seq2seq", seed: int = 0) -> Path:
+    """Finished run of a transcription model, with its files, and its folder."""
+    folder = place / name / f"seed-{seed}"
+    folder.mkdir(parents=True)
+    val, test = make_hypotheses(seed, 40), make_hypotheses(seed + 100, 60, start=7)
+    for file, written in ((VAL_FILE, val), (TEST_FILE, test)):
+        write_predictions(folder / file, written)
+    data = {"class_path": "datamodules.movie_reviews.MovieReviews"}
+    row = make_row(
+        experiment=name,
+        architecture="Seq2Seq",
+        corpus="cmudict",
+        seed=seed,
+        problem="transcription",
+        task="cmudict-v1-random",
+        val=val.evaluate(),
+        test=test.evaluate(),
+        history=[],
+        best_epoch=None,
+        config={"data": data},
     )
     (folder / "config.yaml").write_text(json.dumps(row.config), encoding="utf-8")
     write_row(folder, row)

@@ -99,20 +99,10 @@ class Pronunciations(TextDataModule):
         self.split_by, self.stress, self.split_seed = split_by, stress, split_seed
         self.sizes = {"test": test_size, "validation": validation_size}
         self.symbols = symbols(stress)
+        self.num_symbols = len(self.symbols) + 1
+        if split_seed == 0 and (test_size, validation_size) == (TEST_SIZE, VALIDATION_SIZE):
+            self.task = f"cmudict-v1-{split_by}{'-stress' if stress else ''}"
         self._answers: dict[str, tuple[Ragged, np.ndarray]] = {}
-
-    @property
-    def task(self) -> str | None:  # type: ignore[override]
-        """Name of the evaluation: split and symbols change it."""
-        usual = self.sizes == {"test": TEST_SIZE, "validation": VALIDATION_SIZE}
-        if not usual or self.split_seed:
-            return None
-        return f"cmudict-v1-{self.split_by}{'-stress' if self.stress else ''}"
-
-    @property
-    def num_symbols(self) -> int:
-        """Number of symbols with the end, P + 1."""
-        return len(self.symbols) + 1
 
     def source(self) -> dict[str, Any]:
         """Identity of the file, and the settings of its split."""

@@ -158,7 +158,10 @@ def read_profile(name: str) -> Profile:
 def layered(registry: Registry, experiment: str, profile: Profile) -> dict[str, Any]:
     """Settings of an experiment under a profile, before those of the command line."""
     specific = (profile.experiments or {}).get(experiment) or {}
-    return merge(registry.settings(experiment), profile.settings, specific)
+    own, shared = registry.settings(experiment), profile.settings
+    if (own.get("data") or {}).get("class_path") is not None:  # its corpus is a part of it
+        shared = {part: values for part, values in shared.items() if part != "data"}
+    return merge(own, shared, specific)
 
 
 def merge(*layers: Mapping[str, Any]) -> dict[str, Any]:

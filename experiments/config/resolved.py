@@ -90,6 +90,9 @@ class ExperimentCLI(LightningCLI):
         parser.link_arguments(
             "data.num_classes", "model.init_args.num_classes", apply_on="instantiate"
         )
+        parser.link_arguments(
+            "data.num_symbols", "model.init_args.num_symbols", apply_on="instantiate"
+        )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse `args` alone: Lightning's own method warns where the process has arguments too."""

@@ -22,7 +22,11 @@ from experiments.records.run_files import ROW_FILE, read_row, read_table
 from experiments.training.spec import RunSpec
 
 TABLE = "imdb"  # the published table of classifiers, and the benchmark
-TABLES: dict[str, str] = {"classification": TABLE, "language modelling": "imdb_language"}
+TABLES: dict[str, str] = {
+    "classification": TABLE,
+    "language modelling": "imdb_language",
+    "transcription": "pronunciation",
+}
 """Published table of each kind of problem."""
 SEEDS = (0, 1, 2)
 FAST_SECONDS = 300.0  # a fit that takes less is refitted with every seed

@@ -10,6 +10,8 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
   all probable classes are small.
 - Format 4, of language models, has the log-probability of each text, with its numbers of
   symbols and characters.
+- Format 5, of transcription, has what was written for each text, its log-probability, and its
+  distance from the nearest right answer with that answer's length.
 """
 
 import hashlib
@@ -27,12 +29,13 @@ from numpy.typing import NDArray
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
+from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
 from experiments.records.row import Part, ResultsError
 
-TWO_CLASSES, MORE_CLASSES, SCORES = 2, 3, 4  # formats
-READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES)
+TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES = 2, 3, 4, 5  # formats
+READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -107,7 +110,10 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
     """
     classes = [one.probabilities.shape[1] for one in parts.values() if isinstance(one, Predictions)]
     form = TWO_CLASSES if max(classes, default=2) == 2 else MORE_CLASSES
-    form = form if classes or not parts else SCORES
+    if any(isinstance(one, Hypotheses) for one in parts.values()):
+        form = HYPOTHESES
+    elif parts and not classes:
+        form = SCORES
     arrays: dict[str, NDArray] = {"format": np.array(form)}
     for part, outputs in parts.items():
         rows = outputs.in_id_order()
@@ -120,6 +126,11 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
             arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float64)
             arrays[f"{part}_symbols"] = _smallest(rows.symbols)
             arrays[f"{part}_characters"] = _smallest(rows.characters)
+        if isinstance(rows, Hypotheses):
+            arrays[f"{part}_strings"] = np.frombuffer(b"\0".join(rows.strings), dtype=np.uint8)
+            arrays[f"{part}_log_probabilities"] = rows.log_probabilities
+            arrays[f"{part}_distances"] = _smallest(rows.distances)
+            arrays[f"{part}_answer_lengths"] = _smallest(rows.answer_lengths)
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
@@ -167,6 +178,8 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
     form = int(arrays["format"])
     if form == SCORES:
         return _decode_scores(arrays)
+    if form == HYPOTHESES:
+        return _decode_hypotheses(arrays)
     first = form == 1
     for part in _FIRST if first else get_args(Part):
         if f"{part}_labels" not in arrays and not first:
@@ -197,6 +210,24 @@ def _decode_scores(arrays: Mapping[str, NDArray]) -> Evidence:
         digest.update(b"".join(values.tobytes() for values in (stored, *sizes)))
         symbols, characters = (values.astype(np.int64) for values in sizes)
         parts[part] = Scores(ids, stored.astype(np.float64), symbols, characters)
+    return Evidence(parts, digest.hexdigest())
+
+
+def _decode_hypotheses(arrays: Mapping[str, NDArray]) -> Evidence:
+    digest, parts = hashlib.sha256(), dict[Part, Outputs]()
+    for part in get_args(Part):
+        if f"{part}_strings" not in arrays:
+            continue
+        ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
+        content = arrays[f"{part}_strings"].astype(np.uint8).tobytes()
+        logs = arrays[f"{part}_log_probabilities"].astype("<f4")
+        sizes = [arrays[f"{part}_{name}"].astype("<i8") for name in ("distances", "answer_lengths")]
+        digest.update(f"{part} {ids.shape}".encode() + ids.astype("<i8").tobytes() + content)
+        digest.update(b"".join(values.tobytes() for values in (logs, *sizes)))
+        distances, answer_lengths = (values.astype(np.int64) for values in sizes)
+        strings = content.split(b"\0") if len(ids) else []
+        log_probabilities = logs.astype(np.float32)
+        parts[part] = Hypotheses(ids, strings, log_probabilities, distances, answer_lengths)
     return Evidence(parts, digest.hexdigest())
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import Metrics, evaluate, predicted_classes
+from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs, check_ids
 from experiments.records.problems.scores import Scores
 from experiments.records.row import ResultsError
@@ -135,7 +136,8 @@ def read_outputs(path: Path) -> Outputs:
             raise ResultsError(f"{path}: column {name!r} has empty cells; {remedy}")
     columns = {name: table[name].to_numpy() for name in table.column_names}
     groups = columns.pop("group", None)
-    kind = Scores if "log_probability" in columns else Predictions
+    kinds: dict[str, type[Outputs]] = {"hypothesis": Hypotheses, "log_probability": Scores}
+    kind = next((kind for name, kind in kinds.items() if name in columns), Predictions)
     try:
         return kind.from_columns(columns, groups).in_id_order()
     except ResultsError as error:

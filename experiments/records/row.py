@@ -9,13 +9,15 @@ from experiments.config.identity import config_hash
 from experiments.config.track import Track
 from experiments.records.metrics import Metrics
 from experiments.records.problems.language_metrics import LanguageMetrics
+from experiments.records.problems.transcription_metrics import TranscriptionMetrics
 
 SCHEMA = 3
-Problem = Literal["classification", "language modelling"]
-AnyMetrics = Metrics | LanguageMetrics
+Problem = Literal["classification", "language modelling", "transcription"]
+AnyMetrics = Metrics | LanguageMetrics | TranscriptionMetrics
 METRICS: dict[Problem, type[AnyMetrics]] = {
     "classification": Metrics,
     "language modelling": LanguageMetrics,
+    "transcription": TranscriptionMetrics,
 }
 """Metrics of the rows of each kind of problem."""
 

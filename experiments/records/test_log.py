@@ -44,7 +44,7 @@ class Entry:
     git_commit: str | None
     git_dirty: bool | None
     accuracy: float | None
-    log_loss: float
+    log_loss: float | None
     n: int
     run: str
     setting: str | None = None
@@ -124,9 +124,9 @@ def count_looks(entries: Iterable[Entry], experiment: str) -> int:
 
 
 def _figures(row: Row) -> dict[str, float | None]:
-    """Accuracy of the test part by the protocol of the weights, of a language model its loss."""
+    """Accuracy of the test part by the protocol of the weights; the loss where there is none."""
     return {
-        protocol: metrics.scores.get("accuracy", metrics.log_loss)
+        protocol: metrics.scores.get("accuracy", metrics.scores.get("log_loss"))
         for protocol, metrics in _tested(row).items()
     }
 

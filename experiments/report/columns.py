@@ -119,6 +119,12 @@ _LANGUAGE = (
     Column("test_perplexity", "Perplexity", "", _metric("test", "perplexity"), 1, "low"),
     Column("bits", "Bits a character", "", _metric("test", "bits_per_character"), 3, "low"),
 )
+_TRANSCRIPTION = (
+    Column("val_per", "Validation PER", "%", _metric("val", "symbol_error_rate", 100), 2, "low"),
+    Column("val_wer", "Validation WER", "%", _metric("val", "string_error_rate", 100), 2, "low"),
+    Column("test_per", "PER", "%", _metric("test", "symbol_error_rate", 100), 2, "low"),
+    Column("test_wer", "WER", "%", _metric("test", "string_error_rate", 100), 2, "low"),
+)
 _COSTS = (
     Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
     Column("train_seconds", "Training", "s", _field("fit_seconds"), 1, "low"),
@@ -153,13 +159,14 @@ ACCURACY: dict[Part, str] = {
 MAIN: dict[Problem, dict[Part, str]] = {
     "classification": ACCURACY,
     "language modelling": {"test": "test_perplexity", "val": "val_perplexity"},
+    "transcription": {"test": "test_per", "val": "val_per"},
 }
 """Column that tables of each kind of problem are sorted by, by part of the outputs."""
 LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
 """Column of the log loss of each part of the test predictions."""
 _OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece"}
 _OF_VALIDATION = {f"val_{key}" for key in _OF_TEST}
-QUALITY = {column.key for column in (*_CLASSIFICATION, *_LANGUAGE)}
+QUALITY = {column.key for column in (*_CLASSIFICATION, *_LANGUAGE, *_TRANSCRIPTION)}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
 _OPTIONAL = {"refit_accuracy", "refit_log_loss", "balanced_accuracy", "val_balanced_accuracy"}
 _FURTHER = (
@@ -180,6 +187,7 @@ def columns_of(problem: Problem) -> tuple[Column, ...]:
 _COLUMNS: dict[Problem, tuple[Column, ...]] = {
     "classification": (*_CLASSIFICATION, *_COSTS, *_FURTHER),
     "language modelling": (*_LANGUAGE, *_COSTS, _RATE, _SHARE, *_FURTHER),
+    "transcription": (*_TRANSCRIPTION, *_COSTS, *_FURTHER),
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.records.metrics import largest_class
 from experiments.records.predictions import Predictions
+from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
 from experiments.records.row import Part, Problem, ResultsError, Row
@@ -19,7 +20,7 @@ from experiments.report.columns import MAIN
 from experiments.report.provenance import run_folder
 from experiments.report.tables import Evidence, Key
 from experiments.statistics.intervals import Interval
-from experiments.statistics.perplexity import perplexity_interval
+from experiments.statistics.perplexity import perplexity_interval, ratio_interval
 from experiments.statistics.reading import read_run_outputs, read_run_predictions
 from experiments.statistics.table import Analysis, analyse_runs
 
@@ -110,9 +111,42 @@ def _language_models(runs: list[Run], folder: Path, parts: list[Part]) -> Eviden
     return Evidence(intervals=intervals)
 
 
+def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
+    """Intervals of error rates, in percent as the columns.
+
+    Raises:
+        ResultsError: Runs were evaluated on different texts.
+    """
+    intervals: dict[str, dict[str, Interval]] = {}
+    for part, key in MAIN["transcription"].items():
+        by_name: dict[str, list[tuple[Row, Hypotheses]]] = {}
+        first: Hypotheses | None = None
+        for row, run in sorted(runs, key=lambda run: run[0].seed):
+            if not isinstance(one := run.get(part), Hypotheses):
+                continue
+            first = first or one
+            if not np.array_equal(first.ids, one.ids):
+                raise ResultsError(
+                    f"{folder}: {row.experiment}, seed {row.seed} was evaluated on other texts "
+                    "than others of its table; run it again on the same split"
+                )
+            by_name.setdefault(row.experiment, []).append((row, one))
+        for name, models in by_name.items():
+            written = [one for _, one in models]
+            draws = not models[0][0].deterministic
+            # The nearest answer of a text may differ between runs, and so its length.
+            lengths = np.mean([one.answer_lengths for one in written], axis=0)
+            distances = 100.0 * np.stack([one.distances for one in written])
+            found = ratio_interval(distances, lengths, written[0].groups, draws=draws)
+            if found is not None:
+                intervals.setdefault(key, {})[name] = found
+    return Evidence(intervals=intervals)
+
+
 _ANALYSES: dict[Problem, Callable[[list[Run], Path, list[Part]], Evidence]] = {
     "classification": _classifiers,
     "language modelling": _language_models,
+    "transcription": _transcriptions,
 }
 
 

@@ -113,6 +113,9 @@ _QUALITY: dict[Problem, str] = {
     "given to each word and to the end of each text; all unknown words are the same word. Bits a "
     "character are the negative binary logarithm of the probability of all texts, over their "
     "number of characters. No test text was learnt from.",
+    "transcription": "PER is the number of insertions, deletions and substitutions of phones that "
+    "lead to the nearest right answer, per phone of it; WER is the share of words without a right "
+    "answer.",
 }
 
 

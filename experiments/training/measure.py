@@ -13,6 +13,7 @@ import torch
 from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
+from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
 from experiments.training import ranks
@@ -91,9 +92,19 @@ def _scores(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> 
     return Scores(ids, log_probabilities, symbols, data.characters(part)[ids])
 
 
+def _hypotheses(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> Outputs:
+    symbols, log_probabilities = arrays
+    split, rows = "train" if part == "val" else part, symbols.astype(np.uint8)
+    strings = [row.tobytes().partition(b"\0")[0] for row in rows]  # up to the end
+    found = [nearest(one, data.answers(split, row)) for one, row in zip(strings, ids, strict=True)]
+    distances, lengths = (np.array(values, dtype=np.int64) for values in zip(*found, strict=True))
+    return Hypotheses(ids, strings, log_probabilities.astype(np.float32), distances, lengths)
+
+
 _OUTPUTS: dict[str, Callable[..., Outputs]] = {
     "classification": _predictions,
     "language modelling": _scores,
+    "transcription": _hypotheses,
 }
 
 
