@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.config.registry import Registry
+from experiments.config.resolved import Resolved
+from experiments.config.track import track_of
 from lit_models.layers.regions import RegionEmbedding, WordRegions
 from lit_models.region_cnn import RegionCNN
 from lit_models.region_vectors import RegionVectors
@@ -137,6 +140,13 @@ def test_the_vectors_stay_fixed_and_are_saved_with_the_model(tmp_path: Path) -> 
     batch = make_batch(random_rows([5, 9], 60))
     expected = model.eval().predict_step(batch).probabilities
     assert torch.equal(loaded.predict_step(batch).probabilities, expected)
+
+
+def test_the_experiments_differ_in_their_track(registry: Registry) -> None:
+    tracks = [
+        track_of(Resolved(registry.settings(name)).config) for name in ("seq_cnn", "region_cnn")
+    ]
+    assert tracks == ["labels", "unlabelled"]
 
 
 def test_a_corpus_without_vectors_is_an_error() -> None:
