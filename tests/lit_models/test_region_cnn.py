@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.config.registry import Registry
+from experiments.config.registry import Registry, layered, read_profile
 from experiments.config.resolved import Resolved
 from experiments.config.track import track_of
 from lit_models.layers.regions import RegionEmbedding, WordRegions
@@ -142,11 +142,10 @@ def test_the_vectors_stay_fixed_and_are_saved_with_the_model(tmp_path: Path) -> 
     assert torch.equal(loaded.predict_step(batch).probabilities, expected)
 
 
-def test_the_experiments_differ_in_their_track(registry: Registry) -> None:
-    tracks = [
-        track_of(Resolved(registry.settings(name)).config) for name in ("seq_cnn", "region_cnn")
-    ]
-    assert tracks == ["labels", "unlabelled"]
+@pytest.mark.parametrize(("name", "track"), [("seq_cnn", "labels"), ("region_cnn", "unlabelled")])
+def test_its_track_says_what_it_learnt_from(registry: Registry, name: str, track: str) -> None:
+    settings = layered(registry, name, read_profile("full"))
+    assert track_of(Resolved(settings).config) == track
 
 
 def test_a_corpus_without_vectors_is_an_error() -> None:
