@@ -15,6 +15,8 @@ OCCLUDED = {
     "centroids_forest",
     "doc2vec_logreg",
     "mlp",
+    "region_cnn",
+    "seq_cnn",
     "tfidf_forest",
     "vector_average_forest",
 }
