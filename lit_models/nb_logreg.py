@@ -104,6 +104,11 @@ class NBLogReg(NgramEstimator):
         return probabilities
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
+        counts = self._learn_ratios(view)
+        return self._of_class(counts, 0) if len(self.ratios) == 1 else counts
+
+    def _learn_ratios(self, view: TrainView) -> sp.csr_matrix:
+        """Learn n-grams and ratios, and return float64[N, F] counts of the train rows."""
         counts = super().learn_features(view)
         shape = (view.num_classes, len(self.counter.keys))
         documents = np.zeros(shape, dtype=np.int64)
@@ -112,11 +117,14 @@ class NBLogReg(NgramEstimator):
             documents[label] = np.bincount(columns, minlength=shape[1])
         ratios = log_count_ratios(documents, self.smoothing)
         self.ratios = ratios[1:] if len(ratios) == 2 else ratios
-        return self._of_class(counts, 0) if len(self.ratios) == 1 else counts
+        return counts
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:
         """float64[N, F], or [N, C F] in a model of several classes of an earlier version."""
-        counts = super().features(tokens)
+        return self._weighted(super().features(tokens))
+
+    def _weighted(self, counts: sp.csr_matrix) -> sp.csr_matrix:
+        """Features of all classes from float64[N, F] counts."""
         if len(self.ratios) == 1:
             return self._of_class(counts, 0)
         blocks = [self._of_class(counts, c, normalized=False) for c in range(len(self.ratios))]
