@@ -12,7 +12,7 @@ from datamodules.store.ragged import Ragged, concat_ragged
 from datamodules.store.train_view import TrainView
 from datamodules.vectors.base import Text
 from lit_models.base.estimator import Features, LitEstimator
-from lit_models.base.ngrams import NgramCounter
+from lit_models.base.ngrams import NgramCounter, class_documents, log_count_ratios
 from lit_models.classics.cosine_vectors import CosineVectors
 from lit_models.nb_logreg import NBLogReg
 
@@ -32,6 +32,9 @@ class DVNgrams(NBLogReg):
     inferred, with the vectors of n-grams fixed; so are those of the train texts that the regression
     is fitted to, as vectors learnt together with their n-grams differ in kind.
 
+    As Bingyu and Arefyev leave n-grams out of training at random, the less their log-count ratio
+    says about the class, here n-grams are weighted by it.
+
     Args:
         dim: d, width of a vector.
         vector_ngrams: longest n-gram that has a vector.
@@ -41,13 +44,16 @@ class DVNgrams(NBLogReg):
         negative: number of noise n-grams for each n-gram of a text.
         epochs: passes over the texts in learning the vectors.
         step: first step of the vectors of n-grams.
+        weighted: weight n-grams with vectors by |r|, at most 1.
+        least_ratio: n-grams with a smaller |r| have no vector, if these are weighted.
         text: learn vectors from the train texts alone, or from the unlabelled texts too.
         vector_scale: s.
         C: inverse strength of the penalty; larger fits closer.
         **kwargs: of `NBLogReg` and `LitClassifier`.
 
     Raises:
-        ValueError: a size below 1, a factor that is not above 0, or an unknown text.
+        ValueError: a size below 1, a factor that is not above 0, a negative ratio, or an unknown
+            text.
     """
 
     deterministic: ClassVar[bool] = False
@@ -63,6 +69,8 @@ class DVNgrams(NBLogReg):
         negative: int = 5,
         epochs: int = 10,
         step: float = 1.0,
+        weighted: bool = True,
+        least_ratio: float = 0.1,
         text: Text = "train+unlabelled",
         vector_scale: float = 1.0,
         C: float = 10.0,
@@ -76,12 +84,14 @@ class DVNgrams(NBLogReg):
         for name, size in (sizes | {"epochs": epochs}).items():
             if size < 1:
                 raise ValueError(f"model.{name} is {size}; it must be at least 1")
+        if least_ratio < 0:
+            raise ValueError(f"model.least_ratio is {least_ratio}; it must be at least 0")
         for name, factor in {"alpha": alpha, "step": step, "vector_scale": vector_scale}.items():
             if factor <= 0:
                 raise ValueError(f"model.{name} is {factor}; it must be above 0")
         self.vector_ngrams, self.vector_min_df = vector_ngrams, vector_min_df
-        self.vector_max_features, self.text = vector_max_features, text
-        self.vector_scale = vector_scale
+        self.vector_max_features, self.vector_scale = vector_max_features, vector_scale
+        self.weighted, self.least_ratio, self.text = weighted, least_ratio, text
         # Drawn from NumPy's generator, which the run's seed has set.
         seed = int(np.random.randint(2**31))
         self.vectors = CosineVectors(dim, alpha, negative, epochs, step, seed)
@@ -100,7 +110,20 @@ class DVNgrams(NBLogReg):
         base = len(view.vocabulary) + 1
         self.vector_counter = NgramCounter(self.vector_ngrams, self.vector_min_df, base)
         counts = self.vector_counter.fit(texts, self.vector_max_features)
-        self.vectors.fit(counts)
+        weights = np.ones(counts.shape[1])
+        if self.weighted:
+            labelled = counts[: len(view.tokens)]
+            documents = class_documents(labelled, view.labels, view.num_classes)
+            ratios = np.abs(log_count_ratios(documents, self.smoothing)).max(axis=0)
+            used = ratios >= self.least_ratio
+            if not used.any():
+                raise ValueError(
+                    f"model.least_ratio is {self.least_ratio}, and the largest log-count ratio of "
+                    f"the {len(used)} n-grams is {ratios.max():.3g}; lower it"
+                )
+            self.vector_counter.keys = self.vector_counter.keys[used]
+            counts, weights = counts[:, used], np.minimum(ratios[used], 1)
+        self.vectors.fit(counts, weights)
         return self.vectors.infer(counts[: len(view.tokens)])
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:

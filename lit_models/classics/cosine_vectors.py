@@ -23,8 +23,10 @@ _LAST_STEP = 0.1  # share of the first step of n-grams in the last epoch
 class CosineVectors:
     """Unit vectors θ_d of texts and θ_w of n-grams (Thongtan & Phienthrakul 2019).
 
-    Maximises Σ_d Σ_{w ∈ d} [ln σ(α θ_d·θ_w) + k E_v ln σ(−α θ_d·θ_v)], where noise v is drawn with
-    a probability ∝ (texts with v)^0.75 and an n-gram counts once in a text.
+    Maximises Σ_d Σ_{w ∈ d} u_w [ln σ(α θ_d·θ_w) + k E_v ln σ(−α θ_d·θ_v)], where an n-gram counts
+    once in a text, u_w is its weight, and noise v is drawn with a probability ∝ (u_v · number of
+    texts with v)^0.75. A weight has the expected effect of dropping an n-gram with probability
+    1 − u_w in every epoch.
 
     Differences from the paper, whose steps are single pairs of an n-gram and a text:
 
@@ -53,23 +55,31 @@ class CosineVectors:
         self.dim, self.alpha, self.negative = dim, alpha, negative
         self.epochs, self.step, self.seed = epochs, step, seed
         self.ngrams = np.zeros((0, dim), dtype=np.float16)  # θ_w, as saved
+        self.weights = np.zeros(0, dtype=np.float32)  # u_w
         self.noise = np.zeros(0, dtype=np.int64)  # n-grams that are noise in inference
 
-    def fit(self, counts: sp.csr_matrix) -> None:
-        """Learn the vectors of F n-grams from the n-grams of N texts, [N, F]."""
+    def fit(self, counts: sp.csr_matrix, weights: np.ndarray) -> None:
+        """Learn the vectors of F n-grams.
+
+        Args:
+            counts: [N, F], n-grams of N texts.
+            weights: float32[F] u_w.
+        """
+        self.weights = weights.astype(np.float32)
         generator = torch.Generator().manual_seed(self.seed)
         num_texts, num_ngrams = counts.shape
         ngrams = F.normalize(torch.randn(num_ngrams, self.dim, generator=generator))
         texts = torch.zeros(num_texts, self.dim)
         squares = torch.zeros(num_ngrams)  # sum of the squared gradients of each row
-        drawn = np.bincount(counts.indices, minlength=num_ngrams) ** _NOISE_POWER
-        shares = torch.from_numpy(np.cumsum(drawn / drawn.sum()))
+        all_weights = torch.from_numpy(self.weights)
+        frequencies = np.bincount(counts.indices, minlength=num_ngrams) * weights
+        sums = torch.from_numpy(np.cumsum(frequencies.astype(np.float64) ** _NOISE_POWER))
         for epoch in range(self.epochs):
             progress = epoch / max(self.epochs - 1, 1)
             step = self.step * (1 - (1 - _LAST_STEP) * progress)
             for rows in torch.randperm(num_texts, generator=generator).split(_BATCH):
                 points = torch.rand(_NOISE, dtype=torch.float64, generator=generator)
-                batch = Pairs.of(counts[rows.numpy()], _at(shares, points))
+                batch = Pairs.of(counts[rows.numpy()], _at(sums, points), all_weights)
                 used = ngrams[batch.used]
                 moved = self.moved_texts(batch, texts[rows], used)
                 texts[rows] = moved
@@ -80,7 +90,7 @@ class CosineVectors:
         # What inference uses is what is saved.
         self.ngrams = ngrams.half().numpy()
         middles = (torch.arange(_FIXED_NOISE, dtype=torch.float64) + 0.5) / _FIXED_NOISE
-        self.noise = _at(shares, middles).numpy()
+        self.noise = _at(sums, middles).numpy()
 
     def moved_texts(self, batch: Pairs, texts: Tensor, ngrams: Tensor) -> Tensor:
         """float32[B, d] vectors of a batch, one step uphill.
@@ -91,13 +101,13 @@ class CosineVectors:
             ngrams: float32[U, d].
         """
         gradients = self.text_gradients(batch, texts, ngrams)
-        rates = _TEXT_STEP / (self.alpha * batch.lengths().clamp(min=1))
+        rates = _TEXT_STEP / (self.alpha * batch.totals.clamp(min=1e-8))
         return F.normalize(texts + gradients * rates[:, None])
 
     def text_gradients(self, batch: Pairs, texts: Tensor, ngrams: Tensor) -> Tensor:
-        """float32[B, d] α Σ_w [(1 − σ(α θ_d·θ_w)) θ_w − k E_v σ(α θ_d·θ_v) θ_v]; see `moved_texts`.
+        """float32[B, d] α Σ_w u_w [(1 − σ(α θ_d·θ_w)) θ_w − k E_v σ(α θ_d·θ_v) θ_v].
 
-        The part along θ_d is included.
+        The part along θ_d is included; arguments as of `moved_texts`.
         """
         errors, noise_errors = self._errors(batch, texts, ngrams)
         in_text_order = torch.empty_like(errors)
@@ -124,7 +134,7 @@ class CosineVectors:
         return self.alpha * gradients.index_add_(0, batch.noise, noise_errors.T @ texts, alpha=-1)
 
     def _errors(self, batch: Pairs, texts: Tensor, ngrams: Tensor) -> tuple[Tensor, Tensor]:
-        """1 − σ(α cos) of the P pairs by n-gram; weighted σ(α cos) of texts and noise, [B, M]."""
+        """Weighted 1 − σ(α cos) of P pairs by n-gram, and σ(α cos) of texts and noise, [B, M]."""
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
             places = torch.sparse_csr_tensor(
@@ -135,9 +145,9 @@ class CosineVectors:
                 check_invariants=False,
             )
             cosines = torch.sparse.sampled_addmm(places, ngrams, texts.T, beta=0.0).values()
-        weights = self.negative * batch.lengths() / len(batch.noise)
-        against = torch.sigmoid(self.alpha * (texts @ ngrams[batch.noise].T)) * weights[:, None]
-        return torch.sigmoid(-self.alpha * cosines), against
+        shares = self.negative * batch.totals / len(batch.noise)
+        against = torch.sigmoid(self.alpha * (texts @ ngrams[batch.noise].T)) * shares[:, None]
+        return torch.sigmoid(-self.alpha * cosines) * batch.weights, against
 
     def infer(self, counts: sp.csr_matrix) -> np.ndarray:
         """float32[N, d] vectors of N texts, zero for a text without a known n-gram."""
@@ -146,32 +156,30 @@ class CosineVectors:
         for text, (start, end) in enumerate(zip(counts.indptr, counts.indptr[1:], strict=False)):
             if start < end:
                 # One text at a time: a product's last digits depend on the number of its rows.
-                ngrams = self.ngrams[counts.indices[start:end]].astype(np.float32)
-                vectors[text] = self._infer(ngrams, noise)
+                columns = counts.indices[start:end]
+                ngrams, weights = self.ngrams[columns].astype(np.float32), self.weights[columns]
+                vectors[text] = self._infer(ngrams, weights / weights.sum(), noise)
         return vectors
 
-    def _infer(self, ngrams: np.ndarray, noise: np.ndarray) -> np.ndarray:
-        """float32[d] from float32[n, d] and float32[M, d]."""
+    def _infer(self, ngrams: np.ndarray, weights: np.ndarray, noise: np.ndarray) -> np.ndarray:
+        """float32[d] from float32[n, d], their weights float32[n] of sum 1, and float32[M, d]."""
         vector = np.zeros(self.dim, dtype=np.float32)
         for number in range(_INFER_STEPS):
-            errors, against = (
-                expit(-self.alpha * (ngrams @ vector)),
-                expit(self.alpha * (noise @ vector)),
-            )
-            gradient = errors @ ngrams / len(ngrams) - self.negative / len(noise) * (
-                against @ noise
-            )
-            vector = vector + _TEXT_STEP * (1 - number / _INFER_STEPS) * gradient
+            errors = weights * expit(-self.alpha * (ngrams @ vector))
+            against = self.negative / len(noise) * expit(self.alpha * (noise @ vector))
+            step = _TEXT_STEP * (1 - number / _INFER_STEPS)
+            vector = vector + step * (errors @ ngrams - against @ noise)
             vector /= max(float(np.linalg.norm(vector)), 1e-12)
         return vector
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Arrays from which `load_arrays` restores `infer`."""
-        return {"ngrams": self.ngrams, "noise": self.noise}
+        return {"ngrams": self.ngrams, "weights": self.weights, "noise": self.noise}
 
     def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
         """Restore from `arrays`."""
-        self.ngrams, self.noise = arrays["ngrams"], arrays["noise"]
+        self.ngrams, self.weights = arrays["ngrams"], arrays["weights"]
+        self.noise = arrays["noise"]
 
 
 class Pairs(NamedTuple):
@@ -185,6 +193,8 @@ class Pairs(NamedTuple):
         texts_of_ngrams: int64[P], by n-gram.
         ngram_starts: int64[U + 1], first pair of each n-gram.
         places: int64[P], place in the order by text of each pair in the order by n-gram.
+        weights: float32[P], by n-gram.
+        totals: float32[B], sum of the weights of each text.
     """
 
     used: Tensor
@@ -194,29 +204,38 @@ class Pairs(NamedTuple):
     texts_of_ngrams: Tensor
     ngram_starts: Tensor
     places: Tensor
+    weights: Tensor
+    totals: Tensor
 
     @classmethod
-    def of(cls, counts: sp.csr_matrix, noise: Tensor) -> Pairs:
-        """Pairs of the n-grams of B texts, [B, F], and the noise among all n-grams, int64[M]."""
+    def of(cls, counts: sp.csr_matrix, noise: Tensor, weights: Tensor) -> Pairs:
+        """Pairs of a batch.
+
+        Args:
+            counts: [B, F], n-grams of B texts.
+            noise: int64[M], noise among all n-grams.
+            weights: float32[F], weights of all n-grams.
+        """
         size = len(counts.indices)
         columns = torch.from_numpy(counts.indices.astype(np.int64))
         used, numbers = torch.unique(torch.cat([columns, noise]), return_inverse=True)
         shape = (counts.shape[0], len(used))
         by_text = sp.csr_matrix((np.arange(size), numbers[:size].numpy(), counts.indptr), shape)
         by_ngram = by_text.tocsc()
+        texts = torch.from_numpy(by_ngram.indices.astype(np.int64))
+        starts = torch.from_numpy(by_ngram.indptr.astype(np.int64))
+        of_pairs = weights[used].repeat_interleave(starts.diff())
         return cls(
             used,
             numbers[size:],
             numbers[:size],
             torch.from_numpy(counts.indptr.astype(np.int64)),
-            torch.from_numpy(by_ngram.indices.astype(np.int64)),
-            torch.from_numpy(by_ngram.indptr.astype(np.int64)),
+            texts,
+            starts,
             torch.from_numpy(by_ngram.data),
+            of_pairs,
+            torch.zeros(len(counts.indptr) - 1).index_add_(0, texts, of_pairs),
         )
-
-    def lengths(self) -> Tensor:
-        """float32[B], number of n-grams of each text."""
-        return self.text_starts.diff().float()
 
 
 def tangent(gradients: Tensor, vectors: Tensor) -> Tensor:
@@ -224,6 +243,6 @@ def tangent(gradients: Tensor, vectors: Tensor) -> Tensor:
     return gradients - (gradients * vectors).sum(dim=1, keepdim=True) * vectors
 
 
-def _at(shares: Tensor, points: Tensor) -> Tensor:
-    """int64[M], number of the n-gram whose part of the cumulated shares includes each point."""
-    return torch.searchsorted(shares, points, right=True).clamp(max=len(shares) - 1)
+def _at(sums: Tensor, points: Tensor) -> Tensor:
+    """int64[M], number of the n-gram whose part of the cumulated sums includes each point."""
+    return torch.searchsorted(sums, points * sums[-1], right=True).clamp(max=len(sums) - 1)

@@ -89,14 +89,25 @@ def test_new_texts_are_classified_and_the_seed_decides() -> None:
 def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
     view = make_view(*topics(20, 0), WORDS)
     for text in ("train", "train+unlabelled"):
-        assert DVNgrams(**SMALL, text=text).learn_features(view).shape[0] == 20  # type: ignore[arg-type]
+        assert DVNgrams(**SMALL, text=text, weighted=False).learn_features(view).shape[0] == 20  # type: ignore[arg-type]
     object.__setattr__(view, "unlabelled", Ragged(np.array([23, 23], np.int32), np.array([0, 2])))
     for text, known in (("train", False), ("train+unlabelled", True)):
-        model = DVNgrams(**SMALL, text=text)  # type: ignore[arg-type]
+        model = DVNgrams(**SMALL, text=text, weighted=False)  # type: ignore[arg-type]
         assert model.learn_features(view).shape[0] == 20
         assert any("unlabelled" in note for note in model.notes) == known
         assert (23 + 1 in model.vector_counter.keys) == known
         assert 23 + 1 not in model.counter.keys
+
+
+def test_ngrams_of_one_class_count_more_and_those_of_no_class_have_no_vector() -> None:
+    rows = [[2, 3, 4], [2, 3, 4], [5, 6, 4], [5, 4, 3]]  # 4 is in every text, 3 in three of them
+    model = fitted(rows, [0, 0, 1, 1], vector_ngrams=1, least_ratio=0.2)
+    weights = dict(zip(model.vector_counter.keys - 1, model.vectors.weights, strict=True))
+    assert weights.keys() == {2, 3, 5, 6} and weights[2] == weights[5] > weights[3]
+    plain = fitted(rows, [0, 0, 1, 1], vector_ngrams=1, weighted=False)
+    assert plain.vectors.weights.tolist() == [1] * 5
+    with pytest.raises(ValueError, match=r"least_ratio is 9.0, and the largest .* lower it"):
+        fitted(rows, [0, 0, 1, 1], least_ratio=9.0)
 
 
 @pytest.mark.parametrize("rows", [[[2], [3]], [[2, 3], [1]]])

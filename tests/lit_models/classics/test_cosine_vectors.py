@@ -32,11 +32,12 @@ def sigmoid(x: float) -> float:
 def test_gradients_of_three_words_by_hand() -> None:
     # One text (1, 0) with the words 0 and 2; word 1 is the noise.
     model = CosineVectors(2, ALPHA, NEGATIVE, 1, 1.0, 0)
-    batch = Pairs.of(counts_of([[0, 2, 2]], 3), torch.tensor([1]))
+    batch = Pairs.of(counts_of([[0, 2, 2]], 3), torch.tensor([1]), torch.tensor([1.0, 1.0, 0.5]))
     texts = torch.tensor([[1.0, 0.0]])
     words = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
-    first, third = 1 - sigmoid(ALPHA), 1 - sigmoid(ALPHA * 0.6)
-    noise = 2 * NEGATIVE * sigmoid(0)  # for each of two words three draws of word 1
+    # Word 2 has the weight 1/2.
+    first, third = 1 - sigmoid(ALPHA), (1 - sigmoid(ALPHA * 0.6)) / 2
+    noise = 1.5 * NEGATIVE * sigmoid(0)  # three draws of word 1 for weights of 1.5 together
     of_text = [ALPHA * (first + 0.6 * third), ALPHA * (0.8 * third - noise)]
     of_words = [[ALPHA * first, 0], [-ALPHA * noise, 0], [ALPHA * third, 0]]
     assert np.allclose(model.text_gradients(batch, texts, words), [of_text], atol=1e-6)
@@ -52,16 +53,17 @@ def test_gradients_are_those_of_the_objective() -> None:
     rng = np.random.default_rng(0)
     rows = [rng.integers(0, 12, length).tolist() for length in (1, 7, 20, 3)]
     counts, noise = counts_of(rows, 12), torch.tensor([3, 3, 0, 11, 5])
-    model, batch = CosineVectors(6, ALPHA, NEGATIVE, 1, 1.0, 0), Pairs.of(counts, noise)
+    weights = torch.linspace(0.1, 1, 12)
+    model, batch = CosineVectors(6, ALPHA, NEGATIVE, 1, 1.0, 0), Pairs.of(counts, noise, weights)
     torch.manual_seed(0)
     texts = normalize(torch.randn(4, 6)).requires_grad_()
     words = normalize(torch.randn(12, 6)).requires_grad_()
     total = torch.zeros(())
     for text, row in zip(texts, rows, strict=True):
         distinct = torch.tensor(sorted(set(row)))
-        total = total + logsigmoid(ALPHA * words[distinct] @ text).sum()
+        total = total + weights[distinct] @ logsigmoid(ALPHA * words[distinct] @ text)
         against = logsigmoid(-ALPHA * words[noise] @ text).mean()
-        total = total + NEGATIVE * len(distinct) * against
+        total = total + NEGATIVE * weights[distinct].sum() * against
     total.backward()
     with torch.no_grad():
         used = words[batch.used]
@@ -75,7 +77,7 @@ def test_gradients_are_those_of_the_objective() -> None:
 def learnt(seed: int = 0, epochs: int = 20) -> tuple[CosineVectors, list[list[int]]]:
     rows, _ = topics(60, 0)
     model = CosineVectors(8, 6.0, 5, epochs, 1.0, seed)
-    model.fit(counts_of(rows, 23))
+    model.fit(counts_of(rows, 23), np.ones(23))
     return model, rows
 
 
@@ -105,7 +107,7 @@ def test_inference_has_arrived() -> None:
     model, rows = learnt()
     counts = counts_of(rows, 23)
     vectors, ngrams = torch.from_numpy(model.infer(counts)), torch.from_numpy(model.ngrams).float()
-    batch = Pairs.of(counts, torch.from_numpy(model.noise))
+    batch = Pairs.of(counts, torch.from_numpy(model.noise), torch.ones(23))
     gradients = tangent(model.text_gradients(batch, vectors, ngrams[batch.used]), vectors)
     whole = model.text_gradients(batch, torch.zeros_like(vectors), ngrams[batch.used])
     assert (gradients.norm(dim=1) < 0.1 * whole.norm(dim=1)).all()
@@ -119,6 +121,6 @@ def test_the_seed_decides_the_vectors() -> None:
 @pytest.mark.parametrize("rows", [[[0]], [[0], [], [1, 0]], [[2] * 9, [2]]])
 def test_few_and_short_texts(rows: list[list[int]]) -> None:
     model = CosineVectors(4, 6.0, 5, 3, 1.0, 0)
-    model.fit(counts_of(rows, 3))
+    model.fit(counts_of(rows, 3), np.ones(3))
     assert np.isfinite(model.ngrams.astype(np.float32)).all()
     assert np.isfinite(model.infer(counts_of(rows, 3))).all()
