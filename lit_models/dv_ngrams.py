@@ -67,12 +67,12 @@ class DVNgrams(NBLogReg):
         vector_max_features: int = 200_000,
         alpha: float = 6.0,
         negative: int = 5,
-        epochs: int = 10,
-        step: float = 1.0,
+        epochs: int = 8,
+        step: float = 4.0,
         weighted: bool = True,
-        least_ratio: float = 0.1,
+        least_ratio: float = 0.0,
         text: Text = "train+unlabelled",
-        vector_scale: float = 1.0,
+        vector_scale: float = 0.5,
         C: float = 10.0,
         **kwargs: Any,
     ) -> None:
@@ -115,7 +115,7 @@ class DVNgrams(NBLogReg):
             labelled = counts[: len(view.tokens)]
             documents = class_documents(labelled, view.labels, view.num_classes)
             ratios = np.abs(log_count_ratios(documents, self.smoothing)).max(axis=0)
-            used = ratios >= self.least_ratio
+            used = (ratios > 0) & (ratios >= self.least_ratio)
             if not used.any():
                 raise ValueError(
                     f"model.least_ratio is {self.least_ratio}, and the largest log-count ratio of "
