@@ -15,7 +15,14 @@ from tests.batches import make_view
 from tests.lit_models.classics.test_vector_average import ragged
 from tests.lit_models.test_doc2vec_logreg import topics
 
-SMALL: dict[str, Any] = {"dim": 8, "epochs": 5, "vector_min_df": 1, "min_df": 1, "ngrams": 2}
+SMALL: dict[str, Any] = {
+    "dim": 8,
+    "epochs": 5,
+    "vector_min_df": 1,
+    "vector_scale": 1.0,
+    "min_df": 1,
+    "ngrams": 2,
+}
 WORDS = 25
 
 
@@ -49,7 +56,7 @@ def test_ngrams_and_vectors_are_those_of_nb_logreg_and_weighted() -> None:
     expected = plain.learn_features(make_view(rows, labels, WORDS)).toarray()
     for scale in (1.0, 0.5):
         np.random.seed(0)
-        model = DVNgrams(**SMALL, vector_scale=scale)
+        model = DVNgrams(**SMALL | {"vector_scale": scale})
         found = model.learn_features(make_view(rows, labels, WORDS)).toarray()
         assert np.array_equal(found[:, 8:], expected)
         assert np.allclose(np.linalg.norm(found[:, :8], axis=1), scale)
