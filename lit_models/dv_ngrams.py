@@ -72,7 +72,7 @@ class DVNgrams(NBLogReg):
         weighted: bool = True,
         least_ratio: float = 0.0,
         text: Text = "train+unlabelled",
-        vector_scale: float = 0.2,
+        vector_scale: float = 0.5,
         C: float = 10.0,
         **kwargs: Any,
     ) -> None:
