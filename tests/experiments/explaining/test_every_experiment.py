@@ -14,6 +14,7 @@ OCCLUDED = {
     "bow_forest",
     "centroids_forest",
     "doc2vec_logreg",
+    "dv_ngrams",
     "mlp",
     "region_cnn",
     "seq_cnn",
