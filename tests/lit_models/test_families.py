@@ -13,7 +13,7 @@ from lit_models.base.classifier import LitClassifier
 ROOT = Path(lit_models.__file__).parent
 FAMILIES = {
     "n-grams": {"NaiveBayes", "NgramLMClassifier", "TfidfLogReg", "NBLogReg", "LinearSVM"}
-    | {"BowForest", "TfidfForest"},
+    | {"BowForest", "TfidfForest", "DVNgrams"},
     "word vectors": {
         *("VectorAverageLogReg", "VectorAverageForest", "CentroidsLogReg", "CentroidsForest"),
         "Doc2VecLogReg",
@@ -21,9 +21,13 @@ FAMILIES = {
     "bags": {"Perceptron", "Logistic", "MLP", "Bag", "FastText", "NBBag"},
     "recurrent": {
         *("RNN", "GRU", "LSTM", "StackedLSTM", "BidirectionalLSTM", "BidirectionalGRU", "ClassLM"),
+        "LMLSTM",
         *("KerasLSTM", "KerasBidirectionalGRU", "KerasStackedLSTM", "KerasRecurrentClassifier"),
     },
-    "convolutional": {"CNN", "CNNLSTM", "RCNN", "DPCNN", "KerasCNN", "KerasCNNLSTM"},
+    "convolutional": {
+        *("CNN", "CNNLSTM", "RCNN", "DPCNN", "SeqCNN", "RegionCNN"),
+        *("KerasCNN", "KerasCNNLSTM"),
+    },
     "attention, capsules": {
         *("AttentionLSTM", "HierarchicalAttention", "Capsule"),
         *("KerasAttentionLSTM", "KerasCapsule"),
