@@ -35,7 +35,7 @@ _RENAMED = {
         config.config_hash config.identity.config_hash
         config.ConfigError config.registry.ConfigError
         config.Registry config.registry.Registry
-        config.RunSettings config.registry.RunSettings
+        config.RunSettings config.run_settings.RunSettings
         config.layered config.registry.layered
         config.merge config.registry.merge
         config.read_profile config.registry.read_profile

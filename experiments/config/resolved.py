@@ -33,13 +33,9 @@ from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
 from experiments.config.own_data import make_paths_absolute, named_files
 from experiments.config.parse_once import parsed
-from experiments.config.registry import (
-    ConfigError,
-    RunSettings,
-    constructor_words,
-    explain,
-)
+from experiments.config.registry import ConfigError, constructor_words, explain
 from experiments.config.run_config import evaluation_settings
+from experiments.config.run_settings import RunSettings
 from experiments.config.typed_text import plain_values, quoted_yaml, text_as_typed
 from experiments.machine.messages import quiet_libraries
 from lit_models.base.classifier import LitClassifier

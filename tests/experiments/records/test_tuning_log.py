@@ -14,7 +14,8 @@ from rich.console import Console
 from datamodules import console
 from experiments.cli.main import main
 from experiments.config.identity import config_hash, setting_hash
-from experiments.config.registry import CONFIGS, Registry, RunSettings, layered, read_profile
+from experiments.config.registry import CONFIGS, Registry, layered, read_profile
+from experiments.config.run_settings import RunSettings
 from experiments.launch.benchmark import expand
 from experiments.launch.launcher import record_death
 from experiments.launch.local import LocalLauncher
