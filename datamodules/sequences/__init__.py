@@ -1,0 +1,1 @@
+"""Corpora whose answer to a text is a sequence."""
