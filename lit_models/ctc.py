@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from lit_models.language.decoding import Generated
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.recurrent import Recurrent
 from lit_models.sequences.model import LitTranscriber
 from lit_models.sequences.prefix_beam import (
@@ -51,7 +52,7 @@ class CTCNet(nn.Module):
             dropout=dropout,
         )
         self.dropout = TextDropout(dropout)
-        self.output = nn.Linear(self.encoder.output_size, num_symbols)
+        self.output = Linear(self.encoder.output_size, num_symbols)
 
     def frames_of_a_letter(self, lengths: Tensor) -> Tensor:
         """int64[B] number of frames for each letter of rows of int64[B] lengths."""

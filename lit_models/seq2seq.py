@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from lit_models.language.decoding import State
 from lit_models.language.recurrent import Reader
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.recurrence import reversed_positions
 from lit_models.sequences.autoregressive import AutoregressiveNet, AutoregressiveTranscriber
 
@@ -61,7 +62,7 @@ class Seq2SeqNet(AutoregressiveNet):
         self.symbols = WordEmbedding(num_symbols, embedding_dim, 0.0, dropout)
         self.decoder = Reader("lstm", *sizes, dropout, weight_drop=0.0)
         self.dropout = TextDropout(dropout)
-        self.output = nn.Linear(hidden_size, num_symbols)
+        self.output = Linear(hidden_size, num_symbols)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> State:
         """h and c of each layer after the first letter, which is read last: float[B, H] each."""

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from lit_models.language.decoding import State
 from lit_models.language.recurrent import Reader
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.masking import zero_padding
 from lit_models.layers.recurrent import Recurrent
 from lit_models.sequences.attention import Attention, CrossAttention
@@ -49,13 +50,13 @@ class Seq2SeqAttentionNet(AutoregressiveNet):
             dropout=dropout,
         )
         self.symbols = WordEmbedding(num_symbols, embedding_dim, 0.0, dropout)
-        self.first = nn.Linear(2 * hidden_size, num_layers * hidden_size)
+        self.first = Linear(2 * hidden_size, num_layers * hidden_size)
         read = embedding_dim + hidden_size * input_feeding
         self.decoder = Reader("lstm", read, hidden_size, num_layers, dropout, weight_drop=0.0)
         self.attention = CrossAttention(attention, 2 * hidden_size, hidden_size, attention_size)
-        self.mix = nn.Linear(3 * hidden_size, hidden_size)
+        self.mix = Linear(3 * hidden_size, hidden_size)
         self.dropout = TextDropout(dropout)
-        self.output = nn.Linear(hidden_size, num_symbols)
+        self.output = Linear(hidden_size, num_symbols)
         self.input_feeding = input_feeding
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> State:

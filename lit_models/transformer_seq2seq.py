@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lit_models.language.decoding import State
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.masking import mask_of, zero_padding
 from lit_models.layers.positions import sinusoidal
 from lit_models.layers.transformer import Encoder, FeedForward, Norm
@@ -113,7 +114,7 @@ class TransformerSeq2SeqNet(AutoregressiveNet):
         )
         self.last_norm = nn.LayerNorm(width) if norm == "pre" else nn.Identity()
         self.dropout = TextDropout(dropout)
-        self.output = nn.Linear(width, num_symbols)
+        self.output = Linear(width, num_symbols)
 
     def encode(self, tokens: Tensor, lengths: Tensor) -> State:
         """State of the decoder before it has read anything; each tensor is [B, …]."""
@@ -211,9 +212,9 @@ class TransformerSeq2Seq(AutoregressiveTranscriber):
         )
 
 
-def _linear(width: int, parts: int = 1) -> nn.Linear:
+def _linear(width: int, parts: int = 1) -> Linear:
     """Several maps of a width to itself, as one, without biases, as in the paper."""
-    layer = nn.Linear(width, parts * width, bias=False)
+    layer = Linear(width, parts * width, bias=False)
     for block in layer.weight.split(width):
         nn.init.xavier_uniform_(block)
     return layer

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from lit_models.layers.linear import Linear
 from lit_models.layers.masking import mask_of
 
 Attention = Literal["additive", "multiplicative"]
@@ -39,9 +40,9 @@ class CrossAttention(nn.Module):
             raise ValueError(f"attention is {kind!r}; choose one of {get_args(Attention)}")
         additive = kind == "additive"
         width = attention_size if additive else query_size
-        self.of_state = nn.Linear(state_size, width, bias=False)
-        self.of_query = nn.Linear(query_size, attention_size) if additive else None
-        self.score = nn.Linear(attention_size, 1, bias=False) if additive else None
+        self.of_state = Linear(state_size, width, bias=False)
+        self.of_query = Linear(query_size, attention_size) if additive else None
+        self.score = Linear(attention_size, 1, bias=False) if additive else None
 
     def keys(self, states: Tensor) -> Tensor:
         """float[B, S, A or Q] of float[B, S, D] states."""
