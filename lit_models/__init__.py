@@ -1,4 +1,4 @@
-"""Text classifiers: logits of batches of token ids; and language models.
+"""Text classifiers: logits of batches of token ids; language models; transcription models.
 
 The base classes and layers listed here are what a new architecture needs. They are imported on
 first use, so that `import lit_models` loads neither torch nor lightning.
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     )
     from lit_models.layers.recurrent import Recurrent
     from lit_models.layers.transformer import Encoder
+    from lit_models.sequences.autoregressive import AutoregressiveNet, AutoregressiveTranscriber
+    from lit_models.sequences.model import LitTranscriber
 
 explain_moved_modules()
 
@@ -60,17 +62,22 @@ _NAMES = {
     ),
     "lit_models.layers.recurrent": ("Recurrent",),
     "lit_models.layers.transformer": ("Encoder",),
+    "lit_models.sequences.autoregressive": ("AutoregressiveNet", "AutoregressiveTranscriber"),
+    "lit_models.sequences.model": ("LitTranscriber",),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "AdditiveAttention",
+    "AutoregressiveNet",
+    "AutoregressiveTranscriber",
     "ContextAttention",
     "Encoder",
     "ForestEstimator",
     "LitClassifier",
     "LitEstimator",
     "LitLanguageModel",
+    "LitTranscriber",
     "NgramEstimator",
     "Prediction",
     "Recurrent",

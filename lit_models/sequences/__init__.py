@@ -1,0 +1,1 @@
+"""Models that write one string for another: letters to phones."""
