@@ -58,7 +58,7 @@ class Pronunciations(TextDataModule):
         validation_size: number of words to select epochs and settings.
         split_seed: random seed of the draw.
         tokenizer: splits words into letters.
-        vocab_size: None, since all letters are kept.
+        vocab_size: more than the letters that there are.
         max_length: None, since a word without its end is another one.
         **kwargs: see TextDataModule.
 
@@ -70,6 +70,7 @@ class Pronunciations(TextDataModule):
     """
 
     official_test = True
+    task: str | None = "cmudict-v1"
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Pronunciations(TextDataModule):
         validation_size: int = VALIDATION_SIZE,
         split_seed: int = 0,
         tokenizer: TokenizerName | Tokenizer | None = "characters",
-        vocab_size: int | None = None,
+        vocab_size: int | None = 32,
         max_length: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -100,8 +101,8 @@ class Pronunciations(TextDataModule):
         self.sizes = {"test": test_size, "validation": validation_size}
         self.symbols = symbols(stress)
         self.num_symbols = len(self.symbols) + 1
-        if split_seed == 0 and (test_size, validation_size) == (TEST_SIZE, VALIDATION_SIZE):
-            self.task = f"cmudict-v1-{split_by}{'-stress' if stress else ''}"
+        usual = (test_size, validation_size, split_seed) == (TEST_SIZE, VALIDATION_SIZE, 0)
+        self.task = f"{self.task}-{split_by}{'-stress' if stress else ''}" if usual else None
         self._answers: dict[str, tuple[Ragged, np.ndarray]] = {}
 
     def source(self) -> dict[str, Any]:

@@ -20,6 +20,10 @@ SHORT = {
     "test_perplexity": "Perplexity\n",
     "val_perplexity": "Val\nperplexity",
     "bits": "Bits a\ncharacter",
+    "test_per": "PER\n%",
+    "test_wer": "WER\n%",
+    "val_per": "Val PER\n%",
+    "val_wer": "Val WER\n%",
     "rate": "Words/s\n",
     "val_f1": "Val F1\n%",
     "val_balanced_accuracy": "Val bal\nacc %",
@@ -38,8 +42,8 @@ SEEDS = "seeds"
 LEAST = (
     *("size", "latency", "ece", "val_ece", "parameters", "train_seconds", "log_loss"),
     *("val_log_loss", "balanced_accuracy", "val_balanced_accuracy", "f1", "val_f1"),
-    *("rate", "bits", "val_accuracy", "val_perplexity", SEEDS, "refit_accuracy", "test_accuracy"),
-    "test_perplexity",
+    *("rate", "bits", "val_accuracy", "val_wer", "val_perplexity", "val_per", SEEDS),
+    *("refit_accuracy", "test_accuracy", "test_perplexity", "test_wer", "test_per"),
 )
 """Columns that are left out where the terminal is too narrow, in this order."""
 WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")

@@ -33,7 +33,7 @@ def count(model: LitModel, batches: Iterable[TextBatch]) -> int:
     eager = torch.compiler.set_stance("force_eager")
     with torch.no_grad(), _unfused_recurrence(model), eager, unfused, counter:
         for batch in batches:
-            model(batch)
+            model.predict_step(batch)
     return int(counter.get_total_flops())
 
 

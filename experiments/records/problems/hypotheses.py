@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from experiments.records.problems.outputs import Outputs, check_ids
 from experiments.records.problems.transcription_metrics import TranscriptionMetrics
 from experiments.records.row import ResultsError
+from lit_models.sequences.edit_distance import edit_distance
 
 COLUMNS = ("id", "hypothesis", "log_probability", "distance", "answer_length")
 MOST = 2**20
@@ -114,18 +115,6 @@ class Hypotheses(Outputs):
     def with_groups(self, groups: NDArray[np.int64] | None) -> Self:
         """The same texts with other groups."""
         return replace(self, groups=groups)
-
-
-def edit_distance(one: Sequence[int], other: Sequence[int]) -> int:
-    """Fewest insertions, deletions and substitutions between two strings (Levenshtein 1966)."""
-    before = list(range(len(other) + 1))
-    for row, symbol in enumerate(one, start=1):
-        after = [row]
-        for column, wanted in enumerate(other):
-            change = before[column] + (symbol != wanted)
-            after.append(min(change, before[column + 1] + 1, after[column] + 1))
-        before = after
-    return before[-1]
 
 
 def nearest(written: Sequence[int], answers: Sequence[Sequence[int]]) -> tuple[int, int]:

@@ -31,18 +31,25 @@ def summarise(table: Table, noun: str = "texts") -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
+_LOWER = {"language modelling": ("perplexity", ""), "transcription": ("phone error rate", "%")}
+"""Main figure of the problems in which a lower one is better, and its unit."""
+
+
 def _lowest(table: Table) -> str | None:
-    """Name the lowest perplexity; None for a table of another kind of problem."""
-    keys = [key for key in MAIN[table.problem].values() if "perplexity" in key]
-    for key in keys:
+    """Name the lowest perplexity or error rate; None for a table of another kind of problem."""
+    if table.problem not in _LOWER:
+        return None
+    figure, unit = _LOWER[table.problem]
+    for key in MAIN[table.problem].values():
         found = [(value.mean, line) for line in table.lines if (value := line.values.get(key))]
         if found:
-            perplexity, best = min(found, key=lambda one: one[0])
+            lowest, best = min(found, key=lambda one: one[0])
             text = f"{best.experiment} has "
-            text += "the lowest perplexity, " if len(found) > 1 else "a perplexity of "
-            text += f"{perplexity:,.1f}"
+            text += f"the lowest {figure}, " if len(found) > 1 else f"a {figure} of "
+            text += f"{lowest:,.1f}{unit}"
             if interval := best.intervals.get(key):
-                text += f" (95% interval {interval.low:,.1f} to {interval.high:,.1f})"
+                ends = f"{interval.low:,.1f}{unit} to {interval.high:,.1f}{unit}"
+                text += f" (95% interval {ends})"
             return f"{text}, on {'validation' if key.startswith('val') else 'held-out'} texts."
     return None
 

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.records.evidence import HYPOTHESES, encode, read_evidence, write_evidence
 from experiments.records.predictions import read_outputs, write_predictions
-from experiments.records.problems.hypotheses import Hypotheses, edit_distance, nearest
+from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.transcription_metrics import TranscriptionMetrics
 from experiments.records.publishing import publish, read_published_evidence, verify_published
 from experiments.records.row import ResultsError
@@ -35,28 +35,6 @@ def test_figures_by_hand() -> None:
     assert found == TranscriptionMetrics(3 / 8, 2 / 3, n=3, symbols=8)
     assert found.scores["accuracy"] == pytest.approx(1 / 3)
     assert found.headline == "error rates 37.50% and 66.67%"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "distance"),
-    [("", "", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2), ("ab", "ba", 2)],
-)
-def test_edit_distances(one: str, other: str, distance: int) -> None:
-    assert edit_distance(one.encode(), other.encode()) == distance
-    assert edit_distance(other.encode(), one.encode()) == distance
-
-
-def test_edit_distances_against_recursion() -> None:
-    def slow(one: tuple[int, ...], other: tuple[int, ...]) -> int:
-        if not one or not other:
-            return len(one) + len(other)
-        change = slow(one[1:], other[1:]) + (one[0] != other[0])
-        return min(change, slow(one[1:], other) + 1, slow(one, other[1:]) + 1)
-
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        one, other = (tuple(rng.integers(0, 3, rng.integers(0, 6)).tolist()) for _ in range(2))
-        assert edit_distance(one, other) == slow(one, other)
 
 
 def test_the_nearest_answer_counts() -> None:
