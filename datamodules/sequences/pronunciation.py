@@ -66,7 +66,7 @@ class Pronunciations(TextDataModule):
         DataError: a size below 1, an unknown `split_by`, or a setting of texts with labels.
 
     Attributes:
-        symbols: names of the symbols 1 … P.
+        label_names: names of the symbols 1 … P.
     """
 
     official_test = True
@@ -96,19 +96,29 @@ class Pronunciations(TextDataModule):
         for name in ("teacher", "unlabelled_batch_size", "train_window", "vectors", "fold"):
             if (value := getattr(self, name)) not in (None, 0):
                 raise DataError(f"data.{name} is {value!r}, and words have no use for it; leave it")
-        self.label_names = ()
+        self.label_names = symbols(stress)  # a saved encoder keeps them
         self.split_by, self.stress, self.split_seed = split_by, stress, split_seed
         self.sizes = {"test": test_size, "validation": validation_size}
-        self.symbols = symbols(stress)
-        self.num_symbols = len(self.symbols) + 1
+        self.num_symbols = len(self.label_names) + 1
         usual = (test_size, validation_size, split_seed) == (TEST_SIZE, VALIDATION_SIZE, 0)
         self.task = f"{self.task}-{split_by}{'-stress' if stress else ''}" if usual else None
         self._answers: dict[str, tuple[Ragged, np.ndarray]] = {}
 
+    @property
+    def num_classes(self) -> int:
+        """0: a word has no class."""
+        return 0
+
     def source(self) -> dict[str, Any]:
         """Identity of the file, and the settings of its split."""
         identity = {"corpus": "cmudict", "reader": READER_VERSION, "sha256": SHA256}
-        return {**identity, **self.sizes, "by": self.split_by, "split_seed": self.split_seed}
+        return {
+            **identity,
+            **self.sizes,
+            "by": self.split_by,
+            "split_seed": self.split_seed,
+            "stress": self.stress,
+        }
 
     def read(self) -> Corpus:
         """Reads, checks and splits the dictionary.
@@ -130,7 +140,7 @@ class Pronunciations(TextDataModule):
 
         return Corpus(
             "cmudict",
-            (),
+            self.label_names,
             train=take(rest),
             train_rows=np.flatnonzero(~is_validation),
             val_rows=np.flatnonzero(is_validation),
@@ -143,7 +153,7 @@ class Pronunciations(TextDataModule):
             return
         super().setup(stage)
         dictionary = read_dictionary(find_file())
-        numbers = {name: number for number, name in enumerate(self.symbols, start=1)}
+        numbers = {name: number for number, name in enumerate(self.label_names, start=1)}
         for split in self.store.splits:
             rows = [
                 dict.fromkeys(

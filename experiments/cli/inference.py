@@ -30,6 +30,28 @@ def robustness(options: argparse.Namespace, rest: list[str], console: Console) -
     return 0
 
 
+def transcribe(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`transcribe`: strings that a transcription run writes, such as the phones of words."""
+    from experiments.cli.streams import lines_of_input
+    from experiments.language.transcribing import Transcriber
+
+    Registry(options.configs)
+    transcriber = Transcriber(options.run, options.device)
+    texts = options.text or list(lines_of_input())
+    for one in transcriber(texts, options.beam or options.best, options.best):
+        print(f"{one.text}\t{' '.join(one.symbols)}\t{one.log_probability:.3f}")
+    return 0
+
+
+def add_transcribe_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `transcribe`."""
+    sub.add_argument("run", type=path, help="a run folder of a transcription model")
+    sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
+    sub.add_argument("--beam", type=int, help="width of the beam (as many as --best)")
+    sub.add_argument("--best", type=int, default=1, help="strings for each text (1)")
+    add_device(sub)
+
+
 def teach(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`teach`: soft labels of the unlabelled texts, by a run or by several as an ensemble."""
     from contextlib import ExitStack

@@ -232,6 +232,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub = command("generate", inference.generate, "texts of a language model")
     inference.add_generate_options(sub)
 
+    sub = command("transcribe", inference.transcribe, "strings for texts: phones of words")
+    inference.add_transcribe_options(sub)
+
     sub = command("teach", inference.teach, "soft labels of the unlabelled texts")
     inference.add_teach_options(sub)
 

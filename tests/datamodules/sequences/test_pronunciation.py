@@ -93,7 +93,7 @@ def test_every_pair_is_seen_once_and_is_right(stress: bool, file: Path, tmp_path
                 word = data.texts("train")[row]
                 assert torch.equal(tokens[:length], data.encoder.encode([word]).tokens[0])
                 assert (target[size:] == END).all() and len(target) > size
-                seen.append((word, tuple(data.symbols[s - 1] for s in target[:size])))
+                seen.append((word, tuple(data.label_names[s - 1] for s in target[:size])))
         words = [data.texts("train")[row] for row in rows]
         expected = {(word, one) for word in words for one in right(dictionary[word], stress)}
         assert len(seen) == len(expected) and set(seen) == expected
@@ -103,7 +103,9 @@ def test_answers_are_those_of_the_dictionary(file: Path, tmp_path: Path) -> None
     data, dictionary = small(tmp_path), read_dictionary(file)
     for split in ("train", "test"):
         for row, word in enumerate(data.texts(split)):
-            found = [tuple(data.symbols[s - 1] for s in one) for one in data.answers(split, row)]
+            found = [
+                tuple(data.label_names[s - 1] for s in one) for one in data.answers(split, row)
+            ]
             assert found == right(dictionary[word])
 
 

@@ -1,0 +1,89 @@
+"""Strings that a finished transcription run writes for texts, such as the phones of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from datamodules.errors import DataError
+from experiments.config.registry import ConfigError
+from experiments.inference.loaded_run import reason_of
+from experiments.inference.predictor import load_model
+from lit_models.sequences.model import LitTranscriber
+
+
+class Written(NamedTuple):
+    """A string for a text.
+
+    Attributes:
+        text: the text.
+        symbols: names of the symbols that were written.
+        log_probability: ln p of them, in nats.
+    """
+
+    text: str
+    symbols: tuple[str, ...]
+    log_probability: float
+
+
+class Transcriber:
+    """A finished run that writes strings.
+
+    Args:
+        folder: A run folder, such as `runs/fit/seq2seq/seed-0`.
+        device: Device to compute on.
+
+    Raises:
+        ConfigError: The folder is not a finished run of a transcription model.
+        ResultsError, DataError, Untrusted: See `load_model`.
+    """
+
+    def __init__(self, folder: Path, device: str = "cpu") -> None:
+        _, model, self.encoder = load_model(folder, device)
+        if not isinstance(model, LitTranscriber):
+            raise ConfigError(
+                f"{folder}: {type(model).__name__} is a model of {model.problem} and writes no "
+                "strings; name a run of seq2seq, seq2seq_attention, transformer_seq2seq or ctc"
+            )
+        self.model, self.names = model, self.encoder.label_names
+        if len(self.names) + 1 != model.num_symbols:
+            raise ConfigError(
+                f"{folder}: its model writes {model.num_symbols - 1} symbols and its encoder names "
+                f"{len(self.names)}; they come from different runs: fit it again"
+            )
+
+    def __call__(self, texts: Sequence[str], width: int = 1, best: int = 1) -> Iterator[Written]:
+        """Write the `best` most probable strings that a beam finds, for one text after the other.
+
+        Args:
+            texts: Texts; none may be blank or have a letter that training never saw.
+            width: Width of the beam; 1 is greedy search.
+            best: Number of strings for each text, at most `width`.
+
+        Raises:
+            ConfigError: A width below `best`, or below 1.
+            DataError: A text that cannot be read.
+        """
+        if not 1 <= best <= width:
+            raise ConfigError(f"--best is {best} and --beam {width}; choose 1 ≤ best ≤ beam")
+        known = set(self.encoder.tokenizer.vocabulary())
+        for text in texts:
+            if (reason := reason_of(text)) is not None:
+                raise DataError(f"{text!r} is {reason}; give a word")
+            if unknown := sorted(set(text.strip().lower()) - known):
+                raise DataError(
+                    f"{text!r} has letters that training never saw: {' '.join(map(repr, unknown))}; "
+                    "spell it with others"
+                )
+            batch = self.encoder.encode([text])
+            with torch.inference_mode():
+                tokens, lengths = (
+                    part.to(self.model.device) for part in (batch.tokens, batch.lengths)
+                )
+                [found] = self.model.transcribe(tokens, lengths, width)
+            for one in found[:best]:
+                names = tuple(self.names[symbol - 1] for symbol in one.symbols)
+                yield Written(text, names, one.log_probability)
