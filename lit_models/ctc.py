@@ -54,18 +54,17 @@ class CTCNet(nn.Module):
         self.dropout = TextDropout(dropout)
         self.output = Linear(self.encoder.output_size, num_symbols)
 
-    def frames_of_a_letter(self, lengths: Tensor) -> Tensor:
-        """int64[B] number of frames for each letter of rows of int64[B] lengths."""
-        enough = (self.min_frames + lengths - 1).div(lengths, rounding_mode="floor")
-        return enough.clamp(min=self.upsampling)
+    def count_frames(self, lengths: Tensor) -> Tensor:
+        """int64[B] number of frames of rows of int64[B] lengths."""
+        return (self.upsampling * lengths).clamp(min=self.min_frames)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """float[B, F, P + 1] ln p of the symbols at each frame, and int64[B] numbers of frames."""
-        each = self.frames_of_a_letter(lengths)
-        counts = each * lengths
+        counts = self.count_frames(lengths)
         frame = torch.arange(int(counts.max()), device=tokens.device)  # [F]
-        letters = (frame // each[:, None]).clamp(max=tokens.shape[1] - 1)  # [B, F]
-        places = frame % each[:, None] * self.upsampling // each[:, None]
+        parts = frame * lengths[:, None]  # [B, F] in units of 1 / counts of a letter
+        letters = (parts // counts[:, None]).clamp(max=tokens.shape[1] - 1)
+        places = parts % counts[:, None] * self.upsampling // counts[:, None]
         words = self.embedding(tokens.gather(1, letters)) + self.places(places)  # [B, F, E]
         states = self.dropout(self.encoder(words, counts))  # [B, F, 2H]
         logits = self.output(states)
@@ -76,14 +75,15 @@ class CTCNet(nn.Module):
 class CTC(LitTranscriber):
     """Graves et al. 2006, "Connectionist Temporal Classification".
 
-    A BiLSTM reads the letters, each of them as r frames, and labels each frame with a symbol or a
-    blank, independently of the other labels:
+    A BiLSTM reads the letters, each of them as several frames, and labels each frame with a symbol
+    or a blank, independently of the other labels:
         p(π | x) = Π_f softmax_{π_f}(W [→h_f; ←h_f] + b);  p(y | x) = Σ p(π | x) over all paths π
         that become y when repeated labels are merged and blanks removed.
-    A frame's input is E[x_s] + U_k, with k its place among those of its letter. r is `upsampling`,
-    and in short texts as many more as `min_frames` asks for. A string needs as many frames as it
-    has symbols, and one more for each symbol equal to the one before it; training and validation
-    refuse strings that need more than there are, as their probability is 0 and their loss infinite.
+    S letters have F = max(r S, `min_frames`) frames, r the `upsampling`; the input of frame f, from
+    0, is E[x_s] + U_k, with s = ⌊f S / F⌋ and k = ⌊r (f S / F - s)⌋.
+    A string needs as many frames as it has symbols, and one more for each symbol equal to the one
+    before it; training and validation refuse strings that need more than there are, as their
+    probability is 0 and their loss infinite.
     Greedy search is the most probable path; its string, like those of the prefix beam, has its full
     ln p, the sum over all of its paths.
     Shapes: tokens [B, S] → frames [B, F, 64] → states [B, F, 512] → ln p [B, F, P + 1].
@@ -94,9 +94,9 @@ class CTC(LitTranscriber):
         embedding_dim: E, width of the vectors of letters.
         hidden_size: H, of each direction.
         num_layers: layers of the BiLSTM.
-        upsampling: smallest number of frames of a letter.
-        min_frames: smallest number of frames of a text: the letters of shorter ones have more
-            frames, for abbreviations such as "w".
+        upsampling: r, number of frames of a letter.
+        min_frames: smallest number of frames of a text. The letters of short ones have more, for
+            abbreviations such as "w".
         dropout: dropout of whole dimensions of a row on the vectors of letters, between the layers
             and before the softmax.
         **kwargs: arguments of `LitTranscriber`.
@@ -115,7 +115,7 @@ class CTC(LitTranscriber):
         hidden_size: int = 256,
         num_layers: int = 2,
         upsampling: int = 2,
-        min_frames: int = 12,
+        min_frames: int = 16,
         dropout: float = 0.0,
         **kwargs: Any,
     ) -> None:

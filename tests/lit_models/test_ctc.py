@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -18,16 +19,13 @@ from tests.lit_models.sequences.pairs import SMALL, STRINGS, TEXTS, VOCAB, build
 
 @pytest.mark.parametrize(
     ("upsampling", "min_frames", "expected"),
-    [(2, 1, [2, 2, 2, 2]), (2, 12, [12, 6, 3, 2]), (3, 12, [12, 6, 3, 3]), (1, 13, [13, 7, 4, 2])],
+    [(2, 1, [2, 4, 8, 24]), (2, 12, [12, 12, 12, 24]), (3, 12, [12, 12, 12, 36])],
 )
-def test_letters_of_short_texts_have_more_frames(
+def test_short_texts_have_the_least_number_of_frames(
     upsampling: int, min_frames: int, expected: list[int]
 ) -> None:
     net = build("ctc", upsampling=upsampling, min_frames=min_frames).net
-    lengths = torch.tensor([1, 2, 4, 12])
-    found = net.frames_of_a_letter(lengths)
-    assert found.tolist() == expected
-    assert ((found * lengths >= min_frames) | (found == upsampling)).all()
+    assert net.count_frames(torch.tensor([1, 2, 4, 12])).tolist() == expected
 
 
 @torch.no_grad()
@@ -36,12 +34,12 @@ def test_frames_follow_the_equations(kind: str) -> None:
     net = build(kind).net
     batch = make_batch(TEXTS, width=20, pad=VOCAB - 1)
     found, counts = net(batch.tokens, batch.lengths)
-    each = net.frames_of_a_letter(batch.lengths).tolist()
-    for row, (text, count) in enumerate(zip(TEXTS, each, strict=True)):
-        assert counts[row] == count * len(text)
-        letters = net.embedding.table.weight[text].repeat_interleave(count, dim=0)
-        places = [k * net.upsampling // count for k in range(count)]
-        states = (letters + net.places.weight[places].repeat(len(text), 1))[None]
+    assert torch.equal(counts, net.count_frames(batch.lengths))
+    for row, (text, count) in enumerate(zip(TEXTS, counts.tolist(), strict=True)):
+        at = [Fraction(frame * len(text), count) for frame in range(count)]
+        places = [math.floor(net.upsampling * (time % 1)) for time in at]
+        letters = net.embedding.table.weight[[text[math.floor(time)] for time in at]]
+        states = (letters + net.places.weight[places])[None]
         for forward, backward in net.encoder.layers:
             ahead, back = forward.core(states)[0], backward.core(states.flip(1))[0].flip(1)
             states = torch.cat([ahead, back], dim=2)
