@@ -38,7 +38,8 @@ def transcribe(options: argparse.Namespace, rest: list[str], console: Console) -
     Registry(options.configs)
     transcriber = Transcriber(options.run, options.device)
     texts = options.text or list(lines_of_input())
-    for one in transcriber(texts, options.beam or options.best, options.best):
+    width = options.best if options.beam is None else options.beam
+    for one in transcriber(texts, width, options.best):
         print(f"{one.text}\t{' '.join(one.symbols)}\t{one.log_probability:.3f}")
     return 0
 

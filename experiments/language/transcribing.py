@@ -74,9 +74,9 @@ class Transcriber:
             if (reason := reason_of(text)) is not None:
                 raise DataError(f"{text!r} is {reason}; give a word")
             if unknown := sorted(set(text.strip().lower()) - known):
+                letters = " ".join(map(repr, unknown))
                 raise DataError(
-                    f"{text!r} has letters that training never saw: {' '.join(map(repr, unknown))}; "
-                    "spell it with others"
+                    f"{text!r} has letters that training never saw: {letters}; spell it with others"
                 )
             batch = self.encoder.encode([text])
             with torch.inference_mode():

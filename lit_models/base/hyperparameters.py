@@ -48,6 +48,6 @@ def current_hyperparameters(model: type, saved: Mapping[str, Any]) -> dict[str, 
     }
     if "variant" not in accepted and given.get("variant") == "default":
         del given["variant"]
-    if "num_classes" not in accepted:  # the link to the corpus is recorded for any model
-        given.pop("num_classes", None)
+    for name in {"num_classes", "num_symbols"} - accepted:  # links to the corpus, of any model
+        given.pop(name, None)
     return {renamed.get(name, name): value for name, value in given.items()}
