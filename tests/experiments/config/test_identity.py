@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from experiments.config.identity import NEUTRAL, comparable, config_hash
+from experiments.config.identity import NEUTRAL, comparable, config_hash, setting_hash
 from experiments.config.registry import Registry, layered, read_profile
 from experiments.config.resolved import Resolved
 
@@ -69,3 +69,14 @@ def test_every_neutral_setting_exists_and_no_default_but_it_is_left_out() -> Non
     assert NEUTRAL["lit_models.tfidf_logreg.TfidfLogReg"].keys() <= model.keys()
     vectors = data["vectors"]
     assert NEUTRAL[vectors["class_path"]].keys() <= vectors["init_args"].keys()
+
+
+def test_a_teacher_is_the_same_wherever_its_file_lies() -> None:
+    def config(teacher: str | None) -> dict:
+        return {"data": {"class_path": "a.B", "init_args": {"teacher": teacher}}}
+
+    here, there = config("/home/a/soft.parquet"), config("soft.parquet")
+    assert setting_hash(here) == setting_hash(there)
+    assert config_hash(here) == config_hash(there)
+    others = [config("/home/a/other.parquet"), config(None)]
+    assert len({setting_hash(one) for one in (here, *others)}) == 3
