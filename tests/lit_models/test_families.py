@@ -26,7 +26,7 @@ FAMILIES = {
     },
     "convolutional": {"CNN", "CNNLSTM", "RCNN", "DPCNN", "KerasCNN", "KerasCNNLSTM"},
     "attention, capsules": {
-        *("AttentionLSTM", "HierarchicalAttention", "Capsule"),
+        *("AttentionLSTM", "HierarchicalAttention", "MemoryNetwork", "Capsule"),
         *("KerasAttentionLSTM", "KerasCapsule"),
     },
     "Transformers": {"Transformer", "LinearTransformer"},
