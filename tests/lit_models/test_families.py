@@ -27,6 +27,7 @@ FAMILIES = {
     "convolutional": {"CNN", "CNNLSTM", "RCNN", "DPCNN", "KerasCNN", "KerasCNNLSTM"},
     "attention, capsules": {
         *("AttentionLSTM", "HierarchicalAttention", "MemoryNetwork", "Capsule"),
+        "ConvolutionalCapsule",
         *("KerasAttentionLSTM", "KerasCapsule"),
     },
     "Transformers": {"Transformer", "LinearTransformer"},

@@ -51,6 +51,7 @@ SHOWN = {
     "attention_lstm": "attention",
     "capsule": "coupling to the capsule of the class",
     "cnn": "n-grams of the maxima",
+    "convolutional_capsule": "coupling to the capsule of the class",
     "hierarchical_attention": "attention to sentences",
     "memory_network": "attention to sentences, hop 3",
     "nb_logreg": "n-grams",
