@@ -1,4 +1,4 @@
-"""ConvolutionalCapsule: capsules of n-grams, routed to capsules of regions, and these to classes."""
+"""ConvolutionalCapsule: capsules of n-grams, routed to those of regions, and these to classes."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ConvolutionalCapsuleNet(nn.Module):
 
 
 class ConvolutionalCapsule(LitClassifier):
-    """Zhao et al. 2018, "Investigating Capsule Networks with Dynamic Routing for Text Classification".
+    """Convolutional capsules (Zhao et al. 2018): n-grams, regions and classes as capsules.
 
     For each size k of n-grams:
     m_t = ReLU(W_k [e_t; …; e_{t+k-1}] + b_k);  u_tn = squash(W_n m_t + b_n), n = 1 … N;
