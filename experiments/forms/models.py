@@ -31,6 +31,7 @@ from lit_models.fasttext import FastText
 from lit_models.hierarchical_attention import HierarchicalAttention, HierarchicalAttentionNet
 from lit_models.linear_svm import LinearSVM
 from lit_models.logistic import Logistic
+from lit_models.lsa_logreg import LSALogReg
 from lit_models.mlp import MLP
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.nb_bag import NBBag
@@ -141,6 +142,7 @@ _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     ClassLM: _class_lm,
     Doc2VecLogReg: _inferred,
     FastText: bags.fasttext,
+    LSALogReg: estimators.lsa_logreg,
     LinearSVM: estimators.linear_svm,
     Logistic: bags.logistic,
     MLP: bags.mlp,

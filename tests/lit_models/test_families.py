@@ -13,7 +13,7 @@ from lit_models.base.classifier import LitClassifier
 ROOT = Path(lit_models.__file__).parent
 FAMILIES = {
     "n-grams": {"NaiveBayes", "NgramLMClassifier", "TfidfLogReg", "NBLogReg", "LinearSVM"}
-    | {"BowForest", "TfidfForest"},
+    | {"LSALogReg", "BowForest", "TfidfForest"},
     "word vectors": {
         *("VectorAverageLogReg", "VectorAverageForest", "CentroidsLogReg", "CentroidsForest"),
         "Doc2VecLogReg",
