@@ -90,8 +90,8 @@ class LSALogReg(NgramEstimator):
         if size < self.num_components:
             texts, ngrams = weights.shape
             note = (
-                f"model.num_components is {self.num_components}, and {texts:,} texts with "
-                f"{ngrams:,} n-grams have {size} components at most, which were used"
+                f"{size} components, the most of {texts:,} texts with {ngrams:,} n-grams, where "
+                f"model.num_components is {self.num_components}"
             )
             self.notes += (note,)
         svd = TruncatedSVD(size, n_iter=self.power_iterations, random_state=0)

@@ -106,7 +106,8 @@ class MemoryNetworkNet(nn.Module):
         counts = first.sum(dim=1)  # int64[B]
         matching, answering = self.memories(tokens, lengths, first, number)  # [B, T, E] each
         inside = mask_of(counts, tokens.shape[1])  # [B, T]: place n is for sentence n
-        state = self.question.expand(tokens.shape[0], -1)  # u¹ [B, E]
+        # A copy: PyTorch's counter of operations fails at views of parameters.
+        state = self.question.repeat(tokens.shape[0], 1)  # u¹ [B, E]
         hops = []
         for _ in range(self.num_hops):
             scores = (matching @ state[:, :, None]).squeeze(2)  # [B, T]

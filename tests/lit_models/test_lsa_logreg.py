@@ -94,7 +94,9 @@ def test_it_is_saved_as_arrays_alone(tmp_path: Path) -> None:
 def test_a_small_corpus_has_fewer_components_and_the_run_notes_it() -> None:
     model = fitted(num_components=500)
     assert model.vectors.shape[1] == 60
-    assert any("model.num_components is 500, and 60 texts with" in note for note in model.notes)
+    (note,) = model.notes
+    assert note.startswith("60 components, the most of 60 texts with")
+    assert note.endswith("n-grams, where model.num_components is 500")
     assert not fitted().notes
 
 

@@ -8,6 +8,7 @@ import math
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from lit_models.base.adversarial import embedding_of, perturbed
 from lit_models.layers.embedding import initialize_embeddings
@@ -110,6 +111,13 @@ def test_a_dropped_word_is_dropped_from_both_tables() -> None:
     words = model.net.embedding(torch.arange(30)[None])[0]
     zero = words == 0
     assert (zero.all(dim=1) | ~zero.any(dim=1)).all() and 5 < int(zero.all(dim=1).sum()) < 25
+
+
+def test_its_operations_can_be_counted() -> None:
+    batch = make_batch([TEXT])
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        small().net(batch.tokens, batch.lengths)
+    assert counter.get_total_flops() > 0
 
 
 def test_a_view_without_sentence_ends_clears_them() -> None:
