@@ -14,7 +14,7 @@ from sklearn.preprocessing import normalize
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import Features, fit_weighted
-from lit_models.base.ngrams import log_count_ratios
+from lit_models.base.ngrams import class_documents, log_count_ratios
 from lit_models.classics.ngram_estimator import NgramEstimator
 
 _NEVER = -30.0  # bias of a class without a training text
@@ -104,19 +104,23 @@ class NBLogReg(NgramEstimator):
         return probabilities
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
+        counts = self._learn_ratios(view)
+        return self._of_class(counts, 0) if len(self.ratios) == 1 else counts
+
+    def _learn_ratios(self, view: TrainView) -> sp.csr_matrix:
+        """Learn n-grams and ratios, and return float64[N, F] counts of the train rows."""
         counts = super().learn_features(view)
-        shape = (view.num_classes, len(self.counter.keys))
-        documents = np.zeros(shape, dtype=np.int64)
-        for label in range(view.num_classes):
-            columns = counts[view.labels == label].indices
-            documents[label] = np.bincount(columns, minlength=shape[1])
+        documents = class_documents(counts, view.labels, view.num_classes)
         ratios = log_count_ratios(documents, self.smoothing)
         self.ratios = ratios[1:] if len(ratios) == 2 else ratios
-        return self._of_class(counts, 0) if len(self.ratios) == 1 else counts
+        return counts
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:
         """float64[N, F], or [N, C F] in a model of several classes of an earlier version."""
-        counts = super().features(tokens)
+        return self._weighted(super().features(tokens))
+
+    def _weighted(self, counts: sp.csr_matrix) -> sp.csr_matrix:
+        """Features of all classes from float64[N, F] counts."""
         if len(self.ratios) == 1:
             return self._of_class(counts, 0)
         blocks = [self._of_class(counts, c, normalized=False) for c in range(len(self.ratios))]

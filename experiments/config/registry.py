@@ -26,8 +26,7 @@ from datamodules.upgrade.translate import current_config
 from experiments.config.plain_yaml import read_plain
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-VARIANTS = ("word2vec", "unlabelled")
-"""Folders of further experiments that the published table has."""
+VARIANTS = ("word2vec", "unlabelled")  # folders of further experiments in the published table
 CLASSES = ("model", "data")  # the parts of a config that name a class
 
 

@@ -27,6 +27,7 @@ from lit_models.class_lm import ClassLM
 from lit_models.classics.centroids import Centroids
 from lit_models.classics.vector_average import VectorAverage
 from lit_models.doc2vec_logreg import Doc2VecLogReg
+from lit_models.dv_ngrams import DVNgrams
 from lit_models.fasttext import FastText
 from lit_models.hierarchical_attention import HierarchicalAttention, HierarchicalAttentionNet
 from lit_models.linear_svm import LinearSVM
@@ -121,6 +122,13 @@ def _inferred(model: Doc2VecLogReg) -> Portable:
     )
 
 
+def _inferred_in_steps(model: DVNgrams) -> Portable:
+    raise NotExportable(
+        "the vector of a new text is inferred in steps over the vectors of its n-grams, and the "
+        "runner counts n-grams for one weighted sum"
+    )
+
+
 def _language_models(model: NgramLMClassifier) -> Portable:
     raise NotExportable(
         "the probability of a word depends on the longest run of words before it that was seen, "
@@ -141,6 +149,7 @@ _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     Centroids: estimators.centroids,
     ClassLM: _class_lm,
     Doc2VecLogReg: _inferred,
+    DVNgrams: _inferred_in_steps,
     FastText: bags.fasttext,
     LSALogReg: estimators.lsa_logreg,
     LinearSVM: estimators.linear_svm,

@@ -17,7 +17,7 @@ from experiments.records.logs import RESULTS
 from experiments.records.row import Row
 from experiments.records.run_files import read_table
 from experiments.statistics.pairwise_tests import Difference
-from experiments.statistics.table import Analysis, analyse
+from experiments.statistics.table import analyse
 
 TABLE = "imdb"
 # Rows that learn from unlabelled texts, each under the row that differs from it in that alone.
@@ -38,6 +38,9 @@ LIFTS: dict[str, tuple[str, ...]] = {
 }
 TEACHER = "nb_bag+dpcnn"
 PUPILS = ("cnn_pseudo_labels", "lstm_pseudo_labels")
+FEW_LABELS = "imdb_few_labels"  # table of learning curves, with rows such as cnn-500
+CURVES = (("seq_cnn", "region_cnn"), ("nb_logreg", "dv_ngrams"), ("cnn", "cnn_pseudo_labels"))
+SIZES = (500, 2_500)
 # Runs that come before a row's own, whose time is not in it: experiment and table.
 BEFORE: dict[str, tuple[tuple[str, str], ...]] = {
     "lm_lstm": (("lstm_lm", "imdb_language"),),
@@ -49,6 +52,48 @@ BEFORE: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
+class Published:
+    """Rows of a published table, and the differences between them.
+
+    Args:
+        file: The table; none need be there.
+        wanted: Experiments to compare; None: all.
+    """
+
+    def __init__(self, file: Path, wanted: set[str] | None = None) -> None:
+        self.rows: dict[str, list[Row]] = {}
+        for row in read_table(file) if file.is_file() else ():
+            if row.status == "ok" and row.test is not None:
+                self.rows.setdefault(row.experiment, []).append(row)
+        compared = [
+            row
+            for name, rows in self.rows.items()
+            for row in rows
+            if row.problem == "classification" and (wanted is None or name in wanted)
+        ]
+        self.analysis = analyse(compared, file, part="test") if compared else None
+
+    def difference(self, one: str, other: str) -> Difference | None:
+        """Accuracy of one experiment less that of another, if both are published."""
+        for gap in self.analysis.differences if self.analysis is not None else ():
+            if (gap.first, gap.second) == (one, other):
+                return gap
+            if (gap.first, gap.second) == (other, one):
+                return _turned(gap)
+        return None
+
+    def accuracy(self, name: str) -> str:
+        """Mean over the seeds, in percent."""
+        values = [row.test.accuracy for row in self.rows[name]]  # type: ignore[union-attr]
+        return f"{100 * float(np.mean(values)):.2f}"
+
+    def minutes(self, name: str) -> float:
+        """Minutes of one fit with its word vectors, the mean over the seeds."""
+        rows = self.rows.get(name, [])
+        seconds = [(row.fit_seconds or 0.0) + (row.fit_vectors_seconds or 0.0) for row in rows]
+        return float(np.mean(seconds)) / 60 if seconds else float("nan")
+
+
 class Page:
     """Figures of the published rows.
 
@@ -58,19 +103,12 @@ class Page:
 
     def __init__(self, results: Path) -> None:
         wanted = {TEACHER, *LIFTS, *(name for names in LIFTS.values() for name in names)}
-        file = results / f"{TABLE}.jsonl"
-        self.rows: dict[tuple[str, str], list[Row]] = {}
-        for table in (TABLE, "imdb_language"):
-            path = results / f"{table}.jsonl"
-            for row in read_table(path) if path.is_file() else ():
-                if row.status == "ok":
-                    self.rows.setdefault((row.experiment, table), []).append(row)
-        rows = [row for (name, table), of in self.rows.items() for row in of if table == TABLE]
-        self.analysis: Analysis | None = analyse(
-            [row for row in rows if row.experiment in wanted and row.test is not None],
-            file,
-            part="test",
-        )
+        self.tables = {
+            table: Published(results / f"{table}.jsonl", wanted)
+            for table in (TABLE, "imdb_language")
+        }
+        self.all = self.tables[TABLE]
+        self.few = Published(results / f"{FEW_LABELS}.jsonl")
 
     def lifts(self) -> Iterator[str]:
         """Lines of the table of lifts."""
@@ -78,10 +116,10 @@ class Page:
         yield "|---|---:|---:|---:|---:|---:|"
         for base, names in LIFTS.items():
             for name in names:
-                if (gap := self._difference(name, base)) is not None:
+                if (gap := self.all.difference(name, base)) is not None:
                     yield (
-                        f"| `{name}` | {self._accuracy(base)} | {self._minutes(base)} | "
-                        f"{self._accuracy(name)} | {self._minutes(name)} | {_points(gap)} |"
+                        f"| `{name}` | {self.all.accuracy(base)} | {self._minutes(base)} | "
+                        f"{self.all.accuracy(name)} | {self._minutes(name)} | {_points(gap)} |"
                     )
 
     def pupils(self) -> Iterator[str]:
@@ -89,35 +127,29 @@ class Page:
         yield "| pupil | accuracy, % | its teacher, % | pupil − teacher |"
         yield "|---|---:|---:|---:|"
         for name in PUPILS:
-            if (gap := self._difference(name, TEACHER)) is not None:
+            if (gap := self.all.difference(name, TEACHER)) is not None:
                 yield (
-                    f"| `{name}` | {self._accuracy(name)} | {self._accuracy(TEACHER)} | "
+                    f"| `{name}` | {self.all.accuracy(name)} | {self.all.accuracy(TEACHER)} | "
                     f"{_points(gap)} |"
                 )
 
-    def _difference(self, one: str, other: str) -> Difference | None:
-        """Accuracy of one experiment less that of another, if both are published."""
-        for gap in self.analysis.differences if self.analysis is not None else ():
-            if (gap.first, gap.second) == (one, other):
-                return gap
-            if (gap.first, gap.second) == (other, one):
-                return _turned(gap)
-        return None
-
-    def _accuracy(self, name: str) -> str:
-        values = [row.test.accuracy for row in self.rows[name, TABLE] if row.test is not None]  # type: ignore[union-attr]
-        return f"{100 * float(np.mean(values)):.2f}"
+    def curves(self) -> Iterator[str]:
+        """Lines of the table of gains by the number of labels."""
+        yield "| experiment | labels | labels alone, % | with unlabelled, % | gain |"
+        yield "|---|---:|---:|---:|---:|"
+        for base, name in CURVES:
+            parts = [(f"-{size}", f"{size:,}", self.few) for size in SIZES]
+            for suffix, labels, table in [*parts, ("", "22,500", self.all)]:
+                if (gap := table.difference(f"{name}{suffix}", f"{base}{suffix}")) is not None:
+                    yield (
+                        f"| `{name}` | {labels} | {table.accuracy(f'{base}{suffix}')} | "
+                        f"{table.accuracy(f'{name}{suffix}')} | {_points(gap)} |"
+                    )
 
     def _minutes(self, name: str) -> str:
         """Training of one fit with its vectors, and after + what comes before it."""
-        own = self._fit_minutes(name, TABLE)
-        before = [self._fit_minutes(*key) for key in BEFORE.get(name, ())]
-        return f"{own:.1f}" + (f" + {sum(before):.1f}" if before else "")
-
-    def _fit_minutes(self, name: str, table: str) -> float:
-        rows = self.rows.get((name, table), [])
-        seconds = [(row.fit_seconds or 0.0) + (row.fit_vectors_seconds or 0.0) for row in rows]
-        return float(np.mean(seconds)) / 60 if seconds else float("nan")
+        before = [self.tables[table].minutes(first) for first, table in BEFORE.get(name, ())]
+        return f"{self.all.minutes(name):.1f}" + (f" + {sum(before):.1f}" if before else "")
 
 
 def _turned(gap: Difference) -> Difference:
@@ -139,7 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     page = Page(chosen.results)
     text = chosen.out.read_text(encoding="utf-8")
-    for mark, lines in (("lifts", page.lifts()), ("pupils", page.pupils())):
+    tables = {"lifts": page.lifts(), "pupils": page.pupils(), "curves": page.curves()}
+    for mark, lines in tables.items():
         text = fill(text, mark, "\n".join(lines))
     replace_bytes(chosen.out, text.encode())
 

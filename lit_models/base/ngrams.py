@@ -61,6 +61,21 @@ def last_tokens(tokens: Ragged, count: int) -> Ragged:
     return Ragged(tokens.values[np.arange(offsets[-1]) + skipped], offsets)
 
 
+def class_documents(counts: sp.csr_matrix, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """int64[C, F], number of texts of each class with each n-gram.
+
+    Args:
+        counts: [N, F].
+        labels: int64[N].
+        num_classes: C.
+    """
+    shape = (num_classes, counts.shape[1])
+    documents = np.zeros(shape, dtype=np.int64)
+    for label in range(num_classes):
+        documents[label] = np.bincount(counts[labels == label].indices, minlength=shape[1])
+    return documents
+
+
 def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
     """float64[C, F] r_c = ln((p_c / ‖p_c‖₁) / (q_c / ‖q_c‖₁)), zero for n-grams of no text.
 

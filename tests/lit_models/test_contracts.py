@@ -22,7 +22,6 @@ from experiments.config.resolved import Resolved
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.without_steps import WithoutSteps
-from lit_models.base.word_vectors import WordVectorEstimator
 from lit_models.classics.centroids import Centroids
 from tests.batches import make_batch, make_view, random_rows
 from tests.lit_models.contracts import CHECKS, CLASSES, ROWS, VOCAB, Check
@@ -69,20 +68,25 @@ def _built(registry: Registry, experiment: str) -> LitClassifier:
     model: LitClassifier = resolved.cli.model
     # What is learnt before the first step is learnt here as `setup` would do it.
     many = random_rows([20] * 60, VOCAB, seed=1)
-    vectors = np.random.default_rng(2).normal(size=(VOCAB, 8)).astype(np.float32)
-    given = vectors if isinstance(model, WordVectorEstimator) else None
+    width = model.hparams.get("embedding_dim", 8)
+    vectors = np.random.default_rng(2).normal(size=(VOCAB, width)).astype(np.float32)
+    given = vectors if model.needs_vectors else None
     characters = "CharacterTokenizer" in str(settings["data"])
     model.prepare(make_view(many, [i % CLASSES for i in range(60)], VOCAB, given, characters))
     return model.eval()
 
 
-def toy_vectors(kind: type) -> dict[str, Any] | None:
+def toy_vectors(model: LitClassifier) -> dict[str, Any] | None:
     """Vectors of every word for a model that must have some, else none: 32 texts are too few."""
-    if not issubclass(kind, WordVectorEstimator):
+    if not model.needs_vectors:
         return None
     return {
         "class_path": "datamodules.vectors.word2vec.Word2Vec",
-        "init_args": {"dim": 50, "min_count": 1, "text": "train"},
+        "init_args": {
+            "dim": model.hparams.get("embedding_dim", 50),
+            "min_count": 1,
+            "text": "train",
+        },
     }
 
 
@@ -114,14 +118,14 @@ class LearntByHeart(Callback):
 # Those that take longest, and those whose class another has, with other weights or layers.
 @pytest.mark.slow_for(
     *("linear_transformer", "transformer", "fasttext", "nb_bag", "dpcnn", "capsule"),
-    "convolutional_capsule",
+    *("convolutional_capsule", "seq_cnn", "region_cnn"),
     *("bert_multilingual", "minilm_further", "roberta", "ernie"),
     *("bidirectional_gru", "stacked_lstm"),
 )
 def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path: Path) -> None:
     settings = registry.settings(experiment)
     settings = merge(settings, offline(settings))
-    kind = type(build(registry, experiment))
+    small = build(registry, experiment)
     toy: dict[str, Any] = {
         "data": {
             "class_path": "tests.toys.ToyData",
@@ -131,13 +135,13 @@ def test_learns_32_texts_by_heart(registry: Registry, experiment: str, tmp_path:
                 "batch_size": 8,
                 "vocab_size": 30_000,
                 "cache_dir": str(tmp_path),
-                "vectors": toy_vectors(kind),
+                "vectors": toy_vectors(small),
             },
         },
         "trainer": {"max_epochs": 60},
         "seed_everything": 0,
     }
-    if issubclass(kind, Centroids):  # a fifth as many clusters as words cannot tell 32 texts apart
+    if isinstance(small, Centroids):  # a fifth as many clusters as words cannot tell 32 texts apart
         toy["model"] = {"init_args": {"words_per_cluster": 1}}
     resolved = Resolved(merge(settings, toy))
     L.seed_everything(0, verbose=False)
@@ -171,7 +175,14 @@ def test_trains_under_bf16_autocast_with_finite_losses_and_weights(
         return
     losses = Losses()
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    data = ToyData(classes=CLASSES, vocab_size=VOCAB, batch_size=8, cache_dir=str(tmp_path))
+    width = model.hparams.get("embedding_dim", 8)
+    data = ToyData(
+        classes=CLASSES,
+        vocab_size=VOCAB,
+        batch_size=8,
+        vectors=Word2Vec(width, min_count=1) if model.needs_vectors else None,
+        cache_dir=str(tmp_path),
+    )
     trainer = L.Trainer(
         accelerator="cpu",
         precision="bf16-mixed",
@@ -196,7 +207,8 @@ def test_predicts_the_same_after_saving_and_loading(
     registry: Registry, experiment: str, tmp_path: Path
 ) -> None:
     model = build(registry, experiment).train()
-    vectors = Word2Vec(8, min_count=1) if isinstance(model, WordVectorEstimator) else None
+    width = model.hparams.get("embedding_dim", 8)
+    vectors = Word2Vec(width, min_count=1) if model.needs_vectors else None
     characters = "CharacterTokenizer" in str(registry.settings(experiment)["data"])
     data = ToyData(
         classes=CLASSES,

@@ -13,7 +13,7 @@ from lit_models.base.classifier import LitClassifier
 ROOT = Path(lit_models.__file__).parent
 FAMILIES = {
     "n-grams": {"NaiveBayes", "NgramLMClassifier", "TfidfLogReg", "NBLogReg", "LinearSVM"}
-    | {"LSALogReg", "BowForest", "TfidfForest"},
+    | {"LSALogReg", "BowForest", "TfidfForest", "DVNgrams"},
     "word vectors": {
         *("VectorAverageLogReg", "VectorAverageForest", "CentroidsLogReg", "CentroidsForest"),
         "Doc2VecLogReg",
@@ -24,7 +24,10 @@ FAMILIES = {
         *("LMLSTM", "NeuralTuringMachine"),
         *("KerasLSTM", "KerasBidirectionalGRU", "KerasStackedLSTM", "KerasRecurrentClassifier"),
     },
-    "convolutional": {"CNN", "CNNLSTM", "RCNN", "DPCNN", "KerasCNN", "KerasCNNLSTM"},
+    "convolutional": {
+        *("CNN", "CNNLSTM", "RCNN", "DPCNN", "SeqCNN", "RegionCNN"),
+        *("KerasCNN", "KerasCNNLSTM"),
+    },
     "attention, capsules": {
         *("AttentionLSTM", "HierarchicalAttention", "MemoryNetwork", "Capsule"),
         "ConvolutionalCapsule",

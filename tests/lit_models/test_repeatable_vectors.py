@@ -18,6 +18,7 @@ from datamodules.vectors.fasttext import FastText
 from datamodules.vectors.word2vec import Word2Vec
 from lit_models.doc2vec_logreg import Doc2VecLogReg
 from lit_models.glove import GloVe
+from lit_models.region_vectors import RegionVectors
 from tests.batches import make_view
 
 REPOSITORY = Path(__file__).parents[2]
@@ -40,6 +41,7 @@ def checksums() -> dict[str, str]:
         "hierarchical softmax": Word2Vec(8, output="hierarchical-softmax"),
         "fastText": FastText(8, buckets=1000),
         "GloVe": GloVe(8, epochs=2),
+        "regions": RegionVectors(8, epochs=2),
     }
     arrays = {name: method.learn(rows, WORDS, seed=3)[1] for name, method in methods.items()}
     for name in ("dbow", "dm"):
@@ -62,7 +64,7 @@ def of_a_process(hash_seed: str) -> str:
 def test_two_processes_learn_the_same_vectors() -> None:
     first, second = of_a_process("1"), of_a_process("2")
     assert first == second
-    assert first.count("\n") == 7 and "dbow" in first
+    assert first.count("\n") == 8 and "dbow" in first
 
 
 @pytest.mark.parametrize("vectors", [Word2Vec, FastText])

@@ -14,7 +14,10 @@ OCCLUDED = {
     "bow_forest",
     "centroids_forest",
     "doc2vec_logreg",
+    "dv_ngrams",
     "mlp",
+    "region_cnn",
+    "seq_cnn",
     "tfidf_forest",
     "vector_average_forest",
 }

@@ -223,7 +223,7 @@ def test_description(numbers: dict[str, int], text: str) -> None:
     assert describe(numbers, "look") == text
 
 
-YOUNGER = {"nb_bag+cnn", "nb_bag+dpcnn", "nb_bag+lstm", "ngram_lm_classifier"}
+YOUNGER = {"dv_ngrams", "nb_bag+cnn", "nb_bag+dpcnn", "nb_bag+lstm", "ngram_lm_classifier"}
 """Published experiments that are younger than the log, which so has each of their trials."""
 
 

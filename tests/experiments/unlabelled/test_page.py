@@ -14,7 +14,8 @@ from experiments.statistics.reading import read_run_predictions
 from experiments.unlabelled import page
 from tests.rows import make_language_run, make_run
 
-MARKS = "a\n<!-- lifts -->\n<!-- /lifts -->\n<!-- pupils -->\n<!-- /pupils -->\nb\n"
+MARKS = "a\n<!-- lifts -->\n<!-- /lifts -->\n<!-- pupils -->\n<!-- /pupils -->\n"
+MARKS += "<!-- curves -->\n<!-- /curves -->\nb\n"
 
 
 @pytest.fixture
@@ -33,6 +34,9 @@ def results(tmp_path: Path) -> Path:
     ]
     runs += [make_run(tmp_path / "runs", seed=1, data=7, experiment="cnn", train_seconds=180.0)]
     publish(runs, "imdb", tmp_path / "results")
+    few = [("cnn-500", 1), ("cnn_pseudo_labels-500", 3)]
+    small = [make_run(tmp_path / "few", data=data, experiment=name) for name, data in few]
+    publish(small, "imdb_few_labels", tmp_path / "results")
     language = make_language_run(tmp_path / "runs", "lstm_lm")
     publish([language], "imdb_language", tmp_path / "results")
     return tmp_path / "results"
@@ -74,6 +78,17 @@ def test_a_pupil_stands_beside_its_teacher(results: Path, tmp_path: Path) -> Non
     assert gap == pytest.approx(pupil - teacher, abs=0.011)
 
 
+def test_a_curve_has_the_rows_of_each_number_of_labels(results: Path, tmp_path: Path) -> None:
+    lines = [line for line in written(results, tmp_path).splitlines() if line.count("|") == 6][2:]
+    assert [line.split(" | ")[1] for line in lines] == ["500", "22,500"]
+    for line, base in zip(lines, ("cnn-500", "cnn"), strict=True):
+        file = results / ("imdb_few_labels.jsonl" if "-" in base else "imdb.jsonl")
+        own = [row.test.accuracy for row in read_table(file) if row.experiment == base]  # type: ignore[union-attr]
+        figures = [float(found) for found in re.findall(r"[+-]?\d+\.\d+", line)]
+        assert figures[0] == pytest.approx(100 * np.mean(own), abs=0.006)
+        assert figures[2] == pytest.approx(figures[1] - figures[0], abs=0.011)
+
+
 def test_rows_that_are_not_there_are_left_out(tmp_path: Path) -> None:
     publish([make_run(tmp_path / "runs", experiment="cnn")], "imdb", tmp_path / "results")
     assert "`" not in written(tmp_path / "results", tmp_path).replace("`cnn`", "")
@@ -85,6 +100,7 @@ def test_every_row_named_is_an_experiment_of_the_queue() -> None:
     known = set(Registry([*(CONFIGS / name for name in VARIANTS), CONFIGS / "elmo"]).files)
     ensembles = {page.TEACHER, "semi_supervised_ensemble"}
     to_come = {"seq_cnn", "region_cnn", "dv_ngrams"} - known
+    assert {name for pair in page.CURVES for name in pair} - to_come <= known
     named = {*page.LIFTS, *(name for names in page.LIFTS.values() for name in names)}
     assert named - ensembles - to_come <= known
     assert {name for of in page.BEFORE.values() for name, _ in of} <= known
