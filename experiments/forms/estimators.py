@@ -28,6 +28,7 @@ from lit_models.classics.centroids import Centroids
 from lit_models.classics.ngram_estimator import NgramEstimator
 from lit_models.classics.vector_average import VectorAverage
 from lit_models.linear_svm import LinearSVM
+from lit_models.lsa_logreg import LSALogReg
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.nb_logreg import NBLogReg
 from lit_models.tfidf_forest import TfidfForest
@@ -100,6 +101,15 @@ def tfidf_logreg(model: TfidfLogReg) -> Portable:
         features.add(settings, arrays, WeightedSum(weights, table, bias))
         start = stop
     return features.portable(_logits(len(intercepts)), precise=True)
+
+
+def lsa_logreg(model: LSALogReg) -> Portable:
+    """TF-IDF weights into a logistic regression, whose weights are those of components times V."""
+    coefficients, intercepts = _linear(model.estimator)
+    table = model.vectors.astype(np.float64) @ coefficients.T
+    weights = Weights(_float(model.idf.idf_), "sublinear", "length")
+    module = WeightedSum(weights, _float(table), intercepts)
+    return one_block(*_counter(model.counter), module, _logits(len(intercepts)), precise=True)
 
 
 def nb_logreg(model: NBLogReg) -> Portable:

@@ -32,6 +32,7 @@ from lit_models.fasttext import FastText
 from lit_models.hierarchical_attention import HierarchicalAttention, HierarchicalAttentionNet
 from lit_models.linear_svm import LinearSVM
 from lit_models.logistic import Logistic
+from lit_models.lsa_logreg import LSALogReg
 from lit_models.mlp import MLP
 from lit_models.naive_bayes import NaiveBayes
 from lit_models.nb_bag import NBBag
@@ -150,6 +151,7 @@ _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     Doc2VecLogReg: _inferred,
     DVNgrams: _inferred_in_steps,
     FastText: bags.fasttext,
+    LSALogReg: estimators.lsa_logreg,
     LinearSVM: estimators.linear_svm,
     Logistic: bags.logistic,
     MLP: bags.mlp,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lit_models.layers.masking import Pooling
 from lit_models.layers.recurrence import reversed_positions
 from lit_models.layers.recurrent import Direction, Recurrent
+from lit_models.layers.turing import TuringMachine, TuringState
 
 # Blocks of gates in ONNX's order, by their number in PyTorch's: LSTM i f g o → i o f g, GRU
 # r z n → z r n.
@@ -135,11 +136,38 @@ def _scan(direction: Direction, inputs: Tensor) -> Tensor:
     return states
 
 
+class ScanTuringMachine(nn.Module):
+    """A `TuringMachine` as `torch.scan` over the words, which ONNX has too."""
+
+    def __init__(self, machine: TuringMachine) -> None:
+        super().__init__()
+        self.machine = machine
+        self.hidden_size, self.read_heads = machine.hidden_size, machine.read_heads
+        self.memory_size = machine.memory_size
+
+    def forward(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See `TuringMachine.forward`."""
+        from torch._higher_order_ops.scan import scan
+
+        words, inside = self.machine.prepared(inputs, lengths)
+
+        def step(state: Any, given: tuple[Tensor, Tensor]) -> tuple[Any, tuple[Tensor, Tensor]]:
+            after = self.machine.step(TuringState(*state), *given)
+            return tuple(after), (after.hidden.clone(), after.reads.clone())
+
+        first = tuple(part.clone() for part in self.machine.start(words))
+        by_word = words.transpose(0, 1), inside.transpose(0, 1)
+        last, (states, reads) = scan(step, first, by_word)
+        return states.transpose(0, 1), reads.transpose(0, 1), last[3]
+
+
 def exportable(module: nn.Module, form: type[_Exported]) -> nn.Module:
     """Replace all recurrent layers of a module, in place."""
     for name, child in list(module.named_children()):
         if isinstance(child, Recurrent):
             setattr(module, name, form(child))
+        elif isinstance(child, TuringMachine):
+            setattr(module, name, ScanTuringMachine(child))
         else:
             exportable(child, form)
     return module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_models.layers.masking import mask_of, zero_padding
@@ -39,10 +40,7 @@ class Capsules(nn.Module):
         keras_faults: bool = False,
     ) -> None:
         super().__init__()
-        if routing_iterations < 1:
-            raise ValueError(
-                f"routing_iterations is {routing_iterations}; routing takes at least 1 round"
-            )
+        check_iterations(routing_iterations)
         self.routing_iterations, self.keras_faults = routing_iterations, keras_faults
         self.transform = nn.Parameter(torch.empty(num_capsules, input_size, capsule_size))
         for matrix in self.transform.data:
@@ -70,6 +68,78 @@ class Capsules(nn.Module):
                 agreement = projected @ inputs.transpose(1, 2)  # [B, J, T]
                 logits = agreement if self.keras_faults else logits + agreement
         return outputs, coupling.transpose(1, 2)
+
+
+class LeakyCapsules(nn.Module):
+    """Routing in which children need not take part (Zhao et al. 2018).
+
+    With u_i the capsule of child i, and a matrix W_j and a bias b_j for each parent, shared by all
+    children:
+        û_ij = W_j u_i + b_j;  g_ij = 0;  then, `routing_iterations` times:
+        c_ij = |u_i| · exp(g_ij) / (1 + Σ_k exp(g_ik));  s_j = Σ_i c_ij û_ij;  v_j = squash(s_j);
+        g_ij ← g_ij + û_ij · v_j
+    The 1 is a further parent with the logit 0 that is thrown away (leaky softmax), and |u_i| is the
+    probability that the child is there. As in `Capsules` the û_ij are not computed.
+
+    Args:
+        input_size: P, width of a child.
+        num_capsules: J, number of parents.
+        capsule_size: D, their width.
+        routing_iterations: rounds of routing.
+        num_children: usual number of children, by which the W_j start so large that |s_j| ≈ 1 where
+            the lengths of children are about 1/2. Squashed capsules are otherwise so short after
+            two layers that nothing is learnt for a long time.
+
+    Raises:
+        ValueError: no round of routing.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        num_capsules: int,
+        capsule_size: int,
+        routing_iterations: int,
+        num_children: int,
+    ) -> None:
+        super().__init__()
+        check_iterations(routing_iterations)
+        self.routing_iterations = routing_iterations
+        self.transform = nn.Parameter(torch.empty(num_capsules, input_size, capsule_size))
+        self.bias = nn.Parameter(torch.zeros(num_capsules, capsule_size))
+        gain = 4 * (num_capsules + 1) / num_children**0.5  # each c_ij is 1/2 / (J + 1) at first
+        for matrix in self.transform.data:
+            nn.init.xavier_uniform_(matrix, gain)
+
+    def forward(self, children: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """[R, J, D] parents and [R, I, J] couplings of the last iteration, 0 for absent children.
+
+        Args:
+            children: [R, I, P], finite also where absent.
+            mask: bool[R, I], true where there is a child.
+        """
+        present = length_of(children).masked_fill(~mask, 0.0)[:, :, None]  # [R, I, 1]
+        shape = children.shape[0], children.shape[1], self.transform.shape[0]
+        logits = children.new_zeros(shape)  # [R, I, J]
+        for number in range(self.routing_iterations):
+            leaky = F.pad(logits, (0, 1)).softmax(dim=2)[:, :, :-1]
+            coupling = present * leaky  # [R, I, J]
+            gathered = coupling.transpose(1, 2) @ children  # [R, J, P]
+            sums = torch.einsum("rjp,jpd->rjd", gathered, self.transform)
+            outputs = squash(sums + coupling.sum(dim=1)[:, :, None] * self.bias)  # [R, J, D]
+            if number + 1 < self.routing_iterations:
+                projected = torch.einsum("rjd,jpd->rjp", outputs, self.transform)
+                agreement = children @ projected.transpose(1, 2)  # [R, I, J]
+                logits = logits + agreement + (outputs * self.bias).sum(dim=2)[:, None]
+        return outputs, coupling
+
+
+def check_iterations(routing_iterations: int) -> None:
+    """Raise a ValueError for a number of rounds of routing below 1."""
+    if routing_iterations < 1:
+        raise ValueError(
+            f"routing_iterations is {routing_iterations}; routing takes at least 1 round"
+        )
 
 
 def squash(sums: Tensor) -> Tensor:

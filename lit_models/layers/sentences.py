@@ -40,15 +40,32 @@ def split(tokens: Tensor, lengths: Tensor, ends: Tensor, longest: int) -> Senten
         longest: largest number of words in a sentence.
     """
     width = tokens.shape[1]
-    mask = mask_of(lengths, width)  # [B, T]
-    end = ends[tokens]
-    first = F.pad(end[:, :-1], (1, 0)) & ~end  # first word after an end token
-    column = torch.arange(width, device=tokens.device)
-    start = torch.where(first, column, 0).cummax(dim=1).values  # of each word's sentence
-    first = ((column - start) % longest == 0) & mask
+    first, number = first_words(tokens, lengths, ends, longest)
     starts = first.flatten().nonzero().squeeze(1)  # [S]
     row = starts // width
     following = F.pad(starts[1:], (0, 1), value=tokens.numel())
     sizes = torch.minimum(following, row * width + lengths[row]) - starts
-    number = (first.cumsum(dim=1) - 1).masked_fill(~mask, -1)
     return Sentences(starts, sizes, first.sum(dim=1), number)
+
+
+def first_words(
+    tokens: Tensor, lengths: Tensor, ends: Tensor, longest: int
+) -> tuple[Tensor, Tensor]:
+    """First words of the sentences of `split`, without tensors whose size depends on the tokens.
+
+    Args: see `split`.
+
+    Returns:
+        bool[B, T], true at the first word of a sentence, and int64[B, T] number of each word's
+        sentence in its text, -1 on padding.
+    """
+    width = tokens.shape[1]
+    mask = mask_of(lengths, width)  # [B, T]
+    end = ends[tokens]
+    first = F.pad(end[:, :-1], (1, 0)) & ~end  # first word after an end token
+    column = torch.arange(width, device=tokens.device)
+    # ONNX has no running maximum, by which the start of each word's sentence would be found, too.
+    part = first.cumsum(dim=1)  # int64[B, T]
+    starts = torch.zeros_like(part).scatter_add(1, part, torch.where(first, column, 0))
+    first = ((column - starts.gather(1, part)) % longest == 0) & mask
+    return first, (first.cumsum(dim=1) - 1).masked_fill(~mask, -1)

@@ -13,7 +13,7 @@ from lit_models.base.classifier import LitClassifier
 ROOT = Path(lit_models.__file__).parent
 FAMILIES = {
     "n-grams": {"NaiveBayes", "NgramLMClassifier", "TfidfLogReg", "NBLogReg", "LinearSVM"}
-    | {"BowForest", "TfidfForest", "DVNgrams"},
+    | {"LSALogReg", "BowForest", "TfidfForest", "DVNgrams"},
     "word vectors": {
         *("VectorAverageLogReg", "VectorAverageForest", "CentroidsLogReg", "CentroidsForest"),
         "Doc2VecLogReg",
@@ -21,7 +21,7 @@ FAMILIES = {
     "bags": {"Perceptron", "Logistic", "MLP", "Bag", "FastText", "NBBag"},
     "recurrent": {
         *("RNN", "GRU", "LSTM", "StackedLSTM", "BidirectionalLSTM", "BidirectionalGRU", "ClassLM"),
-        "LMLSTM",
+        *("LMLSTM", "NeuralTuringMachine"),
         *("KerasLSTM", "KerasBidirectionalGRU", "KerasStackedLSTM", "KerasRecurrentClassifier"),
     },
     "convolutional": {
@@ -29,7 +29,8 @@ FAMILIES = {
         *("KerasCNN", "KerasCNNLSTM"),
     },
     "attention, capsules": {
-        *("AttentionLSTM", "HierarchicalAttention", "Capsule"),
+        *("AttentionLSTM", "HierarchicalAttention", "MemoryNetwork", "Capsule"),
+        "ConvolutionalCapsule",
         *("KerasAttentionLSTM", "KerasCapsule"),
     },
     "Transformers": {"Transformer", "LinearTransformer"},

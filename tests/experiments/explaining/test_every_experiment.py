@@ -54,7 +54,9 @@ SHOWN = {
     "attention_lstm": "attention",
     "capsule": "coupling to the capsule of the class",
     "cnn": "n-grams of the maxima",
+    "convolutional_capsule": "coupling to the capsule of the class",
     "hierarchical_attention": "attention to sentences",
+    "memory_network": "attention to sentences, hop 3",
     "nb_logreg": "n-grams",
     "transformer": "attention in the last layer",
 }
@@ -66,7 +68,7 @@ def test_architectures_show_what_they_weight_or_choose(registry: Registry, name:
     weights = np.array([piece.weight for piece in pieces])
     if "attention" in SHOWN[name]:
         assert weights.sum() == pytest.approx(1, abs=1e-5) and (weights >= 0).all()
-    if name == "hierarchical_attention":
+    if name in ("hierarchical_attention", "memory_network"):
         assert [piece.piece[-1] for piece in pieces][:2] == [".", "!"]
     if name == "capsule":
         assert ((weights > 0) & (weights < 1)).all()

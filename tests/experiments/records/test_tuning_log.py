@@ -225,6 +225,7 @@ def test_description(numbers: dict[str, int], text: str) -> None:
 
 
 YOUNGER = {"dv_ngrams", "nb_bag+cnn", "nb_bag+dpcnn", "nb_bag+lstm", "ngram_lm_classifier"}
+YOUNGER |= {"convolutional_capsule", "lsa_logreg", "memory_network", "neural_turing_machine"}
 """Published experiments that are younger than the log, which so has each of their trials."""
 
 

@@ -8,7 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from lit_models.layers.capsule import Capsules, length_of, margin_loss, squash, to_unit_length
+from lit_models.layers.capsule import (
+    Capsules,
+    LeakyCapsules,
+    length_of,
+    margin_loss,
+    squash,
+    to_unit_length,
+)
 from lit_models.layers.masking import mask_of
 
 
@@ -119,3 +126,56 @@ def test_margin_loss_by_hand() -> None:
 def test_no_round_of_routing_is_an_error() -> None:
     with pytest.raises(ValueError, match="routing_iterations is 0; routing takes at least 1 round"):
         Capsules(2, 2, 2, routing_iterations=0)
+    with pytest.raises(ValueError, match="routing_iterations is 0; routing takes at least 1 round"):
+        LeakyCapsules(2, 2, 2, routing_iterations=0, num_children=1)
+
+
+def leaky(routing_iterations: int) -> LeakyCapsules:
+    layer = LeakyCapsules(2, 2, 2, routing_iterations, num_children=2).double()
+    layer.transform.data = two_by_two(1).transform.data
+    return layer
+
+
+def test_leaky_routing_by_hand() -> None:
+    there = torch.ones(1, 2, dtype=torch.bool)
+    # Round 1: a third to each parent, a third to none; s_1 = (1/3, 1/3), |s_1|² = 2/9, s_2 = 0.
+    first = (2 / 9) / (11 / 9) / math.sqrt(2)
+    outputs, coupling = leaky(1)(WORDS, there)
+    assert torch.allclose(outputs, torch.tensor([[[first, first], [0, 0]]]).double())
+    assert torch.allclose(coupling, torch.full((1, 2, 2), 1 / 3).double())
+    # Round 2: both children agree with v_1 by `first`, with v_2 by 0, with none by 0.
+    share, other = math.exp(first) / (2 + math.exp(first)), 1 / (2 + math.exp(first))
+    square = 2 * share**2
+    second = square / (1 + square) / math.sqrt(2)
+    outputs, coupling = leaky(2)(WORDS, there)
+    assert torch.allclose(outputs, torch.tensor([[[second, second], [0, 0]]]).double())
+    assert torch.allclose(coupling, torch.tensor([[[share, other]] * 2]).double())
+    # A child of length 1/2 takes half a part, by its existence, of half a vector.
+    outputs, coupling = leaky(1)(WORDS * torch.tensor([[[0.5], [1.0]]]).double(), there)
+    assert torch.allclose(coupling, torch.tensor([[[1 / 6] * 2, [1 / 3] * 2]]).double())
+    expected = squash(torch.tensor([1 / 12, 1 / 3]).double())
+    assert torch.allclose(outputs[0, 0], expected)
+
+
+def test_leaky_routing_is_that_of_plain_loops_and_absent_children_take_no_part() -> None:
+    torch.manual_seed(0)
+    layer = LeakyCapsules(4, 3, 5, routing_iterations=3, num_children=6).double()
+    torch.nn.init.normal_(layer.bias)
+    mask = mask_of(torch.tensor([1, 3, 6]), 6)
+    children = torch.randn(3, 6, 4).double()
+    with torch.no_grad():
+        outputs, coupling = layer(children, mask)
+        for row in range(3):
+            us = children[row, mask[row]]
+            pairs = list(zip(layer.transform, layer.bias, strict=True))
+            heard = [[u @ W + b for W, b in pairs] for u in us]
+            g = torch.zeros(len(us), 3).double()
+            for _ in range(3):
+                c = us.norm(dim=1)[:, None] * g.exp() / (1 + g.exp().sum(dim=1, keepdim=True))
+                v = [squash(sum(c[i, j] * heard[i][j] for i in range(len(us)))) for j in range(3)]
+                for i in range(len(us)):
+                    for j in range(3):
+                        g[i, j] += heard[i][j] @ v[j]
+            assert torch.allclose(outputs[row], torch.stack(v), atol=1e-9)
+            assert torch.allclose(coupling[row, mask[row]], c, atol=1e-9)
+            assert (coupling[row, ~mask[row]] == 0).all()
