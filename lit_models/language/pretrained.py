@@ -58,7 +58,8 @@ def pretrained(
     except Exception as error:  # whatever torch and a class say of a stranger's file
         reason = [*str(error).splitlines(), type(error).__name__][0]
         raise ValueError(
-            f"{setting} is {str(folder)!r}, which has no fitted {kind.__name__} ({reason}); {remedy}"
+            f"{setting} is {str(folder)!r}, which has no fitted {kind.__name__} ({reason}); "
+            f"{remedy}"
         ) from error
 
 

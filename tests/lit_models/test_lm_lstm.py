@@ -16,9 +16,9 @@ from datamodules.store.encoder import Encoder
 from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import WordTokenizer
 from lit_models.base.adversarial import embedding_of
+from lit_models.base.model import WEIGHTS_FILE
 from lit_models.elmo import ELMo
 from lit_models.gru_lm import GRULM
-from lit_models.base.model import WEIGHTS_FILE
 from lit_models.language.model import BOUNDARY
 from lit_models.language.recurrent import RecurrentLanguageModel
 from lit_models.lm_lstm import LMLSTM

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from datamodules.store.soft_labels import SoftLabels
+from experiments.training.fitting import build_and_setup, identity_of
 from experiments.training.run import execute
 from tests.experiments.training.test_preemption import ROWS, at_batch, cut, spec_of, weights
 from tests.toys import ToyData
@@ -25,14 +26,20 @@ MODEL = {
 }
 
 
-def test_it_ends_bit_for_bit_as_an_uncut_one(tmp_path: Path) -> None:
+def write_soft_labels(tmp_path: Path, least: float) -> int:
+    """File of soft labels of a toy corpus; returns the number of its training rows."""
     data = ToyData(rows=ROWS, cache_dir=str(tmp_path / "cache"))
     data.prepare_data()
     data.setup()
-    shares = np.linspace(0.1, 0.9, 8, dtype=np.float32)
+    shares = np.linspace(least, 0.9, 8, dtype=np.float32)
     probabilities, known = np.stack([shares, 1 - shares], axis=1), len(data.train_indices())
     soft = SoftLabels(np.arange(8), probabilities, data.fingerprint, data.label_names, known, "t")
     (tmp_path / "soft.parquet").write_bytes(soft.to_bytes())
+    return known
+
+
+def test_it_ends_bit_for_bit_as_an_uncut_one(tmp_path: Path) -> None:
+    known = write_soft_labels(tmp_path, 0.1)
     whole, spec = (spec_of(tmp_path / name) for name in ("whole", "run"))
     for one in (whole, spec):
         one.settings["model"], one.settings["run"]["protocol"] = MODEL, "holdout"
@@ -48,3 +55,15 @@ def test_it_ends_bit_for_bit_as_an_uncut_one(tmp_path: Path) -> None:
         assert torch.equal(ours[name], tensor), name
     assert row is not None and row.train_rows == known and row.track == "unlabelled"
     assert any("8 unlabelled texts are taught by t" in note for note in row.notes)
+
+
+def test_a_checkpoint_belongs_to_the_soft_labels_that_it_was_fitted_to(tmp_path: Path) -> None:
+    spec = spec_of(tmp_path / "run")
+    spec.settings["data"]["init_args"]["teacher"] = str(tmp_path / "soft.parquet")
+    found = list[str]()
+    for least in (0.1, 0.1, 0.2):
+        write_soft_labels(tmp_path, least)
+        resolved = spec.resolve()
+        build_and_setup(resolved)
+        found.append(identity_of(resolved))
+    assert found[0] == found[1] != found[2]
