@@ -192,6 +192,13 @@ def test_a_teacher_of_another_corpus_is_refused(tmp_path: Path) -> None:
         data.soft_labels()
 
 
+def test_a_teacher_of_other_classes_is_refused(tmp_path: Path) -> None:
+    soft = replace(soft_labels(toy(tmp_path).fingerprint), label_names=NAMES[::-1])
+    data = toy(tmp_path, teacher=str(write(tmp_path / "soft.parquet", soft)))
+    with pytest.raises(DataError, match=r"classes \['class1', 'class0'\], and this run is on"):
+        data.soft_labels()
+
+
 def test_a_teacher_of_texts_that_are_not_there_is_refused(tmp_path: Path) -> None:
     soft = replace(soft_labels(toy(tmp_path).fingerprint), ids=np.array([0, 1, 2, 3, 4, 16]))
     data = toy(tmp_path, teacher=str(write(tmp_path / "soft.parquet", soft)))
