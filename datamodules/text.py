@@ -190,7 +190,10 @@ class TextDataModule(PreparedCorpus):
         if self.teacher is None:
             return None
         texts = len(self.store.labels("unlabelled")) if "unlabelled" in self.store.splits else 0
-        soft, labelled = read_soft_labels(Path(self.teacher), texts), len(self.train_indices())
+        soft, labelled = (
+            read_soft_labels(Path(self.teacher).expanduser(), texts),
+            len(self.train_indices()),
+        )
         soft.check(self.fingerprint, tuple(self.label_names), labelled, texts)
         return soft
 

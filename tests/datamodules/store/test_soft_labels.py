@@ -192,6 +192,14 @@ def test_a_teacher_of_another_corpus_is_refused(tmp_path: Path) -> None:
         data.soft_labels()
 
 
+def test_the_file_may_be_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    taught(tmp_path)
+    assert toy(tmp_path, teacher="~/soft.parquet").soft_labels() is not None
+
+
 def test_a_teacher_of_other_classes_is_refused(tmp_path: Path) -> None:
     soft = replace(soft_labels(toy(tmp_path).fingerprint), label_names=NAMES[::-1])
     data = toy(tmp_path, teacher=str(write(tmp_path / "soft.parquet", soft)))
