@@ -99,9 +99,8 @@ class LMLSTM(LitClassifier):
 
     net: LMLSTMNet
     family: ClassVar[str] = "recurrent"
-    protocols: ClassVar[tuple[str, ...]] = (
-        "holdout",
-    )  # the language model's words are its split's
+    # The language model has the words of its own split.
+    protocols: ClassVar[tuple[str, ...]] = ("holdout",)
 
     def __init__(
         self,
