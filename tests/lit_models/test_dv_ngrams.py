@@ -108,6 +108,18 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
         assert 23 + 1 not in model.counter.keys
 
 
+def test_unlabelled_texts_change_no_weight() -> None:
+    view, found = make_view(*topics(20, 0), WORDS), list[dict[int, float]]()
+    for _ in range(2):
+        model = DVNgrams(**SMALL)
+        model.learn_features(view)
+        found.append(dict(zip(model.vector_counter.keys, model.vectors.weights, strict=True)))
+        object.__setattr__(view, "unlabelled", ragged([[2, 12, 3, 13]] * 7))
+    common = found[0].keys() & found[1].keys()
+    assert len(common) > 5 and {found[0][key] for key in common} != {1.0}
+    assert all(found[0][key] == found[1][key] for key in common)
+
+
 def test_ngrams_of_one_class_count_more_and_those_of_no_class_have_no_vector() -> None:
     rows = [[2, 3, 4], [2, 3, 4], [5, 6, 4], [5, 4, 3]]  # 4 is in every text, 3 in three of them
     model = fitted(rows, [0, 0, 1, 1], vector_ngrams=1, least_ratio=0.2)
