@@ -109,7 +109,7 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
 
 
 def test_unlabelled_texts_change_no_weight() -> None:
-    view, found = make_view(*topics(20, 0), WORDS), list[dict[int, float]]()
+    view, found = make_view(*topics(20, 0), WORDS), list[dict[Any, Any]]()
     for _ in range(2):
         model = DVNgrams(**SMALL)
         model.learn_features(view)
