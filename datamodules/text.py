@@ -189,8 +189,11 @@ class TextDataModule(PreparedCorpus):
         """
         if self.teacher is None:
             return None
-        soft, labelled = read_soft_labels(Path(self.teacher)), len(self.train_indices())
         texts = len(self.store.labels("unlabelled")) if "unlabelled" in self.store.splits else 0
+        soft, labelled = (
+            read_soft_labels(Path(self.teacher).expanduser(), texts),
+            len(self.train_indices()),
+        )
         soft.check(self.fingerprint, tuple(self.label_names), labelled, texts)
         return soft
 

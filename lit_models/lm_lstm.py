@@ -99,9 +99,8 @@ class LMLSTM(LitClassifier):
 
     net: LMLSTMNet
     family: ClassVar[str] = "recurrent"
-    protocols: ClassVar[tuple[str, ...]] = (
-        "holdout",
-    )  # the language model's words are its split's
+    # The language model has the words of its own split.
+    protocols: ClassVar[tuple[str, ...]] = ("holdout",)
 
     def __init__(
         self,
@@ -132,7 +131,7 @@ class LMLSTM(LitClassifier):
                 f"{name} has {model.vocab_size:,} words and the classifier {vocab_size:,}; give "
                 "both the same --data.vocab_size"
             )
-        self.words = _words(Path(given)) if isinstance(given, str) else None
+        self.words = _words(Path(given).expanduser()) if isinstance(given, str) else None
         embedding, readers = model.net.embedding, list(model.net.readers)
         own = WordEmbedding(vocab_size, embedding.width, word_dropout, embedding_dropout)
         own.load_state_dict(embedding.state_dict())

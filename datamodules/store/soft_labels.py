@@ -18,6 +18,12 @@ from datamodules.errors import DataError, Unavailable
 _HEAD = b"lit-sentiment"
 _REMEDY = "write it anew: lit-sentiment teach RUN… --out FILE"
 
+# Of a stranger's file: `labelled_rows` may be infinite, and JSON nested without end.
+_DAMAGE = (
+    *(pa.ArrowException, OSError, KeyError, TypeError, ValueError),
+    *(OverflowError, RecursionError),
+)
+
 
 @dataclass(frozen=True, eq=False)
 class SoftLabels:
@@ -87,38 +93,49 @@ class SoftLabels:
                 f"learns from {labelled_rows:,}, so that it would learn of labels that it must not "
                 "know; teach by a run under protocol holdout with the same data.train_limit"
             )
-        if len(self.ids) and self.ids[-1] >= texts:
+        if self.ids[-1] >= texts:
             raise DataError(
                 f"data.teacher labels text {self.ids[-1]:,}, and the corpus has {texts:,} without "
                 f"labels; {_REMEDY}"
             )
 
 
-def read_soft_labels(path: Path) -> SoftLabels:
+def read_soft_labels(path: Path, texts: int | None = None) -> SoftLabels:
     """Read and check a file of soft labels.
+
+    Args:
+        path: the file.
+        texts: number of texts in split `unlabelled`; a file of more rows is not read. None: any
+            number is.
 
     Raises:
         Unavailable: there is no such file.
-        DataError: it is no such file, or its rows were changed or brought into another order.
+        DataError: it is no such file, it has too many rows, or its rows were changed or brought
+            into another order.
     """
-    if not path.is_file():
+    if not _is_file(path):
         raise Unavailable(f"data.teacher is {path}, and there is no such file; {_REMEDY}")
     try:
-        with path.open("rb") as stream:
-            table = pq.read_table(stream)
-        head = json.loads((table.schema.metadata or {})[_HEAD])
-        classes = range(len(head["label_names"]))
-        columns = [table[f"prob_{label}"].to_numpy() for label in classes]
+        with path.open("rb") as stream, pq.ParquetFile(stream) as file:
+            head = json.loads((file.schema_arrow.metadata or {})[_HEAD])
+            rows = file.metadata.num_rows
+            if texts is not None and rows > texts:
+                raise DataError(
+                    f"data.teacher is {path} with {rows:,} rows, and this corpus has {texts:,} "
+                    "texts without labels; let a run on the same corpus teach"
+                )
+            names = [f"prob_{label}" for label in range(len(head["label_names"]))]
+            table = file.read(columns=["id", *names])
         soft = SoftLabels(
             ids=table["id"].to_numpy(),
-            probabilities=np.stack(columns, axis=1),
+            probabilities=np.stack([table[name].to_numpy() for name in names], axis=1),
             corpus_fingerprint=str(head["corpus_fingerprint"]),
             label_names=tuple(map(str, head["label_names"])),
             labelled_rows=int(head["labelled_rows"]),
             teacher=str(head["teacher"]),
         )
         checksum = str(head["sha256"])
-    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{path}: not a file of soft labels ({reason}); {_REMEDY}") from error
     if (fault := _fault(soft, checksum)) is not None:
@@ -126,13 +143,24 @@ def read_soft_labels(path: Path) -> SoftLabels:
     return soft
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
+
+
 def _fault(soft: SoftLabels, checksum: str) -> str | None:
+    if not len(soft.ids):
+        return "it has no rows"
+    if soft.labelled_rows < 1:
+        return f"its labelled_rows is {soft.labelled_rows}, must be at least 1"
     types = soft.ids.dtype, soft.probabilities.dtype
     if types != (np.dtype(np.int64), np.dtype(np.float32)):
         return f"its columns are of types {types[0]} and {types[1]}, must be int64 and float32"
     if _checksum(soft.ids, soft.probabilities) != checksum:
         return "its rows are not those that were written, or not in their order"
-    if (np.diff(soft.ids) <= 0).any() or (len(soft.ids) and soft.ids[0] < 0):
+    if (np.diff(soft.ids) <= 0).any() or soft.ids[0] < 0:
         return "its ids are not ascending from 0"
     sums = soft.probabilities.sum(axis=1)
     if not ((soft.probabilities >= 0).all() and np.allclose(sums, 1, atol=1e-4)):

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from pathlib import PurePath
+from pathlib import PureWindowsPath
 from typing import Any
 
 from datamodules.upgrade.translate import current_config
@@ -88,9 +88,9 @@ def comparable(config: Mapping[str, Any]) -> dict[str, Any]:
         values = section.get("init_args", section)
         for name in _PLACES.get(part, ()):
             values.pop(name, None)
-        if part == "data" and values.get("teacher"):
-            values["teacher"] = PurePath(str(values["teacher"])).name  # wherever the file lies
         _drop_neutral(values, NEUTRAL.get(part, {}))
+        if part == "data" and values.get("teacher"):  # as in a published row, without its folder
+            values["teacher"] = PureWindowsPath(values["teacher"]).name
     _drop_neutral_of_classes(canonical)
     return canonical
 

@@ -115,7 +115,7 @@ class Row:
             (None stands for a value that was not finite).
         evidence: Probabilities beside the row; only in published rows.
         excluded: Reviews kept out of training and validation, for example `robustness`.
-        train_rows: Number of texts learnt from; under `refit` in the second fit.
+        train_rows: Number of labelled texts learnt from; under `refit` in the second fit.
         checksums: SHA-256 of each file in the run folder that a figure or a prediction comes
             from, by name; of predictions alone in older rows; empty in a published row, whose
             evidence has its own.

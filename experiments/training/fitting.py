@@ -199,8 +199,12 @@ def load_selection(folder: Path, identity: str) -> Fit | None:
 
 
 def identity_of(resolved: Resolved) -> str:
-    """Identity of a fit in its checkpoints: hash of the settings and fingerprint of the corpus."""
-    return f"{resolved.hash} {resolved.cli.datamodule.store.meta['fingerprint']}"
+    """Identity of a fit in its checkpoints: settings, corpus and soft labels, if there are any."""
+    data = resolved.cli.datamodule
+    parts = [resolved.hash, data.store.meta["fingerprint"]]
+    if getattr(data, "teacher", None) is not None:
+        parts.append(data.soft_labels().head()["sha256"])
+    return " ".join(parts)
 
 
 def _fit(

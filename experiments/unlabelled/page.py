@@ -20,7 +20,8 @@ from experiments.statistics.pairwise_tests import Difference
 from experiments.statistics.table import analyse
 
 TABLE = "imdb"
-# Rows that learn from unlabelled texts, each under the row that differs from it in that alone.
+# Rows that learn from unlabelled texts, each under its counterpart that learns from labels alone.
+# Settings chosen on validation, such as epochs and dropout, may differ, too.
 LIFTS: dict[str, tuple[str, ...]] = {
     "cnn": ("cnn_word2vec", "cnn_virtual_adversarial", "cnn_pseudo_labels"),
     "seq_cnn": ("region_cnn",),

@@ -66,6 +66,11 @@ def teach(
     teacher: TextClassifier = runs[0] if len(runs) == 1 else LoadedEnsemble(runs)
     texts, labelled = data.texts("unlabelled"), {text_key(t) for t in data.texts("train")}
     ids = np.array([row for row, text in enumerate(texts) if text_key(text) not in labelled])
+    if not len(ids):
+        raise DataError(
+            f"every text without labels is a copy of a labelled one ({len(texts):,} texts), so "
+            "that there is nothing to teach; give others"
+        )
     started(len(ids))
     found = list[np.ndarray]()
     for first in range(0, len(ids), _PART):
@@ -115,12 +120,15 @@ def _corpus(folder: Path, row: Row, root: str | None) -> TextDataModule:
 
 
 def _labelled_rows(data: TextDataModule, rows: Sequence[Row], weights: Sequence[Weights]) -> int:
-    """The most labelled texts that a member learnt from."""
+    """The most labelled texts that a member learnt from.
+
+    A second fit counts as one on all of them: however few it had, some are validation texts.
+    """
     without_validation = len(data.store.rows("train"))
     counts = [
         min(row.train_rows or without_validation, without_validation)
         if fit == "holdout"
-        else row.train_rows or len(data.store.labels("train"))
+        else len(data.store.labels("train"))
         for row, fit in zip(rows, weights, strict=True)
     ]
     return max(counts)

@@ -24,6 +24,16 @@ def check_classes(model: Any, data: Any) -> None:
         )
 
 
+def accepted_settings(model: type) -> set[str]:
+    """Names of the arguments of a class, those of its base classes too."""
+    return {
+        name
+        for base in model.__mro__
+        if "__init__" in vars(base)
+        for name in inspect.signature(base).parameters
+    }
+
+
 def current_hyperparameters(model: type, saved: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of a model's constructor from those that it was saved with.
 
@@ -34,13 +44,7 @@ def current_hyperparameters(model: type, saved: Mapping[str, Any]) -> dict[str, 
     """
     arguments = {name: value for name, value in saved.items() if not name.startswith("_")}
     given = current_object(f"{model.__module__}.{model.__qualname__}", arguments)[1]
-    # A class from outside the suite may inherit settings from one of the suite's.
-    accepted = {
-        name
-        for base in model.__mro__
-        if "__init__" in vars(base)
-        for name in inspect.signature(base).parameters
-    }
+    accepted = accepted_settings(model)
     renamed = {
         name: new
         for name, new in MODEL_SETTINGS.items()
@@ -48,6 +52,6 @@ def current_hyperparameters(model: type, saved: Mapping[str, Any]) -> dict[str, 
     }
     if "variant" not in accepted and given.get("variant") == "default":
         del given["variant"]
-    for name in {"num_classes", "num_symbols"} - accepted:  # links to the corpus, of any model
-        given.pop(name, None)
+    if "num_classes" not in accepted:  # the link to the corpus is recorded for any model
+        given.pop("num_classes", None)
     return {renamed.get(name, name): value for name, value in given.items()}

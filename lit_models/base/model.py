@@ -15,7 +15,7 @@ from datamodules.halts import RunningClock
 from datamodules.store.train_view import TrainView
 from lit_models.base.averaging import Average, WeightAverage
 from lit_models.base.compiling import compile_net
-from lit_models.base.hyperparameters import current_hyperparameters
+from lit_models.base.hyperparameters import accepted_settings, current_hyperparameters
 from lit_models.base.optimizers import SparseAdam, check_training, clip_gradients, group_parameters
 from lit_models.base.processes import MeanOverRows
 from lit_models.base.schedules import Schedule, learning_rate_factor, total_steps
@@ -89,6 +89,8 @@ class LitModel(L.LightningModule):
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
         self.save_hyperparameters(logger=False)  # the logger gets the resolved config
+        if "num_symbols" not in accepted_settings(type(self)):  # the link is recorded for any model
+            self.hparams.pop("num_symbols", None)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.gradient_clip_norm = gradient_clip_norm

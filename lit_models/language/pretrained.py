@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, TypeVar
 
 import torch
@@ -41,12 +40,12 @@ def pretrained(
     """
     if isinstance(given, Mapping):
         return kind(**given), dict(given)
-    folder = Path(given)
+    folder = Path(given).expanduser()
     remedy = (
         f"give the folder of a finished run of {experiment}, such as runs/fit/{experiment}/seed-0, "
         f"made by: lit-sentiment fit -c {experiment}"
     )
-    if not (folder / WEIGHTS_FILE).is_file():
+    if not _has_model(folder):
         raise Unavailable(f"{setting} is {str(folder)!r}, where there is no model; {remedy}")
     try:
         checkpoint = torch.load(folder / WEIGHTS_FILE, map_location="cpu", weights_only=True)
@@ -56,8 +55,16 @@ def pretrained(
         weights = {k: v for k, v in checkpoint["state_dict"].items() if k in own}
         model.load_state_dict(weights)
         return model, settings
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, UnpicklingError) as error:
+    except Exception as error:  # whatever torch and a class say of a stranger's file
+        reason = [*str(error).splitlines(), type(error).__name__][0]
         raise ValueError(
-            f"{setting} is {str(folder)!r}, which has no fitted {kind.__name__} "
-            f"({str(error).splitlines()[0]}); {remedy}"
+            f"{setting} is {str(folder)!r}, which has no fitted {kind.__name__} ({reason}); "
+            f"{remedy}"
         ) from error
+
+
+def _has_model(folder: Path) -> bool:
+    try:
+        return (folder / WEIGHTS_FILE).is_file()
+    except OSError:  # a name that is too long
+        return False

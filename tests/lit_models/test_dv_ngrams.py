@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from datamodules.store.ragged import Ragged
+from lit_models.base.ngrams import class_documents, log_count_ratios
 from lit_models.dv_ngrams import DVNgrams
 from lit_models.nb_logreg import NBLogReg
 from tests.batches import make_view
+from tests.lit_models.classics.test_cosine_vectors import counts_of
 from tests.lit_models.classics.test_vector_average import ragged
 from tests.lit_models.test_doc2vec_logreg import topics
 
@@ -106,11 +108,28 @@ def test_texts_without_labels_are_learnt_from_where_that_is_asked_for() -> None:
         assert 23 + 1 not in model.counter.keys
 
 
+def test_unlabelled_texts_change_no_weight() -> None:
+    view, found = make_view(*topics(20, 0), WORDS), list[dict[Any, Any]]()
+    for _ in range(2):
+        model = DVNgrams(**SMALL)
+        model.learn_features(view)
+        found.append(dict(zip(model.vector_counter.keys, model.vectors.weights, strict=True)))
+        object.__setattr__(view, "unlabelled", ragged([[2, 12, 3, 13]] * 7))
+    common = found[0].keys() & found[1].keys()
+    assert len(common) > 5 and {found[0][key] for key in common} != {1.0}
+    assert all(found[0][key] == found[1][key] for key in common)
+
+
 def test_ngrams_of_one_class_count_more_and_those_of_no_class_have_no_vector() -> None:
     rows = [[2, 3, 4], [2, 3, 4], [5, 6, 4], [5, 4, 3]]  # 4 is in every text, 3 in three of them
     model = fitted(rows, [0, 0, 1, 1], vector_ngrams=1, least_ratio=0.2)
     weights = dict(zip(model.vector_counter.keys - 1, model.vectors.weights, strict=True))
     assert weights.keys() == {2, 3, 5, 6} and weights[2] == weights[5] > weights[3]
+    documents = class_documents(counts_of(rows, 7), np.array([0, 0, 1, 1]), 2)
+    ratios = np.abs(log_count_ratios(documents, model.smoothing)).max(axis=0)
+    assert ratios[2] > 1  # and counts as 1
+    for word, weight in weights.items():
+        assert weight == pytest.approx(min(ratios[word], 1)), word
     plain = fitted(rows, [0, 0, 1, 1], vector_ngrams=1, weighted=False)
     assert plain.vectors.weights.tolist() == [1] * 5
     with pytest.raises(ValueError, match=r"least_ratio is 9.0, and the largest .* lower it"):

@@ -16,6 +16,7 @@ from datamodules.store.encoder import Encoder
 from datamodules.store.truncation import TokenTruncation
 from datamodules.tokenizers import WordTokenizer
 from lit_models.base.adversarial import embedding_of
+from lit_models.base.model import WEIGHTS_FILE
 from lit_models.elmo import ELMo
 from lit_models.gru_lm import GRULM
 from lit_models.language.model import BOUNDARY
@@ -50,9 +51,9 @@ def language_model(kind: type[RecurrentLanguageModel], **settings: Any) -> Recur
 def save_run(model: RecurrentLanguageModel, folder: Path) -> tuple[str, list[str]]:
     """Run folder of a language model, and the words in its order."""
     tokenizer = WordTokenizer()
-    tokenizer.fit([" ".join(f"w{n}" for n in range(2, VOCAB))], 1)
+    tokenizer.fit([" ".join(f"w{n}" for n in range(2, VOCAB + 9))], 1)  # more than the cap
     Encoder(tokenizer, TokenTruncation(VOCAB, None, "head", 0, 1), ()).save(folder)
-    return save(model, folder), tokenizer.vocabulary()
+    return save(model, folder), tokenizer.vocabulary()[:VOCAB]
 
 
 @pytest.fixture(scope="module", params=list(KINDS))
@@ -173,6 +174,38 @@ def test_what_is_no_lstm_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         LMLSTM(head_size=0)
     with pytest.raises(ValueError, match="layer_decay is 1.5"):
         LMLSTM(layer_decay=1.5)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\x80\x02.",
+        torch.zeros(2),
+        {"hyper_parameters": [1], "state_dict": {}},
+        {"hyper_parameters": {1: 2}, "state_dict": {}},
+        {"hyper_parameters": {"vocab_size": 20, "cutoffs": None}, "state_dict": [1]},
+    ],
+)
+def test_a_stranger_s_weights_are_refused(tmp_path: Path, content: Any) -> None:
+    file = tmp_path / WEIGHTS_FILE
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save(content, file)
+    with pytest.raises(ValueError, match=r"has no fitted LSTMLM \(.+\); give the folder"):
+        build(str(tmp_path))
+
+
+def test_the_folder_may_be_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "run").mkdir()
+    save_run(language_model(LSTMLM, hidden_size=7), tmp_path / "run")
+    assert build("~/run").words is not None
+    with pytest.raises(Unavailable, match="where there is no model"):
+        build("a" * 300)
 
 
 def test_the_vocabulary_s_sizes_agree(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from datamodules.errors import DataError
 from datamodules.store.ragged import Ragged
 from lit_models.language.region_windows import RUN, RegionBatches, bands, reach_of
+from lit_models.layers.masking import mask_of
 from lit_models.layers.regions import RegionEmbedding
 from lit_models.region_vectors import LitRegions, RegionVectors
 from tests.batches import make_batch, random_rows
@@ -113,6 +115,53 @@ def test_the_embedding_of_a_text_is_that_which_was_learnt() -> None:
     # A whole region has the bias once.
     middle = model.words.weight[torch.tensor(rows[3][10:15])].sum(dim=0) + model.bias
     assert torch.allclose(each[3][12], middle.relu(), atol=1e-5)
+
+
+def test_the_embedding_has_a_mean_square_of_one() -> None:
+    texts = two_topics(20)
+    tokens, values = RegionVectors(**SMALL | {"batch_size": 10**6}).learn(texts, WORDS, seed=0)
+    table = torch.zeros(len(WORDS), 6)
+    table[torch.from_numpy(tokens)] = torch.from_numpy(values)
+    embedding = RegionEmbedding(len(WORDS), 6, 5)
+    embedding.start_from(table)
+    rows = [row.tolist() for row in np.split(texts.values, texts.offsets[1:-1])]
+    batch = make_batch([row for row in rows if row])
+    u = embedding(batch.tokens, batch.lengths)[mask_of(batch.lengths, batch.tokens.shape[1])]
+    assert float(u.square().mean()) == pytest.approx(1, abs=1e-4)
+
+
+def test_frequent_words_weigh_less_as_targets_and_as_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Caught(Exception):
+        pass
+
+    given = dict[str, np.ndarray]()
+
+    def batches(texts: Any, frequencies: np.ndarray, *others: Any) -> None:
+        given["noise"] = frequencies
+
+    def model(weights: np.ndarray, *others: Any) -> None:
+        given["targets"] = weights
+        raise Caught
+
+    monkeypatch.setattr("lit_models.region_vectors.RegionBatches", batches)
+    monkeypatch.setattr("lit_models.region_vectors.LitRegions", model)
+    with pytest.raises(Caught):
+        RegionVectors(**SMALL | {"size": 1}, sample=0.1).learn(
+            ragged([[2] * 16 + [3] * 3 + [4]]), WORDS, seed=0
+        )
+    ratio = 0.1 / (16 / 20)
+    assert np.allclose(given["targets"], [ratio**0.5 + ratio, 1, 1])
+    assert np.allclose(given["noise"], [16 * (ratio**0.5 + ratio), 3, 1])
+
+
+def test_the_learning_rate_falls_to_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, group = LitRegions(np.ones(NONE, dtype=np.float32), 3, 2, 1.0, 0.4), {"lr": 9.0}
+    monkeypatch.setattr(model, "optimizers", lambda: SimpleNamespace(param_groups=[group]))
+    rates = []
+    for batch in batches_of(random_rows([40] * 4, NONE), 2):
+        model.on_train_batch_start(batch, 0)
+        rates.append(group["lr"] / (1 - batch.read))
+    assert len(rates) > 1 and rates == pytest.approx([0.4] * len(rates))
 
 
 def test_words_of_one_topic_are_near_one_another() -> None:

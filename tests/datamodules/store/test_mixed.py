@@ -17,13 +17,16 @@ from datamodules.store.truncation import TokenTruncation
 PLACE = {"seed": 3, "rank": 0, "world": 1}
 
 
+PAD = 7
+
+
 def dataset(count: int, first: int, seed: int, rows: np.ndarray | None = None) -> TokenDataset:
     """Rows whose every token is the row's number plus `first`."""
     lengths = np.random.default_rng(seed).integers(1, 40, count)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     values = np.repeat(np.arange(count) + first, lengths).astype(np.int32)
     labels = np.arange(count) % 2
-    truncation = TokenTruncation(None, None, "head", 0, 1)
+    truncation = TokenTruncation(None, None, "head", PAD, 1)
     chosen = np.arange(count) if rows is None else rows
     return TokenDataset(Ragged(values, offsets), labels, chosen, truncation)
 
@@ -50,7 +53,7 @@ def test_each_row_has_its_own_text_and_target(beside: bool) -> None:
         assert batch.unlabelled == 2 * beside and len(batch.targets) == taught
         for row in range(taught):
             tokens = batch.tokens[row, : batch.lengths[row]]
-            assert (tokens == tokens[0]).all() and (batch.tokens[row, len(tokens) :] == 0).all()
+            assert (tokens == tokens[0]).all() and (batch.tokens[row, len(tokens) :] == PAD).all()
             number, is_soft = int(batch.ids[row]), bool(tokens[0] >= 500)
             assert int(tokens[0]) == number + (500 if is_soft else 100)
             target = [number / 40, 1 - number / 40] if is_soft else [1 - number % 2, number % 2]

@@ -95,6 +95,48 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
         read_soft_labels(path)
 
 
+def rewrite_head(path: Path, head: bytes) -> None:
+    table = pq.read_table(io.BytesIO(path.read_bytes()))
+    pq.write_table(table.replace_schema_metadata({b"lit-sentiment": head}), path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ("Infinity", "cannot convert float infinity"),
+        ("NaN", "cannot convert float NaN"),
+        ("-1", "labelled_rows is -1, must be at least 1"),
+        ("[" * 100_000, "not a file of soft labels"),
+    ],
+)
+def test_a_stranger_s_number_of_labels_is_refused(tmp_path: Path, rows: str, reason: str) -> None:
+    path = write(tmp_path / "soft.parquet", soft_labels())
+    head = json.dumps(soft_labels().head() | {"labelled_rows": "ROWS"})
+    rewrite_head(path, head.replace('"ROWS"', rows).encode())
+    with pytest.raises(DataError, match=f"{reason}.*lit-sentiment teach"):
+        read_soft_labels(path)
+
+
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "soft.parquet", soft_labels(count=0))
+    with pytest.raises(DataError, match="it has no rows; write it anew"):
+        read_soft_labels(path)
+
+
+def test_more_rows_than_texts_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "soft.parquet", soft_labels())
+    assert len(read_soft_labels(path, 6).ids) == 6
+    monkeypatch.setattr(pq.ParquetFile, "read", None)  # a small file may hold billions of rows
+    with pytest.raises(DataError, match="with 6 rows, and this corpus has 5 texts without labels"):
+        read_soft_labels(path, 5)
+
+
+@pytest.mark.parametrize("name", [".", "a" * 300, "a\0b"])
+def test_what_is_no_name_of_a_file_is_unavailable(name: str) -> None:
+    with pytest.raises(Unavailable, match="there is no such file"):
+        read_soft_labels(Path(name))
+
+
 def test_a_missing_file_makes_the_experiment_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="no such file; write it anew: lit-sentiment teach"):
         read_soft_labels(tmp_path / "none.parquet")
@@ -147,6 +189,21 @@ def test_a_teacher_must_not_know_more_labels(tmp_path: Path, settings: dict) -> 
 def test_a_teacher_of_another_corpus_is_refused(tmp_path: Path) -> None:
     data = taught(tmp_path, text_seed=1)
     with pytest.raises(DataError, match="let a run on the same corpus and splits teach"):
+        data.soft_labels()
+
+
+def test_the_file_may_be_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    taught(tmp_path)
+    assert toy(tmp_path, teacher="~/soft.parquet").soft_labels() is not None
+
+
+def test_a_teacher_of_other_classes_is_refused(tmp_path: Path) -> None:
+    soft = replace(soft_labels(toy(tmp_path).fingerprint), label_names=NAMES[::-1])
+    data = toy(tmp_path, teacher=str(write(tmp_path / "soft.parquet", soft)))
+    with pytest.raises(DataError, match=r"classes \['class1', 'class0'\], and this run is on"):
         data.soft_labels()
 
 

@@ -40,6 +40,18 @@ def test_what_a_run_computes_changes_it(word: str) -> None:
     assert config_hash(config_of("cnn", word)) != config_hash(config_of("cnn"))
 
 
+def test_the_folder_of_a_teacher_s_file_does_not_change_it() -> None:
+    """Published rows have the file's name alone."""
+
+    def hashed(teacher: str | None) -> str:
+        data = {"class_path": "datamodules.imdb.IMDB", "init_args": {"teacher": teacher}}
+        return config_hash({"data": data})
+
+    names = "/a/soft.parquet", "b/soft.parquet", r"C:\b\soft.parquet"
+    assert {hashed(name) for name in names} == {hashed("soft.parquet")}
+    assert len({hashed(name) for name in ("soft.parquet", "/a/other.parquet", None)}) == 3
+
+
 def test_a_setting_at_its_neutral_value_might_as_well_not_be_there() -> None:
     config = config_of("cnn")
     without = deepcopy(config)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from datamodules.errors import DataError
 from datamodules.store.corpus import Corpus, TextSplit
 from datamodules.store.soft_labels import SoftLabels, read_soft_labels
 from experiments.cli.main import main
 from experiments.inference.loaded_ensemble import LoadedEnsemble
 from experiments.inference.loaded_run import load_run
 from experiments.records.run_files import read_row
+from experiments.unlabelled.teaching import _corpus, _labelled_rows, _weights, teach
 from tests.experiments.conftest import TOY
 from tests.toys import ToyData
 
@@ -170,3 +174,52 @@ def test_a_corpus_without_unlabelled_texts_cannot_be_taught(
     run = "runs/fit/naive_bayes/seed-0"
     assert main(["teach", run, "--out", "soft.parquet"]) == 1
     assert "has no texts without labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ([("holdout", 48)], 48),
+        ([("holdout", 64)], 48),  # of the second fit under `refit`, and the first one teaches
+        ([("holdout", 20)], 20),
+        ([("holdout", None)], 48),  # an older row
+        ([("holdout", 20), ("holdout", 48)], 48),
+        ([("holdout", 48), ("holdout", 20)], 48),
+        ([("refit", 64)], 64),
+        ([("refit", 20), ("holdout", 48)], 64),  # some of the 20 are validation texts
+    ],
+)
+def test_a_teacher_knows_the_most_that_a_member_knows(
+    members: list[tuple[Any, int | None]], expected: int, tmp_path: Path
+) -> None:
+    data = ToyData(rows=64, cache_dir=str(tmp_path / "cache"))
+    data.prepare_data()
+    data.setup()
+    fits, rows = zip(*members, strict=True)
+    stubs: Any = [SimpleNamespace(train_rows=count) for count in rows]
+    assert _labelled_rows(data, stubs, fits) == expected
+
+
+def test_the_first_of_two_fits_teaches(tmp_path: Path) -> None:
+    row: Any = SimpleNamespace(protocol="refit")
+    assert _weights(tmp_path, row) == "refit"  # a row of before the first fit was kept
+    (tmp_path / "refit").mkdir()
+    assert _weights(tmp_path, row) == "holdout"
+    row.protocol = "holdout"
+    assert _weights(tmp_path, row) == "holdout"
+
+
+def test_another_corpus_than_the_run_s_is_refused(finished: Path) -> None:
+    folder = finished / "bag" / "seed-0"
+    row = replace(read_row(folder), corpus_fingerprint="0" * 16)
+    with pytest.raises(DataError, match=f"was fitted on {'0' * 16}; name that one with --root"):
+        _corpus(folder, row, None)
+
+
+def test_texts_that_are_all_copies_are_nothing_to_teach(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.unlabelled.teaching.text_key", lambda text: "")
+    with pytest.raises(DataError, match=r"is a copy of a labelled one \(30 texts\)"):
+        teach([finished / "bag" / "seed-0"], tmp_path / "soft.parquet")
+    assert not list(tmp_path.iterdir())

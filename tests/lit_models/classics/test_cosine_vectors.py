@@ -113,6 +113,23 @@ def test_inference_has_arrived() -> None:
     assert (gradients.norm(dim=1) < 0.1 * whole.norm(dim=1)).all()
 
 
+def test_noise_is_as_frequent_as_the_docstring_says() -> None:
+    rows, weights = [[0, 1], [0], [0, 2], [0], [1, 0]], np.array([0.25, 1.0, 0.5])
+    model = CosineVectors(4, ALPHA, NEGATIVE, 1, 1.0, 0)
+    model.fit(counts_of(rows, 3), weights)
+    expected = (weights * [5, 2, 1]) ** 0.75
+    shares = np.bincount(model.noise, minlength=3) / len(model.noise)
+    assert np.allclose(shares, expected / expected.sum(), atol=2e-3)
+
+
+def test_inference_weights_the_ngrams_of_a_text() -> None:
+    model, _ = learnt(epochs=2)
+    both, one = (model.infer(counts_of([row], 23))[0] for row in ([3, 14], [3]))
+    assert not np.allclose(both, one, atol=1e-3)
+    model.weights[14] = 0
+    assert np.allclose(model.infer(counts_of([[3, 14]], 23))[0], one, atol=1e-6)
+
+
 def test_the_seed_decides_the_vectors() -> None:
     first, again, other = (learnt(seed, 2)[0].ngrams for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
