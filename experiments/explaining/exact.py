@@ -162,6 +162,9 @@ def linear_model(model: LitClassifier) -> LinearModel | LanguageModels | None:
         return None
     if form is None or form.inputs["kind"] != "bags":
         return None
+    blocks: Any = form.module.blocks
+    if not all(isinstance(block, WeightedSum | OneAgainstRest | Dense) for block in blocks):
+        return None
     module: Any = form.module.double()
     tfidf = None
     steps = list(module.head) if isinstance(module.head, nn.Sequential) else [module.head]

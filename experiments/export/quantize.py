@@ -1,4 +1,4 @@
-"""Tables of 8-bit integers in the place of fp32 ones, and 8-bit products in ONNX."""
+"""Tables of 8-bit integers in the place of floating-point ones, and 8-bit products in ONNX."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class QuantizedTable(nn.Module):
 
 
 def quantize_tables(module: nn.Module) -> None:
-    """Replace the large fp32 tables and embeddings of a module, in place."""
+    """Replace the large fp32 and fp16 tables and embeddings of a module, in place."""
     for name, child in list(module.named_children()):
         weight = getattr(child, "weight", None)
         if isinstance(child, Table | nn.Embedding):
             assert isinstance(weight, Tensor)
-            if weight.numel() >= _SMALL and weight.dtype == torch.float32:
+            if weight.numel() >= _SMALL and weight.dtype in (torch.float32, torch.float16):
                 setattr(module, name, QuantizedTable(weight.detach()))
         else:
             quantize_tables(child)

@@ -10,6 +10,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from experiments.forms.bags import Features, one_block
+from experiments.forms.inferred import CosineVector
 from experiments.forms.portable import NotExportable, Portable
 from experiments.forms.sums import (
     Dense,
@@ -27,6 +28,7 @@ from lit_models.centroids_logreg import CentroidsLogReg
 from lit_models.classics.centroids import Centroids
 from lit_models.classics.ngram_estimator import NgramEstimator
 from lit_models.classics.vector_average import VectorAverage
+from lit_models.dv_ngrams import DVNgrams
 from lit_models.linear_svm import LinearSVM
 from lit_models.lsa_logreg import LSALogReg
 from lit_models.naive_bayes import NaiveBayes
@@ -122,13 +124,29 @@ def nb_logreg(model: NBLogReg) -> Portable:
         products, squares = _float((coefficients * model.ratios).T), _float(model.ratios.T**2)
         rest = OneAgainstRest(products, squares if model.normalized else None, intercepts)
         return one_block(*_counter(model.counter), rest, nn.Identity(), precise=True)
+    module = _joint_ratios(model, coefficients, intercepts)
+    return one_block(*_counter(model.counter), module, _logits(len(intercepts)), precise=True)
+
+
+def dv_ngrams(model: DVNgrams) -> Portable:
+    """Ratios of distinct n-grams, and the vector of the text, inferred from n-grams of its own."""
+    coefficients, intercepts = _linear(model.estimator)
+    of_vector, of_ngrams = np.split(coefficients, [model.vectors.dim], axis=1)
+    features = Features()
+    features.add(*_counter(model.counter), _joint_ratios(model, of_ngrams, intercepts))
+    vector = CosineVector(model.vectors, model.vector_scale * of_vector)
+    features.add(*_counter(model.vector_counter), vector)
+    return features.portable(_logits(len(intercepts)), precise=True)
+
+
+def _joint_ratios(model: NBLogReg, coefficients: np.ndarray, intercepts: np.ndarray) -> WeightedSum:
+    """Scores of one regression over the ratios of all classes, float64[K, R F] and float64[K]."""
     blocks = coefficients.reshape(len(coefficients), *model.ratios.shape)  # [K, R, F]
     table = _float(np.einsum("krf,rf->fk", blocks, model.ratios))
     squares = _float((model.ratios**2).sum(axis=0))
     scaling: Any = "length" if model.normalized else "none"
     weights = Weights(None, "distinct", scaling, squares if model.normalized else None)
-    module = WeightedSum(weights, table, intercepts)
-    return one_block(*_counter(model.counter), module, _logits(len(intercepts)), precise=True)
+    return WeightedSum(weights, table, intercepts)
 
 
 def naive_bayes(model: NaiveBayes) -> Portable:

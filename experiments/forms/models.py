@@ -122,13 +122,6 @@ def _inferred(model: Doc2VecLogReg) -> Portable:
     )
 
 
-def _inferred_in_steps(model: DVNgrams) -> Portable:
-    raise NotExportable(
-        "the vector of a new text is inferred in steps over the vectors of its n-grams, and the "
-        "runner counts n-grams for one weighted sum"
-    )
-
-
 def _language_models(model: NgramLMClassifier) -> Portable:
     raise NotExportable(
         "the probability of a word depends on the longest run of words before it that was seen, "
@@ -149,7 +142,7 @@ _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     Centroids: estimators.centroids,
     ClassLM: _class_lm,
     Doc2VecLogReg: _inferred,
-    DVNgrams: _inferred_in_steps,
+    DVNgrams: estimators.dv_ngrams,
     FastText: bags.fasttext,
     LSALogReg: estimators.lsa_logreg,
     LinearSVM: estimators.linear_svm,

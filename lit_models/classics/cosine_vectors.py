@@ -15,9 +15,11 @@ from torch.nn import functional as F
 _NOISE, _FIXED_NOISE = 2048, 1024  # noise n-grams of a batch, and of inference
 _BATCH = 512
 _TEXT_STEP = 3.0  # of a text's vector; with 10 it swings between two places
-_INFER_STEPS = 15  # the last ones move a vector by about a thousandth
 _NOISE_POWER = 0.75
 _LAST_STEP = 0.1  # share of the first step of n-grams in the last epoch
+
+INFER_STEPS = tuple(_TEXT_STEP * (1 - number / 15) for number in range(15))
+"""Steps of inference. The last ones move a vector by about a thousandth."""
 
 
 class CosineVectors:
@@ -164,10 +166,9 @@ class CosineVectors:
     def _infer(self, ngrams: np.ndarray, weights: np.ndarray, noise: np.ndarray) -> np.ndarray:
         """float32[d] from float32[n, d], their weights float32[n] of sum 1, and float32[M, d]."""
         vector = np.zeros(self.dim, dtype=np.float32)
-        for number in range(_INFER_STEPS):
+        for step in INFER_STEPS:
             errors = weights * expit(-self.alpha * (ngrams @ vector))
             against = self.negative / len(noise) * expit(self.alpha * (noise @ vector))
-            step = _TEXT_STEP * (1 - number / _INFER_STEPS)
             vector = vector + step * (errors @ ngrams - against @ noise)
             vector /= max(float(np.linalg.norm(vector)), 1e-12)
         return vector

@@ -23,7 +23,6 @@ TRUNCATION = TokenTruncation(None, LONGEST, "head", pad_id=0, unk_id=1)
 NOT_EXPORTED = {
     "class_lm": "clusters of rare words depend on the words",
     "doc2vec_logreg": "learnt by gensim",
-    "dv_ngrams": "inferred in steps",
     "ngram_lm_classifier": "counts n-grams without their order",
 }
 """Experiments without a portable form, each with a part of its reason."""

@@ -116,9 +116,11 @@ def test_a_table_of_8_bits_is_close_and_small_ones_stay(registry: Registry) -> N
         tops = torch.nn.functional.pad(weight.abs().amax(dim=1), (0, -501 % rows))
         steps = tops.view(-1, rows).amax(dim=1).repeat_interleave(rows)[:501] / 127
         assert ((found - weight).abs() <= steps[:, None] / 2 + 1e-6).all()
-    module = torch.nn.ModuleList([Table(torch.zeros(9000, 1)), Table(torch.zeros(9, 1))])
+    sizes, dtypes = (9000, 9000, 9), (torch.float32, torch.float16, torch.float32)
+    tables = [Table(torch.zeros(s, 1, dtype=d)) for s, d in zip(sizes, dtypes, strict=True)]
+    module = torch.nn.ModuleList(tables)
     quantize_tables(module)
-    assert [type(child) for child in module] == [QuantizedTable, Table]
+    assert [type(child) for child in module] == [QuantizedTable, QuantizedTable, Table]
 
 
 class OwnForward(LitClassifier):
