@@ -13,7 +13,7 @@ import sys
 from argparse import ArgumentError
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class Profile:
         experiments: the experiments that it runs, each with its own settings; None means all.
         seeds: the random seeds that it runs.
         fits_corpus: fit defaults to the size of a corpus of the user's own.
+        corpora: settings of corpora that experiments name themselves, by class; the profile's own
+            corpus does not replace these.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Profile:
     experiments: dict[str, dict[str, Any]] | None
     seeds: list[int]
     fits_corpus: bool = True
+    corpora: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Registry:
@@ -151,6 +154,7 @@ def read_profile(name: str) -> Profile:
         experiments=None if experiments == "all" else experiments,
         seeds=content["seeds"],
         fits_corpus=content.get("fits_corpus", True),
+        corpora=content.get("corpora") or {},
     )
 
 
@@ -158,8 +162,8 @@ def layered(registry: Registry, experiment: str, profile: Profile) -> dict[str, 
     """Settings of an experiment under a profile, before those of the command line."""
     specific = (profile.experiments or {}).get(experiment) or {}
     own, shared = registry.settings(experiment), dict(profile.settings)
-    if (own.get("data") or {}).get("class_path"):
-        del shared["data"]  # its corpus is a part of the experiment
+    if corpus := (own.get("data") or {}).get("class_path"):  # a part of the experiment
+        shared["data"] = {"init_args": profile.corpora.get(corpus, {})}
     return merge(own, shared, specific)
 
 

@@ -88,6 +88,14 @@ def test_profiles_name_experiments_that_exist() -> None:
         assert set(read_profile(name).experiments or {}) <= set(Registry().files)
 
 
+def test_an_experiment_s_own_corpus_stays_at_the_profile_s_size() -> None:
+    own = "datamodules.sequences.pronunciation.Pronunciations"
+    for profile, limit in (("full", None), ("gpu", None), ("smoke", 200)):
+        data = layered(Registry(), "seq2seq", read_profile(profile))["data"]
+        assert data["class_path"] == own and data["init_args"].get("train_limit") == limit
+        assert "train_size" not in data["init_args"]
+
+
 def test_later_layers_win_and_leave_their_inputs_alone() -> None:
     first = {"a": {"x": 1, "y": 2}, "b": [1]}
     assert merge(first, {"a": {"y": 3}}, {"b": [2]}) == {"a": {"x": 1, "y": 3}, "b": [2]}
