@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -63,16 +63,6 @@ class Predictions(Outputs):
     def predicted(self, threshold: float | None) -> NDArray[np.int64]:
         """int64[N] predicted classes; the threshold is the row's (`predicted_classes`)."""
         return predicted_classes(self.probabilities, threshold)
-
-    def in_id_order(self) -> Self:
-        """Sort the rows by ascending id, the order of both file formats."""
-        order = np.argsort(self.ids)
-        groups = None if self.groups is None else self.groups[order]
-        return type(self)(self.ids[order], self.labels[order], self.probabilities[order], groups)
-
-    def with_groups(self, groups: NDArray[np.int64] | None) -> Self:
-        """The same rows with other groups."""
-        return replace(self, groups=groups)
 
     def columns(self) -> dict[str, NDArray]:
         """`id, label, prob_0, prob_1, …`."""

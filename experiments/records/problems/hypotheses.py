@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -104,17 +104,6 @@ class Hypotheses(Outputs):
             raise ResultsError(f"columns are {list(columns)}; they must be {list(COLUMNS)}")
         ids, strings, log_probabilities, distances, answer_lengths = columns.values()
         return cls(ids, list(strings), log_probabilities, distances, answer_lengths, groups)
-
-    def in_id_order(self) -> Self:
-        """The texts by ascending id."""
-        order = np.argsort(self.ids)
-        groups = None if self.groups is None else self.groups[order]
-        ordered = {name: values[order] for name, values in self.columns().items()}
-        return self.from_columns(ordered, groups)
-
-    def with_groups(self, groups: NDArray[np.int64] | None) -> Self:
-        """The same texts with other groups."""
-        return replace(self, groups=groups)
 
 
 def nearest(written: Sequence[int], answers: Sequence[Sequence[int]]) -> tuple[int, int]:

@@ -41,13 +41,15 @@ class Outputs(ABC):
             ResultsError: columns that are not those of such a file, or do not fit one another.
         """
 
-    @abstractmethod
     def in_id_order(self) -> Self:
         """The rows by ascending id, the order of all files."""
+        order = np.argsort(self.ids)
+        groups = None if self.groups is None else self.groups[order]
+        return self.from_columns({k: v[order] for k, v in self.columns().items()}, groups)
 
-    @abstractmethod
     def with_groups(self, groups: NDArray[np.int64] | None) -> Self:
         """The same rows with other groups."""
+        return self.from_columns(self.columns(), groups)
 
 
 def check_ids(ids: NDArray[np.int64], groups: NDArray[np.int64] | None) -> None:
