@@ -112,7 +112,7 @@ def _language_models(runs: list[Run], folder: Path, parts: list[Part]) -> Eviden
 
 
 def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
-    """Intervals of error rates, in percent as the columns.
+    """Intervals of error rates, in 0..1 as those of accuracies.
 
     Raises:
         ResultsError: Runs were evaluated on different texts.
@@ -136,7 +136,7 @@ def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidenc
             draws = not models[0][0].deterministic
             # The nearest answer of a text may differ between runs, and so its length.
             lengths = np.mean([one.answer_lengths for one in written], axis=0)
-            distances = 100.0 * np.stack([one.distances for one in written])
+            distances = np.stack([one.distances.astype(float) for one in written])
             found = ratio_interval(distances, lengths, written[0].groups, draws=draws)
             if found is not None:
                 intervals.setdefault(key, {})[name] = found

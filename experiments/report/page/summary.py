@@ -48,7 +48,9 @@ def _lowest(table: Table) -> str | None:
             text += f"the lowest {figure}, " if len(found) > 1 else f"a {figure} of "
             text += f"{lowest:,.1f}{unit}"
             if interval := best.intervals.get(key):
-                ends = f"{interval.low:,.1f}{unit} to {interval.high:,.1f}{unit}"
+                scale = 100 if unit == "%" else 1
+                low, high = (scale * end for end in (interval.low, interval.high))
+                ends = f"{low:,.1f}{unit} to {high:,.1f}{unit}"
                 text += f" (95% interval {ends})"
             return f"{text}, on {'validation' if key.startswith('val') else 'held-out'} texts."
     return None

@@ -129,10 +129,13 @@ def test_runs_are_published_and_shown(tmp_path: Path) -> None:
     [table] = read_tables(tmp_path / "results")[0]
     assert table.problem == "transcription"
     for line in table.lines:
-        rates = [100 * row.test.symbol_error_rate for row in line.rows]  # type: ignore[union-attr]
+        rates = [row.test.symbol_error_rate for row in line.rows]  # type: ignore[union-attr]
         interval = line.intervals["test_per"]
         assert interval.mean == pytest.approx(np.mean(rates), rel=1e-6)
         assert interval.low < interval.mean < interval.high
     report(tmp_path / "results", out=tmp_path)
+    page, best = (tmp_path / "report.html").read_text(), table.lines[0]
+    low, high = (100 * getattr(best.intervals["test_per"], end) for end in ("low", "high"))
+    assert f"{low:.2f}–{high:.2f}" in page and f"{low:.1f}% to {high:.1f}%" in page
     text = (tmp_path / "report.md").read_text()
     assert "PER" in text and "WER is the share of words" in text
