@@ -224,7 +224,10 @@ def test_description(numbers: dict[str, int], text: str) -> None:
     assert describe(numbers, "look") == text
 
 
-YOUNGER = {"dv_ngrams", "nb_bag+cnn", "nb_bag+dpcnn", "nb_bag+lstm", "ngram_lm_classifier"}
+YOUNGER = {"nb_bag+cnn", "nb_bag+dpcnn", "nb_bag+lstm", "ngram_lm_classifier", "seq_cnn"}
+YOUNGER |= {"cnn_pseudo_labels", "lstm_pseudo_labels", "lm_lstm", "lm_bidirectional_lstm"}
+YOUNGER |= {"cnn_virtual_adversarial", "bidirectional_lstm_virtual_adversarial"}
+YOUNGER |= {"mixed_objective_lstm"}
 YOUNGER |= {"convolutional_capsule", "lsa_logreg", "memory_network", "neural_turing_machine"}
 """Published experiments that are younger than the log, which so has each of their trials."""
 
