@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
-from lit_models.layers.capsule import Capsules, length_of, margin_loss, squash
+from lit_models.layers.capsule import Capsules, Loss, is_margin, length_of, margin_loss, squash
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.marks import Marks
 from lit_models.layers.recurrent import Recurrent
-
-Loss = Literal["margin", "cross_entropy"]
 
 
 class CapsuleNet(nn.Module):
@@ -120,14 +118,7 @@ class Capsule(LitClassifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if loss not in get_args(Loss):
-            raise ValueError(f"loss is {loss!r}; choose one of {get_args(Loss)}")
-        self.margin = loss == "margin"
-        if self.margin and self.label_smoothing:
-            raise ValueError(
-                f"label_smoothing is {self.label_smoothing}, and the margin loss has no target to "
-                "smooth; set it to 0, or choose loss 'cross_entropy'"
-            )
+        self.margin = is_margin(loss, self.label_smoothing)
         self.net = CapsuleNet(
             WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
             hidden_size=hidden_size,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, cast, get_args
+from typing import Any, ClassVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +10,12 @@ from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
 from lit_models.base.classifier import LitClassifier
-from lit_models.layers.capsule import LeakyCapsules, length_of, margin_loss, squash
+from lit_models.layers.capsule import LeakyCapsules, Loss, is_margin, length_of, margin_loss, squash
 from lit_models.layers.convolution import WordConvolution
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.marks import Marks
 from lit_models.layers.masking import mask_of, zero_padding
 
-Loss = Literal["margin", "cross_entropy"]
 _WORDS = 200  # usual number of words, by which the weights start
 
 
@@ -189,14 +188,7 @@ class ConvolutionalCapsule(LitClassifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if loss not in get_args(Loss):
-            raise ValueError(f"loss is {loss!r}; choose one of {get_args(Loss)}")
-        self.margin = loss == "margin"
-        if self.margin and self.label_smoothing:
-            raise ValueError(
-                f"label_smoothing is {self.label_smoothing}, and the margin loss has no target to "
-                "smooth; set it to 0, or choose loss 'cross_entropy'"
-            )
+        self.margin = is_margin(loss, self.label_smoothing)
         if not filter_sizes:
             raise ValueError("filter_sizes is []; give at least one size of n-grams, such as [3]")
         sizes = {

@@ -12,7 +12,7 @@ from datamodules.store.batching import TokenDataset
 from datamodules.store.ragged import Ragged
 
 END = 0
-"""Symbol that ends what is written; as context it stands before its first symbol."""
+"""Symbol after the last one of an answer; as context it comes before the first."""
 
 
 class PairBatch(NamedTuple):

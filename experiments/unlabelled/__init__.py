@@ -1,1 +1,1 @@
-"""What texts without labels are worth: soft labels by a teacher, and the page that sums it up."""
+"""Soft labels by a teacher, and the page on the worth of texts without labels."""

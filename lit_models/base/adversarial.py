@@ -133,7 +133,7 @@ class Perturbations:
 
 
 class _Pass:
-    """What `perturbed` adds to the word vectors of a batch.
+    """Perturbation that `perturbed` adds to the word vectors of a batch.
 
     Attributes:
         r: float[B, T, E], zero at padding.

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lit_models.layers.masking import mask_of, zero_padding
+
+Loss = Literal["margin", "cross_entropy"]
+"""Loss of a network of capsules."""
 
 _TINY = 1e-12  # added under a square root, whose derivative at zero is infinite
 
@@ -156,6 +161,22 @@ def to_unit_length(sums: Tensor) -> Tensor:
 def length_of(capsules: Tensor) -> Tensor:
     """[…] lengths of […, D] vectors, differentiable also at zero."""
     return (capsules.square().sum(dim=-1) + _TINY).sqrt()
+
+
+def is_margin(loss: Loss, label_smoothing: float) -> bool:
+    """True for the margin loss, False for cross-entropy.
+
+    Raises:
+        ValueError: another loss, or label smoothing with the margin loss.
+    """
+    if loss not in get_args(Loss):
+        raise ValueError(f"loss is {loss!r}; choose one of {get_args(Loss)}")
+    if loss == "margin" and label_smoothing:
+        raise ValueError(
+            f"label_smoothing is {label_smoothing}, and the margin loss has no target to smooth; "
+            "set it to 0, or choose loss 'cross_entropy'"
+        )
+    return loss == "margin"
 
 
 def margin_loss(lengths: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from datamodules.sequences.pairs import PairBatch
 
 
-class AutoregressiveNet(nn.Module):
+class AutoregressiveNet(nn.Module, ABC):
     """Encoder of texts, and decoder that reads what has been written and predicts what follows.
 
     A subclass gives `encode` and `read`.
     """
 
+    @abstractmethod
     def encode(self, tokens: Tensor, lengths: Tensor) -> State:
         """State of the decoder before it has read anything; each tensor is [B, …].
 
@@ -31,11 +33,10 @@ class AutoregressiveNet(nn.Module):
             tokens: int64[B, S].
             lengths: int64[B].
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, symbols: Tensor, state: State) -> tuple[Tensor, State]:
         """float[B, T, P + 1] logits after each of int64[B, T] symbols, and the state after them."""
-        raise NotImplementedError
 
     def forward(self, tokens: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
         """float[B, T, P + 1] ln p of each symbol, given those before it in int64[B, T] targets."""

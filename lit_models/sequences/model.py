@@ -5,6 +5,7 @@ A transcription model reads the letters of a word and writes its phones.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
@@ -37,7 +38,7 @@ class Transcription(NamedTuple):
     log_probabilities: Tensor
 
 
-class LitTranscriber(LitModel):
+class LitTranscriber(LitModel, ABC):
     """Probability p(y | x) of strings y of symbols given texts x, and the search for probable y.
 
     A subclass gives `score` and `decode`. Losses are in nats a symbol of y, its end included, also
@@ -81,13 +82,13 @@ class LitTranscriber(LitModel):
 
     # For subclasses
 
+    @abstractmethod
     def score(self, batch: PairBatch) -> Tensor:
         """float[B] ln p of the batch's targets, their end included."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, tokens: Tensor, lengths: Tensor, width: int) -> list[list[Generated]]:
         """See `transcribe`; the arguments have been checked."""
-        raise NotImplementedError
 
     def loss(self, batch: PairBatch) -> Tensor:
         """Training loss, in nats a symbol. Override where it is not -ln p."""

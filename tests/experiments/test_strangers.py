@@ -52,10 +52,8 @@ TAKES_NONE = {"prepare", "pretrain", "speed", "list", "table", "table-publish", 
 # Python files that write a marker when they are imported, each where an import may find it.
 MODULES = ("stranger", "installed_stranger")
 MARKER = "import os, pathlib\npathlib.Path(os.environ['MARKER']).touch()\n"
-CODE = (
-    MARKER
-    + "class Thing:\n    def __init__(self, *a, **k):\n        pass\ndef run(*a, **k): pass\n"
-)
+THING = "class Thing:\n    def __init__(self, *a, **k):\n        pass\n"
+CODE = f"{MARKER}{THING}def run(*a, **k): pass\n"
 
 Plant = Callable[[Path, str], Any]
 
