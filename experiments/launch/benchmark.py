@@ -139,7 +139,7 @@ def expand(
 
 
 def _of_its_corpus(experiment: str, registry: Registry, overrides: Sequence[str]) -> Iterator[str]:
-    """Leave out the folder of the official corpus where an experiment reads one without a folder."""
+    """Leave out the folder of the official corpus where an experiment reads one of its own."""
     own = (registry.settings(experiment).get("data") or {}).get("class_path") or ""
     module, _, name = own.rpartition(".")
     rootless = own.startswith("datamodules.") and "root" not in init_args(
