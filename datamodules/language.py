@@ -257,23 +257,3 @@ class LanguageData(TextDataModule):
         nothing = np.zeros(len(rows), dtype=np.int64)
         drawn = grouped_split(nothing, groups[rows], {"held out": size}, seed=0, exact=False)
         return rows[drawn["held out"]]
-
-
-READERS: dict[str, type[LanguageData] | None] = {
-    "classification": None,  # a corpus gives the batches itself
-    "language modelling": LanguageData,
-    "transcription": None,
-}
-"""Kinds of problems, each with the datamodule that reads a corpus for it."""
-
-
-def read_for(problem: str, corpus: TextDataModule) -> TextDataModule:
-    """The datamodule that reads a corpus for a kind of problem."""
-    reader = READERS[problem]
-    return corpus if reader is None else reader(corpus)
-
-
-def task_of(problem: str, task: str | None) -> str | None:
-    """Name and version of the evaluation on a corpus whose classifiers have `task`."""
-    reader = READERS[problem]
-    return task if reader is None else reader.task_of(task)
