@@ -40,8 +40,8 @@ class Tagged(NamedTuple):
 def words_of(text: str) -> list[str]:
     """Words of a text in lower case, without punctuation.
 
-    HTML line breaks are removed. A word may have apostrophes and hyphens within it, a number points,
-    commas, colons and strokes, and an abbreviation points between its letters.
+    HTML line breaks are removed. A word may have apostrophes and hyphens within it, a number
+    points, commas, colons and strokes, and an abbreviation points between its letters.
     """
     return [word.lower() for word in _WORD.findall(_BREAK.sub(" ", text))]
 
