@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar
 from zipfile import BadZipFile
 
 import numpy as np
 
 from datamodules.errors import DataError
+from datamodules.store.batching import TextLoader, make_loader
 from datamodules.store.cache import digest, locked, new_folder
 from datamodules.store.ragged import Ragged
 from datamodules.subwords import SubwordTokenizer
@@ -104,20 +106,24 @@ class TaggedData(TextDataModule):
         """The batch as it is."""
         return batch
 
-    def train_dataloader(self) -> Any:
+    def train_dataloader(self) -> TextLoader:
         """Shuffled batches of pieces of the training texts, `TagBatch`."""
         return self._batches("train", self.train_indices(), self.batch_size, shuffle=True)
+
+    def token_notes(self) -> list[str]:
+        """None: what they advise is no tokenizer of words with tags."""
+        return []
 
     def tags(self, split: str) -> Ragged:
         """Right tags of all rows of a split."""
         return self._tags[split]
 
-    def _loader(self, split: str, rows: np.ndarray, batch_size: int) -> Any:
+    def _loader(self, split: str, rows: np.ndarray, batch_size: int) -> TextLoader:
         return self._batches(split, rows, batch_size)
 
-    def _batches(self, split: str, rows: np.ndarray, batch_size: int, shuffle: bool = False) -> Any:
-        from datamodules.store.batching import make_loader
-
+    def _batches(
+        self, split: str, rows: np.ndarray, batch_size: int, shuffle: bool = False
+    ) -> TextLoader:
         dataset = TagDataset(
             self.store.tokens(split),
             self._tags[split],
@@ -130,7 +136,7 @@ class TaggedData(TextDataModule):
             dataset, batch_size, split=split, shuffle=shuffle, seed=self.seed, **self._process()
         )
 
-    def _tags_folder(self) -> Any:
+    def _tags_folder(self) -> Path:
         key = {"corpus": self.fingerprint, "tags": self.tag_names, "version": VERSION}
         return self.cache_dir / "tags" / digest(key)
 

@@ -115,7 +115,7 @@ class PlainWordTokenizer(_WordTokenizer):
 
 
 class GivenWordTokenizer(_WordTokenizer):
-    """Words as they are given, with a space between two."""
+    """Words as they are given, one a line."""
 
     def words(self, text: str) -> list[str]:
         """Words of a text."""
@@ -131,7 +131,7 @@ class PlainPieceTokenizer(_PieceTokenizer):
 
 
 class GivenPieceTokenizer(_PieceTokenizer):
-    """Pieces of words as they are given, with a space between two."""
+    """Pieces of words as they are given, one a line."""
 
     def words(self, text: str) -> list[str]:
         """Words of a text."""
@@ -139,8 +139,8 @@ class GivenPieceTokenizer(_PieceTokenizer):
 
 
 def given_words(text: str) -> list[str]:
-    """Words of a text in which a space is between two."""
-    return [word for word in text.split(" ") if word]
+    """Words of a text with a word on each line; what follows a tab is its tag."""
+    return [line.partition("\t")[0] for line in text.split("\n") if line]
 
 
 def continued_of(tokenizer: object) -> int | None:
