@@ -15,7 +15,6 @@ from datamodules.store.cache import digest, locked, new_folder
 from datamodules.store.ragged import Ragged
 from datamodules.subwords import SubwordTokenizer
 from datamodules.tagging.batches import TagDataset, count_words
-from datamodules.tagging.tokenizers import continued_of
 from datamodules.text import TextDataModule
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 
@@ -97,7 +96,6 @@ class TaggedData(TextDataModule):
         names = self.tag_names
         self._encoder = type(encoder)(encoder.tokenizer, cap, names)
         self.label_names, self._tags = names, dict[str, Ragged]()
-        self.continued = continued_of(encoder.tokenizer)
         for file in sorted(self._tags_folder().glob("*.npz")):
             if file.stem in self.store.splits:
                 self._tags[file.stem] = self._read_tags(file.stem)
@@ -129,7 +127,7 @@ class TaggedData(TextDataModule):
             self._tags[split],
             rows,
             self.encoder.token_truncation,
-            self.continued,
+            self.tokenizer.continued,
             (self.train_window or PIECE) if shuffle else None,
         )
         return make_loader(
@@ -151,8 +149,8 @@ class TaggedData(TextDataModule):
             ) from error
         tokens, cap = self.store.tokens(split), self.encoder.token_truncation
         words = tokens.lengths
-        if self.continued is not None:
-            words = count_words(tokens, cap, self.continued)
+        if self.tokenizer.continued is not None:
+            words = count_words(tokens, cap, self.tokenizer.continued)
         if not np.array_equal(words, tags.lengths):
             raise DataError(f"{file.parent} is of other words; delete it, and it is made anew")
         return tags

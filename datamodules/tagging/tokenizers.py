@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import tokenizers as hf
@@ -72,7 +72,7 @@ class _PieceTokenizer(SubwordTokenizer):
         return {**super().settings(), "class": type(self).__name__}
 
     @property
-    def continued(self) -> int:
+    def continued(self) -> int:  # type: ignore[override]
         """V: ids from here on are those of pieces that continue a word."""
         return len(super().vocabulary())
 
@@ -141,8 +141,3 @@ class GivenPieceTokenizer(_PieceTokenizer):
 def given_words(text: str) -> list[str]:
     """Words of a text with a word on each line; what follows a tab is its tag."""
     return [line.partition("\t")[0] for line in text.split("\n") if line]
-
-
-def continued_of(tokenizer: object) -> int | None:
-    """Ids from here on are those of pieces that continue a word; None: every token is a word."""
-    return cast(int | None, getattr(tokenizer, "continued", None))

@@ -53,7 +53,6 @@ class LitTagger(LitModel):
     `log_probability` and `best` are overridden where they are not. Losses are in nats a word.
 
     Args:
-        vocab_size: V, linked to the corpus.
         num_tags: K, linked to the corpus.
         **kwargs: arguments of `LitModel`.
 
@@ -66,12 +65,11 @@ class LitTagger(LitModel):
     protocols: ClassVar[tuple[str, ...]] = ("holdout",)
     predicts_blind: ClassVar[bool] = False
 
-    def __init__(self, *, vocab_size: int = 30_000, num_tags: int = 15, **kwargs: Any) -> None:
-        for name, value in (("vocab_size", vocab_size), ("num_tags", num_tags)):
-            if value < 2:
-                raise ValueError(f"{name} is {value}; it must be at least 2")
+    def __init__(self, *, num_tags: int = 15, **kwargs: Any) -> None:
+        if num_tags < 2:
+            raise ValueError(f"num_tags is {num_tags}; it must be at least 2")
         super().__init__(**kwargs)
-        self.vocab_size, self.num_tags = vocab_size, num_tags
+        self.num_tags = num_tags
         for part in ("val", "test"):
             setattr(self, f"{part}_accuracy", MeanOverRows())
 
@@ -107,8 +105,7 @@ class LitTagger(LitModel):
             row = int((given != emissions.words).nonzero()[0])
             raise ValueError(
                 f"text {int(batch.ids[row])} has {int(given[row])} tags and "
-                f"{int(emissions.words[row])} words in the network's reading; a network of pieces "
-                "of words needs the tokenizer of its encoder, and one of words none of its own"
+                f"{int(emissions.words[row])} words in the network's reading; give each word a tag"
             )
         return self.log_probability(emissions, batch.tags[:, : emissions.scores.shape[1]])
 

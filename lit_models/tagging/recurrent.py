@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from datamodules.store.train_view import TrainView
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
 from lit_models.layers.linear import Linear
@@ -49,6 +50,7 @@ class RecurrentTagger(LitTagger):
     """Tagger with a `BiLSTMNet`.
 
     Args:
+        vocab_size: rows of the embedding; linked to `data.vocab_size`.
         embedding_dim: E, width of a word vector.
         hidden_size: H, of each direction.
         num_layers: layers of the BiLSTM.
@@ -67,6 +69,7 @@ class RecurrentTagger(LitTagger):
     def __init__(
         self,
         *,
+        vocab_size: int = 30_000,
         embedding_dim: int = 128,
         hidden_size: int = 192,
         num_layers: int = 1,
@@ -78,12 +81,26 @@ class RecurrentTagger(LitTagger):
         for name, value in (sizes | {"num_layers": num_layers}).items():
             if value < 1:
                 raise ValueError(f"{name} is {value}; it must be at least 1")
+        if vocab_size < 2:
+            raise ValueError(f"vocab_size is {vocab_size}; it must be at least 2")
         super().__init__(**kwargs)
         self.net = BiLSTMNet(
-            self.vocab_size,
+            vocab_size,
             self.num_tags,
             **sizes,
             num_layers=num_layers,
             dropout=dropout,
             word_dropout=word_dropout,
         )
+
+    def prepare(self, view: TrainView) -> None:
+        """Check that tokens are words.
+
+        Raises:
+            ValueError: they are pieces of words.
+        """
+        if view.continued is not None:
+            raise ValueError(
+                f"{type(self).__name__} reads whole words, and the tokenizer gives pieces of them; "
+                "set --data.tokenizer null"
+            )

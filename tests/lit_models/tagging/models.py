@@ -9,10 +9,12 @@ from typing import Any
 import torch
 
 from datamodules.tagging.batches import NO_TAG, TagBatch
+from lit_models.bert_tagger import BERTTagger
 from lit_models.bilstm_crf import BiLSTMCRF
 from lit_models.bilstm_tagger import BiLSTMTagger
 from lit_models.tagging.model import LitTagger
 from tests.batches import make_batch, random_rows
+from tests.tiny_encoders import tiny
 
 VOCAB, TAGS = 20, 4
 LENGTHS = [1, 2, 3, 5, 8, 13]
@@ -21,10 +23,13 @@ TAGGED = [[(7 * row + 3 * place) % TAGS for place in range(n)] for row, n in enu
 
 SMALL: dict[str, Any] = {"vocab_size": VOCAB, "num_tags": TAGS, "embedding_dim": 8}
 SMALL |= {"hidden_size": 8, "dropout": 0.0}
+ENCODER: dict[str, Any] = {"config": tiny("bert", vocab_size=VOCAB), "num_tags": TAGS}
+ENCODER |= {"dropout": 0.0, "head_dropout": 0.0, "window": 32}
 MODELS: dict[str, Callable[..., Any]] = {
     "bilstm_tagger": partial(BiLSTMTagger, **SMALL),
     "bilstm_tagger of two layers": partial(BiLSTMTagger, **SMALL, num_layers=2),
     "bilstm_crf": partial(BiLSTMCRF, **SMALL),
+    "bert_tagger": partial(BERTTagger, **ENCODER),
 }
 
 

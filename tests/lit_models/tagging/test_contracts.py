@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import lightning as L
@@ -108,8 +109,12 @@ class Data(L.LightningDataModule):
 
     batches = make_tagged(TEXTS, TAGGED), make_tagged(TEXTS[:2], TAGGED[:2])
 
+    def __init__(self, kind: str = "") -> None:
+        super().__init__()
+        self.continued = VOCAB if kind == "bert_tagger" else None
+
     def train_view(self) -> Any:
-        return make_view(TEXTS, [0] * len(TEXTS), VOCAB)
+        return replace(make_view(TEXTS, [0] * len(TEXTS), VOCAB), continued=self.continued)
 
     def train_dataloader(self) -> Any:
         return DataLoader(self.batches, batch_size=None)  # type: ignore[arg-type]
@@ -133,7 +138,7 @@ def trainer(folder: Any, **settings: Any) -> L.Trainer:
 def test_a_saved_model_tags_alike(kind: str, tmp_path: Any) -> None:
     torch.manual_seed(0)
     model = MODELS[kind]()
-    trainer(tmp_path).fit(model, datamodule=Data())
+    trainer(tmp_path).fit(model, datamodule=Data(kind))
     model.save(tmp_path)
     loaded = type(model).load(tmp_path)
     model.eval()
@@ -146,7 +151,7 @@ def test_a_saved_model_tags_alike(kind: str, tmp_path: Any) -> None:
 def test_validation_figures_are_those_of_the_whole_epoch(kind: str, tmp_path: Any) -> None:
     torch.manual_seed(0)
     model, run = MODELS[kind](), trainer(tmp_path)
-    run.fit(model, datamodule=Data())
+    run.fit(model, datamodule=Data(kind))
     assert {"train/loss", "train/epoch_loss"} <= run.callback_metrics.keys()
     model.eval()
     log_probability, words, right = 0.0, 0, 0
@@ -158,7 +163,7 @@ def test_validation_figures_are_those_of_the_whole_epoch(kind: str, tmp_path: An
     expected = {"log_loss": -log_probability / words, "accuracy": right / words}
     for part, figures in (
         ("val", dict(run.callback_metrics)),
-        ("test", run.test(model, datamodule=Data(), verbose=False)[0]),
+        ("test", run.test(model, datamodule=Data(kind), verbose=False)[0]),
     ):
         for name, value in expected.items():
             assert float(figures[f"{part}/{name}"]) == pytest.approx(value, rel=1e-5)
@@ -170,7 +175,7 @@ def test_it_trains_under_bf16_autocast_and_with_dropout(kind: str, tmp_path: Any
     model = MODELS[kind](dropout=0.2)
     before = [parameter.detach().clone() for parameter in model.parameters()]
     run = trainer(tmp_path, precision="bf16-mixed")
-    run.fit(model, datamodule=Data())
+    run.fit(model, datamodule=Data(kind))
     assert all(parameter.isfinite().all() for parameter in model.parameters())
     pairs = zip(before, model.parameters(), strict=True)
     assert all(not torch.equal(*pair) for pair in pairs)
@@ -221,7 +226,7 @@ def test_settings_outside_their_range_are_refused(kind: str, setting: dict[str, 
         MODELS[kind](**setting)
 
 
-@pytest.mark.parametrize("kind", ["bilstm_tagger", "bilstm_crf"])
+@pytest.mark.parametrize("kind", ["bilstm_tagger", "bilstm_crf", "bert_tagger"])
 def test_parameters_are_as_many_as_the_docstring_says(kind: str) -> None:
     architecture = MODELS[kind].func  # type: ignore[attr-defined]
     assert f"At the default size {architecture().parameter_count:,}" in architecture.__doc__
