@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import tokenizers as hf
@@ -18,12 +18,21 @@ MOST_PIECES = 16
 """Pieces of a word that are read; what is longer is no word of a language."""
 
 
+@runtime_checkable
 class SplitsWords(Protocol):
     """Tokenizer that says what the words of a text are, each of which has a tag."""
 
     def words(self, text: str) -> list[str]:
         """Words of a text; none has a space in it."""
         ...
+
+
+class RestoresMarks:
+    """Tokenizer of words in lower case without punctuation, whose tags put both back."""
+
+    def words(self, text: str) -> list[str]:
+        """Words of a text."""
+        return words_of(text)
 
 
 class _WordTokenizer(FittedTokenizer):
@@ -106,12 +115,8 @@ class _PieceTokenizer(SubwordTokenizer):
         return np.full((len(next(self.encode([text]))), 2), -1)
 
 
-class PlainWordTokenizer(_WordTokenizer):
+class PlainWordTokenizer(RestoresMarks, _WordTokenizer):
     """Words in lower case without punctuation (`datamodules.tagging.marks`)."""
-
-    def words(self, text: str) -> list[str]:
-        """Words of a text."""
-        return words_of(text)
 
 
 class GivenWordTokenizer(_WordTokenizer):
@@ -122,12 +127,8 @@ class GivenWordTokenizer(_WordTokenizer):
         return given_words(text)
 
 
-class PlainPieceTokenizer(_PieceTokenizer):
+class PlainPieceTokenizer(RestoresMarks, _PieceTokenizer):
     """Pieces of words in lower case without punctuation."""
-
-    def words(self, text: str) -> list[str]:
-        """Words of a text."""
-        return words_of(text)
 
 
 class GivenPieceTokenizer(_PieceTokenizer):
