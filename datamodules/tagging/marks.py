@@ -43,7 +43,7 @@ def words_of(text: str) -> list[str]:
     HTML line breaks are removed. A word may have apostrophes and hyphens within it, a number
     points, commas, colons and strokes, and an abbreviation points between its letters.
     """
-    return [word.lower() for word in _WORD.findall(_BREAK.sub(" ", text))]
+    return [_lowered(word) for word in _WORD.findall(_BREAK.sub(" ", text))]
 
 
 def tagged_words(text: str) -> Tagged:
@@ -60,7 +60,7 @@ def tagged_words(text: str) -> Tagged:
         if tags:
             tags[-1] += len(CASES) * _mark(text[before : match.start()])
         word = match[0]
-        words.append(word.lower())
+        words.append(_lowered(word))
         tags.append(_case(word))
         before = match.end()
     if tags:
@@ -73,6 +73,11 @@ def restore(words: Sequence[str], tags: Sequence[int]) -> str:
     return " ".join(_restored(word, tag) for word, tag in zip(words, tags, strict=True))
 
 
+def _lowered(word: str) -> str:
+    """Word in lower case, as many characters: `İ` has a dot of its own there, which is left out."""
+    return word.lower().replace("i\u0307", "i")
+
+
 def _mark(between: str) -> int:
     if end := _ENDS.search(between):
         return _MARK_OF[end[0]]
@@ -80,8 +85,7 @@ def _mark(between: str) -> int:
 
 
 def _case(word: str) -> int:
-    lower = word.lower()
-    if lower == word:
+    if _lowered(word) == word:
         return LOWER
     letters = [one for one in word if one.lower() != one.upper()]
     if len(letters) > 1 and word == word.upper():
