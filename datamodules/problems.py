@@ -22,15 +22,22 @@ def read_for(problem: str, corpus: TextDataModule) -> TextDataModule:
     Raises:
         DataError: a corpus that is made for another kind of problem.
     """
-    if corpus.problem == problem:
-        return corpus
-    if corpus.problem is not None:
+    check_problem(problem, type(corpus))
+    reader = None if corpus.problem == problem else READERS[problem]
+    return corpus if reader is None else reader(corpus)
+
+
+def check_problem(problem: str, corpus: type[TextDataModule]) -> None:
+    """Refuse a corpus that is made for another kind of problem.
+
+    Raises:
+        DataError: it is.
+    """
+    if corpus.problem not in (None, problem):
         raise DataError(
-            f"{type(corpus).__name__} is a corpus for {corpus.problem}, and the model is one of "
+            f"{corpus.__name__} is a corpus for {corpus.problem}, and the model is one of "
             f"{problem}; name a model for it, or another corpus with --data"
         )
-    reader = READERS[problem]
-    return corpus if reader is None else reader(corpus)
 
 
 def task_of(problem: str, corpus: type[TextDataModule]) -> str | None:

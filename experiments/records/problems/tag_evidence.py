@@ -16,34 +16,38 @@ _LARGEST = float(np.finfo(np.float16).max)
 def tag_arrays(rows: TagCounts) -> dict[str, NDArray]:
     """Arrays of counts in id order.
 
-    Right ones, those tagged that are wrong, and those missed are three small numbers, kind by kind.
-    The loss is that of a word, in 16 bits. Arrays of two bytes are stored byte by byte, which
-    compresses better: the high bytes of most texts are 0.
+    Right tags, those that are wrong, and those missed are three small numbers, kind by kind, the
+    shortest text first: texts of equal length have similar counts, which compresses better. So do
+    the high bytes of all numbers apart from the low ones. The loss is that of a word, with 8
+    significant bits.
     """
-    right, tagged, there = rows.counts.transpose(2, 1, 0)  # each [C, N]
+    order = np.argsort(rows.words, kind="stable")
+    right, tagged, there = rows.counts[order].transpose(2, 1, 0)  # each [C, N]
     losses = -rows.log_probabilities.astype(np.float64) / rows.words
     return {
         "kinds": np.array(rows.kinds),
         "averaged": np.array(rows.averaged),
         "words": _by_byte(rows.words),
         "counts": _by_byte(np.stack([right, tagged - right, there - right])),
-        "losses": np.minimum(losses, _LARGEST).astype("<f2").view(np.uint8).reshape(-1, 2).T.copy(),
+        "losses": _by_byte(_rounded(losses[order]).view(np.uint16).astype(np.int64)),
     }
 
 
 def tag_counts(arrays: Mapping[str, NDArray], ids: NDArray[np.int64]) -> tuple[TagCounts, bytes]:
     """Counts of such arrays, and the bytes that a checksum covers."""
-    words, parts = _from_bytes(arrays["words"]), _from_bytes(arrays["counts"])
-    losses = np.ascontiguousarray(arrays["losses"].T).view("<f2")[:, 0]
+    words, parts, bits = (_from_bytes(arrays[name]) for name in ("words", "counts", "losses"))
     kinds = tuple(str(name) for name in arrays["kinds"])
-    if words.shape != ids.shape or parts.shape != (3, len(kinds), len(ids)):
-        raise ResultsError(f"counts have shape {parts.shape} for {len(ids)} texts")
-    right, extra, missed = parts
+    shapes = words.shape, bits.shape, parts.shape
+    if shapes != (ids.shape, ids.shape, (3, len(kinds), len(ids))) or bits.max(initial=0) >> 16:
+        raise ResultsError(f"words, losses and counts have shapes {shapes} for {len(ids)} texts")
+    place = np.argsort(np.argsort(words, kind="stable"), kind="stable")
+    right, extra, missed = parts[:, :, place]
     counts = np.stack([right, right + extra, right + missed]).transpose(2, 1, 0)
+    losses = bits.astype(np.uint16).view(np.float16)[place]
     logs = -(losses.astype(np.float64) * words)
     averaged = int(arrays["averaged"])
-    content = [repr((kinds, averaged)).encode(), losses.tobytes()]
-    content += [values.astype("<i8").tobytes() for values in (words, parts)]
+    content = [repr((kinds, averaged)).encode()]
+    content += [values.astype("<i8").tobytes() for values in (words, parts, bits)]
     found = TagCounts(
         ids,
         logs.astype(np.float32),
@@ -53,6 +57,13 @@ def tag_counts(arrays: Mapping[str, NDArray], ids: NDArray[np.int64]) -> tuple[T
         averaged,
     )
     return found, b"".join(content)
+
+
+def _rounded(losses: NDArray[np.float64]) -> NDArray[np.float16]:
+    """float16 of which the last three bits of the significand are 0."""
+    bits = np.minimum(losses, _LARGEST).astype(np.float16).view(np.uint16)
+    rounded = np.minimum(bits.astype(np.int64) + 4, 0x7BFF) >> 3 << 3
+    return rounded.astype(np.uint16).view(np.float16)
 
 
 def _by_byte(values: NDArray[np.int64]) -> NDArray[np.uint8]:
