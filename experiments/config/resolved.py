@@ -23,7 +23,7 @@ import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
 from datamodules.console import say_once
 from datamodules.errors import DataError
-from datamodules.problems import check_problem, read_for, task_of
+from datamodules.language import check_problem, read_for, task_of
 from datamodules.text import TextDataModule
 from datamodules.trusted import check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words

@@ -56,7 +56,7 @@ class LitModel(L.LightningModule):
 
     net: nn.Module
     problem: ClassVar[str]
-    """Kind of problem, a key of `datamodules.problems.READERS`."""
+    """Kind of problem, a key of `datamodules.language.READERS`."""
     protocols: ClassVar[tuple[str, ...]] = ("holdout", "refit", "folds")
     """Protocols under which it may be fitted; `folds` is cross-validation."""
     family: ClassVar[str] = "other"

@@ -8,8 +8,7 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.imdb import IMDB
-from datamodules.language import LanguageData
-from datamodules.problems import READERS, read_for, task_of
+from datamodules.language import READERS, LanguageData, read_for, task_of
 from datamodules.sequences.pronunciation import Pronunciations
 from datamodules.tagging.punctuation import Punctuation
 from tests.toys import ToyData
