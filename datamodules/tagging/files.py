@@ -145,8 +145,8 @@ class Tagging(TaggedData):
         """Count spans, of all types and of each, or words."""
         if self.figures == (WORDS,):
             same = (right.values == written.values).astype(np.int64)
-            counts = [np.add.reduceat(same, right.offsets[:-1]), right.lengths, right.lengths]
-            return np.stack(counts, axis=1)[:, None]
+            three = [np.add.reduceat(same, right.offsets[:-1]), right.lengths, right.lengths]
+            return np.stack(three, axis=1)[:, None]
         entities, names = _seqeval(), np.array(self.tag_names, dtype=object)
         places = {name: place for place, name in enumerate(self.figures)}
         counts = np.zeros((len(right), len(places), 3), dtype=np.int64)

@@ -93,7 +93,8 @@ def linear_interval(
     seeds, mean = len(means), float(means.mean())
     alone, by_group = _variance(influence), np.asarray(influence, dtype=np.float64)
     if groups is not None:
-        by_group = np.bincount(np.unique(groups, return_inverse=True)[1], weights=influence)
+        numbers = np.unique(groups, return_inverse=True)[1]
+        by_group = np.bincount(numbers, weights=influence).astype(np.float64)
     if len(by_group) < 2:
         return None
     of_texts = _variance(by_group)

@@ -59,7 +59,9 @@ def own_tags(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("own")
     file = sentences(folder / "people.conll")
     data = ["--data=datamodules.tagging.files.Tagging", f"--data.train={file}"]
-    yield fit(folder, "bilstm_tagger", *data, f"--data.test={file}", "--test", *SMALL)
+    run = fit(folder, "bilstm_tagger", *data, f"--data.test={file}", *SMALL)
+    assert main(["test", str(run)]) == 0
+    yield run
 
 
 def figures(row: Row) -> tuple[list[str], int]:
@@ -158,7 +160,8 @@ def test_runs_of_other_problems_are_refused(
     assert main(["tag", str(finished / "bag" / "seed-0"), "zoo"]) == 1
     assert "is a model of classification and tags no words" in capsys.readouterr().err
     assert main(["predict", str(run), "zoo"]) == 1
-    assert "BiLSTMCRF is a model of tagging and predicts no labels" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "BiLSTMCRF is a model of tagging and predicts no labels; `lit-sentiment tag" in error
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,12 @@ def test_a_long_text_is_read_in_windows_between_words() -> None:
         assert window[0] == CLS and window[size - 1] == SEP and window[1] < VOCAB
         found += window[1 : size - 1] if number == 0 else []
     assert found == row(words)[1:-1]
+    for before, behind, size in zip(
+        windows[:3].tolist(), windows[1:4].tolist(), sizes, strict=False
+    ):
+        assert before[1] < VOCAB
+        following = next(n for n in range(2, 32) if behind[n] < VOCAB) - 1  # pieces of its word
+        assert int(size) + following > 32  # windows are as long as words allow
     model = build()
     scores, counts = model(make_batch([row(words), row(words[:3])]))
     assert counts.tolist() == [60, 3]
