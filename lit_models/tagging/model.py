@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
+from datamodules.store.corpus import UNLABELLED
 from datamodules.tagging.batches import NO_TAG, TagBatch
 from lit_models.base.model import LitModel
 from lit_models.base.processes import MeanOverRows, reduce_loss
@@ -91,7 +92,10 @@ class LitTagger(LitModel):
     # Training and evaluation
 
     def forward(self, batch: TagBatch | TextBatch) -> Emissions:
-        """Scores of the words of a batch, whose tags the network never sees."""
+        """Scores of the words of a batch. Override where the network takes more than tokens.
+
+        In validation and prediction the batch is blind: a `TextBatch` without ids.
+        """
         emissions: Emissions = self.net(batch.tokens, batch.lengths)
         return emissions
 
@@ -145,7 +149,7 @@ class LitTagger(LitModel):
     def predict_step(self, batch: TagBatch | TextBatch, batch_idx: int = 0) -> Tagging:
         """Most probable tags of each text, and ln p of the batch's own where it has any.
 
-        A run refuses a class that overrides it: the network is given no tags here.
+        A run refuses a class that overrides it, where it would see the tags it is judged by.
         """
         rows = max(1, _MOST_TOKENS // batch.tokens.shape[1])
         parts = [
@@ -155,7 +159,8 @@ class LitTagger(LitModel):
         return Tagging(*(torch.cat(fields) for fields in zip(*parts, strict=True)))
 
     def _tag(self, batch: Any) -> Tagging:
-        emissions = self(batch)
+        unknown = torch.full_like(batch.ids, UNLABELLED)
+        emissions = self(TextBatch(batch.tokens, batch.lengths, unknown, unknown))
         best = self.best(emissions)
         tags = best[mask_of(emissions.words, best.shape[1])]
         values = torch.full((len(batch.ids),), torch.nan, dtype=torch.float64)

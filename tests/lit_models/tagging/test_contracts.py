@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from datamodules.store.batching import TextBatch
 from lit_models.tagging.model import LitTagger
 from tests.batches import make_batch, make_view
 from tests.lit_models.tagging.models import (
@@ -79,6 +80,18 @@ def test_predictions_have_ids_and_scores_of_right_tags_alone(model: LitTagger) -
     assert close(found.log_probabilities, scores(model, TEXTS, TAGGED))
     blind = model.predict_step(make_batch(TEXTS))
     assert blind.log_probabilities.isnan().all() and torch.equal(blind.tags, found.tags)
+
+
+def test_the_network_sees_no_tags_or_ids_in_evaluation(model: LitTagger) -> None:
+    seen = list[Any]()
+    forward = model.forward
+    model.forward = lambda batch: seen.append(batch) or forward(batch)  # type: ignore[func-returns-value,method-assign]
+    model.predict_step(make_tagged(TEXTS, TAGGED))
+    model.validation_step(make_tagged(TEXTS, TAGGED), 0)
+    assert len(seen) == 2
+    for batch in seen:
+        assert isinstance(batch, TextBatch)
+        assert (batch.labels == -1).all() and (batch.ids == -1).all()
 
 
 def test_a_large_batch_is_predicted_in_parts(
