@@ -12,9 +12,10 @@ import numpy as np
 from datamodules.errors import DataError
 from datamodules.store.batching import TextLoader, make_loader
 from datamodules.store.cache import digest, locked, new_folder
+from datamodules.store.mixed import BesideSampler
 from datamodules.store.ragged import Ragged
 from datamodules.subwords import SubwordTokenizer
-from datamodules.tagging.batches import TagDataset, count_words
+from datamodules.tagging.batches import BesideTagDataset, TagDataset, count_words
 from datamodules.text import TextDataModule
 from datamodules.tokenizers import Tokenizer, WordTokenizer
 
@@ -22,7 +23,6 @@ PIECE = 256
 """Longest piece of a text in training, in tokens."""
 VERSION = 1
 """Part of the cache key: raise it whenever the tags of the same text would be others."""
-_UNUSED = ("teacher", "unlabelled_batch_size")
 
 
 class TaggedData(TextDataModule):
@@ -75,7 +75,7 @@ class TaggedData(TextDataModule):
             if folder.exists():
                 return
             found = {}
-            for split in ("train", "test"):
+            for split in self._tagged_splits():
                 if (self.corpus_folder / f"{split}.parquet").exists():
                     rows = [self.tags_of(text) or [0] for text in self.texts(split)]
                     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
@@ -105,8 +105,18 @@ class TaggedData(TextDataModule):
         return batch
 
     def train_dataloader(self) -> TextLoader:
-        """Shuffled batches of pieces of the training texts, `TagBatch`."""
-        return self._batches("train", self.train_indices(), self.batch_size, shuffle=True)
+        """Shuffled batches of pieces of the training texts, `TagBatch`.
+
+        With `unlabelled_batch_size` each also has so many pieces of texts without labels.
+        """
+        rows = self.train_indices()
+        loader = self._batches("train", rows, self.batch_size, shuffle=True)
+        if "unlabelled" not in self._tags:
+            return loader
+        every = np.arange(len(self._tags["unlabelled"]))
+        others = self._batches("unlabelled", every, self.unlabelled_batch_size, shuffle=True)
+        dataset: Any = BesideTagDataset(loader.dataset, others.dataset)  # type: ignore[arg-type]
+        return TextLoader(dataset, sampler=BesideSampler(loader.sampler, others.sampler))  # type: ignore[arg-type]
 
     def token_notes(self) -> list[str]:
         """None: what they advise is no tokenizer of words with tags."""
@@ -136,7 +146,11 @@ class TaggedData(TextDataModule):
 
     def _tags_folder(self) -> Path:
         key = {"corpus": self.fingerprint, "tags": self.tag_names, "version": VERSION}
-        return self.cache_dir / "tags" / digest(key)
+        return self.cache_dir / "tags" / digest(key | {"splits": self._tagged_splits()})
+
+    def _tagged_splits(self) -> tuple[str, ...]:
+        """Splits whose words have tags; `prepare_data` takes longer with texts without labels."""
+        return ("train", "test", *(["unlabelled"] if self.unlabelled_batch_size else []))
 
     def _read_tags(self, split: str) -> Ragged:
         file = self._tags_folder() / f"{split}.npz"
@@ -156,13 +170,13 @@ class TaggedData(TextDataModule):
         return tags
 
 
-def check_unused(data: TextDataModule) -> None:
+def check_unused(data: TextDataModule, *names: str) -> None:
     """Refuse settings that have no meaning for tags.
 
     Raises:
         DataError: one of them is set.
     """
-    for name in _UNUSED:
+    for name in names:
         if value := getattr(data, name):
             raise DataError(f"data.{name} is {value!r}, and a tagger has no use for it; leave it")
 

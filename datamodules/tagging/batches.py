@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch.utils.data import Dataset
 
+from datamodules.store.mixed import Pair
 from datamodules.store.ragged import Ragged
 from datamodules.store.truncation import TokenTruncation
 
@@ -104,6 +106,37 @@ class TagDataset(Dataset[TagBatch]):
             torch.from_numpy(np.where(tagged, tags, NO_TAG)),
             torch.from_numpy(rows.astype(np.int64)),
         )
+
+
+class BesideTagDataset(Dataset[TagBatch]):
+    """Batches of pieces of two splits, in the order of `store.mixed.BesideSampler`.
+
+    Args:
+        rows: pieces of the training texts.
+        others: pieces of texts without labels; tags they have, too.
+    """
+
+    def __init__(self, rows: TagDataset, others: TagDataset) -> None:
+        self.rows, self.others = rows, others
+        self.lengths, self.token_truncation = rows.lengths, rows.token_truncation
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: Pair) -> TagBatch:
+        batches = self.rows[positions[0]], self.others[positions[1]]
+        width = max(batch.tokens.shape[1] for batch in batches)
+        fills = self.token_truncation.pad_id, NO_TAG
+        tokens, tags = (
+            torch.cat([F.pad(m, (0, width - m.shape[1]), value=fill) for m in matrices])
+            for matrices, fill in zip(
+                ([b.tokens for b in batches], [b.tags for b in batches]), fills, strict=True
+            )
+        )
+        lengths, ids = (
+            torch.cat([getattr(b, name) for b in batches]) for name in ("lengths", "ids")
+        )
+        return TagBatch(tokens, lengths, tags, ids)
 
 
 def count_words(tokens: Ragged, token_truncation: TokenTruncation, continued: int) -> np.ndarray:

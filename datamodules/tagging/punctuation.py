@@ -22,7 +22,8 @@ class Punctuation(TaggedData):
 
     `datamodules.tagging.marks` says what words and tags are. Labels are not used. The splits are
     those of the corpus; the vocabulary is that of the train texts, and `vectors` are learnt of
-    words in lower case without marks, too.
+    words in lower case without marks, too. With `unlabelled_batch_size` texts without labels are
+    learnt from as well: a pass over the train texts then has so many of their pieces in each batch.
 
     Args:
         corpus: the corpus, not set up.
@@ -33,7 +34,7 @@ class Punctuation(TaggedData):
     averaged = 3
 
     def __init__(self, corpus: TextDataModule) -> None:
-        check_unused(corpus)
+        check_unused(corpus, "teacher")
         vars(self).update(vars(corpus))  # its settings; what it reads and caches is the same
         self.corpus = corpus
         self.tokenizer = tokenizer_of_words(

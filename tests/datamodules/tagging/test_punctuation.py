@@ -107,6 +107,47 @@ def test_no_word_of_validation_or_test_reaches_the_vocabulary(tmp_path: Path) ->
     assert np.array_equal(data.groups("test"), data.corpus.groups("test"))  # type: ignore[arg-type]
 
 
+def pieces_of(data: Punctuation, split: str, size: int) -> set[Any]:
+    """Row, words and tags of all pieces of the texts of a split."""
+    names, found = set(data.encoder.tokenizer.vocabulary()), set()
+    for row, text in enumerate(data.texts(split)):
+        words, tags = tagged_words(text)
+        known = [word if word in names else "<unk>" for word in words]
+        for n in range(0, len(words), size):
+            found.add((row, tuple(known[n : n + size]), tuple(tags[n : n + size])))
+    return found
+
+
+def test_texts_without_labels_are_learnt_from_where_asked(tmp_path: Path) -> None:
+    make_aclimdb(tmp_path)
+    settings: dict[str, Any] = {"root": tmp_path, "cache_dir": tmp_path / "cache", "batch_size": 2}
+    plain = Punctuation(SmallIMDB(**settings))
+    data = Punctuation(SmallIMDB(**settings, unlabelled_batch_size=3, train_window=4))
+    for one in (plain, data):
+        one.prepare_data()
+        one.setup()
+    names, loader = data.encoder.tokenizer.vocabulary(), data.train_dataloader()
+    pieces = -(-data.tags("train").lengths[data.train_indices()] // 4)
+    assert len(loader) == -(-pieces.sum() // 2)
+    expected = {split: pieces_of(data, split, 4) for split in ("train", "unlabelled")}
+    seen = set[tuple[str, int]]()
+    for batch in loader:
+        assert len(batch.ids) <= 5 and batch.tokens.shape == batch.tags.shape
+        rows = zip(batch.tokens, batch.tags, batch.lengths, batch.ids, strict=True)
+        for tokens, tags, size, row in rows:
+            assert (tags[size:] == -1).all() and (tokens[size:] == 0).all()
+            piece = (
+                tuple(names[token] for token in tokens[:size].tolist()),
+                tuple(tags[:size].tolist()),
+            )
+            splits = [split for split, found in expected.items() if (int(row), *piece) in found]
+            assert splits
+            seen |= {(split, int(row)) for split in splits[:1]}
+    assert {split for split, _ in seen} == {"train", "unlabelled"}
+    assert len(seen) > 3
+    assert "unlabelled" not in plain._tags and len(plain.train_dataloader()) < len(loader)
+
+
 def counts(right: list[str], written: list[str]) -> dict[str, list[int]]:
     pair = [np.array([TAGS.index(tag) for tag in tags]) for tags in (right, written)]
     edges = np.array([0, len(right)])
@@ -143,7 +184,6 @@ def test_each_text_is_counted_alone(tmp_path: Path) -> None:
     [
         ({"tokenizer": CharacterTokenizer()}, "data.tokenizer is CharacterTokenizer with settings"),
         ({"tokenizer": WordTokenizer(lowercase=False)}, "data.tokenizer is WordTokenizer with"),
-        ({"unlabelled_batch_size": 3}, "data.unlabelled_batch_size is 3, and a tagger has no use"),
         ({"teacher": "soft.parquet"}, "data.teacher is 'soft.parquet', and a tagger has no use"),
     ],
 )
