@@ -135,7 +135,7 @@ def test_the_table_of_transitions(
     assert [line[0] for line in found[1:]] == ["(start)", *TAGS]
     assert {len(line) for line in found} == {17}
     crf = Tagger(run).model.crf
-    assert float(found[3][2]) == pytest.approx(float(crf.transitions[1, 1]), abs=0.005)  # type: ignore[index,union-attr]
+    assert float(found[3][2]) == pytest.approx(float(crf.transitions[1, 1].detach()), abs=0.005)  # type: ignore[index,union-attr]
     assert main(["tag", str(own_tags), "--transitions"]) == 1
     assert "BiLSTMTagger has no table of transitions" in capsys.readouterr().err
 
