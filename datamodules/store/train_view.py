@@ -35,6 +35,8 @@ class TrainView:
         max_length: longest row in tokens; None: no limit.
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
+        continued: ids from here on are those of pieces that continue a word, for taggers; None:
+            tokens do not tell where words begin.
     """
 
     vocabulary: list[str]
@@ -51,6 +53,7 @@ class TrainView:
     max_length: int | None = None
     prefix: int = 0
     suffix: int = 0
+    continued: int | None = None
 
     @classmethod
     def build(
@@ -92,6 +95,7 @@ class TrainView:
             max_length=truncation.max_length,
             prefix=truncation.prefix,
             suffix=truncation.suffix,
+            continued=tokenizer.continued,
         )
 
     def with_soft_labels(self, ids: np.ndarray, probabilities: np.ndarray) -> TrainView:
