@@ -59,9 +59,9 @@ class LinearChainCRF(nn.Module):
         inside = torch.arange(scores.shape[1], device=scores.device) < words[:, None]
         tags = torch.where(inside, tags, 0)  # past the words: any tag
         emitted = scores.gather(2, tags[:, :, None])[:, :, 0]
-        moved = self.transitions[tags[:, :-1], tags[:, 1:]]
+        moved = self.transitions[tags[:, :-1], tags[:, 1:]].to(scores.dtype)
         last = tags.gather(1, words[:, None] - 1)[:, 0]
-        total: Tensor = self.starts[tags[:, 0]] + self.ends[last]
+        total: Tensor = self.starts[tags[:, 0]].to(scores.dtype) + self.ends[last]
         total = total + torch.where(inside, emitted, 0.0).sum(dim=1)
         return total + torch.where(inside[:, 1:], moved, 0.0).sum(dim=1)
 

@@ -160,10 +160,12 @@ class LitTagger(LitModel):
 
     def _tag(self, batch: Any) -> Tagging:
         unknown = torch.full_like(batch.ids, UNLABELLED)
-        emissions = self(TextBatch(batch.tokens, batch.lengths, unknown, unknown))
+        scores, words = self(TextBatch(batch.tokens, batch.lengths, unknown, unknown))
+        # A long text adds up thousands of scores, and ln p is a small difference of two sums.
+        emissions = Emissions(scores.double(), words)
         best = self.best(emissions)
         tags = best[mask_of(emissions.words, best.shape[1])]
         values = torch.full((len(batch.ids),), torch.nan, dtype=torch.float64)
         if isinstance(batch, TagBatch):
-            values = self._score(emissions, batch).double().cpu()
+            values = self._score(emissions, batch).cpu()
         return Tagging(batch.ids.cpu(), emissions.words.cpu(), tags.cpu(), values)

@@ -60,8 +60,8 @@ def tag_counts(arrays: Mapping[str, NDArray], ids: NDArray[np.int64]) -> tuple[T
 
 
 def _rounded(losses: NDArray[np.float64]) -> NDArray[np.float16]:
-    """float16 of which the last three bits of the significand are 0."""
-    bits = np.minimum(losses, _LARGEST).astype(np.float16).view(np.uint16)
+    """float16, none negative, of which the last three bits of the significand are 0."""
+    bits = np.abs(np.clip(losses, 0, _LARGEST)).astype(np.float16).view(np.uint16)  # of -0, too
     rounded = np.minimum(bits.astype(np.int64) + 4, 0x7BFF) >> 3 << 3
     return rounded.astype(np.uint16).view(np.float16)
 

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from lit_models.tagging.crf import LinearChainCRF
+from lit_models.tagging.model import Emissions
+from tests.lit_models.tagging.models import MODELS, make_tagged
 
 TAGS, LENGTHS = 3, [1, 2, 4, 5]
 
@@ -123,3 +125,21 @@ def test_gradients_are_the_differences_of_expected_and_seen_counts(crf: LinearCh
             expected[a, b] -= 1
     assert crf.transitions.grad is not None
     assert torch.allclose(crf.transitions.grad, expected, rtol=0, atol=1e-5)
+
+
+def test_a_long_text_of_certain_tags_has_no_probability_above_1(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sums of thousands of scores lose the figures after the point in single precision."""
+    torch.manual_seed(0)
+    model, length = MODELS["bilstm_crf"](), 2000
+    tags = torch.randint(4, (4, length))
+    certain = torch.randn(4, length, 4).scatter_add(
+        2, tags[:, :, None], torch.full((4, 1, 1), 25.0).expand(-1, length, -1)
+    )
+    words = torch.full((4,), length)
+    monkeypatch.setattr(model, "forward", lambda _: Emissions(certain, words))
+    batch = make_tagged([[2] * length] * 4, tags.tolist())
+    found = model.predict_step(batch).log_probabilities
+    exact = model.double().log_probability(Emissions(certain.double(), words), tags)
+    assert (found <= 0).all() and torch.allclose(found, exact.detach(), rtol=0, atol=1e-6)

@@ -197,3 +197,13 @@ def test_runs_on_other_words_are_not_compared(tmp_path: Path) -> None:
     write_row(folder, dataclasses.replace(row, test=outputs.evaluate(), checksums={}))
     with pytest.raises(ResultsError, match="was evaluated on other texts or tags than others"):
         read_tables(tmp_path / "b")
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1e-6, -1e-9])
+def test_evidence_keeps_a_certain_text_certain(value: float) -> None:
+    certain = dataclasses.replace(
+        THREE, log_probabilities=np.array([value, -1, -1], dtype=np.float32)
+    )
+    found = encode({"test": certain})[0].parts["test"]
+    assert isinstance(found, TagCounts)
+    assert found.log_probabilities[found.ids == THREE.ids[0]].tolist() == [0.0]
