@@ -101,7 +101,7 @@ def _run_and_report(
     rows = collect(plan.folder)
     if not rows:
         return False, False
-    places = inputs_of(plan) if options.launcher == "local" else None
+    places = inputs_of(plan, options.experiments) if options.launcher == "local" else None
     before = None if places is None else answers.stamps(places)
     with console.capture() as table:
         report(plan.folder, console=console, registry=registry_of(options))
@@ -121,7 +121,13 @@ def _run_and_report(
     console.file.write(use.get())
     # A launcher may have ended a run and been unable to write its row (a full disk).
     finished = finished and all((spec.folder / ROW_FILE).exists() for spec in plan.specs)
-    if finished and places is not None and {row.status for row in rows} == {"ok"}:
+    if (
+        finished
+        and places is not None
+        and {row.status for row in rows} == {"ok"}
+        # While the runs went on, what they follow from may have changed.
+        and not (todo and benchmark.pending(plan))
+    ):
         answers.keep(Answer(table.get() + use.get(), said()), places, before)
     return finished, any(row.status == "failed" for row in rows)
 

@@ -117,7 +117,8 @@ class Answers:
         if len(found) > _MOST:
             return None
         # What is installed, and what the report can show.
-        for folder in (*map(Path, site.getsitepackages()), default_cache_dir() / "corpora"):
+        packages = [*site.getsitepackages(), site.getusersitepackages()]
+        for folder in (*map(Path, packages), default_cache_dir() / "corpora"):
             found[str(folder)] = _file_stamp(folder)
         return digest(found)
 
@@ -130,8 +131,12 @@ class Answers:
         if not place.is_dir():
             yield place, _file_stamp(place)
             return
-        with os.scandir(place) as listing:
-            names = sorted(one.name for one in listing if one.name not in _UNREAD)
+        try:
+            with os.scandir(place) as listing:
+                names = sorted(one.name for one in listing if one.name not in _UNREAD)
+        except OSError:  # it is closed to the user, or gone by now
+            yield place, None
+            return
         inside = [place / name for name in names if not name.startswith(".")]
         inside = [path for path in inside if path.absolute() not in self.written]
         if len(inside) > 1_000:

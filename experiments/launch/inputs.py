@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +15,26 @@ _PROGRAM = [
 ]
 
 
-def inputs_of(plan: Plan) -> list[Path] | None:
+def inputs_of(plan: Plan, experiments: Iterable[str] = ()) -> list[Path] | None:
     """The folder of a benchmark, and every file and folder that its settings and corpora name.
+
+    Args:
+        plan: the benchmark.
+        experiments: as they were typed, some of them perhaps as YAML files.
 
     Returns:
         Paths that exist; None where a class of the user's own may read files that nobody names.
     """
     found = {plan.folder, *(Path(one) for spec in plan.specs for one in spec.config_folders)}
+    found |= {Path(one) for one in experiments if os.path.isfile(one)}
     for spec in plan.specs:
         resolved = spec.resolve()
+        folders = (*_PROGRAM, *map(Path, spec.config_folders))
+        # Of corpora, those of the suite alone: what identifies another one is known to itself.
+        for kind, places in ((resolved.corpus_class, _PROGRAM), (resolved.model_class, folders)):
+            if not any(_is_in(place, kind) for place in places):
+                return None
         _, data = resolved.build()
-        classes = (type(data), resolved.model_class)
-        known = (*_PROGRAM, *map(Path, spec.config_folders))
-        if not all(any(_is_in(place, kind) for place in known) for kind in classes):
-            return None
         named = (*_texts(resolved.config), *_texts(data.source()))
         found |= {Path(text) for text in named if "\0" not in text and os.path.exists(text)}
     return sorted(found)

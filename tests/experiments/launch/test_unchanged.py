@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,8 @@ from experiments.cli.common import plan_of
 from experiments.cli.main import main
 from experiments.cli.parser import parser
 from experiments.cli.words import parse_words
+from experiments.config.registry import CONFIGS
+from experiments.launch import benchmark as launch
 from experiments.launch.inputs import inputs_of
 from tests.experiments.conftest import REPOSITORY
 
@@ -38,18 +41,23 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of a finished benchmark on a file of the user's own."""
     folder = tmp_path_factory.mktemp("own")
     (folder / "reviews.csv").write_text("\n".join(["text,label", *TEXTS]) + "\n")
+    carry_out(words(folder))
+    return folder
+
+
+def carry_out(asked: list[str]) -> None:
     variables = dict(os.environ)
-    assert main(words(folder)) == 0
+    assert main(asked) == 0
     for name in os.environ.keys() - variables.keys():  # W&B's, which a new process would not have
         del os.environ[name]
-    return folder
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise CarriedOut
 
 
 @pytest.fixture
 def carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise CarriedOut
-
     monkeypatch.setattr(benchmark, "_run_and_report", refuse)
 
 
@@ -152,7 +160,7 @@ def test_what_changes_while_it_is_answered_is_not_kept(
     monkeypatch.setattr(benchmark, "_show_use", late)
     assert main(words(done, "--seeds", "0")) == 0
     monkeypatch.undo()
-    monkeypatch.setattr(benchmark, "_run_and_report", lambda *_: (_ for _ in ()).throw(CarriedOut))
+    monkeypatch.setattr(benchmark, "_run_and_report", refuse)
     with pytest.raises(CarriedOut):
         main(words(done, "--seeds", "0"))
 
@@ -173,8 +181,64 @@ def test_files_that_settings_name_are_inputs(done: Path, tmp_path: Path) -> None
     assert found is not None and {vectors, done / "reviews.csv"} <= set(found)
 
 
-def test_a_corpus_class_of_the_users_own_is_never_answered_from_memory(tmp_path: Path) -> None:
-    assert plan_words("bag", "--data", "tests.toys.ToyData", "--runs", str(tmp_path)) is None
+@pytest.mark.parametrize("model", ["bag", "bilstm_tagger", "lstm_lm"])
+def test_a_corpus_class_of_the_users_own_is_never_answered_from_memory(
+    model: str, tmp_path: Path
+) -> None:
+    """Nor where another corpus, such as one of words with tags, is made of it."""
+    assert plan_words(model, "--data", "tests.toys.ToyData", "--runs", str(tmp_path)) is None
+
+
+def test_nor_is_one_in_a_folder_of_configs(tmp_path: Path) -> None:
+    (tmp_path / "own_toys.py").write_text("from tests.toys import ToyData\nclass Own(ToyData): ...")
+    corpus = ["--configs", str(tmp_path), "--data", "own_toys.Own"]
+    assert plan_words("bag", *corpus, "--runs", str(tmp_path)) is None
+
+
+def own_benchmark(folder: Path, done: Path, experiment: str) -> list[str]:
+    reviews = folder / "reviews.csv"
+    reviews.write_bytes((done / "reviews.csv").read_bytes())
+    cache = ["--data.cache_dir", str(folder / "data")]
+    return ["benchmark", experiment, "--data", str(reviews), *cache, "--runs", str(folder / "runs")]
+
+
+def test_an_experiment_named_by_its_file_follows_from_it(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine" / "own.yaml"
+    file.parent.mkdir()
+    file.write_bytes((CONFIGS / "naive_bayes.yaml").read_bytes())
+    asked = own_benchmark(tmp_path, done, str(file))
+    carry_out(asked)
+    monkeypatch.setattr(benchmark, "_run_and_report", refuse)
+    assert main(asked) == 0
+    edit(file)
+    with pytest.raises(CarriedOut):
+        main(asked)
+
+
+def test_reviews_that_change_while_they_are_learnt_from_are_learnt_from_anew(
+    done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = own_benchmark(tmp_path, done, "naive_bayes")
+    run = launch.run
+
+    def slow(*given: Any) -> bool:
+        finished = run(*given)
+        with open(tmp_path / "reviews.csv", "a") as file:
+            file.write("another text of sign0,good\n")
+        return finished
+
+    with monkeypatch.context() as patch:
+        patch.setattr(launch, "run", slow)
+        carry_out(asked)
+    with monkeypatch.context() as patch:
+        patch.setattr(benchmark, "_run_and_report", refuse)
+        with pytest.raises(CarriedOut):
+            main(asked)
+    carry_out(asked)
+    monkeypatch.setattr(benchmark, "_run_and_report", refuse)
+    assert main(asked) == 0
 
 
 def test_neither_torch_nor_lightning_is_loaded(done: Path) -> None:
@@ -199,9 +263,6 @@ def test_a_report_is_answered_from_memory(
     shutil.copytree(finished, folder)
     assert main(["report", str(folder)]) == 0
     page = (folder / "report.html").read_bytes()
-
-    def refuse(*_: object, **__: object) -> None:
-        raise CarriedOut
 
     with monkeypatch.context() as patch:
         patch.setattr("experiments.report.report", refuse)

@@ -1,0 +1,44 @@
+"""Stamps of what the answer of a command follows from."""
+
+from __future__ import annotations
+
+import os
+import site
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datamodules.console import plain_console
+from experiments.launch.answers import Answers
+
+
+def test_folders_that_cannot_be_read_or_are_gone_stop_no_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as `lost+found` in a corpus's folder, and one that a run under way has just removed."""
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "text").write_text("a")
+    listing = os.scandir
+
+    def closed(place: Path) -> Any:
+        if Path(place).name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return listing(place)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    answers = Answers({}, plain_console(), [])
+    before = answers.stamps([tmp_path])
+    assert before is not None and answers.stamps([tmp_path]) == before
+    (tmp_path / "text").write_text("ab")
+    assert answers.stamps([tmp_path]) != before
+
+
+def test_packages_of_the_user_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "getusersitepackages", lambda: str(tmp_path))
+    answers = Answers({}, plain_console(), [])
+    before = answers.stamps([])
+    (tmp_path / "package-1.0.dist-info").mkdir()
+    assert answers.stamps([]) != before
