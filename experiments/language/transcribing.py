@@ -117,7 +117,8 @@ class Transcriber:
         """int64[1, S] letters of a text, and int64[1], how many there are."""
         if (reason := reason_of(text)) is not None:
             raise DataError(f"{text!r} is {reason}; give a word")
-        known = set(self.encoder.tokenizer.vocabulary())
+        cap = self.encoder.token_truncation.vocab_size
+        known = set(self.encoder.tokenizer.vocabulary()[:cap])
         if unknown := sorted(set(text.strip().lower()) - known):
             letters = " ".join(map(repr, unknown))
             raise DataError(

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from datamodules.errors import DataError
 from datamodules.sequences import pronunciation
 from datamodules.sequences.pronunciation import PHONES
+from datamodules.store.encoder import Encoder
 from experiments.cli.main import main
 from experiments.language.alignment import Alignment, draw_alignments
 from experiments.language.transcribing import Transcriber
@@ -90,6 +92,17 @@ def test_bad_words_are_refused(
 ) -> None:
     assert main(["transcribe", str(run), *words]) == 1
     assert reason in capsys.readouterr().err
+
+
+def test_a_letter_beyond_the_vocabulary_of_the_run_is_refused(run: Path) -> None:
+    transcriber = Transcriber(run)
+    encoder = transcriber.encoder
+    cap = encoder.token_truncation._replace(vocab_size=4)
+    transcriber.encoder = Encoder(encoder.tokenizer, cap, encoder.label_names)
+    first, second, third = encoder.tokenizer.vocabulary()[2:5]
+    assert list(transcriber([first + second]))
+    with pytest.raises(DataError, match=f"has letters that training never saw: '{third}'"):
+        list(transcriber([first + third]))
 
 
 def test_a_run_of_another_problem_is_refused(
