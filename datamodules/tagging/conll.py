@@ -125,6 +125,11 @@ def _word_and_tag(
             f"{file.where(number)}: has {spoken}, must have {rule}: a word and its tag, with a tab "
             "or a space between; correct the line, or set --data.word_column and --data.tag_column"
         )
+    if columns.word == (columns.tag or count):
+        raise DataError(
+            f"{file.where(number)}: column {count}, the last one, has words and tags by "
+            "data.word_column and data.tag_column; set --data.tag_column to that of the tags"
+        )
     found = fields[columns.word - 1], fields[(columns.tag or count) - 1]
     for name, value in zip(("word", "tag"), found, strict=True):
         if not value.strip():

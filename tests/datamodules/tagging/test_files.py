@@ -108,6 +108,12 @@ def test_impossible_columns_are_refused(columns: tuple[int, int | None], message
         Columns(*columns)
 
 
+def test_words_are_not_their_own_tags(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 1: column 2, the last one, has words and tags"):
+        sentences(tmp_path / "a.conll", "O word\nO other\n", 2)
+    assert sentences(tmp_path / "a.conll", "O word\nO other\n", 2, 1)[0].tags == ["O", "O"]
+
+
 SPANS = "".join(f"w{n} O\nX{n} B-PER\ny{n} I-PER\n\nz{n} B-LOC\nend{n} O\n\n" for n in range(20))
 
 
