@@ -102,6 +102,8 @@ def _run_and_report(
     if not rows:
         return False, False
     places = inputs_of(plan, options.experiments) if options.launcher == "local" else None
+    if places is not None and (tracked := _tracked(plan.folder)) is not None:
+        places.append(tracked)
     before = None if places is None else answers.stamps(places)
     with console.capture() as table:
         report(plan.folder, console=console, registry=registry_of(options))
@@ -134,8 +136,7 @@ def _run_and_report(
 
 def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], console: Console) -> None:
     """Show the commands that look into a run, and that use the best one on validation."""
-    tracked = next((folder.glob("*/*/wandb/offline-run-*")), None)
-    if tracked is not None:
+    if (tracked := _tracked(folder)) is not None:
         console.print(
             f"W&B: `wandb leet {tracked.parent}` shows a run without an account, "
             f"`wandb sync {tracked}` sends it",
@@ -155,6 +156,11 @@ def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], consol
     console.print(f"{experiment} has the best validation accuracy; use it:", soft_wrap=True)
     console.print(f'  {command} "A fine film."', soft_wrap=True)
     console.print(f"  {command} --file reviews.csv --out predictions.csv", soft_wrap=True)
+
+
+def _tracked(folder: Path) -> Path | None:
+    """W&B's records of a run, on disk alone."""
+    return next(folder.glob("*/*/wandb/offline-run-*"), None)
 
 
 def _launcher(options: argparse.Namespace, plan: Plan) -> Launcher:

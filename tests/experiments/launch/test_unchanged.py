@@ -116,6 +116,18 @@ def test_a_new_file_in_the_folder_is_seen(done: Path) -> None:
 
 
 @pytest.mark.usefixtures("carried_out")
+def test_records_of_wandb_that_are_gone_are_not_shown_again(done: Path) -> None:
+    [records] = done.glob("runs/quick/*/*/wandb")
+    away = records.rename(done / "away")
+    try:
+        with pytest.raises(CarriedOut):
+            main(words(done))
+    finally:
+        away.rename(records)
+    assert main(words(done)) == 0
+
+
+@pytest.mark.usefixtures("carried_out")
 @pytest.mark.parametrize(
     "more", [["--seeds", "1"], ["--model.alpha", "2"], ["--retry"], ["--budget", "9m"]]
 )
