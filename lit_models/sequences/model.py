@@ -24,6 +24,9 @@ END = 0
 """Symbol after the last one of a string; as context it comes before the first. CTC: the blank."""
 
 
+MOST_SYMBOLS = 256
+
+
 class Transcription(NamedTuple):
     """Strings written for the texts of a batch.
 
@@ -71,6 +74,11 @@ class LitTranscriber(LitModel, ABC):
         for name, value in (("vocab_size", vocab_size), ("num_symbols", num_symbols)):
             if value < 2:
                 raise ValueError(f"{name} is {value}; it must be at least 2: one symbol and 0")
+        if num_symbols > MOST_SYMBOLS:
+            raise ValueError(
+                f"num_symbols is {num_symbols}; it may be at most {MOST_SYMBOLS}: what is written "
+                "is kept as bytes"
+            )
         if longest < 1:
             raise ValueError(f"longest is {longest}; it must be at least 1")
         _check_width("beam_width", beam_width)

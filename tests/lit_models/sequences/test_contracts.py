@@ -170,6 +170,14 @@ def test_a_saved_model_scores_and_writes_alike(kind: str, tmp_path: Any) -> None
     assert torch.equal(mine.symbols, its.symbols)
 
 
+def test_the_loss_of_an_epoch_is_over_its_symbols(model: LitTranscriber) -> None:
+    losses = [model.training_step(batch, 0).detach() for batch in Data.batches]
+    counts = [int((batch.target_lengths + 1).sum()) for batch in Data.batches]
+    expected = sum(loss * count for loss, count in zip(losses, counts, strict=True)) / sum(counts)
+    assert len(set(counts)) > 1
+    assert float(model.train_loss.compute()) == pytest.approx(float(expected), rel=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["seq2seq", "ctc"])
 def test_validation_figures_are_those_of_the_whole_epoch(kind: str, tmp_path: Any) -> None:
     torch.manual_seed(0)
@@ -230,6 +238,7 @@ def test_a_beam_of_no_width_is_refused(model: LitTranscriber) -> None:
     [
         {"vocab_size": 1},
         {"num_symbols": 1},
+        {"num_symbols": 257},  # evidence keeps a byte for each
         {"longest": 0},
         {"beam_width": 0},
         {"num_layers": 0},
