@@ -68,6 +68,18 @@ def test_words_get_phones(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert logs[0] >= logs[1] and logs[2] >= logs[3] and max(logs) <= 0
 
 
+def test_symbols_have_the_names_of_their_numbers(run: Path) -> None:
+    transcriber = Transcriber(run)
+    batch = transcriber.encoder.encode(["tomato"])
+    [texts] = transcriber.model.transcribe(batch.tokens, batch.lengths, 4)
+    found = list(transcriber(["tomato"], width=4, best=3))
+    assert [one.symbols for one in found] == [
+        tuple(PHONES[symbol - 1] for symbol in text.symbols) for text in texts[:3]
+    ]
+    assert any(one.symbols for one in found)
+    assert [one.log_probability for one in found] == [text.log_probability for text in texts[:3]]
+
+
 def test_words_of_standard_input(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
