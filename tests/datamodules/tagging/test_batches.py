@@ -89,3 +89,18 @@ def test_rows_of_pieces_are_divided_between_words(longest: int, expected: list[l
     assert found == expected
     last = batch.tokens[-1, :3].tolist(), batch.tags[-1, :2].tolist()
     assert last == ([CLS, 5, SEP], [7, NO_TAG])
+
+
+def test_pieces_of_words_between_special_tokens_have_their_own_tags() -> None:
+    tokens = ragged([[CLS, *row, SEP] for row in TEXTS])
+    data = TagDataset(
+        tokens, ragged(TAGS), np.arange(4), cap(prefix=1, suffix=1, vocab_size=12), longest=2
+    )
+    batch, found = data[np.arange(len(data))], []
+    for row, size, tags in zip(batch.tokens, batch.lengths, batch.tags, strict=True):
+        assert (row[0], row[size - 1]) == (CLS, SEP)
+        found.append((row[1 : size - 1].tolist(), tags[tags != NO_TAG].tolist()))
+    assert found == [
+        *(([5, 6], [0, 1]), ([7, 8], [2, 3]), ([9], [4]), ([4], [200])),
+        *(([3, 2], [1, 1]), ([11, 1], [9, 8]), ([1], [7])),
+    ]
