@@ -126,26 +126,31 @@ class Answers:
         """A file or folder and what is in it, each with its stamp.
 
         A folder of more than 1,000 files, as those of reviews, stands for them with its time of
-        change, as where the corpus is read.
+        change, as where the corpus is read. Folders in it are looked into as others are.
         """
         if not place.is_dir():
             yield place, _file_stamp(place)
             return
         try:
             with os.scandir(place) as listing:
-                names = sorted(one.name for one in listing if one.name not in _UNREAD)
+                found = sorted((one.name, one.is_dir()) for one in listing)
         except OSError:  # it is closed to the user, or gone by now
             yield place, None
             return
-        inside = [place / name for name in names if not name.startswith(".")]
-        inside = [path for path in inside if path.absolute() not in self.written]
-        if len(inside) > 1_000:
-            yield place, _file_stamp(place)
-            return
-        # Not by time: a report that is written changes that of its folder.
-        yield place, [path.name for path in inside]
-        for path in inside:
-            yield from self._entries(path)
+        inside = {
+            place / name: is_folder
+            for name, is_folder in found
+            if name not in _UNREAD and not name.startswith(".")
+        }
+        inside = {
+            path: kind for path, kind in inside.items() if path.absolute() not in self.written
+        }
+        many = len(inside) - sum(inside.values()) > 1_000
+        # Else not by time: a report that is written changes that of its folder.
+        yield place, _file_stamp(place) if many else [path.name for path in inside]
+        for path, is_folder in inside.items():
+            if is_folder or not many:
+                yield from self._entries(path)
 
 
 def _file_stamp(path: Path) -> Stamp | None:

@@ -42,3 +42,26 @@ def test_packages_of_the_user_are_looked_at(
     before = answers.stamps([])
     (tmp_path / "package-1.0.dist-info").mkdir()
     assert answers.stamps([]) != before
+
+
+def test_rows_in_a_thousand_run_folders_are_looked_at(tmp_path: Path) -> None:
+    for seed in range(1_001):
+        (tmp_path / f"seed-{seed}").mkdir()
+    row = tmp_path / "seed-7" / "row.json"
+    row.write_text("{}")
+    answers = Answers({}, plain_console(), [])
+    before = answers.stamps([tmp_path])
+    row.write_text("{1}")
+    assert answers.stamps([tmp_path]) != before
+
+
+def test_a_folder_of_a_thousand_texts_has_one_stamp(tmp_path: Path) -> None:
+    for number in range(1_001):
+        (tmp_path / f"{number}.txt").touch()
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "0.txt").touch()
+    answers = Answers({}, plain_console(), [])
+    assert len(list(answers._entries(tmp_path))) == 3
+    before = answers.stamps([tmp_path])
+    (tmp_path / "1001.txt").touch()
+    assert answers.stamps([tmp_path]) != before
