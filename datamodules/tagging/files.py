@@ -17,10 +17,10 @@ from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.store.ragged import Ragged
 from datamodules.tagging.base import TaggedData, check_unused, tokenizer_of_words
 from datamodules.tagging.conll import Columns, Sentence, read_sentences
-from datamodules.tagging.tokenizers import GivenPieceTokenizer, GivenWordTokenizer
+from datamodules.tagging.tokenizers import GivenPieceTokenizer, GivenWordTokenizer, given_words
 from datamodules.text import TextDataModule
 
-READER_VERSION = 1
+READER_VERSION = 2
 """Part of the cache key: raise it whenever the same files would be read differently."""
 
 _PARTS = ("train", "validation", "test")
@@ -161,7 +161,8 @@ class Tagging(TaggedData):
         return counts
 
     def _draw_validation(self, train: TextSplit) -> np.ndarray:
-        groups = merge_groups(train.groups, train.texts)
+        # Copies of a sentence are on one side, also where their tags are not the same.
+        groups = merge_groups(train.groups, ["\n".join(given_words(text)) for text in train.texts])
         size = max(1, round(len(train) * self.validation_fraction))
         nothing = np.zeros(len(train), dtype=np.int64)
         drawn = grouped_split(nothing, groups, {"validation": size}, self.split_seed, exact=False)[

@@ -15,6 +15,7 @@ from datamodules.store.ragged import Ragged
 from datamodules.tagging import conll, files
 from datamodules.tagging.conll import Columns, read_sentences
 from datamodules.tagging.files import Tagging
+from datamodules.tagging.tokenizers import given_words
 
 CONLL = """\
 -DOCSTART- -X- O O
@@ -155,6 +156,25 @@ def test_sentences_of_a_document_are_on_one_side(tmp_path: Path) -> None:
     assert not set(groups[rows]) & set(groups[data.train_indices()])
 
 
+@pytest.mark.parametrize("split_seed", range(3))
+def test_copies_of_a_sentence_are_on_one_side_whatever_their_tags(
+    split_seed: int, tmp_path: Path
+) -> None:
+    copies = "".join(f"w{n % 10} O\nX B-{'AB'[n // 10 % 2]}\n\n" for n in range(40))
+    data = ready(tagging(tmp_path, copies, validation_fraction=0.3, split_seed=split_seed))
+    texts = [given_words(text)[0] for text in data.texts("train")]
+    rows = data.store.rows("val")
+    sides = [{texts[row] for row in part} for part in (rows, data.train_indices())]
+    assert len(sides[0]) == 3 and not sides[0] & sides[1] and len(rows) == 12
+
+
+def test_documents_of_two_files_are_different_ones(tmp_path: Path) -> None:
+    train = "".join(f"-DOCSTART- O\n\na{n} X\n\nb{n} Y\n\n" for n in range(3))
+    data = ready(tagging(tmp_path, train, validation="-DOCSTART- O\n\nc X\n\nd X\n\ne X\n"))
+    groups = data.groups("train")
+    assert groups is not None and groups.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 4]
+
+
 def test_validation_sentences_of_a_file_of_their_own(tmp_path: Path) -> None:
     data = ready(tagging(tmp_path, validation="v O\n\nu B-LOC\n"))
     assert data.store.rows("val").tolist() == [40, 41] and len(data.train_indices()) == 40
@@ -189,6 +209,7 @@ def test_bioes_tags_are_spans_and_others_are_words(tmp_path: Path) -> None:
     data = tagging(tmp_path, "a O\nb S-X\n\nc B-X\nd E-X\ne O\n\n")
     assert data.figures == ("all spans", "X")
     assert count(data, [["B-X", "E-X", "S-X"]], [["B-X", "E-X", "O"]])[0][0] == [1, 1, 2]
+    assert tagging(tmp_path, "a B-X\nb O\nc NOUN\n\n").figures == ("words",)
     data = tagging(tmp_path, "a NOUN\nb VERB\n\nc O\n\n")
     assert data.figures == ("words",)
     assert count(data, [["NOUN", "VERB"], ["O"]], [["NOUN", "O"], ["O"]]) == [
@@ -247,4 +268,4 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     changed = tagging(tmp_path, SPANS.replace("B-LOC", "B-ORG"))
     assert changed.tag_names == ("B-ORG", "B-PER", "I-PER", "O")
     assert ready(changed).fingerprint != before
-    assert files.READER_VERSION == 1
+    assert files.READER_VERSION == 2
