@@ -55,6 +55,7 @@ def test_each_word_has_the_tag_of_its_text(tmp_path: Path) -> None:
             seen.add(int(row))
     assert seen == set(range(12))
     assert data.task is None and not data.official_test
+    assert data.encoder.encode(["One, two. Three four"]).lengths.tolist() == [4]
 
 
 def test_a_text_without_words_is_one_unknown_word(tmp_path: Path) -> None:
@@ -165,6 +166,11 @@ def test_what_is_counted() -> None:
         "exclamation mark": [0, 0, 1],
         "capitals": [1, 2, 3],  # `Word` is wrong where `WORD` is right
     }
+
+
+def test_the_main_figure_is_that_of_comma_period_and_question_mark() -> None:
+    main = Punctuation.figures[: Punctuation.averaged]
+    assert main == ("comma", "period", "question mark")
 
 
 def test_each_text_is_counted_alone(tmp_path: Path) -> None:
