@@ -36,12 +36,15 @@ class RestoresMarks:
 
 
 class _WordTokenizer(FittedTokenizer):
-    """A token for each word; a text without words is one `<unk>`."""
+    """A token for each word; a text without words is one `<unk>`.
+
+    Words that are called `<unk>` or `<pad>` are unknown ones, in train as well.
+    """
 
     def __init__(self) -> None:
         self._hf = hf.Tokenizer(hf.models.WordLevel(vocab={}, unk_token="<unk>"))
         self._hf.pre_tokenizer = hf.pre_tokenizers.Split(" ", behavior="removed")
-        self._hf.encode_special_tokens = True  # a text that says "<pad>" gets no padding
+        self._hf.encode_special_tokens = True  # `<unk>s` is a word, not one beside an `s`
 
     @abstractmethod
     def words(self, text: str) -> list[str]:
@@ -57,13 +60,17 @@ class _WordTokenizer(FittedTokenizer):
             special_tokens=list(self.SPECIALS),
             show_progress=False,
         )
-        self._hf.train_from_iterator(map(self._joined, texts), trainer, length=count)
+        learnt = (
+            " ".join(word for word in self.words(text) if word not in self.SPECIALS)
+            for text in texts
+        )
+        self._hf.train_from_iterator(learnt, trainer, length=count)
 
     def encode(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
-        return super().encode(map(self._joined, texts))
-
-    def _joined(self, text: str) -> str:
-        return " ".join(self.words(text))
+        return super().encode(
+            " ".join("<unk>" if word in self.SPECIALS else word for word in self.words(text))
+            for text in texts
+        )
 
 
 class _PieceTokenizer(SubwordTokenizer):
@@ -121,6 +128,9 @@ class PlainWordTokenizer(RestoresMarks, _WordTokenizer):
 
 class GivenWordTokenizer(_WordTokenizer):
     """Words as they are given, one a line."""
+
+    def settings(self) -> dict[str, Any]:
+        return {**super().settings(), "version": 2}
 
     def words(self, text: str) -> list[str]:
         """Words of a text."""

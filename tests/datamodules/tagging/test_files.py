@@ -269,3 +269,14 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     assert changed.tag_names == ("B-ORG", "B-PER", "I-PER", "O")
     assert ready(changed).fingerprint != before
     assert files.READER_VERSION == 2
+
+
+def test_words_that_are_called_as_special_tokens(tmp_path: Path) -> None:
+    """As in the Penn Treebank of language models, whose rare words are `<unk>`."""
+    train = "".join(f"w{n} X\n<unk> Y\n<pad> Y\n<unk> X\n\n" for n in range(10))
+    data = ready(tagging(tmp_path, train))
+    names, known = data.encoder.tokenizer.vocabulary(), data.encoder.tokenizer
+    (batch,) = data.val_dataloader()
+    for row, size in zip(batch.tokens, batch.lengths, strict=True):
+        assert size == 4 and row[[1, 3]].tolist() == [known.unk_id] * 2
+        assert row[2] != known.pad_id and row.max() < len(names)
