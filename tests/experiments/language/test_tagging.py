@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from datamodules.tagging.marks import TAGS, words_of
 from experiments.cli.main import main
@@ -134,8 +136,14 @@ def test_the_table_of_transitions(
     assert found[0] == ["from / to", *TAGS, "(end)"]
     assert [line[0] for line in found[1:]] == ["(start)", *TAGS]
     assert {len(line) for line in found} == {17}
-    crf = Tagger(run).model.crf
-    assert float(found[3][2]) == pytest.approx(float(crf.transitions[1, 1].detach()), abs=0.005)  # type: ignore[index,union-attr]
+    crf: Any = Tagger(run).model.crf
+    expected = torch.cat([crf.transitions, crf.ends[:, None]], dim=1).tolist()
+    for line, values in zip(found[2:], expected, strict=True):
+        assert [float(value) for value in line[1:]] == pytest.approx(values, abs=0.0051)
+    assert [float(value) for value in found[1][1:16]] == pytest.approx(
+        crf.starts.tolist(), abs=0.0051
+    )
+    assert found[1][16] == ""
     assert main(["tag", str(own_tags), "--transitions"]) == 1
     assert "BiLSTMTagger has no table of transitions" in capsys.readouterr().err
 
