@@ -67,6 +67,20 @@ def test_a_difference_is_that_of_a_paired_bootstrap() -> None:
     assert same is not None and (same.low, same.high) == (0.0, 0.0)
 
 
+def test_copies_of_a_text_in_its_group_tell_nothing() -> None:
+    """A bootstrap of made reviews, whose groups are drawn at random, hardly shows groups."""
+    one, two = (make_tag_counts(seed, 200).counts[None, :, :3] for seed in (1, 2))
+    groups = np.tile(np.arange(200), 4)
+    one_four, two_four = (np.tile(counts, (1, 4, 1, 1)) for counts in (one, two))
+    for found, expected in (
+        (f1_interval(one_four, groups), f1_interval(one)),
+        (f1_difference(one_four, two_four, groups), f1_difference(one, two)),
+    ):
+        assert found is not None and expected is not None
+        ends = found.low, found.mean, found.high
+        assert ends == pytest.approx((expected.low, expected.mean, expected.high))
+
+
 def test_two_seeds_widen_it() -> None:
     one, two = (make_tag_counts(seed, 200, skill=skill) for seed, skill in ((1, 0.5), (2, 0.7)))
     single = f1_interval(one.counts[None, :, :3], one.groups)

@@ -16,8 +16,9 @@ from experiments.records.problems.transcription_metrics import TranscriptionMetr
 from experiments.records.publishing import publish, read_published_evidence, verify_published
 from experiments.records.row import ResultsError
 from experiments.records.row_schema import row_from_dict, row_to_dict
-from experiments.records.run_files import read_row, read_table
+from experiments.records.run_files import TEST_FILE, read_row, read_table, write_row
 from experiments.report import read_tables, report
+from experiments.statistics.perplexity import ratio_interval
 from tests.rows import make_hypotheses, make_row, make_transcription_run
 
 THREE = Hypotheses(
@@ -113,6 +114,21 @@ def test_an_evidence_file_of_a_table_is_small(tmp_path: Path) -> None:
 def test_a_row_survives_its_file() -> None:
     row = make_row(problem="transcription", val=THREE.evaluate(), test=THREE.evaluate())
     assert row_from_dict(row_to_dict(row), "here") == row
+
+
+def test_intervals_are_over_groups(tmp_path: Path) -> None:
+    run = make_transcription_run(tmp_path / "b")
+    plain = read_outputs(run / TEST_FILE)
+    written: Any = plain.with_groups(plain.ids // 5)
+    write_predictions(run / TEST_FILE, written)
+    write_row(run, dataclasses.replace(read_row(run), checksums={}))
+    [table] = read_tables(tmp_path / "b")[0]
+    found = table.lines[0].intervals["test_per"]
+    amounts, lengths = written.distances[None].astype(float), written.answer_lengths
+    for groups, equal in ((written.groups, True), (None, False)):
+        expected: Any = ratio_interval(amounts, lengths, groups)
+        same = (found.low, found.high) == pytest.approx((expected.low, expected.high))
+        assert same == equal
 
 
 def test_runs_are_published_and_shown(tmp_path: Path) -> None:

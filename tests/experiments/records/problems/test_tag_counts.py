@@ -18,6 +18,7 @@ from experiments.records.row import ResultsError
 from experiments.records.row_schema import row_from_dict, row_to_dict
 from experiments.records.run_files import TEST_FILE, read_row, read_table, write_row
 from experiments.report import read_tables, report
+from experiments.statistics.f1 import f1_difference, f1_interval
 from tests.rows import make_row, make_tag_counts, make_tagging_run
 
 # Of each text: comma and period, each right, tagged, there.
@@ -186,6 +187,24 @@ def test_runs_are_published_and_shown(tmp_path: Path) -> None:
     assert f"{first} has the highest F1, {f1[0]:.1f}%" in page
     text = (tmp_path / "report.md").read_text()
     assert "F1 is the harmonic mean" in text and f"F1 of {first}".replace("_", "\\_") in text
+
+
+def test_intervals_are_over_groups(tmp_path: Path) -> None:
+    runs = [make_tagging_run(tmp_path / "b", f"bilstm_{data}", 0, data) for data in (0, 1)]
+    outputs: Any = {read_row(run).experiment: read_outputs(run / TEST_FILE) for run in runs}
+    publish(runs, "imdb_tagging", tmp_path / "results")
+    for folder in ("b", "results"):
+        [table] = read_tables(tmp_path / folder)[0]
+        best, other = (outputs[line.experiment] for line in table.lines)
+        assert len(np.unique(best.groups)) < len(best.groups)
+        counts = [one.counts[None, :, :3] for one in (best, other)]
+        for line, one in zip(table.lines, counts, strict=True):
+            expected: Any = f1_interval(one, best.groups)
+            interval = line.intervals["tag_f1"]
+            assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+        expected = f1_difference(*counts, best.groups)
+        (note,) = [note for note in table.notes if note.startswith("F1 of ")]
+        assert f"interval {100 * expected.low:.2f} to {100 * expected.high:.2f}" in note
 
 
 def test_runs_on_other_words_are_not_compared(tmp_path: Path) -> None:
