@@ -41,6 +41,7 @@ from lit_models.ngram_lm_classifier import NgramLMClassifier
 from lit_models.perceptron import Perceptron
 from lit_models.tfidf_forest import TfidfForest
 from lit_models.tfidf_logreg import TfidfLogReg
+from lit_models.tree_lstm import TreeLSTM
 
 _LONGEST = 521  # tokens of the longest row in tracing, where rows have no limit
 
@@ -136,6 +137,13 @@ def _class_lm(model: ClassLM) -> Portable:
     )
 
 
+def _tree_lstm(model: TreeLSTM) -> Portable:
+    raise NotExportable(
+        "its merges depend on the words, in as many steps as the longest sentence has, which no "
+        "exported graph can follow"
+    )
+
+
 _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     Bag: bags.bag,
     BowForest: estimators.counted_forest,
@@ -155,6 +163,7 @@ _FORMS: dict[type[LitClassifier], Callable[[Any], Portable]] = {
     Perceptron: bags.perceptron,
     TfidfForest: estimators.counted_forest,
     TfidfLogReg: estimators.tfidf_logreg,
+    TreeLSTM: _tree_lstm,
     VectorAverage: estimators.vector_average,
 }
 
