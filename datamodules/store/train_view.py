@@ -35,6 +35,7 @@ class TrainView:
         max_length: longest row in tokens; None: no limit.
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
+        stars: int64[N], ratings of these rows, 1 to 10; None: the corpus has none.
     """
 
     vocabulary: list[str]
@@ -51,6 +52,7 @@ class TrainView:
     max_length: int | None = None
     prefix: int = 0
     suffix: int = 0
+    stars: np.ndarray | None = None
 
     @classmethod
     def build(
@@ -104,4 +106,4 @@ class TrainView:
         assert self.unlabelled is not None, "soft labels are of unlabelled rows"
         tokens = concat_ragged(self.tokens, rows_of(self.unlabelled, ids))
         labels = np.concatenate([self.labels, probabilities.argmax(axis=1)])
-        return replace(self, tokens=tokens, labels=labels)
+        return replace(self, tokens=tokens, labels=labels, stars=None)

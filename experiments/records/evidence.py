@@ -12,6 +12,7 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
   symbols and characters.
 - Format 5, of transcription, has what was written for each text, its log-probability, and its
   distance from the nearest right answer with that answer's length.
+- Format 8, of regressions, is format 2 with the true value of each row.
 """
 
 import hashlib
@@ -31,11 +32,12 @@ from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs
+from experiments.records.problems.regressions import SCALES, Regressions
 from experiments.records.problems.scores import Scores
 from experiments.records.row import Part, ResultsError
 
-TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES = 2, 3, 4, 5  # formats
-READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES)
+TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, REGRESSION = 2, 3, 4, 5, 8  # formats
+READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, REGRESSION)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -112,6 +114,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
     form = TWO_CLASSES if max(classes, default=2) == 2 else MORE_CLASSES
     if any(isinstance(one, Hypotheses) for one in parts.values()):
         form = HYPOTHESES
+    elif any(isinstance(one, Regressions) for one in parts.values()):
+        form = REGRESSION
     elif parts and not classes:
         form = SCORES
     arrays: dict[str, NDArray] = {"format": np.array(form)}
@@ -122,6 +126,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
             odds = log_odds(rows.probabilities, threshold)
             arrays[f"{part}_labels"] = _smallest(rows.labels)
             arrays[f"{part}_log_odds"] = np.ascontiguousarray(odds.T)  # class by class
+        if isinstance(rows, Regressions):
+            arrays[f"{part}_{rows.unit}"] = rows.targets.astype(np.int8)
         if isinstance(rows, Scores):
             arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float64)
             arrays[f"{part}_symbols"] = _smallest(rows.symbols)
@@ -190,11 +196,17 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
             stored, probabilities = _decode_counts(arrays[f"{part}_counts"], part)
         else:
             stored = arrays[f"{part}_log_odds"]
-            stored, probabilities = _decode_log_odds(stored, part, form == TWO_CLASSES)
+            two = form in (TWO_CLASSES, REGRESSION)
+            stored, probabilities = _decode_log_odds(stored, part, two)
         digest.update(f"{part} {stored.shape}".encode())
         digest.update(ids.astype("<i8").tobytes() + labels.astype("<i8").tobytes())
         digest.update(stored.tobytes())
-        parts[part] = Predictions(ids, labels, probabilities)
+        parts[part] = predictions = Predictions(ids, labels, probabilities)
+        for unit in SCALES if form == REGRESSION else ():
+            if f"{part}_{unit}" in arrays:
+                targets = arrays[f"{part}_{unit}"].astype(np.int64)
+                digest.update(unit.encode() + targets.astype("<i8").tobytes())
+                parts[part] = Regressions.of(predictions, unit, targets)
     return Evidence(parts, digest.hexdigest())
 
 

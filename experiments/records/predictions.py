@@ -126,7 +126,11 @@ def read_outputs(path: Path) -> Outputs:
             raise ResultsError(f"{path}: column {name!r} has empty cells; {remedy}")
     columns = {name: table[name].to_numpy() for name in table.column_names}
     groups = columns.pop("group", None)
+    # Here, as they are predictions themselves.
+    from experiments.records.problems.regressions import SCALES, Regressions
+
     kinds: dict[str, type[Outputs]] = {"hypothesis": Hypotheses, "log_probability": Scores}
+    kinds |= dict.fromkeys(SCALES, Regressions)
     kind = next((kind for name, kind in kinds.items() if name in columns), Predictions)
     try:
         return kind.from_columns(columns, groups).in_id_order()

@@ -107,12 +107,15 @@ _CLASSIFICATION = (
     Column("val_auroc", "Validation AUROC", "%", _metric("val", "auroc", 100), 2, "high"),
     Column("val_log_loss", "Validation log loss", "nats", _metric("val", "log_loss"), 4, "low"),
     Column("val_ece", "Validation ECE", "%", _metric("val", "ece", 100), 2, "low"),
+    Column("val_mae", "Validation MAE", "", _metric("val", "mae"), 3, "low"),
     Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
     Column("balanced_accuracy", "Balanced accuracy", "%", _TEST, 2, "high"),
     Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
     Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
     Column("refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"),
     Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
+    Column("mae", "MAE", "", _metric("test", "mae"), 3, "low"),
+    Column("refit_mae", "Refit MAE", "", _metric("test_refit", "mae"), 3, "low"),
 )
 _LANGUAGE = (
     Column("val_perplexity", "Validation perplexity", "", _metric("val", "perplexity"), 1, "low"),
@@ -164,11 +167,12 @@ MAIN: dict[Problem, dict[Part, str]] = {
 """Column that tables of each kind of problem are sorted by, by part of the outputs."""
 LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
 """Column of the log loss of each part of the test predictions."""
-_OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece"}
+_OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece", "mae"}
 _OF_VALIDATION = {f"val_{key}" for key in _OF_TEST}
 QUALITY = {column.key for column in (*_CLASSIFICATION, *_LANGUAGE, *_TRANSCRIPTION)}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
 _OPTIONAL = {"refit_accuracy", "refit_log_loss", "balanced_accuracy", "val_balanced_accuracy"}
+_OPTIONAL |= {"mae", "val_mae", "refit_mae"}
 _FURTHER = (
     Column("vectors_seconds", "Word vectors", "s", _field("fit_vectors_seconds"), 1, "low"),
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),

@@ -33,6 +33,8 @@ SHORT = {
     "balanced_accuracy": "Bal acc\n%",
     "log_loss": "Loss\nnats",
     "ece": "ECE\n%",
+    "mae": "MAE\n",
+    "val_mae": "Val MAE\n",
     "parameters": "Params\n",
     "train_seconds": "Train\ns",
     "latency": "p50\nms",
@@ -41,6 +43,7 @@ SHORT = {
 SEEDS = "seeds"
 LEAST = (
     *("size", "latency", "ece", "val_ece", "parameters", "train_seconds", "log_loss"),
+    *("mae", "val_mae"),
     *("val_log_loss", "balanced_accuracy", "val_balanced_accuracy", "f1", "val_f1"),
     *("rate", "bits", "val_accuracy", "val_wer", "val_perplexity", "val_per", SEEDS),
     *("refit_accuracy", "test_accuracy", "test_perplexity", "test_wer", "test_per"),

@@ -15,8 +15,10 @@ from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.outputs import Outputs
+from experiments.records.problems.regressions import Regressions
 from experiments.records.problems.scores import Scores
 from experiments.training import ranks
+from lit_models.base.classifier import LitClassifier, Unit
 from lit_models.base.model import LitModel
 
 AnyOutputs = TypeVar("AnyOutputs", bound=Outputs)
@@ -46,6 +48,8 @@ def predict(trainer: L.Trainer, model: LitModel, data: TextDataModule, part: str
     ids, *arrays = gather(batches)
     groups = data.groups("train" if part == "val" else part)
     outputs = _OUTPUTS[model.problem](ids, arrays, data, part)
+    if isinstance(model, LitClassifier) and isinstance(outputs, Predictions):
+        outputs = _with_values(outputs, model.unit, data, part)
     outputs = outputs.with_groups(None if groups is None else groups[ids]).in_id_order()
     return checked(outputs, dataset)
 
@@ -85,6 +89,18 @@ def _predictions(
 ) -> Outputs:
     labels = data.store.labels("train" if part == "val" else part)
     return Predictions(ids, labels[ids].astype(np.int64), arrays[0])
+
+
+def _with_values(
+    outputs: Predictions, unit: Unit | None, data: TextDataModule, part: str
+) -> Predictions:
+    """Predictions of a regression with the true values of its unit, as it was fitted to them."""
+    if unit is None:
+        return outputs
+    stars = data.stars("train" if part == "val" else part) if unit == "stars" else None
+    if stars is None:
+        return Regressions.of(outputs, "sign", 2 * outputs.labels - 1)
+    return Regressions.of(outputs, "stars", stars[outputs.ids])
 
 
 def _scores(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> Outputs:

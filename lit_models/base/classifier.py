@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,9 @@ from lit_models.base.optimizers import check_training
 from lit_models.base.processes import evaluation_metrics, reduce_loss
 from lit_models.layers.class_weights import ClassWeighting, ClassWeights
 from lit_models.layers.marks import Marks
+
+Unit = Literal["sign", "stars"]
+"""Unit of the values of a regression: -1 and 1 for the two classes, or 1 to 10 stars."""
 
 
 class Prediction(NamedTuple):
@@ -59,6 +62,14 @@ class LitClassifier(LitModel):
     problem: ClassVar[str] = "classification"
     loss_is_sum: ClassVar[bool] = False
     """True if `loss` is the sum over the rows of a batch, False if it is their mean."""
+
+    @property
+    def unit(self) -> Unit | None:
+        """Unit of the values in a regression's log-odds; None: it is no regression.
+
+        Log-odds of 2 are a value of 1, or of 10 stars; those of -2 one of -1, or of 1 star.
+        """
+        return None
 
     def __init__(
         self,

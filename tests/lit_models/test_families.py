@@ -13,7 +13,7 @@ from lit_models.base.classifier import LitClassifier
 ROOT = Path(lit_models.__file__).parent
 FAMILIES = {
     "n-grams": {"NaiveBayes", "NgramLMClassifier", "TfidfLogReg", "NBLogReg", "LinearSVM"}
-    | {"LSALogReg", "BowForest", "TfidfForest", "DVNgrams"},
+    | {"LSALogReg", "LinearRegression", "BowForest", "TfidfForest", "DVNgrams"},
     "word vectors": {
         *("VectorAverageLogReg", "VectorAverageForest", "CentroidsLogReg", "CentroidsForest"),
         "Doc2VecLogReg",
