@@ -76,6 +76,10 @@ class Tokenizer(ABC):
         """Ids of the tokens that end a sentence; empty where they are unknown."""
         return ()
 
+    def head_distances(self) -> dict[int, int]:
+        """Distances from a word to its head in a tree by their ids, 0 of a root; default: none."""
+        return {}
+
     @abstractmethod
     def save(self, file: Path) -> None:
         """Writes the fitted tokenizer as one `tokenizer.json`."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,7 @@ class TrainView:
         max_length: longest row in tokens; None: no limit.
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
+        head_distances: distance to the head by the id of its token (`TreeTokenizer`).
         stars: int64[N], ratings of these rows, 1 to 10; None: the corpus has none.
     """
 
@@ -52,6 +54,7 @@ class TrainView:
     max_length: int | None = None
     prefix: int = 0
     suffix: int = 0
+    head_distances: Mapping[int, int] = field(default_factory=dict)
     stars: np.ndarray | None = None
 
     @classmethod
@@ -94,6 +97,7 @@ class TrainView:
             max_length=truncation.max_length,
             prefix=truncation.prefix,
             suffix=truncation.suffix,
+            head_distances=tokenizer.head_distances(),
         )
 
     def with_soft_labels(self, ids: np.ndarray, probabilities: np.ndarray) -> TrainView:

@@ -21,7 +21,7 @@ FAMILIES = {
     "bags": {"Perceptron", "Logistic", "MLP", "Bag", "FastText", "NBBag"},
     "recurrent": {
         *("RNN", "GRU", "LSTM", "StackedLSTM", "BidirectionalLSTM", "BidirectionalGRU", "ClassLM"),
-        *("LMLSTM", "NeuralTuringMachine", "TreeLSTM"),
+        *("LMLSTM", "NeuralTuringMachine", "TreeLSTM", "ChildSumTreeLSTM"),
         *("KerasLSTM", "KerasBidirectionalGRU", "KerasStackedLSTM", "KerasRecurrentClassifier"),
     },
     "convolutional": {
