@@ -36,7 +36,7 @@ class TextDataModule(PreparedCorpus):
 
     Args:
         tokenizer: splits texts into tokens: `words` (None is the same), `unicode`, `subwords`,
-            `characters` (`datamodules.named_tokenizers`), or a tokenizer.
+            `characters`, `bytes` (`datamodules.named_tokenizers`), or a tokenizer.
         vectors: word vectors for the model, trained on the untruncated training rows, or read from
             a file. None: none.
         vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: no

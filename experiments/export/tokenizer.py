@@ -10,6 +10,7 @@ from typing import Any
 
 import tokenizers as hf
 
+from datamodules.byte_tokenizer import ByteTokenizer
 from datamodules.store.encoder import Encoder
 from datamodules.subwords import SubwordTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
@@ -32,6 +33,9 @@ def tokenizer_settings(encoder: Encoder) -> dict[str, Any]:
         characters = tokenizer.vocabulary()[2:cap]
         lowercase = tokenizer.lowercase  # type: ignore[attr-defined]
         return {"kind": "characters", "lowercase": lowercase, "characters": characters, **unknown}
+    if kind is ByteTokenizer:
+        bytes_ = tokenizer._order.tolist()[: cap and cap - 2]  # type: ignore[attr-defined]
+        return {"kind": "bytes", "bytes": bytes_, **unknown}
     if kind is SubwordTokenizer:
         return {"kind": "pieces", "tokenizer": json.loads(tokenizer._hf.to_str())}  # type: ignore[attr-defined]
     if kind is WordTokenizer:

@@ -101,8 +101,8 @@ def test_a_treebank_is_learnt_and_new_parses_are_predicted(
     words = ["fit", "--configs", "experiments/configs/treebank", "-c", "child_sum_tree_lstm"]
     words += ["--runs", str(tmp_path / "runs"), "--data.train", str(tmp_path / "train.conllu")]
     words += ["--data.test", str(tmp_path / "test.conllu"), "--test", "--run.wandb_mode=disabled"]
-    words += ["--model.hidden_size=16", "--model.learning_rate=0.02", "--data.batch_size=8"]
-    words += ["--trainer.max_epochs=6"]
+    words += ["--model.hidden_size=16", "--model.learning_rate=0.03", "--data.batch_size=8"]
+    words += ["--trainer.max_epochs=12"]
     assert main(words) == 0
     run = tmp_path / "runs" / "fit" / "child_sum_tree_lstm" / "seed-0"
     row = read_row(run)

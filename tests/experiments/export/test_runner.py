@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from datamodules.byte_tokenizer import ByteTokenizer
 from datamodules.store.encoder import Encoder
 from datamodules.store.truncation import TokenTruncation, Truncation
 from datamodules.subwords import SubwordTokenizer
@@ -65,8 +66,9 @@ def _check_tokens(encoder: Encoder) -> None:
         WordTokenizer(preparation="keras"),
         CharacterTokenizer(),
         CharacterTokenizer(lowercase=False),
+        ByteTokenizer(),
     ],
-    ids=["words", "cased", "keras", "characters", "cased characters"],
+    ids=["words", "cased", "keras", "characters", "cased characters", "bytes"],
 )
 def test_tokens_are_those_of_the_run(tokenizer: Tokenizer, truncation: Truncation) -> None:
     _check_tokens(_encoder(tokenizer, truncation))
