@@ -103,9 +103,9 @@ def _by_gradient(
 ) -> np.ndarray:
     transposed = features.T.tocsr()
 
-    def back(residuals: np.ndarray) -> np.ndarray:  # XᵀV r, X centred
-        weighted = v * residuals
-        product: np.ndarray = transposed @ weighted - mean * weighted.sum()
+    def back(residuals: np.ndarray) -> np.ndarray:
+        """XᵀV r; as the weighted sum of r is 0, the mean of X adds nothing."""
+        product: np.ndarray = transposed @ (v * residuals)
         return product
 
     def times(w: np.ndarray) -> np.ndarray:

@@ -120,7 +120,8 @@ def test_noise_draws_pairs_by_the_softmax_of_their_scores() -> None:
 
 def test_of_equal_scores_the_leftmost_is_chosen() -> None:
     near = 1 + 2e-15
-    scores = torch.tensor([[1.0, near, 0.5], [0.0, 1.0, near], [-9.0, -5.0, -5.0]]).double()
+    rows = [[1.0, near, 0.5], [0.0, 1.0, near], [-9.0, -5.0, -5.0]]
+    scores = torch.tensor(rows, dtype=torch.float64)
     assert leftmost(scores).tolist() == [0, 1, 1]
     assert leftmost(torch.tensor([[1.0, 1.001]])).tolist() == [1]
 
