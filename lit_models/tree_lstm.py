@@ -72,8 +72,9 @@ class TreeLSTM(LitClassifier):
     (q · h + Gumbel noise) / temperature, with the gradient of the softmax (straight-through).
     z = W_z [mean over sentences of h_root; max over sentences of h_root] + b_z.
     The paper classifies single sentences, by a hidden layer over the root. Here the roots of all
-    sentences of a text are pooled, and one layer over both poolings is as good. Sentences end at
-    the tokenizer's `sentence_ends`; where there are none, every max_sentence_length words.
+    sentences of a text are pooled, each with the same weight, and a linear layer reads both means
+    and maxima. Sentences end at the tokenizer's `sentence_ends`; where there are none, every
+    max_sentence_length words.
     `lit_models.layers.tree_lstm` has the trees.
     At the default size 3,966,802 parameters: 30,000 × 128 embeddings, 128 × 200 + 200 of the
     leaves, 200 × 500 + 500 of the candidates, 100 in q, 200 × 2 + 2 output.
