@@ -60,7 +60,7 @@ class GumbelTreeLSTM(nn.Module):
         nn.init.ones_(self.merge.bias[hidden_size : 3 * hidden_size])  # of f_l, f_r: remember
         # Scores about as large as the noise: among smaller ones training sees trees at random, and
         # evaluation others.
-        nn.init.normal_(self.query, std=1.0)
+        nn.init.normal_(self.query, std=0.3)
 
     def forward(self, words: Tensor, sentences: Sentences) -> Tensor:
         """float[S, D] h of the root of each sentence, from float[B, T, E] word vectors."""
