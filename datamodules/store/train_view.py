@@ -36,6 +36,8 @@ class TrainView:
         max_length: longest row in tokens; None: no limit.
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
+        continued: ids from here on are those of pieces that continue a word, for taggers; None:
+            tokens do not tell where words begin.
         head_distances: distance to the head by the id of its token (`TreeTokenizer`).
         stars: int64[N], ratings of these rows, 1 to 10; None: the corpus has none.
     """
@@ -54,6 +56,7 @@ class TrainView:
     max_length: int | None = None
     prefix: int = 0
     suffix: int = 0
+    continued: int | None = None
     head_distances: Mapping[int, int] = field(default_factory=dict)
     stars: np.ndarray | None = None
 
@@ -97,6 +100,7 @@ class TrainView:
             max_length=truncation.max_length,
             prefix=truncation.prefix,
             suffix=truncation.suffix,
+            continued=tokenizer.continued,
             head_distances=tokenizer.head_distances(),
         )
 

@@ -23,7 +23,7 @@ import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
 from datamodules.console import say_once
 from datamodules.errors import DataError
-from datamodules.language import read_for, task_of
+from datamodules.language import check_problem, read_for, task_of
 from datamodules.text import TextDataModule
 from datamodules.trusted import check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words
@@ -86,9 +86,8 @@ class ExperimentCLI(LightningCLI):
         parser.link_arguments(
             "data.num_classes", "model.init_args.num_classes", apply_on="instantiate"
         )
-        parser.link_arguments(
-            "data.num_symbols", "model.init_args.num_symbols", apply_on="instantiate"
-        )
+        for size in ("num_symbols", "num_tags"):
+            parser.link_arguments(f"data.{size}", f"model.init_args.{size}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse `args` alone: Lightning's own method warns where the process has arguments too."""
@@ -178,6 +177,7 @@ class Resolved:
             ConfigError: any other constructor does.
         """
         quiet_libraries()
+        check_problem(self.model_class.problem, self.corpus_class)
         try:
             with checked_imports(self.check), text_as_typed():
                 self.cli.build()
@@ -241,7 +241,7 @@ class Resolved:
     @property
     def task(self) -> str | None:
         """Name and version of the evaluation; None on a user's own corpus."""
-        return task_of(self.model_class.problem, self.corpus_class.task)
+        return task_of(self.model_class.problem, self.corpus_class)
 
     @property
     def corpus_class(self) -> type[TextDataModule]:

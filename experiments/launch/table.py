@@ -26,6 +26,7 @@ TABLES: dict[str, str] = {
     "classification": TABLE,
     "language modelling": "imdb_language",
     "transcription": "pronunciation",
+    "tagging": "imdb_tagging",
 }
 """Published table of each kind of problem."""
 SEEDS = (0, 1, 2)

@@ -14,6 +14,7 @@ from experiments.records.metrics import Metrics, evaluate, predicted_classes
 from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs, check_ids
 from experiments.records.problems.scores import Scores
+from experiments.records.problems.tag_counts import TagCounts
 from experiments.records.row import ResultsError
 
 
@@ -84,6 +85,14 @@ class Predictions(Outputs):
         return cls(columns["id"], columns["label"], probabilities, groups)
 
 
+_KINDS: dict[str, type[Outputs]] = {
+    "hypothesis": Hypotheses,
+    "averaged": TagCounts,
+    "log_probability": Scores,
+}
+"""Outputs by a column that none of those below has; any other file has predictions of classes."""
+
+
 def write_predictions(path: Path, outputs: Outputs) -> None:
     """Write the columns of outputs, and groups if known, as Parquet in id order, atomically.
 
@@ -129,8 +138,7 @@ def read_outputs(path: Path) -> Outputs:
     # Here, as they are predictions themselves.
     from experiments.records.problems.regressions import SCALES, Regressions
 
-    kinds: dict[str, type[Outputs]] = {"hypothesis": Hypotheses, "log_probability": Scores}
-    kinds |= dict.fromkeys(SCALES, Regressions)
+    kinds: dict[str, type[Outputs]] = {**_KINDS, **dict.fromkeys(SCALES, Regressions)}
     kind = next((kind for name, kind in kinds.items() if name in columns), Predictions)
     try:
         return kind.from_columns(columns, groups).in_id_order()

@@ -9,15 +9,17 @@ from experiments.config.identity import config_hash
 from experiments.config.track import Track
 from experiments.records.metrics import Metrics
 from experiments.records.problems.language_metrics import LanguageMetrics
+from experiments.records.problems.tagging_metrics import TaggingMetrics
 from experiments.records.problems.transcription_metrics import TranscriptionMetrics
 
 SCHEMA = 3
-Problem = Literal["classification", "language modelling", "transcription"]
-AnyMetrics = Metrics | LanguageMetrics | TranscriptionMetrics
+Problem = Literal["classification", "language modelling", "transcription", "tagging"]
+AnyMetrics = Metrics | LanguageMetrics | TranscriptionMetrics | TaggingMetrics
 METRICS: dict[Problem, type[AnyMetrics]] = {
     "classification": Metrics,
     "language modelling": LanguageMetrics,
     "transcription": TranscriptionMetrics,
+    "tagging": TaggingMetrics,
 }
 """Metrics of the rows of each kind of problem."""
 

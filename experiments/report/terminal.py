@@ -24,6 +24,13 @@ SHORT = {
     "test_wer": "WER\n%",
     "val_per": "Val PER\n%",
     "val_wer": "Val WER\n%",
+    "val_tag_f1": "Val tag\nF1 %",
+    "tag_f1": "Tag F1\n%",
+    "f1_comma": "Comma\n%",
+    "f1_period": "Period\n%",
+    "f1_question": "Question\n%",
+    "f1_exclamation": "Exclaim\n%",
+    "f1_capitals": "Capitals\n%",
     "rate": "Words/s\n",
     "val_f1": "Val F1\n%",
     "val_balanced_accuracy": "Val bal\nacc %",
@@ -45,8 +52,10 @@ LEAST = (
     *("size", "latency", "ece", "val_ece", "parameters", "train_seconds", "log_loss"),
     *("mae", "val_mae"),
     *("val_log_loss", "balanced_accuracy", "val_balanced_accuracy", "f1", "val_f1"),
+    *("f1_exclamation", "f1_question", "f1_period", "f1_comma", "f1_capitals", "val_tag_f1"),
     *("rate", "bits", "val_accuracy", "val_wer", "val_perplexity", "val_per", SEEDS),
     *("refit_accuracy", "test_accuracy", "test_perplexity", "test_wer", "test_per"),
+    "tag_f1",
 )
 """Columns that are left out where the terminal is too narrow, in this order."""
 WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")
