@@ -44,6 +44,7 @@ class Tokenizer(ABC):
     suffix: int = 0
     continued: int | None = None
     fits_vocabulary: ClassVar[bool] = True
+    head_distances: ClassVar[dict[int, int]] = {}  # `TreeTokenizer`: to a word's head, by id
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
@@ -78,10 +79,6 @@ class Tokenizer(ABC):
     def sentence_ends(self) -> tuple[int, ...]:
         """Ids of the tokens that end a sentence; empty where they are unknown."""
         return ()
-
-    def head_distances(self) -> dict[int, int]:
-        """Distances from a word to its head in a tree by their ids, 0 of a root; default: none."""
-        return {}
 
     @abstractmethod
     def save(self, file: Path) -> None:

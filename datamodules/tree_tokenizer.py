@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,6 +17,20 @@ from datamodules.tokenizers import Tokenizer
 FARTHEST = 511
 """Most words between a word and its head, counted from the one to the other."""
 _ROOT = 2  # id of the root's way; those of the distances 1, -1, 2, -2, … follow
+
+
+ARCS = [0, *(sign * size for size in range(1, FARTHEST + 1) for sign in (1, -1))]
+"""Distance from a word to its head by token id, from that of `<root>` on; 0 for the root."""
+
+
+def arc_id(distance: int) -> int:
+    """Token id of a distance to the head; 0: of the root."""
+    return _ROOT + (0 if distance == 0 else 2 * abs(distance) - (distance > 0))
+
+
+def arc_name(distance: int) -> str:
+    """Token of a distance to the head; 0: of the root."""
+    return f"<{distance:+d}>" if distance else "<root>"
 
 
 class TreeTokenizer(Tokenizer):
@@ -34,6 +48,7 @@ class TreeTokenizer(Tokenizer):
 
     pad_id = 0
     unk_id = 1
+    head_distances: ClassVar[dict[int, int]] = {arc_id(distance): distance for distance in ARCS}
 
     def __init__(self, lowercase: bool = True) -> None:
         self.lowercase = lowercase
@@ -70,9 +85,6 @@ class TreeTokenizer(Tokenizer):
     def vocabulary(self) -> list[str]:
         return ["<pad>", "<unk>", *(arc_name(distance) for distance in ARCS), *self._words]
 
-    def head_distances(self) -> dict[int, int]:
-        return {arc_id(distance): distance for distance in ARCS}
-
     def save(self, file: Path) -> None:
         content = {"lowercase": self.lowercase, "words": self._words}
         file.write_text(json.dumps(content), encoding="utf-8")
@@ -91,20 +103,6 @@ class TreeTokenizer(Tokenizer):
             raise DataError(
                 f"{file}: not a tokenizer file ({error}); make the run or store anew"
             ) from error
-
-
-ARCS = [0, *(sign * size for size in range(1, FARTHEST + 1) for sign in (1, -1))]
-"""Distance from a word to its head by token id, from that of `<root>` on; 0 for the root."""
-
-
-def arc_id(distance: int) -> int:
-    """Token id of a distance to the head; 0: of the root."""
-    return _ROOT + (0 if distance == 0 else 2 * abs(distance) - (distance > 0))
-
-
-def arc_name(distance: int) -> str:
-    """Token of a distance to the head; 0: of the root."""
-    return f"<{distance:+d}>" if distance else "<root>"
 
 
 def check_distances(sentence: ParsedSentence, place: Path | str) -> None:

@@ -101,7 +101,7 @@ class TrainView:
             prefix=truncation.prefix,
             suffix=truncation.suffix,
             continued=tokenizer.continued,
-            head_distances=tokenizer.head_distances(),
+            head_distances=tokenizer.head_distances,
         )
 
     def with_soft_labels(self, ids: np.ndarray, probabilities: np.ndarray) -> TrainView:

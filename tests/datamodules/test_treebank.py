@@ -80,7 +80,7 @@ def test_ids_of_distances_are_those_of_the_vocabulary() -> None:
     assert len(ARCS) == 2 * FARTHEST + 1
     for distance in (0, 1, -1, 2, -2, FARTHEST, -FARTHEST):
         assert names[arc_id(distance)] == arc_name(distance)
-        assert tokenizer.head_distances()[arc_id(distance)] == distance
+        assert tokenizer.head_distances[arc_id(distance)] == distance
 
 
 def test_a_treebank_gives_batches_and_a_view_with_the_distances(tmp_path: Path) -> None:
