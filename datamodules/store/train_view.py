@@ -22,7 +22,7 @@ class TrainView:
     Attributes:
         vocabulary: tokens by id, capped.
         tokens: training rows, truncated and capped as in the batches.
-        labels: int64[N], labels of these rows.
+        labels: int64[N], labels of these rows; int8[N, C] where a text may have several.
         unlabelled: rows without labels, truncated and capped likewise; None: the corpus has none.
         num_classes: number of classes.
         pad_id: token id of padding.
