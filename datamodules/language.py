@@ -260,6 +260,7 @@ class LanguageData(TextDataModule):
 
 
 READERS: dict[str, type[LanguageData] | None] = {
+    "multi-label classification": None,
     "classification": None,  # a corpus gives the batches itself
     "language modelling": LanguageData,
     "transcription": None,

@@ -55,8 +55,8 @@ class LitModel(L.LightningModule):
     """
 
     net: nn.Module
-    problem: ClassVar[str]
-    """Kind of problem, a key of `datamodules.language.READERS`."""
+    problem: str
+    """Kind of problem, a key of `datamodules.language.READERS`; of a classifier by its corpus."""
     protocols: ClassVar[tuple[str, ...]] = ("holdout", "refit", "folds")
     """Protocols under which it may be fitted; `folds` is cross-validation."""
     family: ClassVar[str] = "other"
@@ -89,8 +89,8 @@ class LitModel(L.LightningModule):
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
         self.save_hyperparameters(logger=False)  # the logger gets the resolved config
-        if "num_symbols" not in accepted_settings(type(self)):  # the link is recorded for any model
-            self.hparams.pop("num_symbols", None)
+        for name in {"num_symbols", "multi_label"} - accepted_settings(type(self)):
+            self.hparams.pop(name, None)  # the link is recorded for any model
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.gradient_clip_norm = gradient_clip_norm
