@@ -10,6 +10,8 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
   all probable classes are small.
 - Format 4, of language models, has the log-probability of each text, with its numbers of
   symbols and characters.
+- Format 7, of several labels a text, has the labels as bits, and the log-odds of each against its
+  absence.
 - Format 5, of transcription, has what was written for each text, its log-probability, and its
   distance from the nearest right answer with that answer's length.
 """
@@ -27,15 +29,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
+from experiments.records.label_evidence import decode_label_sets, encode_label_sets
 from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses
+from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
 from experiments.records.row import Part, ResultsError
 
-TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES = 2, 3, 4, 5  # formats
-READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES)
+TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, LABEL_SETS = 2, 3, 4, 5, 7  # formats
+READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, LABEL_SETS)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -112,6 +116,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
     form = TWO_CLASSES if max(classes, default=2) == 2 else MORE_CLASSES
     if any(isinstance(one, Hypotheses) for one in parts.values()):
         form = HYPOTHESES
+    elif any(isinstance(one, LabelSets) for one in parts.values()):
+        form = LABEL_SETS
     elif parts and not classes:
         form = SCORES
     arrays: dict[str, NDArray] = {"format": np.array(form)}
@@ -122,6 +128,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
             odds = log_odds(rows.probabilities, threshold)
             arrays[f"{part}_labels"] = _smallest(rows.labels)
             arrays[f"{part}_log_odds"] = np.ascontiguousarray(odds.T)  # class by class
+        if isinstance(rows, LabelSets):
+            arrays |= encode_label_sets(part, rows, threshold)
         if isinstance(rows, Scores):
             arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float64)
             arrays[f"{part}_symbols"] = _smallest(rows.symbols)
@@ -180,6 +188,8 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
         return _decode_scores(arrays)
     if form == HYPOTHESES:
         return _decode_hypotheses(arrays)
+    if form == LABEL_SETS:
+        return Evidence(*decode_label_sets(arrays))
     first = form == 1
     for part in _FIRST if first else get_args(Part):
         if f"{part}_labels" not in arrays and not first:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import Metrics, evaluate, predicted_classes
 from experiments.records.problems.hypotheses import Hypotheses
+from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs, check_ids
 from experiments.records.problems.scores import Scores
 from experiments.records.row import ResultsError
@@ -127,6 +128,7 @@ def read_outputs(path: Path) -> Outputs:
     columns = {name: table[name].to_numpy() for name in table.column_names}
     groups = columns.pop("group", None)
     kinds: dict[str, type[Outputs]] = {"hypothesis": Hypotheses, "log_probability": Scores}
+    kinds["has_0"] = LabelSets
     kind = next((kind for name, kind in kinds.items() if name in columns), Predictions)
     try:
         return kind.from_columns(columns, groups).in_id_order()
@@ -142,5 +144,7 @@ def read_predictions(path: Path) -> Predictions:
     """
     found = read_outputs(path)
     if not isinstance(found, Predictions):
-        raise ResultsError(f"{path}: holds {type(found).__name__}, not predictions of classes")
+        raise ResultsError(
+            f"{path}: holds {type(found).__name__}, not predictions of one class a text"
+        )
     return found

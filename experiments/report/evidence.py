@@ -143,8 +143,14 @@ def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidenc
     return Evidence(intervals=intervals)
 
 
+def _several_labels(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
+    """Nothing: micro F1 has no interval here."""
+    return Evidence()
+
+
 _ANALYSES: dict[Problem, Callable[[list[Run], Path, list[Part]], Evidence]] = {
     "classification": _classifiers,
+    "multi-label classification": _several_labels,
     "language modelling": _language_models,
     "transcription": _transcriptions,
 }

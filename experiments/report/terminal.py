@@ -24,6 +24,13 @@ SHORT = {
     "test_wer": "WER\n%",
     "val_per": "Val PER\n%",
     "val_wer": "Val WER\n%",
+    "val_micro_f1": "Val micro\nF1 %",
+    "test_micro_f1": "Micro F1\n%",
+    "refit_micro_f1": "Refit\n%",
+    "val_macro_f1": "Val macro\nF1 %",
+    "test_macro_f1": "Macro F1\n%",
+    "val_all_right": "Val all\nright %",
+    "test_all_right": "All right\n%",
     "rate": "Words/s\n",
     "val_f1": "Val F1\n%",
     "val_balanced_accuracy": "Val bal\nacc %",
@@ -42,7 +49,9 @@ SEEDS = "seeds"
 LEAST = (
     *("size", "latency", "ece", "val_ece", "parameters", "train_seconds", "log_loss"),
     *("val_log_loss", "balanced_accuracy", "val_balanced_accuracy", "f1", "val_f1"),
+    *("val_all_right", "test_all_right", "val_macro_f1", "test_macro_f1", "val_micro_f1"),
     *("rate", "bits", "val_accuracy", "val_wer", "val_perplexity", "val_per", SEEDS),
+    *("refit_micro_f1", "test_micro_f1"),
     *("refit_accuracy", "test_accuracy", "test_perplexity", "test_wer", "test_per"),
 )
 """Columns that are left out where the terminal is too narrow, in this order."""

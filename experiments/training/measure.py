@@ -14,6 +14,7 @@ from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
+from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
 from experiments.training import ranks
@@ -87,6 +88,13 @@ def _predictions(
     return Predictions(ids, labels[ids].astype(np.int64), arrays[0])
 
 
+def _label_sets(
+    ids: np.ndarray, arrays: list[np.ndarray], data: TextDataModule, part: str
+) -> Outputs:
+    labels = data.store.labels("train" if part == "val" else part)
+    return LabelSets(ids, labels[ids].astype(np.int8), arrays[0])
+
+
 def _scores(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> Outputs:
     log_probabilities, symbols = arrays
     return Scores(ids, log_probabilities, symbols, data.characters(part)[ids])
@@ -103,6 +111,7 @@ def _hypotheses(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str)
 
 _OUTPUTS: dict[str, Callable[..., Outputs]] = {
     "classification": _predictions,
+    "multi-label classification": _label_sets,
     "language modelling": _scores,
     "transcription": _hypotheses,
 }
