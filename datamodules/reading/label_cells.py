@@ -10,7 +10,7 @@ from datamodules.reading.labels import Labels
 
 
 @dataclass(frozen=True)
-class LabelSets:
+class LabelCells:
     """Column whose cells have any number of labels, none included.
 
     Attributes:

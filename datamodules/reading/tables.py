@@ -10,7 +10,7 @@ from typing import Any
 
 from datamodules.errors import DataError
 from datamodules.reading import delimited, lines, objects, parquet
-from datamodules.reading.label_cells import LabelSets
+from datamodules.reading.label_cells import LabelCells
 from datamodules.reading.labels import Labels, Places, is_missing, is_unusual
 from datamodules.reading.opening import COMPRESSIONS, FileSettings, SourceFile, inner_name
 
@@ -152,7 +152,7 @@ class Table:
         text_column: str,
         label_column: str | None,
         group_column: str | None = None,
-        sets: LabelSets | None = None,
+        sets: LabelCells | None = None,
     ) -> Iterator[tuple[int, str, str | tuple[str, ...] | None, str | None]]:
         """Yields (number, text, label, group); None where there is no such column.
 

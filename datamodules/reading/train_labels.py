@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from datamodules.errors import DataError
 from datamodules.reading.classes import check_classes, is_number, listed
-from datamodules.reading.label_cells import LabelSets
+from datamodules.reading.label_cells import LabelCells
 from datamodules.reading.opening import FileSettings
 from datamodules.reading.tables import Table
 
@@ -24,7 +24,7 @@ class LabelColumn(NamedTuple):
     """
 
     names: tuple[str, ...]
-    sets: LabelSets | None
+    sets: LabelCells | None
 
 
 @lru_cache(maxsize=16)
@@ -50,7 +50,7 @@ def scan_labels(
     table = Table(path, settings)
     sets = None
     if separator is not None or table.has_lists(columns[1]):
-        sets = LabelSets(separator)
+        sets = LabelCells(separator)
     counts: Counter[str] = Counter()
     for _, _, label, _ in table.rows(*columns, sets=sets):
         counts.update([label] if isinstance(label, str) else label or ())

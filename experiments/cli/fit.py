@@ -43,7 +43,7 @@ def fit(options: argparse.Namespace, rest: list[str], console: Console) -> int:
 def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`test`: add test metrics to a finished run."""
     from experiments.cli.fit_one import show_run
-    from experiments.inference.own_test import evaluate_beside, joins_row
+    from experiments.inference.own_test import evaluate_beside, figures_of, joins_row
     from experiments.records.lock import exclusive_lock
     from experiments.records.run_files import TABLE_FILE, collect, read_row
     from experiments.training.testing import test_run
@@ -54,10 +54,7 @@ def test(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     with exclusive_lock(options.run):
         if own is not None and not joins_row(options.run, row, own):
             place, metrics, notes = evaluate_beside(options.run, own)
-            console.print(
-                f"{own.path}: accuracy {metrics.accuracy:.2%}, F1 {metrics.f1:.2%}, log loss "
-                f"{metrics.log_loss:.4f}, ECE {metrics.ece:.2%} on {metrics.n:,} texts"
-            )
+            console.print(f"{own.path}: {figures_of(metrics)} on {metrics.n:,} texts")
             for note in notes:
                 console.print(note)
             console.print(f"kept in {place}; the run's own row is as it was", soft_wrap=True)
@@ -76,9 +73,10 @@ def _own_test(options: argparse.Namespace) -> OwnTest | None:
     from experiments.inference.own_test import OwnTest
 
     settings = FileSettings(options.encoding, options.delimiter)
-    columns = options.text_column, options.label_column
+    columns, separator = (options.text_column, options.label_column), options.label_separator
     if options.test_file is None:
-        if columns != (None, None) or settings != FileSettings():
+        if (*columns, separator) != (None, None, None) or settings != FileSettings():
             raise ConfigError("settings of a file are given without --data.test FILE; name it")
         return None
-    return OwnTest(Path(os.path.abspath(options.test_file.expanduser())), *columns, settings)
+    file = Path(os.path.abspath(options.test_file.expanduser()))
+    return OwnTest(file, *columns, settings, separator)

@@ -83,6 +83,7 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     for name, what in (
         ("text_column", "column of texts in FILE (the one with a common name)"),
         ("label_column", "column of labels in FILE (the one with a common name)"),
+        ("label_separator", "what divides several labels of a text in FILE (as in the run's)"),
         ("encoding", "encoding of FILE (utf-8)"),
         ("delimiter", "character between two fields of FILE (guessed)"),
     ):

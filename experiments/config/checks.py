@@ -135,6 +135,11 @@ def check_labels(run: Any, classes: int, multi_label: bool) -> None:
             f"run.folds is {run.folds}, and the corpus has several labels a text, for which "
             "there is no cross-validation; leave --run.folds out, or give --data.validation"
         )
+    if multi_label and run.wandb_texts:
+        raise ConfigError(
+            "run.wandb_texts is true, and sends texts with their one wrong label, of which the "
+            "corpus has several a text; leave it out"
+        )
 
 
 def check_words(words: Iterable[str]) -> None:
