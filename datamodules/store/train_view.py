@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ class TrainView:
         max_length: longest row in tokens; None: no limit.
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
+        encode: token ids of a text without special tokens, capped; None: there is no tokenizer.
     """
 
     vocabulary: list[str]
@@ -51,6 +53,7 @@ class TrainView:
     max_length: int | None = None
     prefix: int = 0
     suffix: int = 0
+    encode: Callable[[str], np.ndarray] | None = None
 
     @classmethod
     def build(
@@ -92,6 +95,7 @@ class TrainView:
             max_length=truncation.max_length,
             prefix=truncation.prefix,
             suffix=truncation.suffix,
+            encode=encoder.ids,
         )
 
     def with_soft_labels(self, ids: np.ndarray, probabilities: np.ndarray) -> TrainView:

@@ -108,6 +108,7 @@ class SimilarTexts:
 
     def _neighbour(self, row: int, similarity: float) -> Neighbour:
         label, text = self.rows.labels[row], self.rows.texts[row]
+        name: str | None
         if label.ndim:  # several
             name = "|".join(self.label_names[at] for at in np.flatnonzero(label == 1))
         else:

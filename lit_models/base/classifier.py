@@ -58,7 +58,7 @@ class LitClassifier(LitModel):
             labels for what is made for one.
     """
 
-    problem = OneLabel.problem
+    problem: ClassVar[str] = OneLabel.problem
     loss_is_sum: ClassVar[bool] = False
     """True if `loss` is the sum over the rows of a batch, False if it is their mean."""
 
@@ -81,7 +81,7 @@ class LitClassifier(LitModel):
             check_several_labels(type(self).__name__, able, class_weights, *losses)
         self.num_classes, self.label_smoothing = num_classes, label_smoothing
         self.multi_label, self.targets = multi_label, targets_of(multi_label, num_classes)
-        self.problem = self.targets.problem
+        self.problem = self.targets.problem  # type: ignore[misc]  # follows from the corpus
         self.class_weighting = ClassWeighting.of(class_weights, num_classes, self.loss)
         self.perturbations = Perturbations.of(adversarial, virtual_adversarial, entropy)
         self.train_accuracy = self.targets.accuracy()

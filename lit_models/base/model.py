@@ -55,7 +55,7 @@ class LitModel(L.LightningModule):
     """
 
     net: nn.Module
-    problem: str
+    problem: ClassVar[str]
     """Kind of problem, a key of `datamodules.language.READERS`; of a classifier by its corpus."""
     protocols: ClassVar[tuple[str, ...]] = ("holdout", "refit", "folds")
     """Protocols under which it may be fitted; `folds` is cross-validation."""
