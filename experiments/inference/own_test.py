@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from datamodules.errors import DataError
 from datamodules.reading.classes import listed
 from datamodules.reading.label_cells import LabelCells
+from datamodules.reading.labels import spelling
 from datamodules.reading.opening import FileSettings
 from datamodules.reading.tables import Table
 from datamodules.splits import text_key
@@ -29,6 +31,8 @@ from experiments.records.row import Row
 from experiments.records.run_files import TEST_FILE, checksum, read_config
 
 FOLDER = "tests"
+MANY_UNKNOWN = 0.2
+"""Share of unknown tokens from which on a sentence says so."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ class OwnTest:
         label_column: name of the column of labels; None: the one with a common name.
         settings: how the file is read.
         label_separator: what divides several labels of a text; None: what does in the run's files.
+        label_map: labels of the run by those of the file that are spelt otherwise.
     """
 
     path: Path
@@ -48,12 +53,15 @@ class OwnTest:
     label_column: str | None = None
     settings: FileSettings = FileSettings()
     label_separator: str | None = None
+    label_map: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_plain(self) -> bool:
         """Whether nothing is said of how the file is read."""
         named = self.text_column, self.label_column, self.label_separator
-        return named == (None, None, None) and self.settings == FileSettings()
+        return (
+            named == (None, None, None) and not self.label_map and self.settings == FileSettings()
+        )
 
 
 def joins_row(folder: Path, row: Row, own: OwnTest) -> bool:
@@ -83,23 +91,27 @@ def evaluate_beside(
     """
     predictor = Predictor(folder, several_labels=True)
     names, several = predictor.encoder.label_names, predictor.model.multi_label
+    check_label_map(own.label_map, names)
     table = Table(own.path, own.settings)
     columns = table.find_columns(own.text_column, own.label_column)
     sets = _label_sets(folder, own, table, columns[1]) if several else None
     texts, labels = list[str](), list[list[int]]()
     for number, text, label, _ in table.rows(*columns, sets=sets):
-        of_text = label if isinstance(label, tuple) else (label,)
-        for one in of_text:
+        of_text = label if isinstance(label, tuple) else (str(label),)
+        known = [own.label_map.get(one, one) for one in of_text]
+        for one in known:
             if one not in names:
                 raise DataError(
                     f"{table.where(number)}: label {one!r} is none of those of the run, which are "
-                    f"{listed(names)}; spell it alike, or remove the row"
+                    f"{listed(names)}; spell it alike, name it with --data.label_map {one}="
+                    f"{names[0]}, or remove the row"
                 )
         texts.append(text)
-        labels.append([names.index(str(one)) for one in of_text])
+        labels.append([names.index(one) for one in known])
     if not texts:
         raise DataError(f"{own.path}: has no rows; give a file with at least one")
     notes = [*table.remarks(), *table.notes(), *_overlap(folder, texts)]
+    notes += unknown_notes(predictor, texts)
     ids, probabilities = np.arange(len(texts)), predictor(texts)
     outputs: Predictions | LabelSets
     if several:
@@ -116,6 +128,54 @@ def evaluate_beside(
     record = {"file": str(own.path), "sha256": content, **figures, "notes": notes}
     replace_bytes(place / "metrics.json", (json.dumps(record, indent=1) + "\n").encode())
     return place, metrics, notes
+
+
+def read_label_map(pairs: Sequence[str]) -> dict[str, str]:
+    """Labels of a run by those of a file, from words such as `positivo=pos`.
+
+    Raises:
+        ConfigError: a word of another form, or a label that is given twice.
+    """
+    found = dict[str, str]()
+    for pair in pairs:
+        name, mark, label = pair.rpartition("=")
+        name = spelling(name)
+        if not (mark and name and label.strip()):
+            raise ConfigError(
+                f"--data.label_map has {pair!r}; write LABEL_OF_THE_FILE=LABEL_OF_THE_RUN, such as "
+                "positivo=pos"
+            )
+        if name in found:
+            raise ConfigError(f"--data.label_map names {name!r} twice; name each label once")
+        found[name] = spelling(label)
+    return found
+
+
+def check_label_map(label_map: Mapping[str, str], names: Sequence[str]) -> None:
+    """Refuse a map to labels that a run does not have.
+
+    Raises:
+        ConfigError: it is one.
+    """
+    for name, label in label_map.items():
+        if label not in names:
+            raise ConfigError(
+                f"--data.label_map has {name}={label}, and {label!r} is none of the labels of the "
+                f"run, which are {listed(tuple(names))}"
+            )
+
+
+def unknown_notes(predictor: Predictor, texts: Sequence[str]) -> list[str]:
+    """Sentence on tokens that a run does not know, where they are many."""
+    unknown = predictor.encoder.token_truncation.unk_id
+    ids = [batch.ragged().values for _, batch in predictor.batches(texts)]
+    share = float((np.concatenate(ids) == unknown).mean())
+    if share < MANY_UNKNOWN:
+        return []
+    return [
+        f"{share:.0%} of the tokens of these texts are unknown to the run. Texts in another "
+        "language than those that it learnt from need a model of both, such as bert_multilingual."
+    ]
 
 
 def figures_of(metrics: Metrics | MultiLabelMetrics) -> str:

@@ -29,10 +29,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
-from experiments.records.label_evidence import decode_label_sets, encode_label_sets
 from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses
+from experiments.records.problems.label_evidence import decode_label_sets, encode_label_sets
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores

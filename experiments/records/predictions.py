@@ -144,7 +144,5 @@ def read_predictions(path: Path) -> Predictions:
     """
     found = read_outputs(path)
     if not isinstance(found, Predictions):
-        raise ResultsError(
-            f"{path}: holds {type(found).__name__}, not predictions of one class a text"
-        )
+        raise ResultsError(f"{path}: holds {type(found).__name__}, not predictions of classes")
     return found

@@ -75,7 +75,7 @@ def test_the_file_of_a_run_gives_them_back(tmp_path: Path) -> None:
     assert np.array_equal(found.labels, sets.labels[::-1])
     assert np.array_equal(found.probabilities, sets.probabilities[::-1])
     assert found.groups is not None
-    with pytest.raises(ResultsError, match="holds LabelSets, not predictions of one class a text"):
+    with pytest.raises(ResultsError, match="holds LabelSets, not predictions of classes"):
         read_predictions(file)
 
 
