@@ -102,7 +102,7 @@ class HubModel(Continuing):
             attention_mask=mask_of(lengths, tokens.shape[1]).long(),
             use_cache=False,
         ).last_hidden_state
-        return read.gather(1, places[:, :, None].expand(-1, -1, read.shape[2]))  # type: ignore[no-any-return]
+        return read.gather(1, places[:, :, None].expand(-1, -1, read.shape[2]))
 
     def log_probabilities(self, states: Tensor) -> Tensor:
-        return self.model.get_output_embeddings()(states).float().log_softmax(dim=1)  # type: ignore[no-any-return]
+        return self.model.get_output_embeddings()(states).float().log_softmax(dim=1)
