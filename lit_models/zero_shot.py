@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from datamodules.store.ragged import rows_of
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.without_steps import WithoutSteps
@@ -18,10 +19,13 @@ from lit_models.elmo import words_hash
 from lit_models.gpt_lm import GPTLM
 from lit_models.language.continuing import Continuing, HubModel, OwnModel
 from lit_models.language.pretrained import Pretrained, pretrained
+from lit_models.layers.bags import padded_chunks
 from lit_models.layers.pretrained import build_causal, resolve_config
 from lit_models.lm_lstm import words_of
 
-Calibration = Literal["prior", "none"]
+Calibration = Literal["prior", "texts", "none"]
+_TEXTS = 1_000  # train texts whose mean scores are subtracted under `texts`
+_ROWS = 32  # of them at once
 _BEFORE = "."  # a prompt is divided as it is after a sentence, not as at the start of a text
 
 
@@ -113,7 +117,9 @@ class ZeroShot(WithoutSteps, LitClassifier):
         config: values of transformers' configuration that override those of the source.
         prompt: what follows the text.
         verbalisers: words of each class, in the order of the labels.
-        calibration: `prior` subtracts the scores without a text, `none` nothing.
+        calibration: `prior` subtracts the scores without a text; `texts` the mean scores of up to
+            1,000 train texts, whose labels are not read, as if classes were equally frequent
+            (Zhou et al. 2024, "Batch Calibration"); `none` nothing.
 
     Raises:
         Unavailable: the model is not available.
@@ -139,7 +145,9 @@ class ZeroShot(WithoutSteps, LitClassifier):
     ) -> None:
         super().__init__(**kwargs)
         if calibration not in get_args(Calibration):
-            raise ValueError(f"model.calibration is {calibration!r}; it must be 'prior' or 'none'")
+            raise ValueError(
+                f"model.calibration is {calibration!r}; it must be 'prior', 'texts' or 'none'"
+            )
         if len(verbalisers) != self.num_classes:
             raise ValueError(
                 f"model.verbalisers has {len(verbalisers)} entries {verbalisers}, and the corpus "
@@ -205,18 +213,30 @@ class ZeroShot(WithoutSteps, LitClassifier):
         self.net.ask(prompt, words, view.suffix)
         answers = ", ".join(f"{self.prompt} {one}" for one in self.verbalisers)
         self.notes = (f"no label was learnt from: classes are asked for by {answers}",)
-        if self.calibration == "prior":
-            self.net.prior = self._prior(view)
+        if self.calibration != "none":
+            training, _ = self.net.training, self.net.eval()
+            self.net.prior = self._prior(view) if self.calibration == "prior" else self._mean(view)
+            self.net.train(training)
 
     @torch.no_grad()
     def _prior(self, view: TrainView) -> Tensor:
         """float[C] scores after an empty text, which has the special tokens at its start alone."""
         first = view.tokens.values[: view.prefix].astype(np.int64)
         tokens = torch.from_numpy(first)[None].to(self.net.prior.device)
-        training, _ = self.net.training, self.net.eval()
         scores = self.net.scores(tokens, torch.tensor([len(first)], device=tokens.device))[0]
-        self.net.train(training)
         return scores.float()
+
+    @torch.no_grad()
+    def _mean(self, view: TrainView) -> Tensor:
+        """float[C] mean scores of train texts, at equal steps where they are many."""
+        step = max(1, len(view.tokens) // _TEXTS)
+        rows = np.arange(0, len(view.tokens), step)[:_TEXTS]
+        total, device = torch.zeros_like(self.net.prior), self.net.prior.device
+        for _, tokens, lengths in padded_chunks(rows_of(view.tokens, rows)):
+            for part, sizes in zip(tokens.split(_ROWS), lengths.split(_ROWS), strict=True):
+                part = part[:, : int(sizes.max())]
+                total += self.net(part.to(device), sizes.to(device)).sum(dim=0).float()
+        return total / len(rows)
 
     def _answer(self, view: TrainView, prompt: list[int], word: str) -> list[int]:
         """Tokens of a verbaliser after the prompt."""

@@ -112,7 +112,7 @@ CASES: dict[str, tuple[Callable[..., float], list[str]]] = {
 }
 
 
-@pytest.mark.parametrize("calibration", ["prior", "none"])
+@pytest.mark.parametrize("calibration", ["prior", "texts", "none"])
 @pytest.mark.parametrize("name", CASES)
 @torch.no_grad()
 def test_the_scores_are_those_of_each_answer_alone(
@@ -143,6 +143,8 @@ def test_the_scores_are_those_of_each_answer_alone(
             prior = log_p(model, question, answer) if calibration == "prior" else 0.0
             scores.append(score - prior)
         expected.append(scores)
+    if calibration == "texts":
+        expected = (Tensor(expected) - Tensor(expected).mean(dim=0)).tolist()
     logits = asked(batch)
     assert torch.allclose(logits, Tensor(expected), atol=1e-4)
     assert logits.std() > 1e-2
@@ -188,7 +190,7 @@ def test_labels_change_nothing(own: Any) -> None:
     ("settings", "message"),
     [
         ({"num_classes": 3}, r"verbalisers has 2 entries .* and the corpus 3 classes"),
-        ({"calibration": "labels"}, "calibration is 'labels'; it must be 'prior' or 'none'"),
+        ({"calibration": "labels"}, "calibration is 'labels'; it must be 'prior', 'texts' or"),
         ({"prompt": " "}, "prompt is ' '; it must have a word"),
         ({"source": "here", "language_model": "there"}, "are both set; leave one of them out"),
         ({"config": {"model_type": "resnet"}}, "no causal language model; give a decoder"),
