@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console, RenderableType
 from rich.status import Status
 
-_said: set[str] = set()
+_said: dict[str, None] = {}  # in order
 
 
 class _PlainConsole(Console):
@@ -44,8 +44,13 @@ def plain_console(**options: Any) -> Console:
 def say_once(sentence: str) -> None:
     """Print a sentence to standard error, unless this process has printed it already."""
     if sentence not in _said:
-        _said.add(sentence)
+        _said[sentence] = None
         print(f"note: {sentence}", file=sys.stderr)
+
+
+def said() -> tuple[str, ...]:
+    """Sentences that `say_once` has printed in this process."""
+    return tuple(_said)
 
 
 def visible(text: str) -> str:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from datamodules.console import said
 from experiments.cli.common import plan_of, registry_of
-from experiments.config.registry import ConfigError
+from experiments.config.registry import ConfigError, read_profile
+from experiments.machine.answers import REPORT_FILES, Answer, Answers
 
 _ON_VALIDATION = (
     "note: the corpus has no test file; the figures are those on validation, on which epochs are "
@@ -30,7 +32,14 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
 
     The exit code is `EXIT_STOPPED` while there are runs that have not ended.
     """
-    began = time.monotonic()  # what follows loads torch, which takes its time
+    began = time.monotonic()
+    folder = options.runs / (options.name or read_profile(options.profile).name)
+    asked = {**vars(options), "rest": rest, "command": "benchmark"}
+    answers = Answers(asked, console, [folder / name for name in REPORT_FILES])
+    if (answer := answers.known()) is not None:
+        answer.give(console)
+        return 0
+    # What follows loads torch, which takes its time.
     from experiments.launch import budget
     from experiments.training.signals import EXIT_STOPPED
 
@@ -38,7 +47,7 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
     try:
         with budget.until(began + seconds if seconds else None):
             end_of_runs = began + budget.of_runs(seconds) if seconds else None
-            finished, failed = _run_and_report(options, rest, console, end_of_runs)
+            finished, failed = _run_and_report(options, rest, console, end_of_runs, answers)
     except budget.BudgetOver:
         finished = False
     if not finished:
@@ -49,7 +58,11 @@ def run_benchmark(options: argparse.Namespace, rest: list[str], console: Console
 
 
 def _run_and_report(
-    options: argparse.Namespace, rest: list[str], console: Console, deadline: float | None
+    options: argparse.Namespace,
+    rest: list[str],
+    console: Console,
+    deadline: float | None,
+    answers: Answers,
 ) -> tuple[bool, bool]:
     """Carry out the remaining runs of a benchmark before a deadline, and report.
 
@@ -58,6 +71,7 @@ def _run_and_report(
     """
     from experiments.cli.report import summarise
     from experiments.launch import benchmark
+    from experiments.launch.inputs import inputs_of
     from experiments.records.atomic import remove_leftovers
     from experiments.records.lock import exclusive_lock
     from experiments.records.plan import add_to_plan
@@ -86,7 +100,11 @@ def _run_and_report(
     rows = collect(plan.folder)
     if not rows:
         return False, False
-    report(plan.folder, console=console, registry=registry_of(options))
+    places = inputs_of(plan) if options.launcher == "local" else None
+    before = None if places is None else answers.stamps(places)
+    with console.capture() as table:
+        report(plan.folder, console=console, registry=registry_of(options))
+    console.file.write(table.get())
     if todo and finished:
         settings = plan.specs[0].resolve().run
         summarise(
@@ -97,21 +115,25 @@ def _run_and_report(
             project=settings.wandb_project,
             entity=settings.wandb_entity,
         )
-    tracked = next((plan.folder.glob("*/*/wandb/offline-run-*")), None)
+    with console.capture() as use:
+        _show_use(plan.folder, rows, options.configs, console)
+    console.file.write(use.get())
+    # A launcher may have ended a run and been unable to write its row (a full disk).
+    finished = finished and all((spec.folder / ROW_FILE).exists() for spec in plan.specs)
+    if finished and places is not None and {row.status for row in rows} == {"ok"}:
+        answers.keep(Answer(table.get() + use.get(), said()), places, before)
+    return finished, any(row.status == "failed" for row in rows)
+
+
+def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], console: Console) -> None:
+    """Show the commands that look into a run, and that use the best one on validation."""
+    tracked = next((folder.glob("*/*/wandb/offline-run-*")), None)
     if tracked is not None:
         console.print(
             f"W&B: `wandb leet {tracked.parent}` shows a run without an account, "
             f"`wandb sync {tracked}` sends it",
             soft_wrap=True,
         )
-    _show_use(plan.folder, rows, options.configs, console)
-    # A launcher may have ended a run and been unable to write its row (a full disk).
-    finished = finished and all((spec.folder / ROW_FILE).exists() for spec in plan.specs)
-    return finished, any(row.status == "failed" for row in rows)
-
-
-def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], console: Console) -> None:
-    """Show the commands that use the run with the best validation accuracy."""
     accuracies = {
         (row.experiment, row.seed): val.accuracy
         for row in rows

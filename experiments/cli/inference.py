@@ -33,14 +33,23 @@ def robustness(options: argparse.Namespace, rest: list[str], console: Console) -
 def transcribe(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`transcribe`: strings that a transcription run writes, such as the phones of words."""
     from experiments.cli.streams import lines_of_input
+    from experiments.language.alignment import draw_alignments
     from experiments.language.transcribing import Transcriber
+    from experiments.records.atomic import replace_bytes
 
     Registry(options.configs)
     transcriber = Transcriber(options.run, options.device)
     texts = options.text or list(lines_of_input())
     width = options.best if options.beam is None else options.beam
+    if options.alignments is not None:
+        transcriber.looking()
+    drawn = []
     for one in transcriber(texts, width, options.best):
         print(f"{one.text}\t{' '.join(one.symbols)}\t{one.log_probability:.3f}")
+        if options.alignments is not None:
+            drawn.append(transcriber.align(one))
+    if options.alignments is not None and drawn:
+        replace_bytes(options.alignments, draw_alignments(drawn).encode())
     return 0
 
 
@@ -50,6 +59,9 @@ def add_transcribe_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("text", nargs="*", help="texts; none: one per line of standard input")
     sub.add_argument("--beam", type=int, help="width of the beam (as many as --best)")
     sub.add_argument("--best", type=int, default=1, help="strings for each text (1)")
+    sub.add_argument(
+        "--alignments", type=path, metavar="SVG", help="draw where seq2seq_attention looks"
+    )
     add_device(sub)
 
 

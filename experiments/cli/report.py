@@ -10,20 +10,34 @@ from typing import Any
 
 from rich.console import Console
 
-from datamodules.console import plain_console
+from datamodules.console import plain_console, said
 from experiments.cli.options import RESULTS, path
 from experiments.config.registry import ConfigError, Registry
 from experiments.config.track import TRACKS
+from experiments.machine.answers import REPORT_FILES, Answer, Answers
 
 
 def report(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`report`: the table and the page of a benchmark or of the published results."""
-    from experiments.report import report as write_report
-
     if options.wandb_texts and options.wandb is None:
         raise ConfigError("--wandb-texts is about the report that W&B gets; add --wandb")
+    home = options.folder.parent if options.folder.is_file() else options.folder
+    asked = {**vars(options), "rest": rest, "command": "report"}
+    answers = Answers(asked, console, [(options.out or home) / name for name in REPORT_FILES])
+    alone = options.wandb is None and options.readme is None
+    if alone and (answer := answers.known()) is not None:
+        answer.give(console)
+        return 0
+    from experiments.report import report as write_report
+
     registry = Registry(options.configs)
-    write_report(options.folder, options.out, console, options.root, registry=registry)
+    places = [home, *options.configs, *([Path(options.root)] if options.root else [])]
+    before = answers.stamps(places)
+    with console.capture() as table:
+        write_report(options.folder, options.out, console, options.root, registry=registry)
+    console.file.write(table.get())
+    if alone:
+        answers.keep(Answer(table.get(), said()), places, before)
     if options.wandb is not None:
         summarise(options.folder, console, options.wandb_texts, send=options.wandb)
     if options.readme:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from datamodules.errors import DataError
 from experiments.config.registry import ConfigError
 from experiments.inference.loaded_run import reason_of
 from experiments.inference.predictor import load_model
+from experiments.language.alignment import END, Alignment
+from lit_models.seq2seq_attention import Seq2SeqAttention
 from lit_models.sequences.model import LitTranscriber
 
 
@@ -69,21 +72,56 @@ class Transcriber:
         """
         if not 1 <= best <= width:
             raise ConfigError(f"--best is {best} and --beam {width}; choose 1 ≤ best ≤ beam")
-        known = set(self.encoder.tokenizer.vocabulary())
         for text in texts:
-            if (reason := reason_of(text)) is not None:
-                raise DataError(f"{text!r} is {reason}; give a word")
-            if unknown := sorted(set(text.strip().lower()) - known):
-                letters = " ".join(map(repr, unknown))
-                raise DataError(
-                    f"{text!r} has letters that training never saw: {letters}; spell it with others"
-                )
-            batch = self.encoder.encode([text])
+            tokens, lengths = self._read(text)
             with torch.inference_mode():
-                tokens, lengths = (
-                    part.to(self.model.device) for part in (batch.tokens, batch.lengths)
-                )
                 [found] = self.model.transcribe(tokens, lengths, width)
             for one in found[:best]:
                 names = tuple(self.names[symbol - 1] for symbol in one.symbols)
                 yield Written(text, names, one.log_probability)
+
+    def looking(self) -> Seq2SeqAttention:
+        """The model, if it looks back at the letters while it writes.
+
+        Raises:
+            ConfigError: It does not.
+        """
+        if not isinstance(self.model, Seq2SeqAttention):
+            raise ConfigError(
+                f"{type(self.model).__name__} has no alignment of letters and symbols to draw; "
+                "name a run of seq2seq_attention"
+            )
+        return self.model
+
+    def align(self, written: Written) -> Alignment:
+        """Where the model looked at each symbol that it wrote, the end included.
+
+        Args:
+            written: As `__call__` gives it.
+
+        Raises:
+            ConfigError: The model does not look back at the letters.
+            DataError: See `__call__`.
+        """
+        model = self.looking()
+        tokens, lengths = self._read(written.text)
+        symbols = [self.names.index(name) + 1 for name in written.symbols]
+        [weights] = model.alignments(
+            tokens, lengths, torch.tensor([[*symbols, 0]], device=tokens.device)
+        )
+        vocabulary = self.encoder.tokenizer.vocabulary()
+        letters = tuple(vocabulary[token] for token in tokens[0].tolist())
+        return Alignment(letters, (*written.symbols, END), weights.double().cpu().numpy())
+
+    def _read(self, text: str) -> tuple[Tensor, Tensor]:
+        """int64[1, S] letters of a text, and int64[1], how many there are."""
+        if (reason := reason_of(text)) is not None:
+            raise DataError(f"{text!r} is {reason}; give a word")
+        known = set(self.encoder.tokenizer.vocabulary())
+        if unknown := sorted(set(text.strip().lower()) - known):
+            letters = " ".join(map(repr, unknown))
+            raise DataError(
+                f"{text!r} has letters that training never saw: {letters}; spell it with others"
+            )
+        batch = self.encoder.encode([text])
+        return batch.tokens.to(self.model.device), batch.lengths.to(self.model.device)

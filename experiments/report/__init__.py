@@ -7,6 +7,7 @@ from rich.console import Console
 
 from datamodules.console import plain_console
 from experiments.config.registry import Registry
+from experiments.machine.answers import REPORT_FILES
 from experiments.records.atomic import replace_bytes
 from experiments.records.costs import add_costs
 from experiments.records.counts import counts
@@ -72,7 +73,7 @@ def report(
     tables, lost = read_tables(folder)
     known = [find_texts(t.fingerprint, root) if t.analysis and texts else None for t in tables]
     out = Path(out) if out is not None else home
-    files = ReportFiles(out / "report.md", out / "report.html")
+    files = ReportFiles(*(out / name for name in REPORT_FILES))
     # The name alone: the path would reveal the machine in a report that is shared.
     title = folder.resolve().stem if folder.is_file() else folder.resolve().name
     replace_bytes(files.markdown, render_markdown(title, tables, lost).encode())

@@ -69,7 +69,7 @@ def test_an_older_run_is_read_and_one_line_says_unverified(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
 
-    monkeypatch.setattr(console, "_said", set())
+    monkeypatch.setattr(console, "_said", {})
     run = listed("bag", tmp_path)
     if checked:
         checked = {name: checksums(run)[name] for name in checked}

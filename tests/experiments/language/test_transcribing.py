@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+import torch
 
 from datamodules.sequences import pronunciation
 from datamodules.sequences.pronunciation import PHONES
 from experiments.cli.main import main
+from experiments.language.alignment import Alignment, draw_alignments
+from experiments.language.transcribing import Transcriber
 from experiments.records.run_files import read_row
+from lit_models.seq2seq import Seq2Seq
 
 SMALL = [
     *("--data.train_limit=200", "--data.test_size=40", "--data.validation_size=40"),
@@ -32,16 +37,16 @@ def write_dictionary(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Finished run of `seq2seq` on a few made words."""
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Finished run of `seq2seq_attention` on a few made words."""
     folder = tmp_path_factory.mktemp("runs")
     write_dictionary(folder / "small.dict")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pronunciation, "find_file", lambda: folder / "small.dict")
         patch.setattr(pronunciation.read_dictionary, "__defaults__", (None,))
-        cache = f"--data.cache_dir={folder / 'cache'}"
-        assert main(["fit", "-c", "seq2seq", "--runs", str(folder), "--test", cache, *SMALL]) == 0
-    yield folder / "fit" / "seq2seq" / "seed-0"
+        fit = ["fit", "-c", "seq2seq_attention", "--runs", str(folder), "--test", *SMALL]
+        assert main([*fit, f"--data.cache_dir={folder / 'cache'}"]) == 0
+    return folder / "fit" / "seq2seq_attention" / "seed-0"
 
 
 def test_a_run_has_a_row_of_its_problem(run: Path) -> None:
@@ -92,3 +97,57 @@ def test_a_run_of_another_problem_is_refused(
 ) -> None:
     assert main(["transcribe", str(finished / "bag" / "seed-0"), "zoo"]) == 1
     assert "is a model of classification and writes no strings" in capsys.readouterr().err
+
+
+def test_an_alignment_has_a_weight_for_each_letter_and_symbol(run: Path) -> None:
+    transcriber = Transcriber(run)
+    [written] = transcriber(["Tomato"])
+    found = transcriber.align(written)
+    assert found.letters == tuple("tomato") and found.symbols == (*written.symbols, "end")
+    assert found.weights.shape == (len(found.symbols), 6)
+    np.testing.assert_allclose(found.weights.sum(1), 1, rtol=1e-5)
+    # The weights are those of the steps that wrote the symbols.
+    model = transcriber.looking()
+    batch = transcriber.encoder.encode(["tomato"])
+    with torch.inference_mode():
+        state = model.encode(batch.tokens, batch.lengths)
+        before = torch.tensor([[0, *(transcriber.names.index(s) + 1 for s in written.symbols)]])
+        [steps] = model.net.attend(before, state)[1]
+    np.testing.assert_allclose(found.weights, steps.double(), rtol=1e-5)
+
+
+def test_alignments_are_drawn(run: Path, tmp_path: Path) -> None:
+    file = tmp_path / "pictures" / "looks.svg"
+    assert main(["transcribe", str(run), "tomato", "zoo", "--alignments", str(file)]) == 0
+    root = ElementTree.parse(file).getroot()
+    tag = "{http://www.w3.org/2000/svg}"
+    cells = [one for one in root.iter(f"{tag}rect") if one.get("fill-opacity")]
+    names = [one.text for one in root.iter(f"{tag}text") if one.get("text-anchor") == "end"]
+    written = [[*one.symbols, "end"] for one in Transcriber(run)(["tomato", "zoo"])]
+    assert names == [name for one in written for name in one]
+    assert len(cells) == 6 * len(written[0]) + 3 * len(written[1])
+
+
+def test_a_letter_is_drawn_as_text_and_weights_as_shades() -> None:
+    drawn = draw_alignments([Alignment(("<", "b"), ("B", "end"), np.array([[0.04, 0.96], [1, 0]]))])
+    root = ElementTree.fromstring(drawn)
+    tag = "{http://www.w3.org/2000/svg}"
+    texts = [one.text for one in root.iter(f"{tag}text")]
+    assert texts == ["<", "b", "B", "96", "end", "100"]
+    shades = [one.get("fill-opacity") for one in root.iter(f"{tag}rect")]
+    assert shades == [None, "0.040", "0.960", "1.000", "0.000"]
+    assert "B at b, end at &lt;" in drawn
+
+
+def test_a_model_that_does_not_look_back_is_refused_before_it_writes(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("experiments.language.transcribing.Seq2SeqAttention", Seq2Seq)
+    capsys.readouterr()
+    file = tmp_path / "looks.svg"
+    assert main(["transcribe", str(run), "zoo", "--alignments", str(file)]) == 1
+    out, err = capsys.readouterr()
+    assert "Seq2SeqAttention has no alignment" in err and not out and not file.exists()

@@ -37,7 +37,7 @@ TIME = "2026-04-01T00:00:00+00:00"
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Log in the temporary folder."""
     monkeypatch.setattr(test_log, "LOG", tmp_path / "test_log.jsonl")
-    monkeypatch.setattr(console, "_said", set())
+    monkeypatch.setattr(console, "_said", {})
     return tmp_path / "test_log.jsonl"
 
 

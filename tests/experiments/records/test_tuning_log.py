@@ -40,7 +40,7 @@ FIT = ["fit", "-c", "tfidf_logreg", "--profile", "smoke", "--run.wandb_mode=disa
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Log in the temporary folder."""
     monkeypatch.setattr(tuning_log, "LOG", tmp_path / "tuning_log.jsonl")
-    monkeypatch.setattr(console, "_said", set())
+    monkeypatch.setattr(console, "_said", {})
     return tmp_path / "tuning_log.jsonl"
 
 
@@ -251,7 +251,7 @@ def test_typed_trials_are_read_and_left_out(
 ) -> None:
     assert "tuning_trials" not in vars(RunSettings())
     assert not any("tuning_trials" in file.read_text() for file in CONFIGS.rglob("*.yaml"))
-    monkeypatch.setattr(console, "_said", set())
+    monkeypatch.setattr(console, "_said", {})
     config = layered(Registry(), "tfidf_logreg", read_profile("smoke"))
     spec = RunSpec("t", "b", "smoke", 0, tmp_path, config)
     older = {**config, "run": {**config["run"], "tuning_trials": 9}}
