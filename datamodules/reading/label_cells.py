@@ -27,7 +27,7 @@ class LabelCells:
             )
 
     def spell(self, cell: Any, number: int, labels: Labels, place: str) -> tuple[str, ...]:
-        """Labels of a cell, each once.
+        """Labels of a cell.
 
         Args:
             cell: a list, or a text with separators.
@@ -52,7 +52,7 @@ class LabelCells:
                     f"{'list' if self.separator is None else 'cell'} empty if the text has no label"
                 )
             names.append(name)
-        return tuple(dict.fromkeys(names))
+        return tuple(names)
 
     def _values(self, cell: Any, place: str) -> list[Any]:
         if self.separator is None:

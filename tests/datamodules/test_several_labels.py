@@ -76,6 +76,19 @@ def test_the_cache_and_the_loaders_keep_the_sets(tmp_path: Path) -> None:
         assert (batch.blind().labels == -1).all()
 
 
+def test_another_separator_is_another_corpus(tmp_path: Path) -> None:
+    file = write_jsonl(tmp_path / "train.jsonl", ["a|b;c", "a;c|b"] * 10)
+    one, other = (make(file, label_separator=mark) for mark in "|;")
+    assert one.label_names == ("a", "a;c", "b", "b;c")
+    assert one.source() != other.source()
+    assert "label_separator" not in make(file).source()  # corpora in caches keep their names
+
+
+def test_a_label_that_is_written_twice_is_one(tmp_path: Path) -> None:
+    corpus = make(write_jsonl(tmp_path / "train.jsonl", [["a", "b", "a"], ["b"]] * 10)).read()
+    assert corpus.train.labels[:2].tolist() == [[1, 1], [0, 1]]
+
+
 def test_strata_are_the_rarest_labels() -> None:
     labels = multi_hot([[0], [0, 1], [0, 2], [], [0, 1]], 3)
     drawn = strata(labels)

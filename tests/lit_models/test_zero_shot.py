@@ -19,8 +19,9 @@ from datamodules.store.truncation import TokenTruncation
 from datamodules.subwords import SubwordTokenizer
 from datamodules.tokenizers import WordTokenizer
 from lit_models.gpt_lm import GPTLM
+from lit_models.language.continuing import OwnModel
 from lit_models.language.model import BOUNDARY
-from lit_models.zero_shot import ZeroShot
+from lit_models.zero_shot import ZeroShot, ZeroShotNet
 from tests.batches import make_view
 from tests.lit_models.contracts import CHECKS, CLASSES, ROWS, VOCAB, Check
 from tests.lit_models.language.test_elmo import save
@@ -170,6 +171,36 @@ def test_it_keeps_the_contracts(check: Check) -> None:
     sharpened(model.net.model)
     model.net.ask([5, 6], [[7 + n, 9] for n in range(CLASSES)], 0)
     check(model.eval())
+
+
+@torch.no_grad()
+def test_long_texts_are_read_in_pieces(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _, _ = own
+    tokens = torch.randint(2, model.vocab_size, (3, 40), generator=torch.Generator().manual_seed(0))
+    lengths, places = torch.tensor([40, 7, 22]), torch.tensor([[-1, 38, 39], [0, 5, 6], [3, 4, 21]])
+    whole = OwnModel(model)(tokens, lengths, places)
+    for size in (3, 24, 119):
+        monkeypatch.setattr("lit_models.language.continuing._SYMBOLS_AT_ONCE", size)
+        assert torch.allclose(OwnModel(model)(tokens, lengths, places), whole, atol=1e-5)
+
+
+@torch.no_grad()
+def test_special_tokens_at_the_end_are_left_out(own: Any) -> None:
+    model, _, _ = own
+    net = ZeroShotNet(OwnModel(model), 2)
+    tokens, lengths = torch.tensor([[3, 4, 5, 2], [6, 2, 0, 0]]), torch.tensor([4, 2])
+    net.ask([5], [[3], [4]], 0)
+    expected = net(tokens, lengths - 1)
+    net.ask([5], [[3], [4]], 1)
+    assert torch.equal(net(tokens, lengths), expected)
+
+
+def test_a_model_whose_logits_are_scaled_is_refused() -> None:
+    sizes = {"vocab_size": 20, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
+    sizes |= {"num_attention_heads": 2, "num_key_value_heads": 2, "logit_scale": 0.1}
+    config = {"model_type": "cohere", **sizes, "pad_token_id": 0, "bos_token_id": 1}
+    with pytest.raises(ValueError, match="'cohere', whose logits are more than a linear layer"):
+        ZeroShot(config=config | {"eos_token_id": 2})
 
 
 def test_labels_change_nothing(own: Any) -> None:

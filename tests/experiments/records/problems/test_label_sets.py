@@ -27,7 +27,7 @@ def make(n: int = 300, seed: int = 0) -> LabelSets:
     rng = np.random.default_rng(seed)
     labels = (rng.random((n, 4)) < (0.4, 0.2, 0.05, 0.0)).astype(np.int8)
     noise = rng.random((n, 4))
-    return LabelSets(np.arange(n), labels, (0.4 * labels + 0.6 * noise).astype(np.float32))
+    return LabelSets(np.arange(n), labels, (0.2 * labels + 0.8 * noise).astype(np.float32))
 
 
 @pytest.mark.parametrize("threshold", THRESHOLDS)
