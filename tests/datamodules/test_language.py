@@ -172,7 +172,8 @@ def test_too_few_texts_to_hold_any_out_are_refused(tmp_path: Path) -> None:
 
 def test_a_corpus_is_read_by_the_problem(tmp_path: Path) -> None:
     corpus = TextFiles(train=own_file(tmp_path), cache_dir=tmp_path / "cache")
-    assert set(READERS) == {"classification", "language modelling", "transcription"}
+    problems = {"classification", "multi-label classification"}
+    assert set(READERS) == problems | {"language modelling", "transcription"}
     assert read_for("classification", corpus) is corpus
     assert isinstance(read_for("language modelling", corpus), LanguageData)
     assert task_of("classification", "imdb-v1") == "imdb-v1"
