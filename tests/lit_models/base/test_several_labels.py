@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from sklearn.metrics import f1_score, roc_auc_score
 
 from datamodules.store.batching import TextBatch
@@ -75,6 +76,17 @@ def test_the_loss_is_the_mean_binary_cross_entropy() -> None:
     smooth = targets.loss(LOGITS, LABELS, smoothing=0.2)
     opposite = targets.loss(LOGITS, 1 - LABELS)
     assert float(smooth) == pytest.approx(0.9 * sum(by_hand) / 2 + 0.1 * float(opposite), rel=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_one_label_is_learnt_bit_by_bit_as_before(reduction: str, smoothing: float) -> None:
+    model, labels = LitClassifier(num_classes=3, label_smoothing=smoothing), torch.tensor([2, 0])
+    before = F.cross_entropy(LOGITS, labels, reduction=reduction, label_smoothing=smoothing)
+    assert torch.equal(model.loss(LOGITS, labels, reduction), before)
+    assert torch.equal(model.targets.loss(LOGITS, labels), F.cross_entropy(LOGITS, labels))
+    assert torch.equal(model.targets.probabilities(LOGITS), LOGITS.softmax(dim=1))
+    assert (model.problem, LitClassifier.problem) == ("classification", "classification")
 
 
 def test_logits_and_probabilities_are_each_others_inverse() -> None:
