@@ -17,6 +17,7 @@ from datamodules.store.corpus import Corpus
 from datamodules.store.ragged import Ragged, concat_ragged, rows_of
 from datamodules.store.stream import StreamDataset, StreamSampler
 from datamodules.store.train_view import TrainView
+from datamodules.tagging.punctuation import Punctuation
 from datamodules.text import TextDataModule
 from datamodules.vectors.base import WordVectors, texts_of_rows
 
@@ -259,22 +260,41 @@ class LanguageData(TextDataModule):
         return rows[drawn["held out"]]
 
 
-READERS: dict[str, type[LanguageData] | None] = {
+READERS: dict[str, type[LanguageData | Punctuation] | None] = {
     "multi-label classification": None,
     "classification": None,  # a corpus gives the batches itself
     "language modelling": LanguageData,
     "transcription": None,
+    "tagging": Punctuation,
 }
 """Kinds of problems, each with the datamodule that reads a corpus for it."""
 
 
 def read_for(problem: str, corpus: TextDataModule) -> TextDataModule:
-    """The datamodule that reads a corpus for a kind of problem."""
-    reader = READERS[problem]
+    """The datamodule that reads a corpus for a kind of problem.
+
+    Raises:
+        DataError: a corpus that is made for another kind of problem.
+    """
+    check_problem(problem, type(corpus))
+    reader = None if corpus.problem == problem else READERS[problem]
     return corpus if reader is None else reader(corpus)
 
 
-def task_of(problem: str, task: str | None) -> str | None:
-    """Name and version of the evaluation on a corpus whose classifiers have `task`."""
-    reader = READERS[problem]
-    return task if reader is None else reader.task_of(task)
+def check_problem(problem: str, corpus: type[TextDataModule]) -> None:
+    """Refuse a corpus that is made for another kind of problem.
+
+    Raises:
+        DataError: it is.
+    """
+    if corpus.problem not in (None, problem):
+        raise DataError(
+            f"{corpus.__name__} is a corpus for {corpus.problem}, and the model is one of "
+            f"{problem}; name a model for it, or another corpus with --data"
+        )
+
+
+def task_of(problem: str, corpus: type[TextDataModule]) -> str | None:
+    """Name and version of the evaluation on a corpus, from its class alone."""
+    reader = None if corpus.problem == problem else READERS[problem]
+    return corpus.task if reader is None else reader.task_of(corpus.task)

@@ -65,6 +65,8 @@ class TextDataModule(PreparedCorpus):
     label_names: tuple[str, ...]
     official_test: bool = False
     """True where `test` is that of a published benchmark: every evaluation on it is then logged."""
+    problem: ClassVar[str | None] = None
+    """Kind of problem that its rows are made for; None: texts, for any that reads texts."""
     task: str | None = None
     """Name and version of the evaluation, raised with splits or metrics; None: a user's own."""
     paths: ClassVar[tuple[str, ...]] = ("cache_dir", "teacher")

@@ -33,6 +33,8 @@ class Tokenizer(ABC):
         unk_id: id of tokens outside the vocabulary.
         prefix: number of special tokens at the start of every row; truncation keeps them.
         suffix: the same at its end.
+        continued: ids from here on are those of pieces that continue a word; None: tokens do not
+            tell where words begin.
         fits_vocabulary: `fit` determines the vocabulary. False: it is fixed, and cannot be capped.
     """
 
@@ -40,6 +42,7 @@ class Tokenizer(ABC):
     unk_id: int
     prefix: int = 0
     suffix: int = 0
+    continued: int | None = None
     fits_vocabulary: ClassVar[bool] = True
 
     @abstractmethod

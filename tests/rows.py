@@ -10,6 +10,7 @@ from experiments.records.metrics import Metrics, evaluate
 from experiments.records.predictions import Predictions, write_predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.scores import Scores
+from experiments.records.problems.tag_counts import TagCounts
 from experiments.records.row import Row
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, write_row
 
@@ -190,6 +191,48 @@ def make_transcription_run(place: Path, name: str = "seq2seq", seed: int = 0) ->
         history=[],
         best_epoch=None,
         config={"data": data},
+    )
+    (folder / "config.yaml").write_text(json.dumps(row.config), encoding="utf-8")
+    write_row(folder, row)
+    return folder
+
+
+KINDS = ("comma", "period", "question mark", "exclamation mark", "capitals")
+
+
+def make_tag_counts(
+    seed: int = 0, n: int = 60, start: int = 0, groups: int | None = 20, skill: float = 0.6
+) -> TagCounts:
+    """Counts of tags in `n` texts as long as reviews, whose words and tags are the same for all."""
+    rng, texts = np.random.default_rng(seed), np.random.default_rng(start)
+    movies = None if groups is None else texts.integers(0, groups, n)
+    words = np.maximum(texts.lognormal(5.2, 0.6, n).astype(np.int64), 1)
+    there = texts.binomial(words[:, None], [0.048, 0.051, 0.0025, 0.0034, 0.13])
+    right = rng.binomial(there, skill)
+    extra = rng.binomial(words[:, None] - there, 0.4 * there / words[:, None])
+    counts = np.stack([right, right + extra, there], axis=2)
+    logs = -(words * rng.uniform(0.2, 0.4, n)).astype(np.float32)
+    return TagCounts(np.arange(n) + start, logs, words, counts, KINDS, 3, movies)
+
+
+def make_tagging_run(place: Path, name: str = "bilstm_crf", seed: int = 0, data: int = 0) -> Path:
+    """Finished run of a tagger, with its files, and its folder."""
+    folder = place / name / f"seed-{seed}"
+    folder.mkdir(parents=True)
+    val, test = make_tag_counts(data, 40), make_tag_counts(data + 100, 60, start=7)
+    for file, counts in ((VAL_FILE, val), (TEST_FILE, test)):
+        write_predictions(folder / file, counts)
+    row = make_row(
+        experiment=name,
+        architecture="BiLSTMCRF",
+        seed=seed,
+        problem="tagging",
+        task="movie-reviews-v1-punctuation-v1",
+        val=val.evaluate(),
+        test=test.evaluate(),
+        history=[],
+        best_epoch=None,
+        config={"data": {"class_path": "datamodules.movie_reviews.MovieReviews"}},
     )
     (folder / "config.yaml").write_text(json.dumps(row.config), encoding="utf-8")
     write_row(folder, row)

@@ -69,6 +69,7 @@ class Pronunciations(TextDataModule):
         label_names: names of the symbols 1 … P.
     """
 
+    problem = "transcription"
     official_test = True
     task: str | None = "cmudict-v1"
 

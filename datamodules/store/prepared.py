@@ -14,6 +14,7 @@ from datamodules.splits import limited_rows
 from datamodules.store.cache import digest, locked
 from datamodules.store.corpus import Corpus, CorpusHead, read_groups, read_head, read_texts
 from datamodules.store.token_store import FORMAT, TokenStore
+from datamodules.tagging.marks import TAGS
 from datamodules.tokenizers import Tokenizer
 
 
@@ -27,6 +28,7 @@ class PreparedCorpus(L.LightningDataModule, ABC):
     fold: tuple[int, int] | None
     cache_dir: Path
     multi_label: bool = False  # a text has any number of labels, none included
+    tag_names: tuple[str, ...] = TAGS  # of words; of a corpus without tags its marks and capitals
     num_symbols: int = 0  # of what is to be written for a text, the end included; 0: nothing is
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
 
@@ -46,6 +48,11 @@ class PreparedCorpus(L.LightningDataModule, ABC):
     def num_classes(self) -> int:
         """Number of classes."""
         return len(self.label_names)
+
+    @property
+    def num_tags(self) -> int:
+        """Number of tags of a word."""
+        return len(self.tag_names)
 
     def prepare_data(self) -> None:
         """Reads and tokenises the corpus unless it is cached; a second process waits."""

@@ -37,6 +37,8 @@ class TrainView:
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
         encode: token ids of a text without special tokens, capped; None: there is no tokenizer.
+        continued: ids from here on are those of pieces that continue a word, for taggers; None:
+            tokens do not tell where words begin.
     """
 
     vocabulary: list[str]
@@ -54,6 +56,7 @@ class TrainView:
     prefix: int = 0
     suffix: int = 0
     encode: Callable[[str], np.ndarray] | None = None
+    continued: int | None = None
 
     @classmethod
     def build(
@@ -96,6 +99,7 @@ class TrainView:
             prefix=truncation.prefix,
             suffix=truncation.suffix,
             encode=encoder.ids,
+            continued=tokenizer.continued,
         )
 
     def with_soft_labels(self, ids: np.ndarray, probabilities: np.ndarray) -> TrainView:

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from datamodules.console import said
 from experiments.cli.common import plan_of, registry_of
+from experiments.config.names import REPORT_FILES
 from experiments.config.registry import ConfigError, read_profile
-from experiments.machine.answers import REPORT_FILES, Answer, Answers
+from experiments.launch.answers import Answer, Answers
 
 _ON_VALIDATION = (
     "note: the corpus has no test file; the figures are those on validation, on which epochs are "

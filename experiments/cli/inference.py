@@ -65,6 +65,36 @@ def add_transcribe_options(sub: argparse.ArgumentParser) -> None:
     add_device(sub)
 
 
+def tag(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    """`tag`: marks and capitals put back, or tags of words, by a run of a tagger."""
+    from experiments.cli.streams import lines_of_file, lines_of_input
+    from experiments.language.tagging import Tagger
+
+    Registry(options.configs)
+    tagger = Tagger(options.run, options.device)
+    if options.transitions:
+        for line in tagger.transitions():
+            print(line)
+        return 0
+    texts = lines_of_file(options.file) if options.file else options.text or lines_of_input()
+    for text in tagger(texts):
+        for line in tagger.lines(text):
+            print(line)
+    return 0
+
+
+def add_tag_options(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `tag`."""
+    sub.add_argument("run", type=path, help="a run folder of a tagger")
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument("text", nargs="*", default=[], help="texts; none: lines of standard input")
+    what.add_argument("--file", type=path, help="a file with a text on each line")
+    what.add_argument(
+        "--transitions", action="store_true", help="show which tag follows which in a bilstm_crf"
+    )
+    add_device(sub)
+
+
 def teach(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`teach`: soft labels of the unlabelled texts, by a run or by several as an ensemble."""
     from contextlib import ExitStack

@@ -220,6 +220,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub = command("transcribe", inference.transcribe, "strings for texts: phones of words")
     inference.add_transcribe_options(sub)
 
+    sub = command("tag", inference.tag, "tags of words: marks and capitals put back")
+    inference.add_tag_options(sub)
+
     sub = command("teach", inference.teach, "soft labels of the unlabelled texts")
     inference.add_teach_options(sub)
 

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from datamodules.console import plain_console, said
 from experiments.cli.options import RESULTS, path
+from experiments.config.names import REPORT_FILES
 from experiments.config.registry import ConfigError, Registry
 from experiments.config.track import TRACKS
-from experiments.machine.answers import REPORT_FILES, Answer, Answers
+from experiments.launch.answers import Answer, Answers
 
 
 def report(options: argparse.Namespace, rest: list[str], console: Console) -> int:

@@ -7,8 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from io import TextIOWrapper
+from pathlib import Path
 
 from datamodules.errors import DataError
+from datamodules.reading.opening import SourceFile
 
 _PLAIN = {
     "±": "+-",
@@ -78,6 +80,17 @@ def lines_of_input() -> Iterator[str]:
                 "`iconv -f UTF-16LE -t UTF-8`"
             )
         yield text.rstrip("\r\n")
+
+
+def lines_of_file(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, plain or compressed, without their ends.
+
+    Raises:
+        DataError: it cannot be read, or is not text in UTF-8 or what a byte order mark says.
+    """
+    with SourceFile(path).text() as text:
+        for line in text:
+            yield line.rstrip("\r\n")
 
 
 def _plain(error: UnicodeError) -> tuple[str, int]:

@@ -45,8 +45,10 @@ class CorpusSize:
 def measure(resolved: Resolved) -> CorpusSize | None:
     """Size of the corpus of some settings, which is read; None: it is not to be had."""
     small = {"class_path": "lit_models.naive_bayes.NaiveBayes"}  # no weights are built or read
+    # A corpus for one problem alone is refused by models of others.
+    changes = {"model": small} if resolved.corpus_class.problem is None else {}
     try:
-        first = Resolved({**resolved.config, "model": small}, check=resolved.check).fits()[0]
+        first = Resolved({**resolved.config, **changes}, check=resolved.check).fits()[0]
         _, data = first.build()
         with plain_console(stderr=True).status("reading and tokenising the corpus (once)"):
             data.prepare_data()

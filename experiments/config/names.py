@@ -6,6 +6,7 @@ import re
 
 from experiments.config.registry import ConfigError
 
+REPORT_FILES = ("report.md", "report.html")  # what `report` writes into a folder
 NAME = re.compile(r"\w[\w.+-]*")
 LONGEST = 120  # bytes; file systems allow 255, and endings such as `-seed-0.npz` are added
 _ELSEWHERE = re.compile(r".*[/\\\0]|[A-Za-z]:|\.{0,2}\Z", re.DOTALL)

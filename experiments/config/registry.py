@@ -249,11 +249,13 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 
 def _init_args(class_path: str | None) -> set[str]:
-    """Names of the constructor arguments of a class and its bases."""
     module, _, name = (class_path or "").rpartition(".")
     named = getattr(sys.modules.get(module), name, None)
-    if not inspect.isclass(named):
-        return set()
+    return init_args(named) if inspect.isclass(named) else set()
+
+
+def init_args(named: type) -> set[str]:
+    """Names of the constructor arguments of a class and its bases."""
     return {
         argument
         for base in named.__mro__

@@ -23,7 +23,7 @@ import datamodules.vectors.published
 import datamodules.vectors.word2vec  # noqa: F401  # imported, so that short names are found
 from datamodules.console import say_once
 from datamodules.errors import DataError
-from datamodules.language import read_for, task_of
+from datamodules.language import check_problem, read_for, task_of
 from datamodules.text import TextDataModule
 from datamodules.trusted import check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words
@@ -83,7 +83,7 @@ class ExperimentCLI(LightningCLI):
         parser.add_class_arguments(RunSettings, "run", instantiate=False)
         parser.link_arguments("data.init_args.vocab_size", "model.init_args.vocab_size")
         parser.link_arguments("seed_everything", "data.init_args.seed")
-        for name in ("num_classes", "multi_label", "num_symbols"):
+        for name in ("num_classes", "multi_label", "num_symbols", "num_tags"):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -174,6 +174,7 @@ class Resolved:
             ConfigError: any other constructor does.
         """
         quiet_libraries()
+        check_problem(self.model_class.problem, self.corpus_class)
         try:
             with checked_imports(self.check), text_as_typed():
                 self.cli.build()
@@ -233,7 +234,7 @@ class Resolved:
     @property
     def task(self) -> str | None:
         """Name and version of the evaluation; None on a user's own corpus."""
-        return task_of(self.model_class.problem, self.corpus_class.task)
+        return task_of(self.model_class.problem, self.corpus_class)
 
     @property
     def corpus_class(self) -> type[TextDataModule]:

@@ -51,6 +51,14 @@ def read_finished(folder: Path) -> Row:
     return row
 
 
+_COMMANDS = {
+    "language modelling": "generate",
+    "transcription": "transcribe",
+    "tagging": "tag",
+}
+"""Command for a run of a problem without classes."""
+
+
 class LoadedModel(NamedTuple):
     """Model and encoder of a run.
 
@@ -128,7 +136,7 @@ class Predictor:
         if not isinstance(model, LitClassifier):
             raise ConfigError(
                 f"{folder}: {type(model).__name__} is a model of {model.problem} and predicts no "
-                f"labels; `lit-sentiment generate {folder}` lets it write texts"
+                f"labels; `lit-sentiment {_COMMANDS[model.problem]} {folder}` puts it to use"
             )
         self.model, self.threshold = model, row.threshold
         if not several_labels:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from experiments.config.registry import (
     Profile,
     Registry,
     current_experiment,
+    init_args,
     layered,
     merge,
 )
@@ -119,7 +121,7 @@ def expand(
             seed=seed,
             folder=runs / name / full / f"seed-{seed}",
             settings=layers[experiment, size],
-            overrides=tuple(overrides),
+            overrides=tuple(_of_its_corpus(experiment, registry, overrides)),
             config_folders=tuple(map(str, registry.folders)),
             test=test,
         )
@@ -134,6 +136,20 @@ def expand(
     if twice:
         raise ConfigError(f"{twice[0]} is named twice; name each experiment and seed once")
     return Plan(name, runs / name, specs)
+
+
+def _of_its_corpus(experiment: str, registry: Registry, overrides: Sequence[str]) -> Iterator[str]:
+    """Leave out the folder of the official corpus where an experiment reads one of its own."""
+    own = (registry.settings(experiment).get("data") or {}).get("class_path") or ""
+    module, _, name = own.rpartition(".")
+    rootless = own.startswith("datamodules.") and "root" not in init_args(
+        getattr(import_module(module), name)
+    )
+    for word in overrides:
+        if rootless and word.startswith("--data.root="):
+            say_once(f"{experiment} reads {name}, which needs no {word.partition('=')[2]}")
+        else:
+            yield word
 
 
 def _limit(size: int | None) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def sources_of(config: dict[str, Any]) -> set[str]:
     """Names of the hub's models that a run needs."""
     model = (config["model"].get("init_args") or {}).get("source")
     tokenizer = (config["data"].get("init_args") or {}).get("tokenizer") or {}
-    names = (model, (tokenizer.get("init_args") or {}).get("source"))
+    chosen = {} if isinstance(tokenizer, str) else tokenizer.get("init_args") or {}
+    names = (model, chosen.get("source"))
     return {name for name in names if name and not name.startswith(WHEEL) and _on_hub(name)}
 
 

@@ -27,6 +27,7 @@ TABLES: dict[str, str] = {
     "multi-label classification": "several_labels",
     "language modelling": "imdb_language",
     "transcription": "pronunciation",
+    "tagging": "imdb_tagging",
 }
 """Published table of each kind of problem."""
 SEEDS = (0, 1, 2)

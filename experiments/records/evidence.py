@@ -14,6 +14,7 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
   absence.
 - Format 5, of transcription, has what was written for each text, its log-probability, and its
   distance from the nearest right answer with that answer's length.
+- Format 6, of tagging, has counts of tags in each text (`problems.tag_evidence`).
 """
 
 import hashlib
@@ -36,10 +37,12 @@ from experiments.records.problems.label_evidence import decode_label_sets, encod
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
+from experiments.records.problems.tag_counts import TagCounts
+from experiments.records.problems.tag_evidence import tag_arrays, tag_counts
 from experiments.records.row import Part, ResultsError
 
-TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, LABEL_SETS = 2, 3, 4, 5, 7  # formats
-READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, LABEL_SETS)
+TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, TAGS, LABEL_SETS = 2, 3, 4, 5, 6, 7  # formats
+READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, TAGS, LABEL_SETS)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -118,6 +121,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
         form = HYPOTHESES
     elif any(isinstance(one, LabelSets) for one in parts.values()):
         form = LABEL_SETS
+    elif any(isinstance(one, TagCounts) for one in parts.values()):
+        form = TAGS
     elif parts and not classes:
         form = SCORES
     arrays: dict[str, NDArray] = {"format": np.array(form)}
@@ -139,6 +144,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
             arrays[f"{part}_log_probabilities"] = rows.log_probabilities
             arrays[f"{part}_distances"] = _smallest(rows.distances)
             arrays[f"{part}_answer_lengths"] = _smallest(rows.answer_lengths)
+        if isinstance(rows, TagCounts):
+            arrays |= {f"{part}_{name}": values for name, values in tag_arrays(rows).items()}
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
@@ -190,6 +197,8 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
         return _decode_hypotheses(arrays)
     if form == LABEL_SETS:
         return Evidence(*decode_label_sets(arrays))
+    if form == TAGS:
+        return _decode_tags(arrays)
     first = form == 1
     for part in _FIRST if first else get_args(Part):
         if f"{part}_labels" not in arrays and not first:
@@ -238,6 +247,18 @@ def _decode_hypotheses(arrays: Mapping[str, NDArray]) -> Evidence:
         strings = content.split(b"\0") if len(ids) else []
         log_probabilities = logs.astype(np.float32)
         parts[part] = Hypotheses(ids, strings, log_probabilities, distances, answer_lengths)
+    return Evidence(parts, digest.hexdigest())
+
+
+def _decode_tags(arrays: Mapping[str, NDArray]) -> Evidence:
+    digest, parts = hashlib.sha256(), dict[Part, Outputs]()
+    for part in get_args(Part):
+        if f"{part}_counts" not in arrays:
+            continue
+        ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
+        own = {name.removeprefix(f"{part}_"): values for name, values in arrays.items()}
+        parts[part], content = tag_counts(own, ids)
+        digest.update(f"{part} {ids.shape}".encode() + ids.astype("<i8").tobytes() + content)
     return Evidence(parts, digest.hexdigest())
 
 

@@ -15,6 +15,7 @@ from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs, check_ids
 from experiments.records.problems.scores import Scores
+from experiments.records.problems.tag_counts import TagCounts
 from experiments.records.row import ResultsError
 
 
@@ -85,6 +86,15 @@ class Predictions(Outputs):
         return cls(columns["id"], columns["label"], probabilities, groups)
 
 
+_KINDS: dict[str, type[Outputs]] = {
+    "hypothesis": Hypotheses,
+    "averaged": TagCounts,
+    "has_0": LabelSets,
+    "log_probability": Scores,
+}
+"""Outputs by a column that none of those below has; any other file has predictions of classes."""
+
+
 def write_predictions(path: Path, outputs: Outputs) -> None:
     """Write the columns of outputs, and groups if known, as Parquet in id order, atomically.
 
@@ -127,9 +137,7 @@ def read_outputs(path: Path) -> Outputs:
             raise ResultsError(f"{path}: column {name!r} has empty cells; {remedy}")
     columns = {name: table[name].to_numpy() for name in table.column_names}
     groups = columns.pop("group", None)
-    kinds: dict[str, type[Outputs]] = {"hypothesis": Hypotheses, "log_probability": Scores}
-    kinds["has_0"] = LabelSets
-    kind = next((kind for name, kind in kinds.items() if name in columns), Predictions)
+    kind = next((kind for name, kind in _KINDS.items() if name in columns), Predictions)
     try:
         return kind.from_columns(columns, groups).in_id_order()
     except ResultsError as error:

@@ -10,18 +10,24 @@ from experiments.config.track import Track
 from experiments.records.metrics import ClassMetrics, Metrics
 from experiments.records.problems.label_metrics import MultiLabelMetrics
 from experiments.records.problems.language_metrics import LanguageMetrics
+from experiments.records.problems.tagging_metrics import TaggingMetrics
 from experiments.records.problems.transcription_metrics import TranscriptionMetrics
 
 SCHEMA = 3
 Problem = Literal[
-    "classification", "multi-label classification", "language modelling", "transcription"
+    "classification",
+    "multi-label classification",
+    "language modelling",
+    "transcription",
+    "tagging",
 ]
-AnyMetrics = Metrics | MultiLabelMetrics | LanguageMetrics | TranscriptionMetrics
+AnyMetrics = Metrics | MultiLabelMetrics | LanguageMetrics | TranscriptionMetrics | TaggingMetrics
 METRICS: dict[Problem, type[AnyMetrics]] = {
     "classification": Metrics,
     "multi-label classification": MultiLabelMetrics,
     "language modelling": LanguageMetrics,
     "transcription": TranscriptionMetrics,
+    "tagging": TaggingMetrics,
 }
 """Metrics of the rows of each kind of problem."""
 

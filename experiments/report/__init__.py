@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from datamodules.console import plain_console
+from experiments.config.names import REPORT_FILES
 from experiments.config.registry import Registry
-from experiments.machine.answers import REPORT_FILES
 from experiments.records.atomic import replace_bytes
 from experiments.records.costs import add_costs
 from experiments.records.counts import counts

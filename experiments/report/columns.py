@@ -8,6 +8,7 @@ from typing import Literal
 from experiments.records.counts import Counts
 from experiments.records.metrics import Metrics
 from experiments.records.problems.language_metrics import LanguageMetrics
+from experiments.records.problems.tagging_metrics import TaggingMetrics
 from experiments.records.row import AnyMetrics, Part, Problem, Row
 
 MIB = 2**20
@@ -97,6 +98,17 @@ def _balanced_accuracy(split: str) -> Callable[[Row], float | None]:
     return value
 
 
+def _f1_of(kind: str) -> Callable[[Row], float | None]:
+    """F1 of a kind of tags, in percent: on test, or on validation where the row has no test."""
+
+    def value(row: Row) -> float | None:
+        metrics = row.test or row.val
+        number = metrics.of_kind(kind) if isinstance(metrics, TaggingMetrics) else None
+        return None if number is None else 100 * number
+
+    return value
+
+
 _VAL, _TEST = _balanced_accuracy("val"), _balanced_accuracy("test")
 _CLASSIFICATION = (
     Column("val_accuracy", "Validation accuracy", "%", _metric("val", "accuracy", 100), 2, "high"),
@@ -140,6 +152,17 @@ _TRANSCRIPTION = (
     Column("test_per", "PER", "%", _metric("test", "symbol_error_rate", 100), 2, "low"),
     Column("test_wer", "WER", "%", _metric("test", "string_error_rate", 100), 2, "low"),
 )
+_TAGGING = (
+    Column("val_tag_f1", "Validation F1", "%", _metric("val", "f1", 100), 2, "high"),
+    Column("tag_f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
+    Column("f1_comma", "Comma", "%", _f1_of("comma"), 2, "high"),
+    Column("f1_period", "Period", "%", _f1_of("period"), 2, "high"),
+    Column("f1_question", "Question mark", "%", _f1_of("question mark"), 2, "high"),
+    Column("f1_exclamation", "Exclamation mark", "%", _f1_of("exclamation mark"), 2, "high"),
+    Column("f1_capitals", "Capitals", "%", _f1_of("capitals"), 2, "high"),
+    Column("val_tag_loss", "Validation log loss", "nats", _metric("val", "log_loss"), 4, "low"),
+    Column("tag_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
+)
 _COSTS = (
     Column("parameters", "Parameters", "", _field("parameters"), 0, "low", spread=False),
     Column("train_seconds", "Training", "s", _field("fit_seconds"), 1, "low"),
@@ -180,13 +203,15 @@ MAIN: dict[Problem, dict[Part, str]] = {
     },
     "language modelling": {"test": "test_perplexity", "val": "val_perplexity"},
     "transcription": {"test": "test_per", "val": "val_per"},
+    "tagging": {"test": "tag_f1", "val": "val_tag_f1"},
 }
 """Column that tables of each kind of problem are sorted by, by part of the outputs."""
 LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
 """Column of the log loss of each part of the test predictions."""
 _OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece"}
 _OF_VALIDATION = {f"val_{key}" for key in _OF_TEST}
-QUALITY = {column.key for column in (*_CLASSIFICATION, *_SEVERAL, *_LANGUAGE, *_TRANSCRIPTION)}
+_BY_PROBLEM = (_CLASSIFICATION, _SEVERAL, _LANGUAGE, _TRANSCRIPTION, _TAGGING)
+QUALITY = {column.key for columns in _BY_PROBLEM for column in columns}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
 _OPTIONAL = {"refit_accuracy", "refit_log_loss", "balanced_accuracy", "val_balanced_accuracy"}
 _FURTHER = (
@@ -209,6 +234,7 @@ _COLUMNS: dict[Problem, tuple[Column, ...]] = {
     "multi-label classification": (*_SEVERAL, *_COSTS, *_FURTHER),
     "language modelling": (*_LANGUAGE, *_COSTS, _RATE, _SHARE, *_FURTHER),
     "transcription": (*_TRANSCRIPTION, *_COSTS, *_FURTHER),
+    "tagging": (*_TAGGING, *_COSTS, _RATE, *_FURTHER),
 }
 
 

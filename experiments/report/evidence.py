@@ -14,11 +14,13 @@ from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
+from experiments.records.problems.tag_counts import TagCounts
 from experiments.records.row import Part, Problem, ResultsError, Row
 from experiments.records.run_files import VAL_FILE
 from experiments.report.columns import MAIN
 from experiments.report.provenance import run_folder
 from experiments.report.tables import Evidence, Key
+from experiments.statistics.f1 import f1_difference, f1_interval
 from experiments.statistics.intervals import Interval
 from experiments.statistics.perplexity import perplexity_interval, ratio_interval
 from experiments.statistics.reading import read_run_outputs, read_run_predictions
@@ -148,11 +150,66 @@ def _several_labels(runs: list[Run], folder: Path, parts: list[Part]) -> Evidenc
     return Evidence()
 
 
+def _taggers(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
+    """Intervals of F1 scores, in 0..1 as those of accuracies, and differences from the best.
+
+    Raises:
+        ResultsError: Runs were evaluated on different texts, words or kinds of tags.
+    """
+    intervals, notes = dict[str, dict[str, Interval]](), list[str]()
+    for part, key in MAIN["tagging"].items():
+        by_name: dict[str, dict[int, tuple[Row, TagCounts]]] = {}
+        first: TagCounts | None = None
+        for row, run in sorted(runs, key=lambda run: run[0].seed):
+            if not isinstance(one := run.get(part), TagCounts):
+                continue
+            first = first or one
+            same = np.array_equal(first.ids, one.ids) and np.array_equal(first.words, one.words)
+            if not same or (first.kinds, first.averaged) != (one.kinds, one.averaged):
+                raise ResultsError(
+                    f"{folder}: {row.experiment}, seed {row.seed} was evaluated on other texts or "
+                    "tags than others of its table; run it again on the same split"
+                )
+            by_name.setdefault(row.experiment, {})[row.seed] = row, one
+        for name, models in by_name.items():
+            draws = not next(iter(models.values()))[0].deterministic
+            counts = _main_counts(list(models.values()))
+            if found := f1_interval(counts, models[min(models)][1].groups, draws=draws):
+                intervals.setdefault(key, {})[name] = found
+        notes = notes or _differences(by_name, intervals.get(key, {}), part)
+    return Evidence(intervals=intervals, notes=tuple(notes))
+
+
+def _main_counts(models: list[tuple[Row, TagCounts]]) -> np.ndarray:
+    """int64[S, N, C, 3] counts of the kinds that the main figure averages."""
+    return np.stack([one.counts[:, : one.averaged] for _, one in models])
+
+
+def _differences(
+    by_name: dict[str, dict[int, tuple[Row, TagCounts]]], known: dict[str, Interval], part: Part
+) -> list[str]:
+    """Sentences on the differences of the best F1 from the others, by the seeds that both have."""
+    order = sorted(known, key=lambda name: -known[name].mean)
+    notes = list[str]()
+    for name in order[1:]:
+        best, other = by_name[order[0]], by_name[name]
+        if not (seeds := sorted(best.keys() & other.keys())):
+            continue
+        one, two = (_main_counts([models[seed] for seed in seeds]) for models in (best, other))
+        if found := f1_difference(one, two, best[seeds[0]][1].groups):
+            mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
+            text = f"F1 of {order[0]} minus that of {name}, {'test' if part == 'test' else part}: "
+            text += f"{mean:.2f} points, 95% interval {low:.2f} to {high:.2f}"
+            notes.append(f"{text}{', one seed, texts only' if found.reviews_only else ''}.")
+    return notes
+
+
 _ANALYSES: dict[Problem, Callable[[list[Run], Path, list[Part]], Evidence]] = {
     "classification": _classifiers,
     "multi-label classification": _several_labels,
     "language modelling": _language_models,
     "transcription": _transcriptions,
+    "tagging": _taggers,
 }
 
 

@@ -31,6 +31,13 @@ SHORT = {
     "test_macro_f1": "Macro F1\n%",
     "val_all_right": "Val all\nright %",
     "test_all_right": "All right\n%",
+    "val_tag_f1": "Val tag\nF1 %",
+    "tag_f1": "Tag F1\n%",
+    "f1_comma": "Comma\n%",
+    "f1_period": "Period\n%",
+    "f1_question": "Question\n%",
+    "f1_exclamation": "Exclaim\n%",
+    "f1_capitals": "Capitals\n%",
     "rate": "Words/s\n",
     "val_f1": "Val F1\n%",
     "val_balanced_accuracy": "Val bal\nacc %",
@@ -50,9 +57,11 @@ LEAST = (
     *("size", "latency", "ece", "val_ece", "parameters", "train_seconds", "log_loss"),
     *("val_log_loss", "balanced_accuracy", "val_balanced_accuracy", "f1", "val_f1"),
     *("val_all_right", "test_all_right", "val_macro_f1", "test_macro_f1", "val_micro_f1"),
+    *("f1_exclamation", "f1_question", "f1_period", "f1_comma", "f1_capitals", "val_tag_f1"),
     *("rate", "bits", "val_accuracy", "val_wer", "val_perplexity", "val_per", SEEDS),
     *("refit_micro_f1", "test_micro_f1"),
     *("refit_accuracy", "test_accuracy", "test_perplexity", "test_wer", "test_per"),
+    "tag_f1",
 )
 """Columns that are left out where the terminal is too narrow, in this order."""
 WITH_SPREAD = ("val_accuracy", "test_accuracy", "refit_accuracy")

@@ -64,20 +64,43 @@ def ratio_interval(
     Returns:
         None where there are not two groups: nothing tells how texts differ.
     """
-    seeds = len(amounts)
     total = float(symbols.sum())
     means = amounts.sum(axis=1) / total
-    mean = float(means.mean())
-    rest = amounts.mean(axis=0) - mean * symbols
-    alone = _variance(rest, total)
+    influence = (amounts.mean(axis=0) - means.mean() * symbols) / total
+    return linear_interval(means, influence, groups, level=level, draws=draws)
+
+
+def linear_interval(
+    means: NDArray[np.floating],
+    influence: NDArray[np.floating],
+    groups: NDArray[np.integer] | None = None,
+    *,
+    level: float = 0.95,
+    draws: bool = True,
+) -> Interval | None:
+    """Interval of a figure that is linearised over the texts.
+
+    Args:
+        means: float[S], the figure by the runs of S seeds.
+        influence: float[N], what each text adds to the mean of these; they sum to 0.
+        groups: int[N], number of the group of each text; None if each is alone.
+        level: Confidence.
+        draws: Whether the model draws, so that one seed says nothing about others.
+
+    Returns:
+        None where there are not two groups: nothing tells how texts differ.
+    """
+    seeds, mean = len(means), float(means.mean())
+    alone, by_group = _variance(influence), np.asarray(influence, dtype=np.float64)
     if groups is not None:
-        rest = np.bincount(np.unique(groups, return_inverse=True)[1], weights=rest)
-    if len(rest) < 2:
+        numbers = np.unique(groups, return_inverse=True)[1]
+        by_group = np.bincount(numbers, weights=influence).astype(np.float64)
+    if len(by_group) < 2:
         return None
-    of_texts = _variance(rest, total)
+    of_texts = _variance(by_group)
     of_seeds = float(means.var(ddof=1)) / seeds if seeds > 1 else 0.0
     variance = of_texts + of_seeds
-    most = len(rest) - 1
+    most = len(by_group) - 1
     freedom = min(degrees_of_freedom(of_seeds, max(1, seeds - 1), of_texts, most), most)
     half = float(t_quantile(level, freedom)) * variance**0.5
     return Interval(
@@ -91,6 +114,6 @@ def ratio_interval(
     )
 
 
-def _variance(rest: NDArray[np.floating], total: float) -> float:
-    count = len(rest)
-    return float(count / (count - 1) * (rest**2).sum() / total**2) if count > 1 else 0.0
+def _variance(influence: NDArray[np.floating]) -> float:
+    count = len(influence)
+    return float(count / (count - 1) * (influence**2).sum()) if count > 1 else 0.0

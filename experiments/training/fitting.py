@@ -29,6 +29,7 @@ from experiments.training.devices import devices_of, resolve_precision
 from experiments.training.signals import handle_signals
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.model import LitModel
+from lit_models.tagging.model import LitTagger
 
 BEST_FILE = "best.ckpt"
 SELECTION_FILE = "choice.json"
@@ -247,16 +248,23 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+# Methods in which a class would see the labels or tags that it is judged by.
+_SEALED: dict[type[LitModel], tuple[str, ...]] = {
+    LitClassifier: ("validation_step",),
+    LitTagger: ("validation_step", "predict_step", "score"),
+}
+
+
 def _check_validation(kind: type[LitModel]) -> None:
     """Check that validation figures, by which the epoch is chosen, come from blind batches."""
-    if issubclass(kind, LitClassifier) and (
-        kind.validation_step is not LitClassifier.validation_step
-    ):
-        raise ConfigError(
-            f"{kind.__module__}.{kind.__qualname__} overrides validation_step, where it would see "
-            "the labels that it is judged by; override forward or loss, and log further figures in "
-            "on_validation_batch_end"
-        )
+    for base, names in _SEALED.items():
+        for name in names if issubclass(kind, base) else ():
+            if getattr(kind, name) is not getattr(base, name):
+                raise ConfigError(
+                    f"{kind.__module__}.{kind.__qualname__} overrides {name}, where it would see "
+                    "the labels that it is judged by; override forward or loss, and log further "
+                    "figures in on_validation_batch_end"
+                )
 
 
 def _patience(run: Any) -> EarlyStopping:

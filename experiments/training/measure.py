@@ -11,12 +11,14 @@ import numpy as np
 import torch
 
 from datamodules.store.batching import TextLoader, TokenDataset
+from datamodules.store.ragged import Ragged, rows_of
 from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
+from experiments.records.problems.tag_counts import TagCounts
 from experiments.training import ranks
 from lit_models.base.model import LitModel
 
@@ -29,7 +31,7 @@ _SECONDS_A_SIZE, _SECONDS_A_BATCH = 0.5, 2.0
 def predict(trainer: L.Trainer, model: LitModel, data: TextDataModule, part: str) -> Outputs:
     """Predicts every row of `val` or `test` once, each rank a part of every batch. Collective.
 
-    The model is given no labels, whatever it overrides.
+    A model that predicts blind is given no labels, whatever it overrides.
 
     Args:
         trainer: its devices and precision are used.
@@ -42,8 +44,9 @@ def predict(trainer: L.Trainer, model: LitModel, data: TextDataModule, part: str
     """
     loader = data.loader(part)
     dataset: TokenDataset = loader.dataset  # type: ignore[assignment]
-    unlabelled = TextLoader(dataset.unlabelled(), sampler=loader.sampler)
-    batches: Any = trainer.predict(model, dataloaders=unlabelled)
+    if model.predicts_blind:
+        loader = TextLoader(dataset.unlabelled(), sampler=loader.sampler)
+    batches: Any = trainer.predict(model, dataloaders=loader)
     ids, *arrays = gather(batches)
     groups = data.groups("train" if part == "val" else part)
     outputs = _OUTPUTS[model.problem](ids, arrays, data, part)
@@ -109,11 +112,21 @@ def _hypotheses(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str)
     return Hypotheses(ids, strings, log_probabilities.astype(np.float32), distances, lengths)
 
 
+def _tag_counts(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> Outputs:
+    words, tags, log_probabilities = arrays
+    written = Ragged(tags, np.concatenate([[0], np.cumsum(words)]))
+    right = rows_of(data.tags("train" if part == "val" else part), ids)
+    counts = data.count(right, written)
+    logs = log_probabilities.astype(np.float32)
+    return TagCounts(ids, logs, words, counts, data.figures, data.averaged)
+
+
 _OUTPUTS: dict[str, Callable[..., Outputs]] = {
     "classification": _predictions,
     "multi-label classification": _label_sets,
     "language modelling": _scores,
     "transcription": _hypotheses,
+    "tagging": _tag_counts,
 }
 
 

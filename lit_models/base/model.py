@@ -67,6 +67,8 @@ class LitModel(L.LightningModule):
     notes: tuple[str, ...] = ()
     """Remarks on how this model was fitted, shown with its results."""
     held_against_peak: ClassVar[bool] = False  # its row has the share of the machine's peak
+    predicts_blind: ClassVar[bool] = True
+    """Prediction gets batches without labels; False: it scores them, too, and keeps them apart."""
     any_vocabulary: ClassVar[bool] = False  # no part has the size of `vocab_size`
 
     def __init__(
@@ -89,8 +91,9 @@ class LitModel(L.LightningModule):
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
         self.save_hyperparameters(logger=False)  # the logger gets the resolved config
-        for name in {"num_symbols", "multi_label"} - accepted_settings(type(self)):
-            self.hparams.pop(name, None)  # the link is recorded for any model
+        links = {"num_symbols", "num_tags", "multi_label"}  # recorded for any model
+        for name in links - accepted_settings(type(self)):
+            self.hparams.pop(name, None)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.gradient_clip_norm = gradient_clip_norm

@@ -11,7 +11,7 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.files import TextFiles
-from datamodules.language import READERS, LanguageData, read_for, task_of
+from datamodules.language import LanguageData
 from datamodules.store.corpus import read_groups, read_split
 from datamodules.store.ragged import Ragged
 from datamodules.text import TextDataModule
@@ -168,16 +168,6 @@ def test_too_few_texts_to_hold_any_out_are_refused(tmp_path: Path) -> None:
     file.write_text("text,label\n" + "".join(f"word {n} here,{'ab'[n % 2]}\n" for n in range(6)))
     with pytest.raises(DataError, match="has 4 train texts; a language model needs at least 5"):
         ready(TextFiles(train=file, cache_dir=tmp_path / "cache", validation_fraction=0.34))
-
-
-def test_a_corpus_is_read_by_the_problem(tmp_path: Path) -> None:
-    corpus = TextFiles(train=own_file(tmp_path), cache_dir=tmp_path / "cache")
-    problems = {"classification", "multi-label classification"}
-    assert set(READERS) == problems | {"language modelling", "transcription"}
-    assert read_for("classification", corpus) is corpus
-    assert isinstance(read_for("language modelling", corpus), LanguageData)
-    assert task_of("classification", "imdb-v1") == "imdb-v1"
-    assert task_of("language modelling", None) is None
 
 
 def test_no_held_out_text_is_a_copy_of_a_validation_text(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ TAKES_RUN: dict[str, list[str]] = {
     "explain": ["RUN", "a text"],
     "generate": ["RUN"],
     "transcribe": ["RUN", "a text"],
+    "tag": ["RUN", "a text"],
     "teach": ["RUN", "--out", "SOFT"],
     "search": ["RUN", "a text"],
     "audit": ["TRAIN", "--run", "RUN"],

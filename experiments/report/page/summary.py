@@ -18,8 +18,8 @@ def summarise(table: Table, noun: str = "texts") -> list[str]:
         table: The table, with its analysis if there are predictions.
         noun: What the rows of the corpus are, such as `reviews`.
     """
-    if (lowest := _lowest(table)) is not None:
-        return [lowest]
+    if (leading := _leading(table)) is not None:
+        return [leading]
     key = table.accuracy_key or shown_accuracy(table)
     lines = [line for line in table.lines if line.values.get(key)]
     if not lines:
@@ -31,27 +31,31 @@ def summarise(table: Table, noun: str = "texts") -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-_LOWER = {"language modelling": ("perplexity", ""), "transcription": ("phone error rate", "%")}
-"""Main figure of the problems in which a lower one is better, and its unit."""
+_FIGURES = {
+    "language modelling": ("perplexity", "", False),
+    "transcription": ("phone error rate", "%", False),
+    "tagging": ("F1", "%", True),
+}
+"""Main figure of the problems without accuracies, its unit, and whether a higher one is better."""
 
 
-def _lowest(table: Table) -> str | None:
-    """Name the lowest perplexity or error rate; None for a table of another kind of problem."""
-    if table.problem not in _LOWER:
+def _leading(table: Table) -> str | None:
+    """Name the best perplexity, error rate or F1; None for a table of classifiers."""
+    if table.problem not in _FIGURES:
         return None
-    figure, unit = _LOWER[table.problem]
+    figure, unit, high = _FIGURES[table.problem]
     for key in MAIN[table.problem].values():
         found = [(value.mean, line) for line in table.lines if (value := line.values.get(key))]
         if found:
-            lowest, best = min(found, key=lambda one: one[0])
+            top, best = (max if high else min)(found, key=lambda one: one[0])
             text = f"{best.experiment} has "
-            text += f"the lowest {figure}, " if len(found) > 1 else f"a {figure} of "
-            text += f"{lowest:,.1f}{unit}"
+            text += f"the {'highest' if high else 'lowest'} " if len(found) > 1 else "a "
+            text += f"{figure}, " if len(found) > 1 else f"{figure} of "
+            text += f"{top:,.1f}{unit}"
             if interval := best.intervals.get(key):
                 scale = 100 if unit == "%" else 1
-                low, high = (scale * end for end in (interval.low, interval.high))
-                ends = f"{low:,.1f}{unit} to {high:,.1f}{unit}"
-                text += f" (95% interval {ends})"
+                low, end = (scale * one for one in (interval.low, interval.high))
+                text += f" (95% interval {low:,.1f}{unit} to {end:,.1f}{unit})"
             return f"{text}, on {'validation' if key.startswith('val') else 'held-out'} texts."
     return None
 

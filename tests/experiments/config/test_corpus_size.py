@@ -100,7 +100,9 @@ def test_a_net_takes_enough_steps_and_learns_no_vectors(
     assert "A setting that you type wins, such as --trainer.max_epochs " in sentence
 
 
-def test_a_step_of_a_language_model_is_windows_of_its_stream(corpus: Path, said: dict[str, None]) -> None:
+def test_a_step_of_a_language_model_is_windows_of_its_stream(
+    corpus: Path, said: dict[str, None]
+) -> None:
     found = settings_of(corpus, "lstm_lm", profile="full")
     windows = -(-648 * 16 // 64)  # of 15 words and the end
     steps = -(-windows // found["data.batch_size"]) * found["trainer.max_epochs"]

@@ -57,3 +57,23 @@ def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
 def test_variants_in_subfolders_keep_their_names() -> None:
     file = "experiments/configs/keras/cnn_keras.yaml"
     assert plan_of([file], []).specs[0].folder == Path("runs/b/cnn_keras/seed-0")
+
+
+def test_the_official_corpus_goes_to_the_experiments_that_read_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`make table ROOT=DIR` names it for all; the dictionary of `ctc` comes with a wheel."""
+    plan = expand(
+        Registry(),
+        read_profile("full"),
+        names=["ctc", "cnn"],
+        seeds=[0],
+        name="b",
+        runs=Path("runs"),
+        overrides=["--data.root=DIR", "--model.dropout=0.1"],
+    )
+    overrides = {spec.experiment: spec.overrides for spec in plan.specs}
+    assert overrides["cnn"] == ("--data.root=DIR", "--model.dropout=0.1")
+    assert overrides["ctc"] == ("--model.dropout=0.1",)
+    assert "ctc reads Pronunciations, which needs no DIR" in capsys.readouterr().err
+    assert "root" not in plan.specs[0].resolve().config["data"]["init_args"]

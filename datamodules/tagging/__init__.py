@@ -1,0 +1,1 @@
+"""Words with tags: punctuation and capitals of texts, and users' own files."""

@@ -1,0 +1,1 @@
+"""Parts of models that give each word of a text a tag."""
