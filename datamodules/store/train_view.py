@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ class TrainView:
     Attributes:
         vocabulary: tokens by id, capped.
         tokens: training rows, truncated and capped as in the batches.
-        labels: int64[N], labels of these rows.
+        labels: int64[N], labels of these rows; int8[N, C] where a text may have several.
         unlabelled: rows without labels, truncated and capped likewise; None: the corpus has none.
         num_classes: number of classes.
         pad_id: token id of padding.
@@ -36,6 +36,7 @@ class TrainView:
         max_length: longest row in tokens; None: no limit.
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
+        encode: token ids of a text without special tokens, capped; None: there is no tokenizer.
         continued: ids from here on are those of pieces that continue a word, for taggers; None:
             tokens do not tell where words begin.
         head_distances: distance to the head by the id of its token (`TreeTokenizer`).
@@ -56,6 +57,7 @@ class TrainView:
     max_length: int | None = None
     prefix: int = 0
     suffix: int = 0
+    encode: Callable[[str], np.ndarray] | None = None
     continued: int | None = None
     head_distances: Mapping[int, int] = field(default_factory=dict)
     stars: np.ndarray | None = None
@@ -100,6 +102,7 @@ class TrainView:
             max_length=truncation.max_length,
             prefix=truncation.prefix,
             suffix=truncation.suffix,
+            encode=encoder.ids,
             continued=tokenizer.continued,
             head_distances=tokenizer.head_distances,
         )

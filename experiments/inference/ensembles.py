@@ -150,6 +150,11 @@ def _check_members(members: Sequence[Member]) -> None:
                 f"{label} has no predictions of a validation part by a finished fit (status "
                 f"{row.status}, protocol {row.protocol}, {row.origin}); fit it first"
             )
+        if row.problem == "multi-label classification":
+            raise ConfigError(
+                f"{label} predicts several labels a text, and an ensemble combines the "
+                "probabilities of one label; leave it out"
+            )
         if any(row == other.row for other in members[:at]):
             raise ConfigError(f"{label} is given twice; name each member once")
     if len(members) < 2:

@@ -10,6 +10,8 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
   all probable classes are small.
 - Format 4, of language models, has the log-probability of each text, with its numbers of
   symbols and characters.
+- Format 7, of several labels a text, has the labels as bits, and the log-odds of each against its
+  absence.
 - Format 5, of transcription, has what was written for each text, its log-probability, and its
   distance from the nearest right answer with that answer's length.
 - Format 6, of tagging, has counts of tags in each text (`problems.tag_evidence`).
@@ -32,15 +34,18 @@ from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import predicted_classes
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses
+from experiments.records.problems.label_evidence import decode_label_sets, encode_label_sets
+from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
-from experiments.records.problems.regressions import SCALES, Regressions
+from experiments.records.problems.regressions import Regressions, with_values
 from experiments.records.problems.scores import Scores
 from experiments.records.problems.tag_counts import TagCounts
 from experiments.records.problems.tag_evidence import tag_arrays, tag_counts
 from experiments.records.row import Part, ResultsError
 
-TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, TAGS, REGRESSION = 2, 3, 4, 5, 6, 8  # formats
-READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, TAGS, REGRESSION)
+TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, TAGS = 2, 3, 4, 5, 6  # formats
+LABEL_SETS, REGRESSION = 7, 8
+READABLE = (1, 2, 3, SCORES, HYPOTHESES, TAGS, LABEL_SETS, REGRESSION)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -119,6 +124,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
         form = HYPOTHESES
     elif any(isinstance(one, Regressions) for one in parts.values()):
         form = REGRESSION
+    elif any(isinstance(one, LabelSets) for one in parts.values()):
+        form = LABEL_SETS
     elif any(isinstance(one, TagCounts) for one in parts.values()):
         form = TAGS
     elif parts and not classes:
@@ -133,6 +140,8 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
             arrays[f"{part}_log_odds"] = np.ascontiguousarray(odds.T)  # class by class
         if isinstance(rows, Regressions):
             arrays[f"{part}_{rows.unit}"] = rows.targets.astype(np.int8)
+        if isinstance(rows, LabelSets):
+            arrays |= encode_label_sets(part, rows, threshold)
         if isinstance(rows, Scores):
             arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float64)
             arrays[f"{part}_symbols"] = _smallest(rows.symbols)
@@ -193,6 +202,8 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
         return _decode_scores(arrays)
     if form == HYPOTHESES:
         return _decode_hypotheses(arrays)
+    if form == LABEL_SETS:
+        return Evidence(*decode_label_sets(arrays))
     if form == TAGS:
         return _decode_tags(arrays)
     first = form == 1
@@ -211,11 +222,8 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
         digest.update(ids.astype("<i8").tobytes() + labels.astype("<i8").tobytes())
         digest.update(stored.tobytes())
         parts[part] = predictions = Predictions(ids, labels, probabilities)
-        for unit in SCALES if form == REGRESSION else ():
-            if f"{part}_{unit}" in arrays:
-                targets = arrays[f"{part}_{unit}"].astype(np.int64)
-                digest.update(unit.encode() + targets.astype("<i8").tobytes())
-                parts[part] = Regressions.of(predictions, unit, targets)
+        if form == REGRESSION:
+            parts[part] = with_values(predictions, part, arrays, digest.update)
     return Evidence(parts, digest.hexdigest())
 
 

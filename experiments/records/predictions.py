@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import Metrics, evaluate, predicted_classes
 from experiments.records.problems.hypotheses import Hypotheses
+from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs, check_ids
 from experiments.records.problems.scores import Scores
 from experiments.records.problems.tag_counts import TagCounts
@@ -88,6 +89,7 @@ class Predictions(Outputs):
 _KINDS: dict[str, type[Outputs]] = {
     "hypothesis": Hypotheses,
     "averaged": TagCounts,
+    "has_0": LabelSets,
     "log_probability": Scores,
 }
 """Outputs by a column that none of those below has; any other file has predictions of classes."""

@@ -15,6 +15,7 @@ from datamodules.store.ragged import Ragged, rows_of
 from datamodules.text import TextDataModule
 from experiments.records.predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
+from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.regressions import Regressions
 from experiments.records.problems.scores import Scores
@@ -106,6 +107,13 @@ def _with_values(
     return Regressions.of(outputs, "stars", stars[outputs.ids])
 
 
+def _label_sets(
+    ids: np.ndarray, arrays: list[np.ndarray], data: TextDataModule, part: str
+) -> Outputs:
+    labels = data.store.labels("train" if part == "val" else part)
+    return LabelSets(ids, labels[ids].astype(np.int8), arrays[0])
+
+
 def _scores(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> Outputs:
     log_probabilities, symbols = arrays
     return Scores(ids, log_probabilities, symbols, data.characters(part)[ids])
@@ -131,6 +139,7 @@ def _tag_counts(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str)
 
 _OUTPUTS: dict[str, Callable[..., Outputs]] = {
     "classification": _predictions,
+    "multi-label classification": _label_sets,
     "language modelling": _scores,
     "transcription": _hypotheses,
     "tagging": _tag_counts,

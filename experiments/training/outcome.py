@@ -117,7 +117,7 @@ def shared_fields(
         "config": config,
         "family": kind.family,
         "task": data.task,
-        "problem": kind.problem,
+        "problem": resolved.cli.model.problem,
         "track": track_of(config, data.reads_unlabelled),
         "deterministic": kind.deterministic and data.vectors is None,
         "threshold": threshold,
@@ -206,7 +206,8 @@ def failed_row(
     """
     resolved = spec.resolve()
     commit, dirty = git_state()
-    problem: Any = resolved.model_class.problem
+    # That of a model follows from its corpus, if it was made.
+    problem: Any = getattr(resolved.cli, "model", resolved.model_class).problem
     return Row(
         experiment=spec.experiment,
         architecture=resolved.config["model"]["class_path"].rpartition(".")[2],

@@ -34,7 +34,7 @@ FAMILIES = {
         *("KerasAttentionLSTM", "KerasCapsule"),
     },
     "Transformers": {"Transformer", "LinearTransformer"},
-    "pretrained": {"BERT", "DistilledBERT"},
+    "pretrained": {"BERT", "DistilledBERT", "ZeroShot"},
 }
 NAMES = {name for names in FAMILIES.values() for name in names}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -86,3 +86,18 @@ class Regressions(Predictions):
         unit = list(columns)[-1]
         rest = {name: values for name, values in columns.items() if name != unit}
         return cls.of(Predictions.from_columns(rest, groups), unit, columns[unit])
+
+
+def with_values(
+    predictions: Predictions,
+    part: str,
+    arrays: Mapping[str, NDArray],
+    update: Callable[[bytes], None],
+) -> Predictions:
+    """Predictions with the true values of an evidence file, which go into its checksum too."""
+    for unit in SCALES:
+        if (stored := arrays.get(f"{part}_{unit}")) is not None:
+            targets = stored.astype(np.int64)
+            update(unit.encode() + targets.astype("<i8").tobytes())
+            return Regressions.of(predictions, unit, targets)
+    return predictions
