@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from datamodules.bpe import BpeTokenizer
-from datamodules.byte_tokenizer import ByteTokenizer
+from datamodules.subwords import ByteTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 
 TokenizerName = Literal["words", "unicode", "subwords", "characters", "bytes"]

@@ -91,9 +91,9 @@ class ChildSumTreeLSTM(LitClassifier):
     i, o, u = W x_j + U h̃_j + b;  f_jk = σ(W_f x_j + U_f h_k + b_f) for each child;
     c_j = σ(i) ⊙ tanh(u) + Σ_k f_jk ⊙ c_k;  h_j = σ(o) ⊙ tanh(c_j);
     z = W_z [mean over sentences of h_root; max over sentences of h_root] + b_z.
-    The trees are a parser's or a treebank's (`datamodules.treebank.Treebank`). A row has each word
-    and after it the distance to its head (`datamodules.tree_tokenizer.TreeTokenizer`). Words of
-    other corpora have no heads: each is a tree of its own. The paper predicts at the root of one
+    The trees are a parser's or a treebank's (`datamodules.trees.treebank.Treebank`). A row has each
+    word and after it the distance to its head (`datamodules.trees.tokenizer.TreeTokenizer`). Words
+    of other corpora have no heads: each is a tree of its own. The paper predicts at the root of one
     sentence; here the roots of all sentences of a text are pooled.
     At the default size 3,932,002 parameters: 30,000 × 128 embeddings, 128 × 400 + 400 of the words,
     100 × 300 and 100 × 100 of their children, 200 × 2 + 2 output.

@@ -10,9 +10,8 @@ from typing import Any
 
 import tokenizers as hf
 
-from datamodules.byte_tokenizer import ByteTokenizer
 from datamodules.store.encoder import Encoder
-from datamodules.subwords import SubwordTokenizer
+from datamodules.subwords import ByteTokenizer, SubwordTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 from experiments.forms.portable import NotExportable
 

@@ -21,7 +21,8 @@ from experiments.machine.environment import git_state, now, versions
 from experiments.records import logs, test_log, tuning_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import ENSEMBLE, Part, ResultsError, Row
 from experiments.records.run_files import (
     CONFIG_FILE,

@@ -24,7 +24,8 @@ from experiments.config.run_config import TEXT_FILES
 from experiments.inference.predictor import Predictor
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import Metrics
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.label_metrics import MultiLabelMetrics
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.row import Row

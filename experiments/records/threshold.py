@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.config.registry import ConfigError
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from experiments.records.metrics import largest_class
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores

@@ -13,7 +13,7 @@ import torch
 from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.store.ragged import Ragged, rows_of
 from datamodules.text import TextDataModule
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs

@@ -21,7 +21,8 @@ from experiments.machine.environment import git_state, hardware, now, peak_memor
 from experiments.machine.peak import peak_flops
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import is_chance, largest_class
-from experiments.records.predictions import Predictions, read_outputs
+from experiments.records.predictions import read_outputs
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import AnyMetrics, Row
 from experiments.records.row_schema import row_to_dict
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, checksums

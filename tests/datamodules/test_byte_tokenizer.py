@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from datamodules.byte_tokenizer import ByteTokenizer
 from datamodules.errors import DataError
 from datamodules.named_tokenizers import make_tokenizer
+from datamodules.subwords import ByteTokenizer
 from tests.toys import ToyData
 
 TEXT = "A <br />\n é€😀\ud800 ee"

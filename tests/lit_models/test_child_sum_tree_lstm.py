@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from datamodules.tree_tokenizer import arc_id
+from datamodules.trees.tokenizer import arc_id
 from experiments.cli.main import main
 from experiments.records.run_files import read_row
 from lit_models.base.classifier import LitClassifier

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.records.metrics import Metrics
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import ResultsError
 
 SCALES = {"sign": (-1, 1), "stars": (1, 10)}

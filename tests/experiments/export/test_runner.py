@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.byte_tokenizer import ByteTokenizer
 from datamodules.store.encoder import Encoder
 from datamodules.store.truncation import TokenTruncation, Truncation
-from datamodules.subwords import SubwordTokenizer
+from datamodules.subwords import ByteTokenizer, SubwordTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 from experiments.export import runner
 from experiments.export.tokenizer import tokenizer_settings

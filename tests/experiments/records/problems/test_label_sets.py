@@ -10,8 +10,9 @@ import pytest
 from sklearn.metrics import f1_score, log_loss, precision_score, roc_auc_score
 
 from experiments.config.registry import ConfigError
-from experiments.records.evidence import LABEL_SETS, encode, read_evidence, write_evidence
+from experiments.records.evidence import encode, read_evidence, write_evidence
 from experiments.records.predictions import read_outputs, read_predictions, write_predictions
+from experiments.records.problems.forms import LABEL_SETS
 from experiments.records.problems.label_metrics import evaluate_labels
 from experiments.records.problems.label_sets import LabelSets
 from experiments.records.publishing import metrics_difference
@@ -91,7 +92,7 @@ def test_evidence_keeps_every_predicted_label(threshold: float | None, tmp_path:
     assert np.array_equal(val.labels, sets.labels)
     assert np.array_equal(val.predicted(threshold), sets.predicted(threshold))
     assert np.abs(val.probabilities - sets.probabilities).max() < 1e-3
-    assert np.load(tmp_path / "e.npz")["format"] == LABEL_SETS == 7
+    assert np.load(tmp_path / "e.npz")["format"] == LABEL_SETS.number == 7
     other = dataclasses.replace(sets, labels=1 - sets.labels)
     checksums = [encode({"val": one}, threshold)[0].checksum for one in (sets, other)]
     assert checksums[0] != checksums[1]

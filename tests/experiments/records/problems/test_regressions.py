@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from experiments.records.evidence import read_evidence, write_evidence
-from experiments.records.predictions import Predictions, read_outputs, write_predictions
+from experiments.records.predictions import read_outputs, write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.regressions import SLOPE, Regressions
 from experiments.records.row import ResultsError
 from lit_models import linear_regression

@@ -10,8 +10,8 @@ import pytest
 
 from datamodules.errors import DataError
 from datamodules.reading.conllu import read_conllu
-from datamodules.tree_tokenizer import ARCS, FARTHEST, TreeTokenizer, arc_id, arc_name
-from datamodules.treebank import Treebank
+from datamodules.trees.tokenizer import ARCS, FARTHEST, TreeTokenizer, arc_id, arc_name
+from datamodules.trees.treebank import Treebank
 from tests.treebanks import sentence, write_treebank
 
 

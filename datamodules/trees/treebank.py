@@ -14,7 +14,7 @@ from datamodules.reading.classes import check_classes, class_notes, listed
 from datamodules.reading.conllu import read_conllu
 from datamodules.store.corpus import Corpus, TextSplit
 from datamodules.text import TextDataModule
-from datamodules.tree_tokenizer import ARCS, TreeTokenizer, check_distances
+from datamodules.trees.tokenizer import ARCS, TreeTokenizer, check_distances
 
 READER_VERSION = 1
 """Part of the cache key: raise it whenever the same files would be read differently."""
