@@ -68,7 +68,7 @@ class GumbelTreeLSTM(nn.Module):
         sizes = sentences.lengths[order]
         leaves = self.leaf(_words_of(words, sentences.starts[order], sizes))  # [N, 2D], no padding
         # Pairs across two sentences among them, which are few.
-        pairs = F.pad(self._parents(leaves[:-1], leaves[1:]), (0, 0, 0, 1))  # [N, 2D]
+        pairs = F.pad(self.parents(leaves[:-1], leaves[1:]), (0, 0, 0, 1))  # [N, 2D]
         counts = torch.bincount(sizes).tolist()  # of sentences, by their number of words
         shapes = [(count, size, leaves.shape[1]) for size, count in enumerate(counts)][:0:-1]
         parts = [count * size for count, size, _ in shapes]
@@ -82,7 +82,7 @@ class GumbelTreeLSTM(nn.Module):
             candidates = torch.cat([candidates, more_candidates])  # [R, M - 1, 2D]
         return F.embedding(order.argsort(), nodes[:, 0, : self.hidden_size])
 
-    def _parents(self, left: Tensor, right: Tensor) -> Tensor:
+    def parents(self, left: Tensor, right: Tensor) -> Tensor:
         """[N, 2D] parents [h; c] of left and right nodes [N, 2D]."""
         size = self.hidden_size
         h = torch.cat([left[:, :size], right[:, :size]], dim=1)
@@ -121,7 +121,7 @@ class GumbelTreeLSTM(nn.Module):
         flat_nodes = nodes.reshape(-1, width)
         before = F.embedding(row * left + (place - 1).clamp(min=0), flat_nodes)
         after = F.embedding(row * left + (place + 1).clamp(max=left - 1), flat_nodes)
-        both = self._parents(torch.cat([before, parent]), torch.cat([parent, after]))  # [2R, 2D]
+        both = self.parents(torch.cat([before, parent]), torch.cat([parent, after]))  # [2R, 2D]
         pairs = dict(zip((-1, 0), both.split(rows), strict=True))
         return nodes, _replaced(candidates, place, pairs)
 
@@ -134,7 +134,7 @@ def leftmost(scores: Tensor) -> Tensor:
     """
     best = scores.max(dim=1, keepdim=True).values
     margin = 1_000 * torch.finfo(scores.dtype).eps * (1 + best.abs())
-    return (scores >= best - margin).byte().argmax(dim=1)
+    return (scores >= best - margin).int().argmax(dim=1)
 
 
 def _replaced(states: Tensor, place: Tensor, new: dict[int, Tensor]) -> Tensor:

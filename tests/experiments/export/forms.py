@@ -24,7 +24,6 @@ NOT_EXPORTED = {
     "class_lm": "clusters of rare words depend on the words",
     "doc2vec_logreg": "learnt by gensim",
     "ngram_lm_classifier": "counts n-grams without their order",
-    "tree_lstm": "merges depend on the words",
 }
 """Experiments without a portable form, each with a part of its reason."""
 BATCHES = (
