@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,12 +12,14 @@ import numpy as np
 from datamodules.console import say_once
 from datamodules.errors import DataError
 from datamodules.holdout import draw_validation, overlap_notes
-from datamodules.reading.classes import check_classes, class_notes, is_number, listed
+from datamodules.reading.classes import class_notes
 from datamodules.reading.labels import is_blank
 from datamodules.reading.opening import FileSettings
 from datamodules.reading.tables import Table
+from datamodules.reading.train_labels import number_of, scan_labels
 from datamodules.splits import drop_copies
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
+from datamodules.store.label_sets import multi_hot
 from datamodules.text import TextDataModule
 
 READER_VERSION = 3
@@ -33,6 +35,9 @@ class TextFiles(TextDataModule):
     text or numbers; the classes are the labels of the train file, sorted (numbers by value).
     Without a validation file a share of train is set aside, stratified, with copies of one text on
     one side. Unlabelled texts that are copies of a test text are dropped.
+
+    A text may have several labels, or none: in a list (JSON, Parquet), or in one cell with a
+    separator. Labels are then multi-hot.
     """
 
     paths: ClassVar[tuple[str, ...]] = (*_PARTS, *TextDataModule.paths)
@@ -50,6 +55,7 @@ class TextFiles(TextDataModule):
         unlabelled: str | None = None,
         text_column: str | None = None,
         label_column: str | None = None,
+        label_separator: str | None = None,
         group_column: str | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
@@ -71,6 +77,8 @@ class TextFiles(TextDataModule):
                 name.
             label_column: name of the column of labels, in every file. None: the one with a common
                 name.
+            label_separator: what divides the labels of a text that may have several, such as `|`.
+                None: a text has one, or those of a list.
             group_column: name of a column in every labelled file, such as the author or the
                 product: rows with the same value are on one side of the validation split and of
                 folds, and count together in statistics. A language model keeps those of a file
@@ -103,15 +111,24 @@ class TextFiles(TextDataModule):
                 f"data.group_column is {group_column!r}, which is the column of texts or labels; "
                 f"choose another of {table.columns()}"
             )
-        self.label_names = _scan_labels(
-            table.path, *table.stamp(), self.file_settings, self.text_column, self.label_column
+        columns, self.label_separator = (self.text_column, self.label_column), label_separator
+        self.label_names, self.label_sets = scan_labels(
+            table.path, *table.stamp(), self.file_settings, columns, label_separator
         )
+        self.multi_label = self.label_sets is not None
+        if self.multi_label and self.teacher is not None:
+            raise DataError(
+                f"data.teacher is {self.teacher!r}, whose probabilities are of one label a text, "
+                "and these texts have several; leave it out"
+            )
 
     def source(self) -> dict[str, Any]:
         """Identity of the files, from their sizes and times alone."""
-        audited = {"keep_blank": True} if self.reads_all else {}
+        further: dict[str, Any] = {"keep_blank": True} if self.reads_all else {}
+        if self.label_separator is not None:
+            further["label_separator"] = self.label_separator
         return {
-            **audited,
+            **further,
             "corpus": "files",
             "reader": READER_VERSION,
             "files": {
@@ -136,7 +153,8 @@ class TextFiles(TextDataModule):
         assert train is not None
         parts = {"train": train}
         names = dict(enumerate(self.label_names))
-        counts = Counter(train.labels.tolist())
+        numbers = np.nonzero(train.labels)[1] if self.multi_label else train.labels
+        counts = Counter(numbers.tolist())
         notes += class_notes(
             self.files["train"].name, {names[label]: counts[label] for label in sorted(counts)}
         )
@@ -217,7 +235,7 @@ class TextFiles(TextDataModule):
         classes = {name: number for number, name in enumerate(self.label_names)}
         labelled = part != "unlabelled"
         texts: list[str] = []
-        labels: list[int] = []
+        labels: list[Any] = []
         keys: list[str] = []
         of_group: list[int] = []
         prefix = f"{table.path.name}:"
@@ -225,25 +243,18 @@ class TextFiles(TextDataModule):
         has_groups = labelled or self.group_column in table.columns()
         group_column = self.group_column if has_groups else None
         for row, text, label, group in table.rows(
-            self.text_column, self.label_column if labelled else None, group_column
+            self.text_column, self.label_column if labelled else None, group_column, self.label_sets
         ):
             if part == "train" and not self.reads_all and is_blank(text):
                 raise DataError(
                     f"{table.where(row)}: the text is empty; a training text must have words. Fill "
                     "it in, or remove the row"
                 )
-            if label is None:
-                labels.append(UNLABELLED)
-            elif label in classes:
-                labels.append(classes[label])
-            else:
-                near = next((n for n in classes if n.casefold() == label.casefold()), None)
-                other = f" ({near!r} differs in case alone)" if near else ""
-                raise DataError(
-                    f"{table.where(row)}: label {label!r} does not occur in the train file, whose "
-                    f"labels are {listed(self.label_names)}{other}; correct the label, or add "
-                    "training texts with it"
-                )
+            where = partial(table.where, row)
+            if isinstance(label, tuple):
+                labels.append([number_of(one, classes, where, self.label_names) for one in label])
+            elif label is not None:
+                labels.append(number_of(label, classes, where, self.label_names))
             texts.append(text)
             keys.append(f"{prefix}{row}")
             if group_column is not None:  # a row without a group is one of its own
@@ -252,33 +263,18 @@ class TextFiles(TextDataModule):
         if not texts:
             raise DataError(f"{table.path}: has no rows; give a file with at least one")
         notes += table.notes()
+        if not labelled:
+            numbers = np.full(len(texts), UNLABELLED)
+        elif self.multi_label:
+            numbers = multi_hot(labels, len(self.label_names))
+        else:
+            numbers = np.asarray(labels, dtype=np.int64)
         return TextSplit(
             texts,
-            np.asarray(labels, dtype=np.int64),
+            numbers,
             keys,
             np.asarray(of_group, dtype=np.int64) if group_column is not None else None,
         )
-
-
-@lru_cache(maxsize=16)
-def _scan_labels(
-    path: Path,
-    size: int,
-    mtime_ns: int,
-    settings: FileSettings,
-    text_column: str,
-    label_column: str,
-) -> tuple[str, ...]:
-    """Sorted label names of a train file; size and time are keys of the cache."""
-    table = Table(path, settings)
-    counts: Counter[str] = Counter()
-    counts.update(label for _, _, label, _ in table.rows(text_column, label_column) if label)
-    check_classes(path, label_column, counts)
-    return tuple(sorted(counts, key=_by_value if all(map(is_number, counts)) else str))
-
-
-def _by_value(name: str) -> tuple[float, str]:
-    return float(name), name
 
 
 def _joined(one: TextSplit, other: TextSplit) -> TextSplit:

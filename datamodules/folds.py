@@ -9,6 +9,7 @@ import numpy as np
 from datamodules.errors import DataError
 from datamodules.splits import grouped_split, merge_groups
 from datamodules.store.corpus import Corpus
+from datamodules.store.label_sets import occurring, strata
 
 
 def grouped_folds(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -54,8 +55,8 @@ def fold_corpus(corpus: Corpus, fold: tuple[int, int], seed: int) -> Corpus:
     rows = np.union1d(corpus.train_rows, corpus.val_rows)
     labels = corpus.train.labels[rows]
     groups = merge_groups(corpus.train.groups, corpus.train.texts)[rows]
-    held_out = grouped_folds(labels, groups, folds, seed) == number
-    if not held_out.any() or len(np.unique(labels[~held_out])) < len(np.unique(labels)):
+    held_out = grouped_folds(strata(labels), groups, folds, seed) == number
+    if not held_out.any() or occurring(labels[~held_out]) < occurring(labels):
         raise DataError(
             f"fold {number + 1} of {folds}: {len(rows):,} rows in {len(np.unique(groups)):,} "
             "groups (movies, copies of one text) leave it empty, or leave the others without one "

@@ -10,6 +10,7 @@ import numpy as np
 from datamodules.errors import DataError
 from datamodules.splits import class_quotas, grouped_split, merge_groups, text_key
 from datamodules.store.corpus import TextSplit
+from datamodules.store.label_sets import occurring, strata
 
 _ATTEMPTS = 20
 _NEAR = 0.02  # of the size: an order that comes so near is not improved
@@ -37,14 +38,15 @@ def draw_validation(
         DataError: nothing can be drawn that leaves a training row of each class.
     """
     size, few, notes = max(round(len(train) * fraction), 1), "different texts", list[str]()
+    labels = strata(train.labels)
     if train.groups is not None:
-        val_rows, notes = _draw_groups(train, train.groups, size, fraction, seed, column)
+        val_rows, notes = _draw_groups(train, labels, train.groups, size, fraction, seed, column)
         few = f"groups ({len(np.unique(train.groups)):,} values of {column!r}) with all classes"
     else:
-        rows = np.flatnonzero(np.bincount(train.labels)[train.labels] > 1)
+        rows = np.flatnonzero(np.bincount(labels)[labels] > 1)
         # Not exact: a text with a thousand copies is a group that may not fit the remaining places.
         drawn = grouped_split(
-            train.labels[rows],
+            labels[rows],
             merge_groups(None, train.texts)[rows],
             {"validation": min(size, len(rows))},
             seed,
@@ -52,7 +54,7 @@ def draw_validation(
         )["validation"]
         val_rows = rows[drawn]
     left = np.setdiff1d(np.arange(len(train)), val_rows)
-    if len(val_rows) == 0 or len(np.unique(train.labels[left])) < len(np.unique(train.labels)):
+    if len(val_rows) == 0 or occurring(train.labels[left]) < occurring(train.labels):
         raise DataError(
             f"{place}: {len(train):,} rows have too few {few} to set aside {fraction:.0%} of them "
             "for validation; give a validation file or more rows, or set another "
@@ -81,6 +83,7 @@ def overlap_notes(parts: Mapping[str, TextSplit]) -> list[str]:
 
 def _draw_groups(
     train: TextSplit,
+    labels: np.ndarray,
     groups: np.ndarray,
     size: int,
     fraction: float,
@@ -92,9 +95,9 @@ def _draw_groups(
     A text that many groups share would join them to one.
     """
     notes = []
-    val_rows = nearest_split(train.labels, merge_groups(groups, train.texts), size, seed)
+    val_rows = nearest_split(labels, merge_groups(groups, train.texts), size, seed)
     if abs(len(val_rows) - size) > size / 2:
-        val_rows = nearest_split(train.labels, groups, size, seed)
+        val_rows = nearest_split(labels, groups, size, seed)
         keys = [text_key(text) for text in train.texts]
         known = {keys[row] for row in np.setdiff1d(np.arange(len(train)), val_rows)}
         if copies := sum(keys[row] in known for row in val_rows):

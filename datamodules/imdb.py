@@ -150,6 +150,11 @@ class IMDB(TextDataModule):
         corpus = Corpus("imdb", self.label_names, train, train_rows, val_rows, test, unlabelled)
         return corpus if self.exclude is None else leave_out(corpus, self.robustness_folder())
 
+    def stars(self, split: str) -> np.ndarray | None:
+        """int64[N] ratings of a split's rows, which their names end with: `test/neg/10003_3`."""
+        keys = self.store.keys(split)
+        return np.array([int(key.rpartition("_")[2]) for key in keys], dtype=np.int64)
+
     def read_unlabelled(self) -> TextSplit:
         """The 50,000 reviews without labels, copies of test reviews too."""
         return read_files(self._place()).split("train/unsup")

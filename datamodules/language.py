@@ -261,6 +261,7 @@ class LanguageData(TextDataModule):
 
 
 READERS: dict[str, type[LanguageData | Punctuation] | None] = {
+    "multi-label classification": None,
     "classification": None,  # a corpus gives the batches itself
     "language modelling": LanguageData,
     "transcription": None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from datamodules.bpe import BpeTokenizer
+from datamodules.subwords import ByteTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 
-TokenizerName = Literal["words", "unicode", "subwords", "characters"]
+TokenizerName = Literal["words", "unicode", "subwords", "characters", "bytes"]
 """`words` of letters between spaces and marks; words by Unicode's rules; subwords learnt on the
-training rows; characters."""
+training rows; characters; bytes."""
 
 
 def make_tokenizer(tokenizer: TokenizerName | Tokenizer | None) -> Tokenizer:
@@ -20,4 +21,6 @@ def make_tokenizer(tokenizer: TokenizerName | Tokenizer | None) -> Tokenizer:
         return WordTokenizer(preparation="unicode")
     if tokenizer == "subwords":
         return BpeTokenizer()
+    if tokenizer == "bytes":
+        return ByteTokenizer()
     return CharacterTokenizer() if tokenizer == "characters" else tokenizer

@@ -11,6 +11,7 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.store.corpus import TextSplit
+from datamodules.store.label_sets import occurring, strata
 
 MARKUP = re.compile(r"</?[A-Za-z][^<>]*>")
 _ATTEMPTS = 20
@@ -158,8 +159,8 @@ def limited_rows(
     """
     if limit is None:
         return rows
-    subset = nested_subset(labels, rows, limit)
-    if len(np.unique(labels[subset])) < classes:
+    subset = nested_subset(strata(labels), rows, limit)
+    if occurring(labels[subset]) < classes:
         raise DataError(
             f"data.train_limit is {limit}, which leaves no row of some of the {classes} classes; "
             "raise it"

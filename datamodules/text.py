@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,7 +36,7 @@ class TextDataModule(PreparedCorpus):
 
     Args:
         tokenizer: splits texts into tokens: `words` (None is the same), `unicode`, `subwords`,
-            `characters` (`datamodules.named_tokenizers`), or a tokenizer.
+            `characters`, `bytes` (`datamodules.named_tokenizers`), or a tokenizer.
         vectors: word vectors for the model, trained on the untruncated training rows, or read from
             a file. None: none.
         vocab_size: cap on the vocabulary, specials included; rarer words become `<unk>`. None: no
@@ -179,8 +180,14 @@ class TextDataModule(PreparedCorpus):
     def train_view(self) -> TrainView:
         """Training side, for `LitClassifier.prepare`."""
         vectors, soft = self.word_vectors(), self.soft_labels()
-        view = TrainView.build(self.store, self.encoder, self.train_indices(), vectors)
+        rows, stars = self.train_indices(), self.stars("train")
+        view = TrainView.build(self.store, self.encoder, rows, vectors)
+        view = replace(view, stars=None if stars is None else stars[rows])
         return view if soft is None else view.with_soft_labels(soft.ids, soft.probabilities)
+
+    def stars(self, split: str) -> np.ndarray | None:
+        """int64[N] ratings of a split's rows, 1 to 10 stars; None: the corpus has none."""
+        return None
 
     def soft_labels(self) -> SoftLabels | None:
         """Soft labels of some unlabelled texts; None where no teacher is set.

@@ -44,6 +44,7 @@ class Tokenizer(ABC):
     suffix: int = 0
     continued: int | None = None
     fits_vocabulary: ClassVar[bool] = True
+    head_distances: ClassVar[dict[int, int]] = {}  # `TreeTokenizer`: to a word's head, by id
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:

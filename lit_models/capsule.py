@@ -118,7 +118,7 @@ class Capsule(LitClassifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.margin = is_margin(loss, self.label_smoothing)
+        self.margin = is_margin(loss, self.label_smoothing, self.multi_label)
         self.net = CapsuleNet(
             WordEmbedding(vocab_size, embedding_dim, word_dropout, embedding_dropout),
             hidden_size=hidden_size,
@@ -140,6 +140,10 @@ class Capsule(LitClassifier):
             factors = (W[label] - (W.sum(dim=0) - W[label]) / (len(W) - 1)).view_as(outputs[0])
             capsule = int((factors * outputs[0]).sum(dim=1).argmax())
         return {"coupling to the capsule of the class": Marks.of_tokens(couplings[0, :, capsule])}
+
+    @classmethod
+    def takes_several_labels(cls) -> bool:
+        return True  # with cross-entropy
 
     def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Margin loss of the lengths, whose logarithms the logits are, or cross-entropy."""

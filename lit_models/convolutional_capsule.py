@@ -188,7 +188,7 @@ class ConvolutionalCapsule(LitClassifier):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.margin = is_margin(loss, self.label_smoothing)
+        self.margin = is_margin(loss, self.label_smoothing, self.multi_label)
         if not filter_sizes:
             raise ValueError("filter_sizes is []; give at least one size of n-grams, such as [3]")
         sizes = {
@@ -209,6 +209,10 @@ class ConvolutionalCapsule(LitClassifier):
             routing_iterations=routing_iterations,
             **sizes,
         )
+
+    @classmethod
+    def takes_several_labels(cls) -> bool:
+        return True  # with cross-entropy
 
     def loss(self, logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
         """Margin loss on the lengths of the capsules, or cross-entropy."""

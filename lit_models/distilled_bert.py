@@ -53,11 +53,20 @@ class DistilledBERT(BERT):
             raise ValueError(f"temperature is {temperature}; it must be above 0")
         if not 0 <= distillation <= 1:
             raise ValueError(f"distillation is {distillation}; it must be 0 to 1")
+        if teacher is not None and self.multi_label:
+            raise ValueError(
+                f"model.teacher is {teacher!r}, whose probabilities are of one label a text, and "
+                "the corpus has several; set --model.teacher null"
+            )
         self.temperature, self.distillation, self.inherit = temperature, distillation, inherit
         self.teacher_folder = teacher
         self._teacher: list[BERT] = []  # in a list, so that it is no submodule
         self._teacher_logits: Tensor | None = None
         self.hparams.update({"teacher": None})
+
+    @classmethod
+    def takes_several_labels(cls) -> bool:
+        return True  # without a teacher
 
     def prepare(self, view: TrainView) -> None:
         """Loads the teacher and copies its layers."""

@@ -114,7 +114,13 @@ class DVNgrams(NBLogReg):
         if self.weighted:
             labelled = counts[: len(view.tokens)]
             documents = class_documents(labelled, view.labels, view.num_classes)
-            ratios = np.abs(log_count_ratios(documents, self.smoothing)).max(axis=0)
+            ratios = np.abs(
+                log_count_ratios(
+                    documents,
+                    self.smoothing,
+                    np.bincount(labelled.indices, minlength=labelled.shape[1]),
+                )
+            ).max(axis=0)
             used = (ratios > 0) & (ratios >= self.least_ratio)
             if not used.any():
                 raise ValueError(

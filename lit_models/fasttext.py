@@ -65,14 +65,17 @@ class FastTextNet(nn.Module):
         """Learn the weights of the mean from the train side; without `nb_smoothing` all are 1."""
         if self.nb_smoothing is None:
             return
+        totals = np.zeros(len(self.ratios), dtype=np.int64)
         counts = sp.csr_matrix((view.num_classes, len(self.ratios)), dtype=np.int64)
         for chunk, tokens, lengths in padded_chunks(view.tokens):
             items = distinct(*self.rows_of(tokens, lengths))
-            labels = view.labels[chunk][items.rows.numpy()]
+            labels, values = view.labels[chunk][items.rows.numpy()], items.values.numpy()
+            totals += np.bincount(values, minlength=len(totals))
+            if labels.ndim == 2:  # several a text: an n-gram counts for each of them
+                at, labels = np.nonzero(labels == 1)
+                values = values[at]
             ones = np.ones(len(labels), dtype=np.int64)
-            pairs = labels, items.values.numpy()
-            counts += sp.csr_matrix((ones, pairs), shape=counts.shape)
-        totals = np.asarray(counts.sum(axis=0)).ravel()
+            counts += sp.csr_matrix((ones, (labels, values)), shape=counts.shape)
         used = np.flatnonzero(totals)
         highest = np.zeros(len(used))
         for documents in counts[:, used]:  # one class at a time: there may be many

@@ -60,7 +60,7 @@ class LinearSVM(NgramEstimator):
         self.C, self.folds = C, folds
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
-        least = int(np.bincount(view.labels).min())
+        least = _least(view.labels)
         if least < 2:
             raise ValueError(
                 f"a class has {least} train text, and two or more are needed to calibrate "
@@ -76,3 +76,12 @@ class LinearSVM(NgramEstimator):
             # Predicts by one SVM of all rows; those of the folds serve the calibration alone.
             CalibratedClassifierCV(svm, cv=self.folds, ensemble=False),
         )
+
+
+def _least(labels: np.ndarray) -> int:
+    """Texts of the smallest class; of several labels, of the smallest side of one that has two."""
+    if labels.ndim == 1:
+        return int(np.bincount(labels).min())
+    texts = (labels == 1).sum(axis=0)
+    sides = np.minimum(texts, len(labels) - texts)
+    return int(sides[sides > 0].min(initial=len(labels)))

@@ -131,7 +131,7 @@ class LMLSTM(LitClassifier):
                 f"{name} has {model.vocab_size:,} words and the classifier {vocab_size:,}; give "
                 "both the same --data.vocab_size"
             )
-        self.words = _words(Path(given).expanduser()) if isinstance(given, str) else None
+        self.words = words_of(Path(given).expanduser()) if isinstance(given, str) else None
         embedding, readers = model.net.embedding, list(model.net.readers)
         own = WordEmbedding(vocab_size, embedding.width, word_dropout, embedding_dropout)
         own.load_state_dict(embedding.state_dict())
@@ -189,7 +189,7 @@ def _depths(net: LMLSTMNet) -> dict[str, int]:
     return depths
 
 
-def _words(folder: Path) -> Tensor:
+def words_of(folder: Path) -> Tensor:
     """Hash of the words that a run's language model was fitted to."""
     try:
         encoder = Encoder.load(folder)

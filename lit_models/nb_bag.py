@@ -22,8 +22,9 @@ class NBBagNet(nn.Module):
     Args: see `NBBag`; `sparse` gives the weights sparse gradients.
 
     Attributes:
-        ratios: float[F, K], with K = 1 and F = `max_features` for two classes, else K = C and F the
-            number of n-grams that were learnt, at most `MOST_CLASSES` · `max_features` / C.
+        ratios: float[F, K], with K = 1 and F = `max_features` for two classes of which a text has
+            one, else K = C and F the number of n-grams that were learnt, at most `MOST_CLASSES` ·
+            `max_features` / C.
         weights: float[F, 1].
     """
 
@@ -42,9 +43,10 @@ class NBBagNet(nn.Module):
         ngram_dropout: float,
         last_words: int = 0,
         sparse: bool = False,
+        multi_label: bool = False,
     ) -> None:
         super().__init__()
-        outputs = 1 if num_classes == 2 else num_classes
+        outputs = 1 if num_classes == 2 and not multi_label else num_classes
         self.vocabulary = NgramVocabulary(ngrams, max_features, min_df, ngram_dropout, last_words)
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.register_buffer("ratios", None)
@@ -64,8 +66,8 @@ class NBBagNet(nn.Module):
     def learn(self, view: TrainView) -> None:
         """Learns n-grams and ratios from the train side."""
         documents = self.vocabulary.learn(view, self.most)
-        ratios = log_count_ratios(documents, self.smoothing)  # [C, F]
-        if len(ratios) == 2:
+        ratios = log_count_ratios(documents, self.smoothing, self.vocabulary.texts)  # [C, F]
+        if len(self.bias) == 1:
             ratios = ratios[1:]  # that of class 0 is its opposite
         else:
             self._make_tables(self.vocabulary.size)
@@ -144,6 +146,7 @@ class NBBag(LitClassifier):
             ngram_dropout=ngram_dropout,
             last_words=last_words,
             sparse=self.sparse,
+            multi_label=self.multi_label,
         )
 
     def prepare(self, view: TrainView) -> None:

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
+from datamodules.store.label_sets import members
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import Features, fit_weighted
@@ -71,14 +72,20 @@ class NBLogReg(NgramEstimator):
     def fit_estimator(
         self, features: Features, labels: np.ndarray, weights: np.ndarray | None
     ) -> BaseEstimator:
-        """Fit two classes at once, more of them one against the rest."""
+        """Fit two classes at once, more of them, and several labels, one against the rest."""
         if len(self.ratios) == 1:
             return super().fit_estimator(features, labels, weights)
         one_class = self.make_estimator()
         shape = (len(self.ratios), features.shape[1])
         coefficients, biases = np.zeros(shape), np.full(shape[0], _NEVER)
-        for label in np.unique(labels):
-            fit_weighted(one_class, self._of_class(features, label), labels == label, weights)
+        for label in range(shape[0]):
+            of_class = members(labels, label)
+            if not of_class.any():
+                continue
+            if of_class.all():
+                biases[label] = -_NEVER
+                continue
+            fit_weighted(one_class, self._of_class(features, label), of_class, weights)
             coefficients[label], biases[label] = one_class.coef_[0], one_class.intercept_[0]
         one_class.coef_, one_class.intercept_ = coefficients, biases
         one_class.classes_ = np.arange(shape[0])
@@ -100,8 +107,12 @@ class NBLogReg(NgramEstimator):
             lengths = np.sqrt(present @ np.square(ratios).T)
             scores /= np.where(lengths == 0, 1, lengths)
         alone = log_expit(scores + self.estimator.intercept_)
-        probabilities: np.ndarray = softmax(alone, axis=1)
+        probabilities: np.ndarray = np.exp(alone) if self.multi_label else softmax(alone, axis=1)
         return probabilities
+
+    @classmethod
+    def takes_several_labels(cls) -> bool:
+        return True
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
         counts = self._learn_ratios(view)
@@ -111,8 +122,10 @@ class NBLogReg(NgramEstimator):
         """Learn n-grams and ratios, and return float64[N, F] counts of the train rows."""
         counts = super().learn_features(view)
         documents = class_documents(counts, view.labels, view.num_classes)
-        ratios = log_count_ratios(documents, self.smoothing)
-        self.ratios = ratios[1:] if len(ratios) == 2 else ratios
+        ratios = log_count_ratios(
+            documents, self.smoothing, np.bincount(counts.indices, minlength=counts.shape[1])
+        )
+        self.ratios = ratios[1:] if len(ratios) == 2 and not self.multi_label else ratios
         return counts
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from experiments.records.metrics import Metrics, evaluate
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.scores import Scores
 from experiments.records.problems.tag_counts import TagCounts

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.run_files import checksums, write_row
 from tests.rows import make_row
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from datamodules.errors import DataError
 from datamodules.reading import delimited, lines, objects, parquet
+from datamodules.reading.label_cells import LabelCells
 from datamodules.reading.labels import Labels, Places, is_missing, is_unusual
 from datamodules.reading.opening import COMPRESSIONS, FileSettings, SourceFile, inner_name
 
@@ -140,12 +141,23 @@ class Table:
         """Column of texts, found as `find_columns` does."""
         return self._find(self.columns(), "text_column", text, TEXT_NAMES)
 
+    def has_lists(self, label_column: str) -> bool:
+        """Whether the label of the first row is a list."""
+        self._find(self.columns(), "label_column", label_column, ())
+        first = next(iter(self._reader.rows(self.file, [label_column])), None)
+        return first is not None and isinstance(first[1][0], list)
+
     def rows(
-        self, text_column: str, label_column: str | None, group_column: str | None = None
-    ) -> Iterator[tuple[int, str, str | None, str | None]]:
+        self,
+        text_column: str,
+        label_column: str | None,
+        group_column: str | None = None,
+        sets: LabelCells | None = None,
+    ) -> Iterator[tuple[int, str, str | tuple[str, ...] | None, str | None]]:
         """Yields (number, text, label, group); None where there is no such column.
 
-        Rows without a label are left out, and named in an error at the end.
+        Rows without a label are left out, and named in an error at the end. Where texts have
+        several labels (`sets`), there are none of these, and the label is a tuple of labels.
 
         Raises:
             DataError: a column is missing, the file malformed or of another encoding, a label
@@ -163,7 +175,7 @@ class Table:
         labels = self.labels = Labels()
         groups = Labels()
         self._unusual, self._missing = Places(), Places()
-        label: str | None = None
+        label: str | tuple[str, ...] | None = None
         group: str | None = None
         for number, fields in self._reader.rows(self.file, wanted):
             text = fields[0]
@@ -174,7 +186,10 @@ class Table:
                 self._unusual.add(number)
             if len(text) < 10 and is_missing(text):
                 self._missing.add(number)
-            if label_column is not None:
+            if label_column is not None and sets is not None:
+                place = f"{self.where(number)}: column {label_column!r}"
+                label = sets.spell(fields[1], number, labels, place)
+            elif label_column is not None:
                 if type(fields[1]) is not str:
                     self._check(
                         number, "label", label_column, fields[1], str | int | float | Decimal
@@ -201,6 +216,8 @@ class Table:
         if not (value is None or isinstance(value, types)):
             kinds = "a string" if what == "text" else "a string, a number or true/false"
             remedy = f"Set another --data.{what}_column"
+            if isinstance(value, list) and what == "label":
+                remedy += ", or give a list in every row, also in the first"
             if isinstance(value, dict):  # pandas' `to_json()` without `orient`
                 remedy += ", or write an object for each row: to_json(orient='records') of pandas"
             raise DataError(

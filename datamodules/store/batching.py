@@ -29,7 +29,7 @@ class TextBatch(NamedTuple):
     Attributes:
         tokens: int64[B, T], token ids.
         lengths: int64[B], each at least 1.
-        labels: int64[B]; -1 where unknown.
+        labels: int64[B]; -1 where unknown. Where a text may have several, multi-hot int64[B, C].
         ids: int64[B], row numbers in the split's fixed order.
     """
 
@@ -56,7 +56,7 @@ class TokenDataset(Dataset[TextBatch]):
 
     Args:
         tokens: all rows of the split.
-        labels: int64 labels of all rows of the split.
+        labels: int[N] labels of all rows of the split, or multi-hot int[N, C].
         rows: int64[N], the rows that belong to this dataset; they become the batches' `ids`.
         token_truncation: vocabulary cap and truncation.
     """

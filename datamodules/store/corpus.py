@@ -29,7 +29,8 @@ class TextSplit:
 
     Attributes:
         texts: N raw texts, exactly as in the source.
-        labels: int64[N], class numbers; `UNLABELLED` where the source has none.
+        labels: int64[N], class numbers; `UNLABELLED` where the source has none. Where a text may
+            have several labels, int8[N, C], 1 for each of them.
         keys: N source names, such as `test/neg/10003_3` or `reviews.csv:17`.
         groups: int64[N], not negative, what a row is about, such as the number of its movie: rows
             of one group are not independent. None: each row is a group of its own.
@@ -128,7 +129,7 @@ class Corpus:
         """
         with new_folder(folder) as temporary:
             for name, split in self.splits.items():
-                columns: dict[str, Any] = {"text": split.texts, "label": split.labels}
+                columns: dict[str, Any] = {"text": split.texts, "label": _column(split.labels)}
                 columns["key"] = split.keys
                 if split.groups is not None:
                     columns["group"] = split.groups
@@ -241,10 +242,25 @@ def _read_split(file: Path) -> TextSplit:
     names = table.column_names
     return TextSplit(
         texts=table["text"].to_pylist(),
-        labels=table["label"].to_numpy().astype(np.int64),
+        labels=_labels(table["label"]),
         keys=table["key"].to_pylist(),
         groups=table["group"].to_numpy().astype(np.int64) if "group" in names else None,
     )
+
+
+def _column(labels: np.ndarray) -> Any:
+    """Column of labels; a list a text where it may have several."""
+    if labels.ndim == 1:
+        return labels
+    return pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), labels.shape[1])
+
+
+def _labels(column: pa.ChunkedArray) -> np.ndarray:
+    """Labels of a column of `_column`."""
+    if not pa.types.is_fixed_size_list(column.type):
+        return column.to_numpy().astype(np.int64)
+    values = column.combine_chunks().flatten().to_numpy().astype(np.int8)
+    return values.reshape(-1, column.type.list_size)
 
 
 def _damaged(folder: Path, why: str) -> DataError:

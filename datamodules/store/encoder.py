@@ -57,6 +57,14 @@ class Encoder:
             torch.arange(len(rows)),
         )
 
+    def ids(self, text: str) -> np.ndarray:
+        """int64[T] token ids of a text as words of the vocabulary, without special tokens."""
+        cap, row = self.token_truncation, next(iter(self.tokenizer.encode([text])))
+        inner = row[cap.prefix : len(row) - cap.suffix].astype(np.int64)
+        return (
+            inner if cap.vocab_size is None else np.where(inner < cap.vocab_size, inner, cap.unk_id)
+        )
+
     def spans(self, text: str) -> np.ndarray:
         """int64[T, 2] start and end in a text of each token of its row; see `Tokenizer.spans`."""
         spans = self.tokenizer.spans(text)

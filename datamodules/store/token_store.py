@@ -95,7 +95,7 @@ class TokenStore:
         return Ragged(self._array(f"tokens-{split}", mapped=True), self._array(f"offsets-{split}"))
 
     def labels(self, split: str) -> np.ndarray:
-        """Labels of a split, int64[N]; -1 where unlabelled."""
+        """Labels of a split, int64[N]; -1 where unlabelled. Multi-hot: int8[N, C]."""
         return self._array(f"labels-{split}")
 
     def rows(self, part: str) -> np.ndarray:
@@ -149,7 +149,8 @@ def _write_files(folder: Path, corpus: Corpus, tokenizer: Tokenizer, fit_rows: n
     tokenizer.save(folder / "tokenizer.json")
     for name, split in corpus.splits.items():
         _write_tokens(folder, name, tokenizer.encode(split.texts))
-        np.save(folder / f"labels-{name}.npy", split.labels.astype(np.int64))
+        kind = np.int64 if split.labels.ndim == 1 else np.int8  # multi-hot
+        np.save(folder / f"labels-{name}.npy", split.labels.astype(kind))
         with open(folder / f"keys-{name}.txt", "w", encoding="utf-8", newline="\n") as file:
             file.writelines(key.translate(_ONE_LINE) + "\n" for key in split.keys)
     np.save(folder / "rows-train.npy", corpus.train_rows.astype(np.int64))

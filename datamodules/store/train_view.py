@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ class TrainView:
     Attributes:
         vocabulary: tokens by id, capped.
         tokens: training rows, truncated and capped as in the batches.
-        labels: int64[N], labels of these rows.
+        labels: int64[N], labels of these rows; int8[N, C] where a text may have several.
         unlabelled: rows without labels, truncated and capped likewise; None: the corpus has none.
         num_classes: number of classes.
         pad_id: token id of padding.
@@ -35,8 +36,11 @@ class TrainView:
         max_length: longest row in tokens; None: no limit.
         prefix: number of special tokens at the start of every row.
         suffix: the same at its end.
+        encode: token ids of a text without special tokens, capped; None: there is no tokenizer.
         continued: ids from here on are those of pieces that continue a word, for taggers; None:
             tokens do not tell where words begin.
+        head_distances: distance to the head by the id of its token (`TreeTokenizer`).
+        stars: int64[N], ratings of these rows, 1 to 10; None: the corpus has none.
     """
 
     vocabulary: list[str]
@@ -53,7 +57,10 @@ class TrainView:
     max_length: int | None = None
     prefix: int = 0
     suffix: int = 0
+    encode: Callable[[str], np.ndarray] | None = None
     continued: int | None = None
+    head_distances: Mapping[int, int] = field(default_factory=dict)
+    stars: np.ndarray | None = None
 
     @classmethod
     def build(
@@ -95,7 +102,9 @@ class TrainView:
             max_length=truncation.max_length,
             prefix=truncation.prefix,
             suffix=truncation.suffix,
+            encode=encoder.ids,
             continued=tokenizer.continued,
+            head_distances=tokenizer.head_distances,
         )
 
     def with_soft_labels(self, ids: np.ndarray, probabilities: np.ndarray) -> TrainView:
@@ -108,4 +117,4 @@ class TrainView:
         assert self.unlabelled is not None, "soft labels are of unlabelled rows"
         tokens = concat_ragged(self.tokens, rows_of(self.unlabelled, ids))
         labels = np.concatenate([self.labels, probabilities.argmax(axis=1)])
-        return replace(self, tokens=tokens, labels=labels)
+        return replace(self, tokens=tokens, labels=labels, stars=None)

@@ -12,7 +12,7 @@ from datamodules.text import TextDataModule
 from experiments.audit.parts import Rows
 from experiments.config.registry import ConfigError
 from experiments.inference.members import Member, find_member
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import FOLDS, Part
 from experiments.statistics.reading import read_run_predictions, rows_fingerprint
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from datamodules.errors import DataError
 from datamodules.files import TextFiles
 from datamodules.imdb import IMDB
 from datamodules.store.corpus import Corpus, DropsCopies
@@ -51,8 +52,13 @@ def read_rows(data: TextDataModule) -> Rows:
     """Read all rows of a prepared corpus, with the unlabelled texts that its reader drops.
 
     Raises:
-        DataError: A file is missing or damaged.
+        DataError: A file is missing or damaged, or texts have several labels.
     """
+    if data.multi_label:
+        raise DataError(
+            "the texts of this corpus have several labels, and an audit judges the one label of a "
+            "text; audit files of one label each"
+        )
     corpus = Corpus.load(data.corpus_folder)
     splits = dict(corpus.splits)
     whole = data.read_unlabelled() if isinstance(data, DropsCopies) else None

@@ -119,6 +119,7 @@ def _run_and_report(
             entity=settings.wandb_entity,
         )
     with console.capture() as use:
+        _show_tracking(plan.folder, console)
         _show_use(plan.folder, rows, options.configs, console)
     console.file.write(use.get())
     # A launcher may have ended a run and been unable to write its row (a full disk).
@@ -134,14 +135,18 @@ def _run_and_report(
     return finished, any(row.status == "failed" for row in rows)
 
 
-def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], console: Console) -> None:
-    """Show the commands that look into a run, and that use the best one on validation."""
+def _show_tracking(folder: Path, console: Console) -> None:
+    """Show the commands that look into what W&B kept of a run."""
     if (tracked := _tracked(folder)) is not None:
         console.print(
             f"W&B: `wandb leet {tracked.parent}` shows a run without an account, "
             f"`wandb sync {tracked}` sends it",
             soft_wrap=True,
         )
+
+
+def _show_use(folder: Path, rows: Sequence[Row], configs: Sequence[Path], console: Console) -> None:
+    """Show the commands that use the run with the best validation accuracy."""
     accuracies = {
         (row.experiment, row.seed): val.accuracy
         for row in rows

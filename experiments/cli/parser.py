@@ -71,22 +71,7 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
         "--sweep-corpus", metavar="FINGERPRINT", help="refuse a corpus other than the sweep's"
     )
 
-    sub = command("test", fit.test, "test columns for a finished run")
-    sub.add_argument("run", type=path, help="a run folder")
-    sub.add_argument(
-        "--data.test",
-        dest="test_file",
-        type=path,
-        metavar="FILE",
-        help="labelled texts that the run was fitted without (docs/own-data.md)",
-    )
-    for name, what in (
-        ("text_column", "column of texts in FILE (the one with a common name)"),
-        ("label_column", "column of labels in FILE (the one with a common name)"),
-        ("encoding", "encoding of FILE (utf-8)"),
-        ("delimiter", "character between two fields of FILE (guessed)"),
-    ):
-        sub.add_argument(f"--data.{name}", dest=name, help=what)
+    fit.add_test_options(command("test", fit.test, "test columns for a finished run"))
 
     sub = command(
         "benchmark", benchmark.run_benchmark, "all experiments, one table", epilog=SETTINGS

@@ -27,6 +27,8 @@ _ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "p
 def predict(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`predict`: label and probability of each text, one line each, tab-separated.
 
+    Of several labels all that reach the threshold, the most probable first, divided by `|`.
+
     With one of the options of files, every column of the input with the label and the probability
     of each class.
     """
@@ -111,9 +113,14 @@ def _predict_lines(options: argparse.Namespace) -> int:
         if label is None:
             print(f"\t\t{line}\t{reason}")
             places.append(number)
-        else:
-            probability = row[found.label_names.index(label)]
-            print(f"{escaped(label)}\t{probability:.4f}\t{line}")
+            continue
+        names = (
+            sorted(label, key=lambda name: -row[found.label_names.index(name)])
+            if (run.multi_label)
+            else [label]
+        )
+        numbers = [f"{row[found.label_names.index(name)]:.4f}" for name in names]
+        print(f"{'|'.join(map(escaped, names))}\t{'|'.join(numbers)}\t{line}")
     if places:
         _note(
             f"{len(places)} of {len(texts)} texts have no label, the first is number {places[0]} "

@@ -108,6 +108,40 @@ def check_folds(run: Any) -> None:
     run.protocol = "holdout"
 
 
+def check_labels(run: Any, classes: int, multi_label: bool) -> None:
+    """Check settings of a run against the labels of its corpus.
+
+    Args:
+        run: the `RunSettings`.
+        classes: number of labels.
+        multi_label: whether a text may have several.
+
+    Raises:
+        ConfigError: a threshold or folds that do not go with these labels.
+    """
+    rule = run.threshold
+    if not multi_label and rule is not None and classes != 2:
+        raise ConfigError(
+            f"run.threshold is {rule!r}, and the corpus has {classes} classes; a threshold "
+            "decides between two, so leave --run.threshold out"
+        )
+    if multi_label and rule not in (None, "f1"):
+        raise ConfigError(
+            f"run.threshold is {rule!r}, and the corpus has several labels a text, for which a "
+            "threshold is chosen by micro F1; set --run.threshold f1"
+        )
+    if multi_label and run.folds is not None:
+        raise ConfigError(
+            f"run.folds is {run.folds}, and the corpus has several labels a text, for which "
+            "there is no cross-validation; leave --run.folds out, or give --data.validation"
+        )
+    if multi_label and run.wandb_texts:
+        raise ConfigError(
+            "run.wandb_texts is true, and sends texts with their one wrong label, of which the "
+            "corpus has several a text; leave it out"
+        )
+
+
 def check_words(words: Iterable[str]) -> None:
     """Check that no two settings that were typed exclude each other.
 

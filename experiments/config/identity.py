@@ -16,7 +16,8 @@ _PLACES = {
     "trainer": ("accelerator", "devices", "num_nodes", "strategy", "default_root_dir", "logger"),
     "data": (
         *("root", "robustness", "cache_dir", "train", "validation", "test", "unlabelled"),
-        *("encoding", "delimiter", "header"),  # how files are read; what they say has a fingerprint
+        # How files are read; what they say has a fingerprint.
+        *("encoding", "delimiter", "header", "label_separator"),
     ),
     "run": (
         "wandb_project",

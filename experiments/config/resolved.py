@@ -28,7 +28,7 @@ from datamodules.text import TextDataModule
 from datamodules.trusted import check_trusted, trust_typed
 from datamodules.upgrade.translate import current_config, current_words
 from experiments.config.checked_imports import checked_imports
-from experiments.config.checks import check_folds, check_settings, check_words
+from experiments.config.checks import check_folds, check_labels, check_settings, check_words
 from experiments.config.directions import direction_of
 from experiments.config.identity import config_hash
 from experiments.config.own_data import make_paths_absolute, named_files
@@ -83,11 +83,8 @@ class ExperimentCLI(LightningCLI):
         parser.add_class_arguments(RunSettings, "run", instantiate=False)
         parser.link_arguments("data.init_args.vocab_size", "model.init_args.vocab_size")
         parser.link_arguments("seed_everything", "data.init_args.seed")
-        parser.link_arguments(
-            "data.num_classes", "model.init_args.num_classes", apply_on="instantiate"
-        )
-        for size in ("num_symbols", "num_tags"):
-            parser.link_arguments(f"data.{size}", f"model.init_args.{size}", apply_on="instantiate")
+        for name in ("num_classes", "multi_label", "num_symbols", "num_tags"):
+            parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse `args` alone: Lightning's own method warns where the process has arguments too."""
@@ -190,12 +187,8 @@ class Resolved:
                 cause = cause.__cause__ or cause.__context__
             raise ConfigError(constructor_words(str(error)) or str(error)) from error
         self._check_protocol(type(self.cli.model))
-        classes, rule = self.cli.datamodule.num_classes, self.run.threshold
-        if rule is not None and classes != 2:
-            raise ConfigError(
-                f"run.threshold is {rule!r}, and the corpus has {classes} classes; a threshold "
-                "decides between two, so leave --run.threshold out"
-            )
+        several = getattr(self.cli.model, "multi_label", False)
+        check_labels(self.run, self.cli.datamodule.num_classes, several)
         self.cli.datamodule = read_for(self.cli.model.problem, self.cli.datamodule)
         return self.cli.model, self.cli.datamodule
 

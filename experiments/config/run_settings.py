@@ -22,7 +22,8 @@ class RunSettings:
         threshold: how the probability is chosen from which on the second of two classes is
             predicted: the one with the highest F1 (`f1`) or balanced accuracy (`balanced`) on the
             validation rows, under `folds` on all rows of train. Probabilities stay what they are.
-            None: the more probable class is predicted.
+            None: the more probable class is predicted. Where a text may have several labels, `f1`
+            is the micro F1 of all of them, and None a probability of 0.5 for each.
         precision: `auto` is bf16 where the card has it in hardware, fp16 on older cards, fp32
             elsewhere; or any of Lightning's names.
         checkpoint_minutes: how often a resumable checkpoint is written within an epoch.

@@ -145,8 +145,9 @@ def _layers_of(model: LitClassifier) -> list[nn.Embedding]:
     batch = rows_batch([_PROBE], 0, model.device)
     found = list[nn.Embedding]()
     embeddings = [module for module in model.modules() if isinstance(module, nn.Embedding)]
-    in_context = any(getattr(module, "reads_texts", False) for module in model.modules())
-    if not embeddings or in_context:  # a path of one word's vector leaves those around it as is
+    # A path of one word's vector leaves those around it as is, and one with jumps has no integral.
+    refused = "reads_texts", "discontinuous"
+    if not embeddings or any(getattr(m, r, False) for m in model.modules() for r in refused):
         return []
 
     def note(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from experiments.export.check import Check
 from experiments.inference.robustness import FILE as ROBUSTNESS_FILE
 from experiments.inference.robustness import read_result
 from experiments.records.metrics import Metrics
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import Part, Row
 from experiments.records.run_files import Weights
 from experiments.statistics.intervals import Interval

@@ -217,6 +217,13 @@ def _characters(settings: Settings) -> Encode:
     return encode
 
 
+def _bytes(settings: Settings) -> Encode:
+    """Bytes of a text in UTF-8."""
+    ids = {byte: number for number, byte in enumerate(settings["bytes"], start=2)}
+    unknown: int = settings["unk_id"]
+    return lambda text: [ids.get(b, unknown) for b in text.encode("utf-8", "surrogatepass")]
+
+
 def _pieces(settings: Settings) -> Encode:
     """Pieces of words, by the tokenizer of a pretrained model."""
     from tokenizers import Tokenizer
@@ -232,6 +239,7 @@ _TOKENIZERS: dict[str, Callable[[Settings], Encode]] = {
     "words": _words,
     "keras words": _keras_words,
     "characters": _characters,
+    "bytes": _bytes,
     "pieces": _pieces,
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 import tokenizers as hf
 
 from datamodules.store.encoder import Encoder
-from datamodules.subwords import SubwordTokenizer
+from datamodules.subwords import ByteTokenizer, SubwordTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 from experiments.forms.portable import NotExportable
 
@@ -32,6 +32,9 @@ def tokenizer_settings(encoder: Encoder) -> dict[str, Any]:
         characters = tokenizer.vocabulary()[2:cap]
         lowercase = tokenizer.lowercase  # type: ignore[attr-defined]
         return {"kind": "characters", "lowercase": lowercase, "characters": characters, **unknown}
+    if kind is ByteTokenizer:
+        bytes_ = tokenizer._order.tolist()[: cap and cap - 2]  # type: ignore[attr-defined]
+        return {"kind": "bytes", "bytes": bytes_, **unknown}
     if kind is SubwordTokenizer:
         return {"kind": "pieces", "tokenizer": json.loads(tokenizer._hf.to_str())}  # type: ignore[attr-defined]
     if kind is WordTokenizer:

@@ -18,6 +18,7 @@ from experiments.forms.portable import (
     tokens_example,
 )
 from experiments.forms.recurrent import OnnxRecurrent, ScanRecurrent, exportable
+from experiments.forms.trees import Trees
 from lit_models.bag import Bag
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.estimator import LitEstimator
@@ -41,6 +42,7 @@ from lit_models.ngram_lm_classifier import NgramLMClassifier
 from lit_models.perceptron import Perceptron
 from lit_models.tfidf_forest import TfidfForest
 from lit_models.tfidf_logreg import TfidfLogReg
+from lit_models.tree_lstm import TreeLSTM, TreeLSTMNet
 
 _LONGEST = 521  # tokens of the longest row in tracing, where rows have no limit
 
@@ -100,12 +102,13 @@ def _network(model: LitClassifier, truncation: TokenTruncation) -> Portable:
     )
 
 
-def _hierarchical(model: HierarchicalAttention, truncation: TokenTruncation) -> Portable:
+def _hierarchical(model: HierarchicalAttention | TreeLSTM, truncation: TokenTruncation) -> Portable:
     net = model.net
     ends = net.sentence_ends.nonzero().flatten().numpy()
     inputs = {"kind": "sentences", "longest": net.max_sentence_length}
     example = sentences_example(truncation.unk_id)
-    return _with_forms(_Sentences(net), inputs, example, arrays={"sentence_ends": ends})
+    module = Trees(net) if isinstance(net, TreeLSTMNet) else _Sentences(net)
+    return _with_forms(module, inputs, example, arrays={"sentence_ends": ends})
 
 
 def _with_forms(module: nn.Module, inputs: Any, example: Any, **more: Any) -> Portable:
@@ -189,6 +192,6 @@ def portable(model: LitClassifier, truncation: TokenTruncation) -> Portable:
             raise NotExportable(
                 f"{type(model).__name__} is an estimator whose features are known to it alone"
             )
-        if isinstance(model, HierarchicalAttention):
+        if isinstance(model, (HierarchicalAttention, TreeLSTM)):
             return _hierarchical(model, truncation)
         return _network(model, truncation)

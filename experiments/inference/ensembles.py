@@ -21,7 +21,8 @@ from experiments.machine.environment import git_state, now, versions
 from experiments.records import logs, test_log, tuning_log
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import ENSEMBLE, Part, ResultsError, Row
 from experiments.records.run_files import (
     CONFIG_FILE,
@@ -149,6 +150,11 @@ def _check_members(members: Sequence[Member]) -> None:
             raise ResultsError(
                 f"{label} has no predictions of a validation part by a finished fit (status "
                 f"{row.status}, protocol {row.protocol}, {row.origin}); fit it first"
+            )
+        if row.problem == "multi-label classification":
+            raise ConfigError(
+                f"{label} predicts several labels a text, and an ensemble combines the "
+                "probabilities of one label; leave it out"
             )
         if any(row == other.row for other in members[:at]):
             raise ConfigError(f"{label} is given twice; name each member once")

@@ -24,7 +24,8 @@ class Format(ABC):
     Args:
         contents: The input.
         text_column: Its column of texts.
-        added: Names of the added columns and the types of their values, `str` or `float`.
+        added: Names of the added columns and the types of their values: `str`, `float`, or `list`
+            of names.
     """
 
     def __init__(self, contents: Contents, text_column: str, added: Mapping[str, type]) -> None:
@@ -56,7 +57,7 @@ class Csv(Format):
         names = self.contents.columns
         rows = [[_cell(record.get(name)) for name in names] for record in piece.records]
         for row, values in zip(rows, zip(*answers.values(), strict=True), strict=True):
-            row += map(_cell, values)
+            row += [_cell(_joined(value)) for value in values]
         return _csv_lines(rows)
 
 
@@ -78,7 +79,7 @@ class Parquet(Format):
         super().__init__(contents, text_column, added)
         import pyarrow as pa
 
-        types = {str: pa.string(), float: pa.float32()}
+        types = {str: pa.string(), float: pa.float32(), list: pa.list_(pa.string())}
         ours = [pa.field(name, types[kind]) for name, kind in added.items()]
         if contents.schema is not None:
             pairs = zip(contents.schema, contents.columns, strict=True)
@@ -182,7 +183,15 @@ def _written(value: Any) -> str:
     return str(value)
 
 
+def _joined(value: Any) -> Any:
+    """Names of several labels as one text, which `--data.label_separator '|'` reads."""
+    if not isinstance(value, tuple):
+        return value
+    return json.dumps(value) if any("|" in name for name in value) else "|".join(value)
+
+
 def _short(value: Any) -> str:
+    value = _joined(value)
     if value is None:
         return ""
     return f"{value:.4f}" if isinstance(value, float) else visible(value)

@@ -13,8 +13,9 @@ import numpy as np
 
 from datamodules.reading.labels import is_blank
 from experiments.config.registry import ConfigError
-from experiments.inference.predictor import Predictor
+from experiments.inference.predictor import Predictor, check_one_label
 from experiments.records.metrics import predicted_classes
+from experiments.records.problems.label_metrics import predicted_labels
 from experiments.records.run_files import Weights, read_row
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Predictions:
 
     Attributes:
         texts: The texts.
-        labels: Name of the predicted class of each text; None where a text has none.
+        labels: Name of the predicted class of each text; None where nothing can be predicted. Of a
+            run with several labels a text a tuple of names, perhaps empty.
         probabilities: float32[N, C] of the classes in the order of `label_names`; NaN where a text
             has no label.
         label_names: Names of the C classes.
@@ -42,7 +44,7 @@ class Predictions:
     """
 
     texts: Sequence[Any]
-    labels: list[str | None]
+    labels: list[Any]
     probabilities: np.ndarray
     label_names: tuple[str, ...]
     reasons: list[str | None]
@@ -74,11 +76,13 @@ class TextClassifier(ABC):
     Attributes:
         label_names: Names of the C classes.
         threshold: Least probability of the second of two classes to predict it; None: the most
-            probable class is predicted.
+            probable class is predicted. Of several labels that of each; None: 0.5.
+        multi_label: Whether a text may have several labels, or none.
     """
 
     label_names: tuple[str, ...]
     threshold: float | None
+    multi_label: bool = False
 
     @abstractmethod
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
@@ -102,13 +106,20 @@ class TextClassifier(ABC):
         reasons = [reason_of(text) for text in texts]
         rows = [row for row, reason in enumerate(reasons) if reason is None]
         probabilities = np.full((len(texts), len(self.label_names)), np.nan, dtype=np.float32)
-        labels: list[str | None] = [None] * len(texts)
+        labels: list[Any] = [None] * len(texts)
         if rows:
             known = self.probabilities([texts[row] for row in rows])
             probabilities[rows] = known
-            for row, label in zip(rows, predicted_classes(known, self.threshold), strict=True):
-                labels[row] = self.label_names[label]
+            for row, label in zip(rows, self._labels(known), strict=True):
+                labels[row] = label
         return Predictions(texts, labels, probabilities, self.label_names, reasons)
+
+    def _labels(self, probabilities: np.ndarray) -> list[Any]:
+        """Name, or tuple of names, that float[N, C] probabilities predict for each text."""
+        if self.multi_label:
+            predicted = predicted_labels(probabilities, self.threshold)
+            return [tuple(self.label_names[at] for at in np.flatnonzero(row)) for row in predicted]
+        return [self.label_names[at] for at in predicted_classes(probabilities, self.threshold)]
 
 
 class LoadedRun(TextClassifier):
@@ -129,6 +140,7 @@ class LoadedRun(TextClassifier):
         self.model: LitClassifier = predictor.model
         self.encoder: Encoder = predictor.encoder
         self.label_names, self.threshold = predictor.encoder.label_names, predictor.threshold
+        self.multi_label = self.model.multi_label
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Predict the probabilities of N ≥ 1 texts, float32[N, C]."""
@@ -165,9 +177,14 @@ class LoadedRun(TextClassifier):
 
     @cached_property
     def explainer(self) -> Explainer:
-        """Explainer of the model, made once."""
+        """Explainer of the model, made once.
+
+        Raises:
+            ConfigError: Its texts have several labels.
+        """
         from experiments.explaining.explain import Explainer
 
+        check_one_label(self.model, self.folder)
         return Explainer(self.model, self.encoder)
 
 
@@ -191,7 +208,8 @@ def load_run(
         DataError: Its encoder is missing or damaged.
     """
     folder = Path(folder)
-    return LoadedRun(folder, Predictor(folder, _device(device), weights), weights)
+    predictor = Predictor(folder, _device(device), weights, several_labels=True)
+    return LoadedRun(folder, predictor, weights)
 
 
 def reason_of(text: Any) -> str | None:

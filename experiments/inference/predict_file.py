@@ -39,7 +39,8 @@ class FilePrediction:
         self.added: dict[str, type] = {}
         for name, one in classifiers.items():
             prefix = f"{name}: " if len(classifiers) > 1 else ""
-            self.added[f"{prefix}label"] = str
+            kind, noun = (list, "labels") if one.multi_label else (str, "label")
+            self.added[f"{prefix}{noun}"] = kind
             self.added |= {f"{prefix}P({label})": float for label in one.label_names}
         self.added[_REASON] = str
         self.without_label: Counter[str] = Counter()

@@ -111,18 +111,27 @@ class Predictor:
         folder: A run folder, such as `runs/fit/cnn/seed-0`.
         device: Device to predict on.
         weights: Fit whose weights predict; None: the last, which is the second under `refit`.
+        several_labels: Whether the run may be one whose texts have several labels.
 
     Attributes:
         model: The model.
         encoder: The encoder.
-        threshold: Threshold of the run (`predicted_classes`), the same for both fits.
+        threshold: Threshold of the run (`predicted_classes`, or `predicted_labels` of several), the
+            same for both fits.
 
     Raises:
-        ConfigError: The folder is not a finished run of a classifier.
+        ConfigError: The folder is not a finished run of a classifier, or its texts have several
+            labels and must have one.
         ResultsError, DataError, Untrusted: See `load_model`.
     """
 
-    def __init__(self, folder: Path, device: str = "cpu", weights: Weights | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        device: str = "cpu",
+        weights: Weights | None = None,
+        several_labels: bool = False,
+    ) -> None:
         row, model, self.encoder = load_model(folder, device, weights)
         if not isinstance(model, LitClassifier):
             raise ConfigError(
@@ -130,6 +139,8 @@ class Predictor:
                 f"labels; `lit-sentiment {_COMMANDS[model.problem]} {folder}` puts it to use"
             )
         self.model, self.threshold = model, row.threshold
+        if not several_labels:
+            check_one_label(model, folder)
         classes, labels = self.model.num_classes, len(self.encoder.label_names)
         if classes != labels:
             raise ConfigError(
@@ -157,6 +168,19 @@ class Predictor:
             if len(texts) > _BATCH_SIZE:  # few widths, whatever the number of batches
                 batch = widen(batch, self.encoder.token_truncation)
             yield part, self.model.transfer_batch_to_device(batch, self.model.device, 0)
+
+
+def check_one_label(model: LitClassifier, folder: Path) -> None:
+    """Refuse a model of several labels a text where one is wanted.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if model.multi_label:
+        raise ConfigError(
+            f"{folder}: its texts have several labels, and this is for runs with one label a "
+            "text; `lit-sentiment predict` and `test` work with several"
+        )
 
 
 def _load(architecture: type[LitModel], folder: Path) -> LitModel:

@@ -107,8 +107,12 @@ class SimilarTexts:
         return found
 
     def _neighbour(self, row: int, similarity: float) -> Neighbour:
-        label, text = int(self.rows.labels[row]), self.rows.texts[row]
-        name = self.label_names[label] if label >= 0 else None
+        label, text = self.rows.labels[row], self.rows.texts[row]
+        name: str | None
+        if label.ndim:  # several
+            name = "|".join(self.label_names[at] for at in np.flatnonzero(label == 1))
+        else:
+            name = self.label_names[label] if label >= 0 else None
         return Neighbour(text, name, min(similarity, 1.0), self.rows.keys[row], self.split, row)
 
 

@@ -12,6 +12,7 @@ from datamodules.errors import DataError
 from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError
 from experiments.inference.loaded_run import LoadedRun, load_run
+from experiments.inference.predictor import check_one_label
 from experiments.playground.answers import check_classes, disagreement
 from experiments.records.row import ResultsError
 from experiments.records.run_files import EARLIER, ROW_FILE, Weights
@@ -78,6 +79,8 @@ def load_runs(
         name = run.row.experiment
         name += f", seed {run.row.seed}" if counts.count(name) > 1 else ""
         runs[name if name not in runs else f"{name} ({run.folder})"] = run
+    for run in runs.values():
+        check_one_label(run.model, run.folder)
     check_classes(runs)
     for run in runs.values():
         run.predict(["first"])  # the first prediction alone is slow

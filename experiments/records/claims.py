@@ -17,7 +17,7 @@ from experiments.config.track import Track
 from experiments.machine.environment import now
 from experiments.records import logs
 from experiments.records.metrics import ROW_SUM_TOLERANCE, evaluate
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.publishing import read_published_evidence, store
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import read_table

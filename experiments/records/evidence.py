@@ -13,6 +13,9 @@ compressed .npz: about 100 kB for 52,500 predictions of two classes.
 - Format 5, of transcription, has what was written for each text, its log-probability, and its
   distance from the nearest right answer with that answer's length.
 - Format 6, of tagging, has counts of tags in each text (`problems.tag_evidence`).
+- Format 7, of several labels a text, has the labels as bits, and the log-odds of each against its
+  absence.
+- Format 8, of regressions, is format 2 with the true value of each row.
 """
 
 import hashlib
@@ -29,16 +32,14 @@ from numpy.typing import NDArray
 
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import predicted_classes
-from experiments.records.predictions import Predictions
-from experiments.records.problems.hypotheses import Hypotheses
+from experiments.records.problems.class_predictions import Predictions
+from experiments.records.problems.forms import FORMS, Form, smallest
 from experiments.records.problems.outputs import Outputs
-from experiments.records.problems.scores import Scores
-from experiments.records.problems.tag_counts import TagCounts
-from experiments.records.problems.tag_evidence import tag_arrays, tag_counts
+from experiments.records.problems.regressions import Regressions, with_values
 from experiments.records.row import Part, ResultsError
 
-TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, TAGS = 2, 3, 4, 5, 6  # formats
-READABLE = (1, TWO_CLASSES, MORE_CLASSES, SCORES, HYPOTHESES, TAGS)
+TWO_CLASSES, MORE_CLASSES, REGRESSION = 2, 3, 8  # formats
+READABLE = (1, 2, 3, *(form.number for form in FORMS), REGRESSION)
 SCALE = 65535  # of format 1
 _FIRST: tuple[Part, ...] = ("test", "val")  # in format 1, both always
 LARGEST = 700.0
@@ -113,31 +114,24 @@ def encode(parts: Mapping[Part, Outputs], threshold: float | None = None) -> tup
     """
     classes = [one.probabilities.shape[1] for one in parts.values() if isinstance(one, Predictions)]
     form = TWO_CLASSES if max(classes, default=2) == 2 else MORE_CLASSES
-    if any(isinstance(one, Hypotheses) for one in parts.values()):
-        form = HYPOTHESES
-    elif any(isinstance(one, TagCounts) for one in parts.values()):
-        form = TAGS
-    elif parts and not classes:
-        form = SCORES
+    if any(isinstance(one, Regressions) for one in parts.values()):
+        form = REGRESSION
+    others = [one for one in FORMS if any(isinstance(rows, one.kind) for rows in parts.values())]
+    if others:
+        form = others[0].number
     arrays: dict[str, NDArray] = {"format": np.array(form)}
     for part, outputs in parts.items():
         rows = outputs.in_id_order()
-        arrays[f"{part}_id_steps"] = _smallest(np.diff(rows.ids, prepend=0))
+        arrays[f"{part}_id_steps"] = smallest(np.diff(rows.ids, prepend=0))
         if isinstance(rows, Predictions):
             odds = log_odds(rows.probabilities, threshold)
-            arrays[f"{part}_labels"] = _smallest(rows.labels)
+            arrays[f"{part}_labels"] = smallest(rows.labels)
             arrays[f"{part}_log_odds"] = np.ascontiguousarray(odds.T)  # class by class
-        if isinstance(rows, Scores):
-            arrays[f"{part}_log_probabilities"] = rows.log_probabilities.astype(np.float64)
-            arrays[f"{part}_symbols"] = _smallest(rows.symbols)
-            arrays[f"{part}_characters"] = _smallest(rows.characters)
-        if isinstance(rows, Hypotheses):
-            arrays[f"{part}_strings"] = np.frombuffer(b"\0".join(rows.strings), dtype=np.uint8)
-            arrays[f"{part}_log_probabilities"] = rows.log_probabilities
-            arrays[f"{part}_distances"] = _smallest(rows.distances)
-            arrays[f"{part}_answer_lengths"] = _smallest(rows.answer_lengths)
-        if isinstance(rows, TagCounts):
-            arrays |= {f"{part}_{name}": values for name, values in tag_arrays(rows).items()}
+        if isinstance(rows, Regressions):
+            arrays[f"{part}_{rows.unit}"] = rows.targets.astype(np.int8)
+        for other in others:
+            own = other.encode(rows, threshold)
+            arrays |= {f"{part}_{name}": values for name, values in own.items()}
     evidence = _decode(arrays)
     arrays["checksum"] = np.array(evidence.checksum)
     buffer = io.BytesIO()
@@ -183,12 +177,9 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
     """Turn stored arrays into predictions; the checksum covers the decoded values."""
     digest, parts = hashlib.sha256(), dict[Part, Outputs]()
     form = int(arrays["format"])
-    if form == SCORES:
-        return _decode_scores(arrays)
-    if form == HYPOTHESES:
-        return _decode_hypotheses(arrays)
-    if form == TAGS:
-        return _decode_tags(arrays)
+    for other in FORMS:
+        if form == other.number:
+            return _decode_other(arrays, other)
     first = form == 1
     for part in _FIRST if first else get_args(Part):
         if f"{part}_labels" not in arrays and not first:
@@ -199,55 +190,26 @@ def _decode(arrays: Mapping[str, NDArray]) -> Evidence:
             stored, probabilities = _decode_counts(arrays[f"{part}_counts"], part)
         else:
             stored = arrays[f"{part}_log_odds"]
-            stored, probabilities = _decode_log_odds(stored, part, form == TWO_CLASSES)
+            two = form in (TWO_CLASSES, REGRESSION)
+            stored, probabilities = _decode_log_odds(stored, part, two)
         digest.update(f"{part} {stored.shape}".encode())
         digest.update(ids.astype("<i8").tobytes() + labels.astype("<i8").tobytes())
         digest.update(stored.tobytes())
-        parts[part] = Predictions(ids, labels, probabilities)
+        parts[part] = predictions = Predictions(ids, labels, probabilities)
+        if form == REGRESSION:
+            parts[part] = with_values(predictions, part, arrays, digest.update)
     return Evidence(parts, digest.hexdigest())
 
 
-def _decode_scores(arrays: Mapping[str, NDArray]) -> Evidence:
+def _decode_other(arrays: Mapping[str, NDArray], form: Form) -> Evidence:
+    """Outputs of another kind of problem than classification."""
     digest, parts = hashlib.sha256(), dict[Part, Outputs]()
     for part in get_args(Part):
-        if f"{part}_log_probabilities" not in arrays:
-            continue
-        ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
-        stored = arrays[f"{part}_log_probabilities"].astype("<f8")
-        sizes = [arrays[f"{part}_{name}"].astype("<i8") for name in ("symbols", "characters")]
-        digest.update(f"{part} {stored.shape}".encode() + ids.astype("<i8").tobytes())
-        digest.update(b"".join(values.tobytes() for values in (stored, *sizes)))
-        symbols, characters = (values.astype(np.int64) for values in sizes)
-        parts[part] = Scores(ids, stored.astype(np.float64), symbols, characters)
-    return Evidence(parts, digest.hexdigest())
-
-
-def _decode_hypotheses(arrays: Mapping[str, NDArray]) -> Evidence:
-    digest, parts = hashlib.sha256(), dict[Part, Outputs]()
-    for part in get_args(Part):
-        if f"{part}_strings" not in arrays:
-            continue
-        ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
-        content = arrays[f"{part}_strings"].astype(np.uint8).tobytes()
-        logs = arrays[f"{part}_log_probabilities"].astype("<f4")
-        sizes = [arrays[f"{part}_{name}"].astype("<i8") for name in ("distances", "answer_lengths")]
-        digest.update(f"{part} {ids.shape}".encode() + ids.astype("<i8").tobytes() + content)
-        digest.update(b"".join(values.tobytes() for values in (logs, *sizes)))
-        distances, answer_lengths = (values.astype(np.int64) for values in sizes)
-        strings = content.split(b"\0") if len(ids) else []
-        log_probabilities = logs.astype(np.float32)
-        parts[part] = Hypotheses(ids, strings, log_probabilities, distances, answer_lengths)
-    return Evidence(parts, digest.hexdigest())
-
-
-def _decode_tags(arrays: Mapping[str, NDArray]) -> Evidence:
-    digest, parts = hashlib.sha256(), dict[Part, Outputs]()
-    for part in get_args(Part):
-        if f"{part}_counts" not in arrays:
+        if f"{part}_{form.key}" not in arrays:
             continue
         ids = np.cumsum(arrays[f"{part}_id_steps"].astype(np.int64), dtype=np.int64)
         own = {name.removeprefix(f"{part}_"): values for name, values in arrays.items()}
-        parts[part], content = tag_counts(own, ids)
+        parts[part], content = form.decode(own, ids)
         digest.update(f"{part} {ids.shape}".encode() + ids.astype("<i8").tobytes() + content)
     return Evidence(parts, digest.hexdigest())
 
@@ -279,9 +241,3 @@ def _decode_counts(stored: NDArray, part: str) -> tuple[NDArray, NDArray[np.floa
     if counts.size and counts.min() < 0:
         raise ResultsError(f"counts of {part} exceed {SCALE} in a row")
     return counts.astype("<u2"), np.ascontiguousarray(counts.T) / SCALE
-
-
-def _smallest(values: NDArray[np.int64]) -> NDArray:
-    """Convert numbers, none negative, to the narrowest unsigned type that holds them."""
-    kind = np.min_scalar_type(int(values.max(initial=0)))
-    return values.astype(kind.newbyteorder("<"))

@@ -56,6 +56,8 @@ class Metrics:
         per_class: Figures of each of the C classes.
         confusion: int[C][C], number of rows by label and predicted class. None above
             `MATRIX_CLASSES` classes too: the predictions beside the row have it.
+        mae: Mean absolute error of the values of a regression, in their unit
+            (`experiments.records.problems.regressions`). None for all other models.
     """
 
     accuracy: float
@@ -67,12 +69,13 @@ class Metrics:
     balanced_accuracy: float | None = None
     per_class: list[ClassMetrics] | None = None
     confusion: list[list[int]] | None = None
+    mae: float | None = None
 
     @property
     def scores(self) -> dict[str, float | None]:
         """Figures of all classes together, by name."""
-        lists = ("per_class", "confusion")
-        return {name: value for name, value in vars(self).items() if name not in lists}
+        left_out = ("per_class", "confusion", *(["mae"] if self.mae is None else []))
+        return {name: value for name, value in vars(self).items() if name not in left_out}
 
     @property
     def headline(self) -> str:

@@ -14,7 +14,8 @@ from experiments.records.evidence import Evidence, encode, read_evidence, write_
 from experiments.records.groups import add_groups, groups_file, with_groups
 from experiments.records.logs import LOG_FILES
 from experiments.records.metrics import ClassMetrics, Metrics, older_auroc
-from experiments.records.predictions import Predictions, read_outputs
+from experiments.records.predictions import read_outputs
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.outputs import Outputs
 from experiments.records.row import EvidenceFile, Part, ResultsError, Row
 from experiments.records.row_schema import LATER_METRICS, row_from_dict, row_to_dict

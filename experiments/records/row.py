@@ -7,16 +7,24 @@ from typing import Any, Literal
 
 from experiments.config.identity import config_hash
 from experiments.config.track import Track
-from experiments.records.metrics import Metrics
+from experiments.records.metrics import ClassMetrics, Metrics
+from experiments.records.problems.label_metrics import MultiLabelMetrics
 from experiments.records.problems.language_metrics import LanguageMetrics
 from experiments.records.problems.tagging_metrics import TaggingMetrics
 from experiments.records.problems.transcription_metrics import TranscriptionMetrics
 
 SCHEMA = 3
-Problem = Literal["classification", "language modelling", "transcription", "tagging"]
-AnyMetrics = Metrics | LanguageMetrics | TranscriptionMetrics | TaggingMetrics
+Problem = Literal[
+    "classification",
+    "multi-label classification",
+    "language modelling",
+    "transcription",
+    "tagging",
+]
+AnyMetrics = Metrics | MultiLabelMetrics | LanguageMetrics | TranscriptionMetrics | TaggingMetrics
 METRICS: dict[Problem, type[AnyMetrics]] = {
     "classification": Metrics,
+    "multi-label classification": MultiLabelMetrics,
     "language modelling": LanguageMetrics,
     "transcription": TranscriptionMetrics,
     "tagging": TaggingMetrics,
@@ -135,7 +143,8 @@ class Row:
             authors say.
         paper: Address of the paper of a claimed row.
         threshold: Least probability of class 1 to predict it, chosen on validation by
-            `run.threshold`; None: the most probable class. That of `val` holds for both fits.
+            `run.threshold`; None: the most probable class. Where a text may have several labels,
+            that of each; None: 0.5. That of `val` holds for both fits.
         label_names: Name of each class; empty in older rows.
         schema: Version of this list of fields.
     """
@@ -232,6 +241,11 @@ class Row:
         """Metrics of a part in the row of a classifier; None in rows of other problems."""
         metrics = self.parts[part]
         return metrics if isinstance(metrics, Metrics) else None
+
+    def of_classes(self, part: Part) -> list[ClassMetrics] | None:
+        """Figures of each class, or of each of several labels; None where a row has none."""
+        metrics = self.parts[part]
+        return metrics.per_class if isinstance(metrics, Metrics | MultiLabelMetrics) else None
 
     def with_parts(self, metrics: Mapping[Part, AnyMetrics]) -> "Row":
         """The row with other metrics of some parts."""

@@ -15,7 +15,7 @@ LATER = {"best_batch_size", "flops_per_review", "energy_joules"}
 LATER |= {"excluded", "train_rows", "checksums", "trainable_parameters", "vectors_seconds"}
 LATER |= {"origin", "paper", "label_names"}
 """Fields that older rows may lack: their defaults then apply."""
-LATER_METRICS = {"balanced_accuracy", "per_class", "confusion"}
+LATER_METRICS = {"balanced_accuracy", "per_class", "confusion", "mae"}
 """The same of their metrics."""
 SINCE: dict[int, dict[str, Any]] = {
     2: {"config": {}, "family": "other"},

@@ -57,7 +57,7 @@ def class_figures(table: Table, line: Line) -> list[ClassFigures]:
     """
     part = part_of(table)
     rows = [row for row in line.rows if row.seed not in line.unverified]
-    found = [m.per_class for row in rows if (m := row.classified(part)) and m.per_class]
+    found = [figures for row in rows if (figures := row.of_classes(part))]
     if not found:
         return []
     names = _names(line.rows[0], len(found[0]))
@@ -101,22 +101,28 @@ def print_classes(console: Console, row: Row, folder: Path) -> None:
         folder: Its folder, for the command that shows the classes that are left out.
     """
     part = analysed_part([row])
-    metrics = row.classified(part)
-    if metrics is None or not metrics.per_class:
+    per_class, metrics = row.of_classes(part), row.parts[part]
+    if not per_class or metrics is None:
         return
-    names = _names(row, len(metrics.per_class))
-    figures = [_mean(*pair) for pair in zip(names, ([m] for m in metrics.per_class), strict=True)]
+    names = _names(row, len(per_class))
+    figures = [_mean(*pair) for pair in zip(names, ([m] for m in per_class), strict=True)]
     shown = worst(figures)
     console.print()
-    matrix = metrics.confusion is not None and len(figures) <= MATRIX
-    explained = "; as: rows predicted as the class" if matrix else ""
-    title = f"Classes on {ON[part]}, {metrics.n:,} rows{explained}"
+    one_label = metrics if isinstance(metrics, Metrics) else None
+    confusion = one_label.confusion if one_label else None
+    explained = ""
+    if confusion is not None and len(figures) <= MATRIX:
+        explained = "; as: rows predicted as the class"
+    title = f"{'Classes' if one_label else 'Labels'} on {ON[part]}, {metrics.n:,} rows{explained}"
     console.print(Text(title, style="bold"))
-    console.print(_grid(figures, shown, metrics))
-    if metrics.unbalanced:
+    console.print(_grid(figures, shown, confusion))
+    if one_label is None:
+        console.print(f"All labels: {metrics.headline}")
+    elif one_label.unbalanced:
         console.print(
-            f"Mean over the classes: F1 {100 * metrics.f1:.1f}%, recall (balanced accuracy) "
-            f"{100 * (metrics.balanced_accuracy or 0):.1f}%; accuracy {100 * metrics.accuracy:.1f}%"
+            f"Mean over the classes: F1 {100 * one_label.f1:.1f}%, recall (balanced accuracy) "
+            f"{100 * (one_label.balanced_accuracy or 0):.1f}%; "
+            f"accuracy {100 * one_label.accuracy:.1f}%"
         )
     if (hidden := len(figures) - len(shown)) > 0:
         console.print(
@@ -125,12 +131,14 @@ def print_classes(console: Console, row: Row, folder: Path) -> None:
         )
 
 
-def _grid(figures: list[ClassFigures], shown: list[ClassFigures], metrics: Metrics) -> Grid:
+def _grid(
+    figures: list[ClassFigures], shown: list[ClassFigures], matrix: list[list[int]] | None
+) -> Grid:
     grid = Grid(box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     grid.add_column("\nClass")
     for head in ("\nRows", "Prec.\n%", "Recall\n%", "F1\n%"):
         grid.add_column(head, justify="right", no_wrap=True)
-    names, matrix = [one.name for one in figures], metrics.confusion
+    names = [one.name for one in figures]
     small = matrix is not None and len(figures) <= MATRIX
     if small:
         for name in names:

@@ -119,12 +119,30 @@ _CLASSIFICATION = (
     Column("val_auroc", "Validation AUROC", "%", _metric("val", "auroc", 100), 2, "high"),
     Column("val_log_loss", "Validation log loss", "nats", _metric("val", "log_loss"), 4, "low"),
     Column("val_ece", "Validation ECE", "%", _metric("val", "ece", 100), 2, "low"),
+    Column("val_mae", "Validation MAE", "", _metric("val", "mae"), 3, "low"),
     Column("f1", "F1", "%", _metric("test", "f1", 100), 2, "high"),
     Column("balanced_accuracy", "Balanced accuracy", "%", _TEST, 2, "high"),
     Column("auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
     Column("log_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
     Column("refit_log_loss", "Refit log loss", "nats", _metric("test_refit", "log_loss"), 4, "low"),
     Column("ece", "ECE", "%", _metric("test", "ece", 100), 2, "low"),
+    Column("mae", "MAE", "", _metric("test", "mae"), 3, "low"),
+    Column("refit_mae", "Refit MAE", "", _metric("test_refit", "mae"), 3, "low"),
+)
+_SEVERAL = (
+    Column("val_micro_f1", "Validation micro F1", "%", _metric("val", "micro_f1", 100), 2, "high"),
+    Column("test_micro_f1", "Micro F1", "%", _metric("test", "micro_f1", 100), 2, "high"),
+    Column("refit_micro_f1", "Refit", "%", _metric("test_refit", "micro_f1", 100), 2, "high"),
+    Column("val_macro_f1", "Validation macro F1", "%", _metric("val", "f1", 100), 2, "high"),
+    Column("test_macro_f1", "Macro F1", "%", _metric("test", "f1", 100), 2, "high"),
+    Column(
+        "val_all_right", "Validation all right", "%", _metric("val", "accuracy", 100), 2, "high"
+    ),
+    Column("test_all_right", "All right", "%", _metric("test", "accuracy", 100), 2, "high"),
+    Column("val_several_auroc", "Validation AUROC", "%", _metric("val", "auroc", 100), 2, "high"),
+    Column("test_several_auroc", "AUROC", "%", _metric("test", "auroc", 100), 2, "high"),
+    Column("val_binary_loss", "Validation log loss", "nats", _metric("val", "log_loss"), 4, "low"),
+    Column("test_binary_loss", "Log loss", "nats", _metric("test", "log_loss"), 4, "low"),
 )
 _LANGUAGE = (
     Column("val_perplexity", "Validation perplexity", "", _metric("val", "perplexity"), 1, "low"),
@@ -181,6 +199,11 @@ ACCURACY: dict[Part, str] = {
 """Column of the accuracy of each part of the predictions."""
 MAIN: dict[Problem, dict[Part, str]] = {
     "classification": ACCURACY,
+    "multi-label classification": {
+        "test": "test_micro_f1",
+        "test_refit": "refit_micro_f1",
+        "val": "val_micro_f1",
+    },
     "language modelling": {"test": "test_perplexity", "val": "val_perplexity"},
     "transcription": {"test": "test_per", "val": "val_per"},
     "tagging": {"test": "tag_f1", "val": "val_tag_f1"},
@@ -188,11 +211,13 @@ MAIN: dict[Problem, dict[Part, str]] = {
 """Column that tables of each kind of problem are sorted by, by part of the outputs."""
 LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
 """Column of the log loss of each part of the test predictions."""
-_OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece"}
+_OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece", "mae"}
 _OF_VALIDATION = {f"val_{key}" for key in _OF_TEST}
-QUALITY = {column.key for column in (*_CLASSIFICATION, *_LANGUAGE, *_TRANSCRIPTION, *_TAGGING)}
+_BY_PROBLEM = (_CLASSIFICATION, _SEVERAL, _LANGUAGE, _TRANSCRIPTION, _TAGGING)
+QUALITY = {column.key for columns in _BY_PROBLEM for column in columns}
 """Columns that follow from predictions: a row without its predictions shows none of them."""
 _OPTIONAL = {"refit_accuracy", "refit_log_loss", "balanced_accuracy", "val_balanced_accuracy"}
+_OPTIONAL |= {"mae", "val_mae", "refit_mae"}
 _FURTHER = (
     Column("vectors_seconds", "Word vectors", "s", _field("fit_vectors_seconds"), 1, "low"),
     Column("flops", "Operations", "MFLOPs", _field("flops_per_review", 1e-6), 1, "low", False),
@@ -210,6 +235,7 @@ def columns_of(problem: Problem) -> tuple[Column, ...]:
 
 _COLUMNS: dict[Problem, tuple[Column, ...]] = {
     "classification": (*_CLASSIFICATION, *_COSTS, *_FURTHER),
+    "multi-label classification": (*_SEVERAL, *_COSTS, *_FURTHER),
     "language modelling": (*_LANGUAGE, *_COSTS, _RATE, _SHARE, *_FURTHER),
     "transcription": (*_TRANSCRIPTION, *_COSTS, *_FURTHER),
     "tagging": (*_TAGGING, *_COSTS, _RATE, *_FURTHER),

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from experiments.records.metrics import largest_class
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses
 from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.scores import Scores
@@ -145,6 +145,11 @@ def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidenc
     return Evidence(intervals=intervals)
 
 
+def _several_labels(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
+    """Nothing: micro F1 has no interval here."""
+    return Evidence()
+
+
 def _taggers(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
     """Intervals of F1 scores, in 0..1 as those of accuracies, and differences from the best.
 
@@ -201,6 +206,7 @@ def _differences(
 
 _ANALYSES: dict[Problem, Callable[[list[Run], Path, list[Part]], Evidence]] = {
     "classification": _classifiers,
+    "multi-label classification": _several_labels,
     "language modelling": _language_models,
     "transcription": _transcriptions,
     "tagging": _taggers,

@@ -11,6 +11,7 @@ from plotly.offline import get_plotlyjs
 from experiments.config.registry import Registry
 from experiments.records.plan import PlannedRun
 from experiments.records.row import Row
+from experiments.report.classes import class_grid
 from experiments.report.columns import ACCURACY, Column
 from experiments.report.comparison import compared, intervals, pairs
 from experiments.report.costs import Cost, costs
@@ -172,6 +173,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.globals |= {
+        "class_grid": class_grid,
         "rank_text": rank_text,
         "explain_ranks": explain_ranks,
         "explain_quality": explain_quality,

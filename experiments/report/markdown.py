@@ -109,6 +109,11 @@ _QUALITY: dict[Problem, str] = {
     "and ECE are on {part}. Log loss is the mean negative logarithm of the probability given to "
     "the right label, in nats (natural logarithm). ECE, the expected calibration error, is the "
     "average gap between confidence and accuracy.",
+    "multi-label classification": "A text may have several labels. Micro F1 counts all pairs of a "
+    "text and a label; macro F1 is the mean F1 of the labels. All right is the share of texts of "
+    "which exactly the right labels are predicted. AUROC (the area under the ROC curve) is the "
+    "mean over the labels that some texts have and some lack, log loss the mean binary "
+    "cross-entropy of texts and labels, in nats.",
     "language modelling": "Perplexity is exp of the mean negative logarithm of the probability "
     "given to each word and to the end of each text; all unknown words are the same word. Bits a "
     "character are the negative binary logarithm of the probability of all texts, over their "

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.config.identity import differing_settings
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import Part, Problem, ResultsError, Row
 from experiments.records.run_files import read_rows
 from experiments.statistics.changes import Change, Comparison

@@ -6,7 +6,8 @@ import hashlib
 import math
 from pathlib import Path
 
-from experiments.records.predictions import Predictions, read_outputs
+from experiments.records.predictions import read_outputs
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.outputs import Outputs
 from experiments.records.publishing import metrics_difference, read_published_evidence
 from experiments.records.row import AnyMetrics, Part, ResultsError, Row

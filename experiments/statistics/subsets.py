@@ -21,7 +21,7 @@ from datamodules.imdb import IMDB
 from datamodules.splits import text_key
 from datamodules.store.corpus import Corpus
 from experiments.records.atomic import replace_bytes
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import Part, ResultsError, Row
 from experiments.records.run_files import ROW_FILE, read_rows, tables_in
 from experiments.statistics.reading import read_run_predictions, rows_fingerprint

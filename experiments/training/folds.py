@@ -23,7 +23,8 @@ from datamodules.store.batching import TextBatch, TokenDataset
 from datamodules.store.corpus import UNLABELLED
 from experiments.config.resolved import Resolved
 from experiments.records.atomic import replace_bytes
-from experiments.records.predictions import Predictions, read_predictions, write_predictions
+from experiments.records.predictions import read_predictions, write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.outputs import Outputs
 from experiments.records.run_files import VAL_FILE
 from experiments.training import ranks

@@ -13,12 +13,15 @@ import torch
 from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.store.ragged import Ragged, rows_of
 from datamodules.text import TextDataModule
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.hypotheses import Hypotheses, nearest
+from experiments.records.problems.label_sets import LabelSets
 from experiments.records.problems.outputs import Outputs
+from experiments.records.problems.regressions import Regressions
 from experiments.records.problems.scores import Scores
 from experiments.records.problems.tag_counts import TagCounts
 from experiments.training import ranks
+from lit_models.base.classifier import LitClassifier, Unit
 from lit_models.base.model import LitModel
 
 AnyOutputs = TypeVar("AnyOutputs", bound=Outputs)
@@ -49,6 +52,8 @@ def predict(trainer: L.Trainer, model: LitModel, data: TextDataModule, part: str
     ids, *arrays = gather(batches)
     groups = data.groups("train" if part == "val" else part)
     outputs = _OUTPUTS[model.problem](ids, arrays, data, part)
+    if isinstance(model, LitClassifier) and isinstance(outputs, Predictions):
+        outputs = _with_values(outputs, model.unit, data, part)
     outputs = outputs.with_groups(None if groups is None else groups[ids]).in_id_order()
     return checked(outputs, dataset)
 
@@ -90,6 +95,25 @@ def _predictions(
     return Predictions(ids, labels[ids].astype(np.int64), arrays[0])
 
 
+def _with_values(
+    outputs: Predictions, unit: Unit | None, data: TextDataModule, part: str
+) -> Predictions:
+    """Predictions of a regression with the true values of its unit, as it was fitted to them."""
+    if unit is None:
+        return outputs
+    stars = data.stars("train" if part == "val" else part) if unit == "stars" else None
+    if stars is None:
+        return Regressions.of(outputs, "sign", 2 * outputs.labels - 1)
+    return Regressions.of(outputs, "stars", stars[outputs.ids])
+
+
+def _label_sets(
+    ids: np.ndarray, arrays: list[np.ndarray], data: TextDataModule, part: str
+) -> Outputs:
+    labels = data.store.labels("train" if part == "val" else part)
+    return LabelSets(ids, labels[ids].astype(np.int8), arrays[0])
+
+
 def _scores(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str) -> Outputs:
     log_probabilities, symbols = arrays
     return Scores(ids, log_probabilities, symbols, data.characters(part)[ids])
@@ -115,6 +139,7 @@ def _tag_counts(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str)
 
 _OUTPUTS: dict[str, Callable[..., Outputs]] = {
     "classification": _predictions,
+    "multi-label classification": _label_sets,
     "language modelling": _scores,
     "transcription": _hypotheses,
     "tagging": _tag_counts,

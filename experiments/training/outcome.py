@@ -21,7 +21,8 @@ from experiments.machine.environment import git_state, hardware, now, peak_memor
 from experiments.machine.peak import peak_flops
 from experiments.records.atomic import replace_bytes
 from experiments.records.metrics import is_chance, largest_class
-from experiments.records.predictions import Predictions, read_outputs
+from experiments.records.predictions import read_outputs
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import AnyMetrics, Row
 from experiments.records.row_schema import row_to_dict
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, checksums
@@ -117,7 +118,7 @@ def shared_fields(
         "config": config,
         "family": kind.family,
         "task": data.task,
-        "problem": kind.problem,
+        "problem": resolved.cli.model.problem,
         "track": track_of(config, data.reads_unlabelled),
         "deterministic": kind.deterministic and data.vectors is None,
         "threshold": threshold,
@@ -206,7 +207,8 @@ def failed_row(
     """
     resolved = spec.resolve()
     commit, dirty = git_state()
-    problem: Any = resolved.model_class.problem
+    # That of a model follows from its corpus, if it was made.
+    problem: Any = getattr(resolved.cli, "model", resolved.model_class).problem
     return Row(
         experiment=spec.experiment,
         architecture=resolved.config["model"]["class_path"].rpartition(".")[2],

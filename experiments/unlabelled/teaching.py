@@ -16,7 +16,7 @@ from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.inference.loaded_ensemble import LoadedEnsemble
 from experiments.inference.loaded_run import LoadedRun, TextClassifier, load_run
-from experiments.inference.predictor import read_finished
+from experiments.inference.predictor import check_one_label, read_finished
 from experiments.records.atomic import replace_bytes
 from experiments.records.row import Row
 from experiments.records.run_files import Weights, weights_folder
@@ -58,11 +58,13 @@ def teach(
     _check_out(out)
     rows = [read_finished(folder) for folder in folders]
     weights = [_weights(folder, row) for folder, row in zip(folders, rows, strict=True)]
-    data = _corpus(folders[0], rows[0], root)
     runs = [
         load_run(folder, device=device, weights=fit)
         for folder, fit in zip(folders, weights, strict=True)
     ]
+    for run in runs:
+        check_one_label(run.model, run.folder)
+    data = _corpus(folders[0], rows[0], root)
     teacher: TextClassifier = runs[0] if len(runs) == 1 else LoadedEnsemble(runs)
     texts, labelled = data.texts("unlabelled"), {text_key(t) for t in data.texts("train")}
     ids = np.array([row for row, text in enumerate(texts) if text_key(text) not in labelled])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics.classification import MulticlassAccuracy
 
 from datamodules.store.batching import TextBatch
 from datamodules.store.mixed import MixedBatch
@@ -17,9 +15,13 @@ from lit_models.base.adversarial import Perturbations, check_unlabelled
 from lit_models.base.hyperparameters import check_classes
 from lit_models.base.model import LitModel
 from lit_models.base.optimizers import check_training
-from lit_models.base.processes import evaluation_metrics, reduce_loss
+from lit_models.base.processes import reduce_loss
+from lit_models.base.targets import OneLabel, check_several_labels, targets_of
 from lit_models.layers.class_weights import ClassWeighting, ClassWeights
 from lit_models.layers.marks import Marks
+
+Unit = Literal["sign", "stars"]
+"""Unit of the values of a regression: -1 and 1 for the two classes, or 1 to 10 stars."""
 
 
 class Prediction(NamedTuple):
@@ -27,7 +29,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         ids: int64[B], row numbers in the split's fixed order.
-        probabilities: float32[B, C].
+        probabilities: float32[B, C]; a row sums to 1, unless a text may have several labels.
     """
 
     ids: Tensor
@@ -42,6 +44,8 @@ class LitClassifier(LitModel):
 
     Args:
         num_classes: C; linked to the corpus.
+        multi_label: a text may have several labels, or none, each with a sigmoid of its own
+            (`base.targets`); linked to the corpus.
         label_smoothing: part of the target probability that is spread over all classes.
         class_weights: `balanced` multiplies the training loss of each row by N / (K · N_c), as
             scikit-learn does, with N_c of the N training rows in the row's class, one of K. None:
@@ -53,17 +57,27 @@ class LitClassifier(LitModel):
         **kwargs: arguments of `LitModel`.
 
     Raises:
-        ValueError: a setting outside its range, or settings that exclude one another.
+        ValueError: a setting outside its range, settings that exclude one another, or several
+            labels for what is made for one.
     """
 
-    problem: ClassVar[str] = "classification"
+    problem: ClassVar[str] = OneLabel.problem
     loss_is_sum: ClassVar[bool] = False
     """True if `loss` is the sum over the rows of a batch, False if it is their mean."""
+
+    @property
+    def unit(self) -> Unit | None:
+        """Unit of the values in a regression's log-odds; None: it is no regression.
+
+        Log-odds of 2 are a value of 1, or of 10 stars; those of -2 one of -1, or of 1 star.
+        """
+        return None
 
     def __init__(
         self,
         *,
         num_classes: int = 2,
+        multi_label: bool = False,
         label_smoothing: float = 0.0,
         class_weights: ClassWeights | None = None,
         adversarial: float = 0.0,
@@ -73,12 +87,26 @@ class LitClassifier(LitModel):
     ) -> None:
         check_training(locals())
         super().__init__(**kwargs)
+        if multi_label:
+            able, losses = self.takes_several_labels(), (virtual_adversarial, entropy)
+            check_several_labels(type(self).__name__, able, class_weights, *losses)
         self.num_classes, self.label_smoothing = num_classes, label_smoothing
+        self.multi_label, self.targets = multi_label, targets_of(multi_label, num_classes)
+        self.problem = self.targets.problem  # type: ignore[misc]  # follows from the corpus
         self.class_weighting = ClassWeighting.of(class_weights, num_classes, self.loss)
         self.perturbations = Perturbations.of(adversarial, virtual_adversarial, entropy)
-        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-        self.val_metrics = evaluation_metrics(num_classes, "val/")
-        self.test_metrics = evaluation_metrics(num_classes, "test/")
+        self.train_accuracy = self.targets.accuracy()
+        self.val_metrics = self.targets.metrics("val/")
+        self.test_metrics = self.targets.metrics("test/")
+
+    @classmethod
+    def takes_several_labels(cls) -> bool:
+        """Whether it learns any number of labels a text: it does with the loss that all share.
+
+        Override where an architecture has a loss, a step or a prediction of its own that does.
+        """
+        own = ("loss", "training_step", "predict_step")
+        return all(getattr(cls, name) is getattr(LitClassifier, name) for name in own)
 
     def setup(self, stage: str) -> None:
         """As `LitModel` does.
@@ -120,11 +148,10 @@ class LitClassifier(LitModel):
 
         Args:
             logits: float[B, C].
-            labels: int64[B].
+            labels: int64[B], or multi-hot int64[B, C].
             reduction: as in PyTorch; with `none` float[B], which `class_weights` multiplies.
         """
-        smoothing = self.label_smoothing
-        return F.cross_entropy(logits, labels, reduction=reduction, label_smoothing=smoothing)
+        return self.targets.loss(logits, labels, reduction, self.label_smoothing)
 
     def training_step(self, batch: TextBatch, batch_idx: int) -> Tensor:
         """Loss of one batch, which may be a `MixedBatch`."""
@@ -179,14 +206,15 @@ class LitClassifier(LitModel):
     def _evaluate(self, batch: TextBatch, part: str) -> None:
         loss, metrics = getattr(self, f"{part}_loss"), getattr(self, f"{part}_metrics")
         logits, size = self(batch.blind()), len(batch.labels)
-        loss.update(F.cross_entropy(logits, batch.labels).detach(), size)
+        loss.update(self.targets.loss(logits, batch.labels).detach(), size)
         self.log(f"{part}/log_loss", loss, batch_size=size)
-        metrics.update(logits.softmax(dim=1), batch.labels)
+        metrics.update(self.targets.probabilities(logits), batch.labels)
         self.log_dict(metrics, batch_size=size)
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
-        return Prediction(batch.ids.cpu(), self(batch.blind()).softmax(dim=1).float().cpu())
+        probabilities = self.targets.probabilities(self(batch.blind()))
+        return Prediction(batch.ids.cpu(), probabilities.float().cpu())
 
     def shown(self, batch: TextBatch, label: int) -> dict[str, Marks]:
         """Weights of tokens in the architecture, by name, for one text and its predicted label."""

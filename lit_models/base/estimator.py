@@ -12,6 +12,7 @@ import scipy.sparse as sp
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.utils.validation import has_fit_parameter
 
 from datamodules.errors import DataError
@@ -26,6 +27,8 @@ from lit_models.base.without_steps import WithoutSteps, write_whole
 from lit_models.layers.class_weights import balanced_weights
 
 ESTIMATOR_FILE = "model.skops"
+ONE_VS_REST = ["sklearn.multiclass._ConstantPredictor"]
+"""Types that `load` may build where a text may have several labels."""
 
 Features: TypeAlias = sp.csr_matrix | np.ndarray
 
@@ -75,7 +78,7 @@ class LitEstimator(WithoutSteps, LitClassifier, ABC):
                 estimator cannot take.
         """
         super().prepare(view)
-        if len(classes := np.unique(view.labels)) < 2:
+        if not self.multi_label and len(classes := np.unique(view.labels)) < 2:
             raise ValueError(
                 f"{type(self).__name__} was given {len(view.labels)} texts of class "
                 f"{classes.tolist()} alone; a classifier needs at least two classes"
@@ -83,18 +86,31 @@ class LitEstimator(WithoutSteps, LitClassifier, ABC):
         features = self.learn_features(view)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            weighted = self.class_weighting is not None
-            weights = balanced_weights(view.labels, self.num_classes)[view.labels]
-            self.estimator = self.fit_estimator(
-                features, view.labels, weights if weighted else None
-            )
+            weights = None
+            if self.class_weighting is not None:
+                weights = balanced_weights(view.labels, self.num_classes)[view.labels]
+            self.estimator = self.fit_estimator(features, view.labels, weights)
         self._note_convergence(caught)
 
     def fit_estimator(
         self, features: Features, labels: np.ndarray, weights: np.ndarray | None
     ) -> BaseEstimator:
-        """Estimator fitted to float[N, F] features, int64[N] labels, float[N] weights of rows."""
+        """Estimator fitted to float[N, F] features, int64[N] labels, float[N] weights of rows.
+
+        With several labels a text, int8[N, C], an estimator of its own for each label against the
+        rest; a label that all texts have, or none, is predicted as it is.
+        """
+        if self.multi_label:
+            with warnings.catch_warnings():  # of such a label
+                warnings.filterwarnings("ignore", "Label .* is present in all training examples")
+                warnings.filterwarnings("ignore", "Label not .* is present in all training")
+                return OneVsRestClassifier(self.make_estimator()).fit(features, labels)
         return fit_weighted(self.make_estimator(), features, labels, weights)
+
+    @classmethod
+    def takes_several_labels(cls) -> bool:
+        own = ("predict_step", "fit_estimator", "predict_proba")
+        return all(getattr(cls, name) is getattr(LitEstimator, name) for name in own)
 
     def _note_convergence(self, caught: list[warnings.WarningMessage]) -> None:
         """Makes a note of a solver's warnings that it did not converge, and warns of all others."""
@@ -127,9 +143,8 @@ class LitEstimator(WithoutSteps, LitClassifier, ABC):
         return probabilities
 
     def forward(self, batch: TextBatch) -> torch.Tensor:
-        """float32[B, C] logits: logarithms of the probabilities."""
-        probabilities = self.predict_step(batch).probabilities
-        return probabilities.clamp(min=torch.finfo(probabilities.dtype).tiny).log()
+        """float32[B, C] logits: logarithms of the probabilities; of several labels log-odds."""
+        return self.targets.logits(self.predict_step(batch).probabilities)
 
     def predict_step(self, batch: TextBatch, batch_idx: int = 0) -> Prediction:
         """Ids and class probabilities of one batch."""
@@ -163,12 +178,13 @@ class LitEstimator(WithoutSteps, LitClassifier, ABC):
         fitted = {name: arrays.pop(name) for name in list(arrays) if name.startswith(PREFIX)}
         model.load_arrays(arrays)
         if fitted:
-            source, classes = folder / ARRAYS_FILE, model.num_classes
-            model.estimator = restore(model.make_estimator(), fitted, source, classes)
+            source, sizes = folder / ARRAYS_FILE, (model.num_classes, model.multi_label)
+            model.estimator = restore(model.make_estimator(), fitted, source, *sizes)
         else:
             import skops.io  # takes longer to import than all else here
 
-            model.estimator = skops.io.load(folder / ESTIMATOR_FILE, trusted=cls.trusted_types)
+            trusted = [*cls.trusted_types, *(ONE_VS_REST if model.multi_label else [])]
+            model.estimator = skops.io.load(folder / ESTIMATOR_FILE, trusted=trusted)
         return model.eval()
 
     @property

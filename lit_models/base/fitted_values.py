@@ -80,7 +80,11 @@ def fitted_arrays(estimator: BaseEstimator) -> dict[str, np.ndarray] | None:
 
 
 def restore(
-    estimator: BaseEstimator, arrays: dict[str, np.ndarray], source: Path, classes: int
+    estimator: BaseEstimator,
+    arrays: dict[str, np.ndarray],
+    source: Path,
+    classes: int,
+    one_vs_rest: bool = False,
 ) -> BaseEstimator:
     """Set the arrays of `fitted_arrays` on an unfitted estimator, and return it.
 
@@ -89,6 +93,7 @@ def restore(
         arrays: Its arrays.
         source: Their file.
         classes: Number of classes of the model.
+        one_vs_rest: Two classes have a row of coefficients each, too.
 
     Raises:
         DataError: An array is missing, has another shape or type, or is not of this estimator.
@@ -111,7 +116,8 @@ def restore(
             problems.append(f"{key} is {array[:9].tolist()}, and the model has {classes} classes")
         setattr(step, name, array)
         step.n_features_in_ = sizes.get(F)
-    if not problems and R in sizes and sizes[R] != (rows := 1 if sizes[C] == 2 else sizes[C]):
+    single = sizes.get(C) == 2 and not one_vs_rest
+    if not problems and R in sizes and sizes[R] != (rows := 1 if single else sizes[C]):
         problems.append(f"coef_ has {sizes[R]} rows, and {sizes[C]} classes need {rows}")
     if problems:
         raise DataError(

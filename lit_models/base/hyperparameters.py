@@ -22,6 +22,13 @@ def check_classes(model: Any, data: Any) -> None:
             f"num_classes is {model.num_classes} and the corpus has {classes} classes; build "
             f"{type(model).__name__}(num_classes=datamodule.num_classes, …)"
         )
+    several = getattr(data, "multi_label", False)
+    if data is not None and several != model.multi_label:
+        raise ValueError(
+            f"multi_label is {model.multi_label} and that of the corpus {several}; build "
+            f"{type(model).__name__}(multi_label=datamodule.multi_label, …), and let it pass "
+            "`**kwargs` on to LitClassifier"
+        )
 
 
 def accepted_settings(model: type) -> set[str]:
@@ -52,6 +59,6 @@ def current_hyperparameters(model: type, saved: Mapping[str, Any]) -> dict[str, 
     }
     if "variant" not in accepted and given.get("variant") == "default":
         del given["variant"]
-    if "num_classes" not in accepted:  # the link to the corpus is recorded for any model
-        given.pop("num_classes", None)
+    for name in {"num_classes", "multi_label"} - accepted:  # links are recorded for any model
+        given.pop(name, None)
     return {renamed.get(name, name): value for name, value in given.items()}

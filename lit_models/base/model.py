@@ -56,7 +56,7 @@ class LitModel(L.LightningModule):
 
     net: nn.Module
     problem: ClassVar[str]
-    """Kind of problem, a key of `datamodules.language.READERS`."""
+    """Kind of problem, a key of `datamodules.language.READERS`; of a classifier by its corpus."""
     protocols: ClassVar[tuple[str, ...]] = ("holdout", "refit", "folds")
     """Protocols under which it may be fitted; `folds` is cross-validation."""
     family: ClassVar[str] = "other"
@@ -91,9 +91,9 @@ class LitModel(L.LightningModule):
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
         self.save_hyperparameters(logger=False)  # the logger gets the resolved config
-        for size in ("num_symbols", "num_tags"):  # the link is recorded for any model
-            if size not in accepted_settings(type(self)):
-                self.hparams.pop(size, None)
+        links = {"num_symbols", "num_tags", "multi_label"}  # recorded for any model
+        for name in links - accepted_settings(type(self)):
+            self.hparams.pop(name, None)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.schedule, self.warmup_fraction = schedule, warmup_fraction
         self.gradient_clip_norm = gradient_clip_norm

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 
+from datamodules.store.label_sets import members
 from datamodules.store.ragged import Ragged
 
 _MULTIPLIER = 6_364_136_223_846_793_005 % 2**62  # Knuth's, odd
@@ -66,24 +67,28 @@ def class_documents(counts: sp.csr_matrix, labels: np.ndarray, num_classes: int)
 
     Args:
         counts: [N, F].
-        labels: int64[N].
+        labels: int64[N], or multi-hot int8[N, C].
         num_classes: C.
     """
     shape = (num_classes, counts.shape[1])
     documents = np.zeros(shape, dtype=np.int64)
     for label in range(num_classes):
-        documents[label] = np.bincount(counts[labels == label].indices, minlength=shape[1])
+        documents[label] = np.bincount(counts[members(labels, label)].indices, minlength=shape[1])
     return documents
 
 
-def log_count_ratios(documents: np.ndarray, smoothing: float) -> np.ndarray:
+def log_count_ratios(
+    documents: np.ndarray, smoothing: float, texts: np.ndarray | None = None
+) -> np.ndarray:
     """float64[C, F] r_c = ln((p_c / ‖p_c‖₁) / (q_c / ‖q_c‖₁)), zero for n-grams of no text.
 
     Args:
         documents: int64[C, F], number of texts of each class with each n-gram.
         smoothing: α of p_c = α + documents_c and of q_c = α + documents of all other classes.
+        texts: int64[F], number of texts with each n-gram; None: the sum over the classes, which it
+            is where a text has one.
     """
-    totals = documents.sum(axis=0)
+    totals = documents.sum(axis=0) if texts is None else texts
     return np.stack([class_ratios(of_class, totals, smoothing) for of_class in documents])
 
 

@@ -11,13 +11,13 @@ import torch
 from datamodules.errors import Unavailable
 from lit_models.base.hyperparameters import current_hyperparameters
 from lit_models.base.model import WEIGHTS_FILE
-from lit_models.language.recurrent import RecurrentLanguageModel
+from lit_models.language.model import LitLanguageModel
 
 Pretrained = str | dict[str, Any]
 """A folder of a finished run of a language model, or the settings of one whose weights are saved
 with the classifier's."""
 
-Model = TypeVar("Model", bound=RecurrentLanguageModel)
+Model = TypeVar("Model", bound=LitLanguageModel)
 
 
 def pretrained(

@@ -163,11 +163,11 @@ def length_of(capsules: Tensor) -> Tensor:
     return (capsules.square().sum(dim=-1) + _TINY).sqrt()
 
 
-def is_margin(loss: Loss, label_smoothing: float) -> bool:
+def is_margin(loss: Loss, label_smoothing: float, multi_label: bool = False) -> bool:
     """True for the margin loss, False for cross-entropy.
 
     Raises:
-        ValueError: another loss, or label smoothing with the margin loss.
+        ValueError: another loss, or label smoothing or several labels with the margin loss.
     """
     if loss not in get_args(Loss):
         raise ValueError(f"loss is {loss!r}; choose one of {get_args(Loss)}")
@@ -175,6 +175,11 @@ def is_margin(loss: Loss, label_smoothing: float) -> bool:
         raise ValueError(
             f"label_smoothing is {label_smoothing}, and the margin loss has no target to smooth; "
             "set it to 0, or choose loss 'cross_entropy'"
+        )
+    if loss == "margin" and multi_label:
+        raise ValueError(
+            "loss is 'margin', by which the capsules share the probability of one class, and the "
+            "corpus has several labels a text; set --model.loss cross_entropy"
         )
     return loss == "margin"
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from datamodules.store.label_sets import members
 from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.ngrams import OF_END, check_orders
@@ -54,6 +55,7 @@ class NgramVocabulary(nn.Module):
         self.dropout, self.last_words = dropout, last_words
         self.register_buffer("keys", torch.full((size,), _LAST))
         self.register_buffer("base", torch.tensor(1))
+        self.texts = np.zeros(size, dtype=np.int64)
 
     def resize(self, size: int) -> None:
         """Make room for another number of n-grams, and forget those that were learnt."""
@@ -89,14 +91,16 @@ class NgramVocabulary(nn.Module):
         chosen = unique[np.sort(frequent[most])]
         self.keys.fill_(_LAST)
         self.keys[: len(chosen)] = torch.from_numpy(chosen)
+        self.texts = np.zeros(self.size, dtype=np.int64)
+        self.texts[: len(chosen)] = documents[np.sort(frequent[most])]
         labels = view.labels[rows]
         counts = np.zeros((view.num_classes, self.size), dtype=np.int64)
         for label in range(view.num_classes):
-            of_class, documents = np.unique(keys[labels == label], return_counts=True)
+            of_class, texts = np.unique(keys[members(labels, label)], return_counts=True)
             number = np.searchsorted(chosen, of_class)
             number[number == len(chosen)] = 0
             known = chosen[number] == of_class
-            counts[label, number[known]] = documents[known]
+            counts[label, number[known]] = texts[known]
         return counts
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Items:
@@ -152,7 +156,8 @@ class TfidfBag(nn.Module):
 
     def learn(self, view: TrainView) -> None:
         """Learn n-grams and weights from the train side."""
-        documents = self.vocabulary.learn(view).sum(axis=0)
+        self.vocabulary.learn(view)
+        documents = self.vocabulary.texts
         idf = np.log((1 + len(view.tokens)) / (1 + documents)) + 1
         self.idf.copy_(torch.from_numpy(idf))
 

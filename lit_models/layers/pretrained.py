@@ -108,11 +108,46 @@ def build_encoder(
             setattr(settings, name, dropout)
     if source is None:
         return _without_pooler(AutoModel.from_config(settings, dtype=torch.float32), learnt=False)
+    encoder, keys = _read(AutoModel, source, settings)
+    learnt = not any(key.startswith("pooler.") for key in keys)
+    return _without_pooler(encoder.train(), learnt)  # from_pretrained returns it in eval mode
+
+
+def build_causal(source: str | None, config: dict[str, Any]) -> nn.Module:
+    """Causal language model with its output layer, in fp32 and in evaluation mode.
+
+    Args:
+        source: source of the weights, read from safetensors only; None: random weights.
+        config: see `resolve_config`.
+
+    Raises:
+        ValueError: an architecture that is no causal language model.
+        Unavailable, DataError: see `build_encoder`.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    values = dict(config)
+    kind = values.pop("model_type")
+    settings = AutoConfig.for_model(kind, **values)
+    if type(settings) not in AutoModelForCausalLM._model_mapping:
+        raise ValueError(
+            f"model.config.model_type is {kind!r}, of which there is no causal language model; "
+            "give a decoder such as gpt2"
+        )
+    if source is None:
+        model: nn.Module = AutoModelForCausalLM.from_config(settings, dtype=torch.float32)
+        return model.eval()
+    model, _ = _read(AutoModelForCausalLM, source, settings)
+    return model.eval()
+
+
+def _read(kind: Any, source: str, settings: Any) -> tuple[nn.Module, list[str]]:
+    """Pretrained model of one of transformers' classes, and the parameters that it lacks."""
     place = locate(source)
     if Path(place).is_dir():
         check_weights(Path(place))
     with loading(source) as local, _quiet():
-        encoder, report = AutoModel.from_pretrained(
+        model, report = kind.from_pretrained(
             place,
             config=settings,
             dtype=torch.float32,
@@ -131,8 +166,7 @@ def build_encoder(
             f"{_some(sorted(report['unexpected_keys']))}; of another shape {_some(mismatched)}; "
             "give the source that belongs to the config, or leave model.config out"
         )
-    learnt = not any(key.startswith("pooler.") for key in report["missing_keys"])
-    return _without_pooler(encoder.train(), learnt)  # from_pretrained returns it in eval mode
+    return model, list(report["missing_keys"])
 
 
 def layers_of(encoder: nn.Module) -> list[nn.Module]:

@@ -16,7 +16,8 @@ from tests.toys import ToyData
 
 def test_a_corpus_is_read_by_the_problem(tmp_path: Path) -> None:
     corpus = ToyData(cache_dir=str(tmp_path))
-    assert set(READERS) == {"classification", "language modelling", "transcription", "tagging"}
+    problems = {"classification", "multi-label classification", "language modelling"}
+    assert set(READERS) == problems | {"transcription", "tagging"}
     assert read_for("classification", corpus) is corpus
     assert isinstance(read_for("language modelling", corpus), LanguageData)
     assert isinstance(read_for("tagging", corpus), Punctuation)

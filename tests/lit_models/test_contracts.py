@@ -118,6 +118,7 @@ class LearntByHeart(Callback):
 # Those that take longest, and those whose class another has, with other weights or layers.
 @pytest.mark.slow_for(
     *("linear_transformer", "transformer", "fasttext", "nb_bag", "dpcnn", "capsule"),
+    "byte_transformer",
     *("convolutional_capsule", "seq_cnn", "region_cnn"),
     *("bert_multilingual", "minilm_further", "roberta", "ernie"),
     *("bidirectional_gru", "stacked_lstm"),

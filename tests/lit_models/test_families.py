@@ -13,7 +13,7 @@ from lit_models.base.classifier import LitClassifier
 ROOT = Path(lit_models.__file__).parent
 FAMILIES = {
     "n-grams": {"NaiveBayes", "NgramLMClassifier", "TfidfLogReg", "NBLogReg", "LinearSVM"}
-    | {"LSALogReg", "BowForest", "TfidfForest", "DVNgrams"},
+    | {"LSALogReg", "LinearRegression", "BowForest", "TfidfForest", "DVNgrams"},
     "word vectors": {
         *("VectorAverageLogReg", "VectorAverageForest", "CentroidsLogReg", "CentroidsForest"),
         "Doc2VecLogReg",
@@ -21,7 +21,7 @@ FAMILIES = {
     "bags": {"Perceptron", "Logistic", "MLP", "Bag", "FastText", "NBBag"},
     "recurrent": {
         *("RNN", "GRU", "LSTM", "StackedLSTM", "BidirectionalLSTM", "BidirectionalGRU", "ClassLM"),
-        *("LMLSTM", "NeuralTuringMachine"),
+        *("LMLSTM", "NeuralTuringMachine", "TreeLSTM", "ChildSumTreeLSTM"),
         *("KerasLSTM", "KerasBidirectionalGRU", "KerasStackedLSTM", "KerasRecurrentClassifier"),
     },
     "convolutional": {
@@ -34,7 +34,7 @@ FAMILIES = {
         *("KerasAttentionLSTM", "KerasCapsule"),
     },
     "Transformers": {"Transformer", "LinearTransformer"},
-    "pretrained": {"BERT", "DistilledBERT"},
+    "pretrained": {"BERT", "DistilledBERT", "ZeroShot"},
 }
 NAMES = {name for names in FAMILIES.values() for name in names}
 

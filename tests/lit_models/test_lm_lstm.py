@@ -66,7 +66,7 @@ def given(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, 
 def build(folder: Any, monkeypatch: pytest.MonkeyPatch | None = None, **settings: Any) -> LMLSTM:
     torch.manual_seed(0)
     if monkeypatch is not None:
-        monkeypatch.setattr("lit_models.lm_lstm._words", lambda folder: None)
+        monkeypatch.setattr("lit_models.lm_lstm.words_of", lambda folder: None)
     sizes = {"vocab_size": VOCAB, "num_classes": CLASSES, "head_size": 5}
     return LMLSTM(**sizes | settings, language_model=folder)
 

@@ -37,12 +37,13 @@ def metrics(answers: Answers) -> dict[str, Any]:
         "balanced_accuracy": (classes[0]["recall"] + classes[1]["recall"]) / 2,
         "per_class": classes,
         "confusion": counts,
+        "mae": None if answers.errors is None else answers.errors.mean(),
     }
 
 
 def differ(key: str, stored: Any, found: Any) -> bool:
     """True if a metric is not the one found; older rows lack some, which are not compared."""
-    if stored is None and key in NEWER:
+    if stored is None and (key in NEWER or found is None):
         return False
     if isinstance(stored, list) and isinstance(found, list):
         pairs = zip(stored, found, strict=False)

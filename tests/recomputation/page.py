@@ -18,7 +18,12 @@ from tests.recomputation.times import Times
 
 Row = dict[str, Any]
 _PART = {"test accuracy %": "test", "refit %": "test_refit", "val accuracy %": "val"}
-_METRIC = {"F1 %": ("f1", 100), "log loss": ("log_loss", 1), "ECE %": ("ece", 100)}
+_METRIC = {
+    "F1 %": ("f1", 100),
+    "log loss": ("log_loss", 1),
+    "ECE %": ("ece", 100),
+    "MAE": ("mae", 1),
+}
 _TIMES = {"training s": Times.training, "p50 ms": Times.latency}
 _UNITS = {"k": 1e3, "M": 1e6, "G": 1e9}
 _RANK = re.compile(r"(\d+)(?: \[(\d+)–(\d+)\])?, (\d+)%")
@@ -177,7 +182,8 @@ class _Expected:
                 return f"is {cell!r}, without {mark}"
             return _far(cell.removesuffix(mark), values)
         key, scale = _METRIC[column]
-        return _far(cell, [scale * metrics(run)[key] for run in self.table.runs(name, "test")])
+        values = [metrics(run)[key] for run in self.table.runs(name, "test")]
+        return _far(cell, [scale * value for value in values if value is not None])
 
     def _accuracy(self, name: str, part: str, cell: str) -> str:
         runs = [100 * float(run.right.mean()) for run in self.table.runs(name, part)]

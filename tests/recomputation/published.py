@@ -27,6 +27,7 @@ class Answers:
         order: float[N], by which reviews are ranked: log-odds, or counts in format 1.
         movies: int[N].
         threshold: least probability of class 1 to predict it; None: that it is the higher one.
+        errors: float[N], absolute errors of a regression's values; None: it is none.
     """
 
     labels: NDArray[np.int64]
@@ -35,6 +36,7 @@ class Answers:
     order: NDArray[np.float64]
     movies: NDArray[np.int64]
     threshold: float | None
+    errors: NDArray[np.float64] | None = None
 
     @property
     def likelier(self) -> NDArray[np.bool_]:
@@ -87,8 +89,17 @@ def read_answers(folder: Path, row: dict[str, Any]) -> dict[str, Answers]:
             order=order,
             movies=movies[f"{row['corpus_fingerprint']}_{_SPLIT[part]}"][ids],
             threshold=row.get("threshold"),
+            errors=_errors(arrays, part) if int(arrays["format"]) == 8 else None,
         )
     return parts
+
+
+def _errors(arrays: dict[str, Any], part: str) -> NDArray[np.float64]:
+    """Absolute errors of the values of format 8: log-odds of 2 are the end of the scale."""
+    odds = arrays[f"{part}_log_odds"][0].astype(np.float64)
+    if f"{part}_stars" in arrays:
+        return np.abs(5.5 + 2.25 * odds - arrays[f"{part}_stars"])
+    return np.abs(odds / 2 - arrays[f"{part}_sign"])
 
 
 @cache

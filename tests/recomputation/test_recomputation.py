@@ -16,7 +16,8 @@ import pytest
 from experiments.config.identity import setting_hash
 from experiments.config.registry import Registry
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.publishing import publish
 from experiments.records.row import Part
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, write_row

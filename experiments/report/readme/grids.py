@@ -27,6 +27,7 @@ _COLUMNS = (
     ("F1 %", "f1", 2),
     ("log loss", "log_loss", 3),
     ("ECE %", "ece", 1),
+    ("MAE", "mae", 2),
     ("val accuracy %", "val_accuracy", 2),
     ("parameters", "parameters", 0),
     ("training s", "train_seconds", 0),

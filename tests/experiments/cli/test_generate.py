@@ -149,4 +149,4 @@ def test_runs_of_the_other_kind_are_named(written: Path, finished: Path, capsys:
     message = f"Bag is no language model; `lit-sentiment predict {bag}` labels texts"
     assert message in capsys.readouterr().err
     assert main(["predict", str(ngrams), "word1"]) == 1
-    assert f"predicts no labels; `lit-sentiment generate {ngrams}` lets" in capsys.readouterr().err
+    assert f"predicts no labels; `lit-sentiment generate {ngrams}` puts" in capsys.readouterr().err

@@ -19,6 +19,7 @@ OCCLUDED = {
     "region_cnn",
     "seq_cnn",
     "tfidf_forest",
+    "tree_lstm",
     "vector_average_forest",
 }
 

@@ -11,7 +11,7 @@ import torch
 
 from datamodules.store.encoder import Encoder
 from datamodules.store.truncation import TokenTruncation, Truncation
-from datamodules.subwords import SubwordTokenizer
+from datamodules.subwords import ByteTokenizer, SubwordTokenizer
 from datamodules.tokenizers import CharacterTokenizer, Tokenizer, WordTokenizer
 from experiments.export import runner
 from experiments.export.tokenizer import tokenizer_settings
@@ -65,8 +65,9 @@ def _check_tokens(encoder: Encoder) -> None:
         WordTokenizer(preparation="keras"),
         CharacterTokenizer(),
         CharacterTokenizer(lowercase=False),
+        ByteTokenizer(),
     ],
-    ids=["words", "cased", "keras", "characters", "cased characters"],
+    ids=["words", "cased", "keras", "characters", "cased characters", "bytes"],
 )
 def test_tokens_are_those_of_the_run(tokenizer: Tokenizer, truncation: Truncation) -> None:
     _check_tokens(_encoder(tokenizer, truncation))

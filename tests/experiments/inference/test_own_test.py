@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 
 from experiments.cli.main import main
+from experiments.cli.own_files import interval
 from experiments.config.resolved import Resolved
+from experiments.inference.predictor import Predictor
 from experiments.records import test_log
 from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
@@ -166,3 +169,58 @@ def test_a_file_beside_the_row_is_judged_by_the_threshold_of_the_run(run: Path) 
     record = json.loads((place / "metrics.json").read_text())
     assert record["confusion"] == [[4, 0], [5, 0]]
     assert [one["recall"] for one in record["per_class"]] == [1, 0]
+
+
+FOREIGN = [(f"reseña {i} de sign{i % 2}", ("buena", "mala")[i % 2]) for i in range(40)]
+
+
+def test_labels_of_another_language_are_mapped(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [f"{text},{label}" for text, label in FOREIGN]
+    Path("reseñas.csv").write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")
+    words = ["test", str(run), "--data.test", "reseñas.csv"]
+    assert main([*words, "--data.text_column", "text"]) == 1
+    assert "label 'buena' is none" in (error := capsys.readouterr().err)
+    assert "--data.label_map buena=bad" in error
+    assert main([*words, "--data.label_map", "buena=good", "mala=bad"]) == 0
+    shown = capsys.readouterr().out
+    [record] = (run / "tests").glob("*/metrics.json")
+    metrics = json.loads(record.read_text(encoding="utf-8"))
+    assert metrics["n"] == 40
+    lines = [line for line in shown.splitlines() if line.startswith("reseñas.csv ")]
+    assert f"{100 * metrics['accuracy']:.2f} [" in lines[-1]
+    assert any("validation" in line and "[" in line for line in shown.splitlines())
+    share = float(re.search(r"(\d+)% of the tokens of these texts are unknown", shown)[1])  # type: ignore[index]
+    predictor = Predictor(run)
+    ids = np.concatenate([b.ragged().values for _, b in predictor.batches([t for t, _ in FOREIGN])])
+    assert share == round(100 * (ids == predictor.encoder.token_truncation.unk_id).mean())
+    assert "such as bert_multilingual" in shown
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["buena"], "has 'buena'; write LABEL_OF_THE_FILE=LABEL_OF_THE_RUN"),
+        (["buena=good", "buena=bad"], "names 'buena' twice"),
+        (["buena=great"], "'great' is none of the labels of the run, which are 'bad', 'good'"),
+    ],
+)
+def test_a_map_that_says_nothing_is_refused(
+    run: Path, pairs: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labelled(Path("later.csv"))
+    assert main(["test", str(run), "--data.test", "later.csv", "--data.label_map", *pairs]) in (
+        1,
+        2,
+    )
+    assert message in capsys.readouterr().err
+
+
+def test_the_interval_is_that_of_wilson() -> None:
+    from statsmodels.stats.proportion import proportion_confint
+
+    for right, n in ((0, 5), (37, 40), (1000, 1234)):
+        assert interval(right / n, n) == pytest.approx(
+            proportion_confint(right, n, method="wilson"), abs=1e-9
+        )

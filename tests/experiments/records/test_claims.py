@@ -17,7 +17,7 @@ from experiments.records import logs
 from experiments.records.claims import PER_CLASS, read_claim
 from experiments.records.counts import counts
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.publishing import (
     SUPERSEDED,
     publish,

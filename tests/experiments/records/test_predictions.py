@@ -15,7 +15,8 @@ from sklearn.metrics import roc_auc_score
 
 from experiments.records.evidence import encode, log_odds, read_evidence, write_evidence
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, read_predictions, write_predictions
+from experiments.records.predictions import read_predictions, write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import Part, ResultsError
 from tests.rows import make_predictions
 

@@ -11,7 +11,8 @@ import experiments
 from experiments.config.registry import ConfigError
 from experiments.records.groups import groups_file
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.publishing import (
     SUPERSEDED,
     publish,

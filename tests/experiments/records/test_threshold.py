@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from experiments.config.registry import ConfigError
 from experiments.records.evidence import encode, log_odds
 from experiments.records.metrics import evaluate, predicted_classes
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.publishing import metrics_difference, publish, verify_published
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import read_row, read_rows, write_row

@@ -229,6 +229,8 @@ YOUNGER |= {"cnn_pseudo_labels", "lstm_pseudo_labels", "lm_lstm", "lm_bidirectio
 YOUNGER |= {"cnn_virtual_adversarial", "bidirectional_lstm_virtual_adversarial"}
 YOUNGER |= {"mixed_objective_lstm"}
 YOUNGER |= {"convolutional_capsule", "lsa_logreg", "memory_network", "neural_turing_machine"}
+YOUNGER |= {"tree_lstm", "linear_regression", "linear_regression_stars"}
+YOUNGER |= {"byte_transformer"}
 """Published experiments that are younger than the log, which so has each of their trials."""
 
 

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from experiments.config.registry import Registry
 from experiments.records.metrics import evaluate, is_chance, largest_class
-from experiments.records.predictions import Predictions, write_predictions
+from experiments.records.predictions import write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.run_files import TEST_FILE, VAL_FILE
 from experiments.report.html import Page, render_html
 from experiments.report.markdown import render_markdown

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from experiments.cli.parser import RESULTS
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.report import report
 from experiments.report.facts import noun, seeds_text, warnings

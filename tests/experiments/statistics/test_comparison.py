@@ -9,7 +9,8 @@ import pytest
 
 from experiments.cli.main import main
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, read_predictions, write_predictions
+from experiments.records.predictions import read_predictions, write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import ResultsError
 from experiments.records.run_files import checksums, read_row, write_row
 from experiments.statistics.comparison import compare

@@ -13,7 +13,8 @@ from experiments.cli.main import main
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.records.metrics import evaluate
-from experiments.records.predictions import Predictions, read_predictions
+from experiments.records.predictions import read_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.run_files import VAL_FILE, check_files, read_row
 from experiments.training import folds as folds_module
 from experiments.training.folds import HeldOut

@@ -16,7 +16,8 @@ from datamodules.store.encoder import Encoder
 from experiments.config.identity import comparable
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
-from experiments.records.predictions import Predictions, read_predictions
+from experiments.records.predictions import read_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.row import ResultsError, Row
 from experiments.records.run_files import REFIT, TEST_FILE, VAL_FILE, Weights
 from experiments.training import callbacks, run

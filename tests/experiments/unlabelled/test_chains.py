@@ -23,9 +23,18 @@ CHAINS: dict[str, tuple[list[str], list[str]]] = {
     "lm_lstm": ([], ["lstm_lm"]),
     "lm_bidirectional_lstm": ([], ["elmo"]),
     "mixed_objective_lstm": ([], ["lstm_lm"]),
+    "zero_shot": (
+        ["--model.verbalisers=[class0sign0, class1sign0]", "--model.prompt=word0"],
+        ["gpt_lm"],
+    ),
 }
-LANGUAGE_MODEL = ["--model.embedding_dim=8", "--model.hidden_size=8", "--model.cutoffs=null"]
-FAST = {"lm_lstm"}
+LANGUAGE_MODEL = ["--model.embedding_dim=8", "--model.cutoffs=null", "--data.batch_size=4"]
+LANGUAGE_MODELS = {
+    "lstm_lm": [*LANGUAGE_MODEL, "--model.hidden_size=8"],
+    "elmo": [*LANGUAGE_MODEL, "--model.hidden_size=8"],
+    "gpt_lm": [*LANGUAGE_MODEL, "--model.dim_feedforward=8"],
+}
+FAST = {"lm_lstm", "zero_shot"}
 
 
 def test_every_experiment_of_the_folder_has_a_chain() -> None:
@@ -41,8 +50,7 @@ def test_a_chain_runs_from_its_first_command(
     monkeypatch.chdir(tmp_path)
     more, before = CHAINS[name]
     for first in before:
-        small = LANGUAGE_MODEL if first in ("lstm_lm", "elmo") else []
-        small = [*small, "--data.batch_size=4"] if small else []
+        small = LANGUAGE_MODELS.get(first, [])
         assert main(["fit", "-c", first, "--runs", "runs", *TOY, *SMALL, *small]) == 0
     if "pseudo_labels" in name:
         runs = [f"runs/fit/{first}/seed-0" for first in before]

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.records.evidence import HYPOTHESES, encode, read_evidence, write_evidence
+from experiments.records.evidence import encode, read_evidence, write_evidence
 from experiments.records.predictions import read_outputs, write_predictions
+from experiments.records.problems.forms import HYPOTHESES
 from experiments.records.problems.hypotheses import Hypotheses, nearest
 from experiments.records.problems.transcription_metrics import TranscriptionMetrics
 from experiments.records.publishing import publish, read_published_evidence, verify_published
@@ -86,7 +87,7 @@ def test_evidence_keeps_everything_but_groups(outputs: Hypotheses, tmp_path: Pat
         assert equal(read.parts[part], outputs.in_id_order(), groups=False)  # type: ignore[index]
         assert read.parts[part].evaluate() == outputs.evaluate()  # type: ignore[index]
     with np.load(tmp_path / "a.npz") as arrays:
-        assert int(arrays["format"]) == HYPOTHESES
+        assert int(arrays["format"]) == HYPOTHESES.number
 
 
 def test_changed_evidence_is_refused(tmp_path: Path) -> None:

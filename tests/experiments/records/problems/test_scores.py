@@ -11,12 +11,8 @@ import numpy as np
 import pytest
 
 from experiments.records.evidence import encode, read_evidence, write_evidence
-from experiments.records.predictions import (
-    Predictions,
-    read_outputs,
-    read_predictions,
-    write_predictions,
-)
+from experiments.records.predictions import read_outputs, read_predictions, write_predictions
+from experiments.records.problems.class_predictions import Predictions
 from experiments.records.problems.language_metrics import LanguageMetrics
 from experiments.records.problems.scores import Scores
 from experiments.records.publishing import publish, read_published_evidence, verify_published

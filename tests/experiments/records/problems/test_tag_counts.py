@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.records.evidence import TAGS, encode, read_evidence, write_evidence
+from experiments.records.evidence import encode, read_evidence, write_evidence
 from experiments.records.predictions import read_outputs, write_predictions
+from experiments.records.problems.forms import TAGS
 from experiments.records.problems.tag_counts import TagCounts
 from experiments.records.problems.tagging_metrics import TagFigures
 from experiments.records.publishing import publish, read_published_evidence, verify_published
@@ -118,7 +119,7 @@ def test_evidence_keeps_counts_and_losses_in_8_bits(outputs: TagCounts, tmp_path
         assert found.evaluate().f1 == own.evaluate().f1
         assert found.evaluate().kinds == own.evaluate().kinds
     with np.load(tmp_path / "a.npz") as arrays:
-        assert int(arrays["format"]) == TAGS == 6
+        assert int(arrays["format"]) == TAGS.number == 6
     # What was read is what would be written again.
     assert encode(read.parts)[0].checksum == written.checksum
 

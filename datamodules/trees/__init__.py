@@ -1,0 +1,1 @@
+"""Texts whose sentences have trees."""
