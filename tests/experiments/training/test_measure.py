@@ -15,6 +15,8 @@ from datamodules.store.sampler import BucketSampler
 from datamodules.store.truncation import TokenTruncation
 from experiments.training.measure import predict
 from lit_models.base.classifier import Prediction
+from lit_models.sequences.model import Transcription
+from lit_models.tagging.model import Tagging
 
 LABELS = np.array([0, 1, 1])
 
@@ -49,3 +51,59 @@ def test_outputs_are_in_the_order_of_ids_with_their_labels_and_groups() -> None:
 def test_rows_that_nobody_predicted_are_noticed() -> None:
     with pytest.raises(RuntimeError, match="2 outputs do not cover the split's rows once each"):
         predicted([2, 0])
+
+
+def outputs(batch: Any, part: str, **data: Any) -> Any:
+    """Outputs of a model that predicts one batch."""
+    groups = {"train": np.array([4, 5, 6]), "test": np.array([7, 7, 8])}
+    trainer: Any = SimpleNamespace(predict=lambda model, dataloaders: [batch])
+    given: Any = SimpleNamespace(loader=loader, groups=groups.__getitem__, **data)
+    problem = "transcription" if isinstance(batch, Transcription) else "tagging"
+    model: Any = SimpleNamespace(problem=problem, predicts_blind=False)
+    return predict(trainer, model, given, part)
+
+
+@pytest.mark.parametrize(
+    ("part", "distances", "lengths", "groups"),
+    [("test", [1, 0, 3], [2, 2, 3], [7, 7, 8]), ("val", [2, 2, 0], [2, 1, 1], [4, 5, 6])],
+)
+def test_strings_are_held_against_all_right_answers_of_their_words(
+    part: str, distances: list[int], lengths: list[int], groups: list[int]
+) -> None:
+    answers = {
+        "test": [[(1, 2)], [(9, 9, 9), (3, 4)], [(5, 5, 5)]],
+        "train": [[(7, 7)], [(6,)], [(5,), (4,)]],
+    }
+    ids, symbols = torch.tensor([2, 0, 1]), torch.tensor([[0, 0], [1, 0], [3, 4]])
+    logs = torch.tensor([-3.0, -1, -2], dtype=torch.float64)
+    if part == "val":
+        symbols[0, 0] = 4
+    found = outputs(
+        Transcription(ids, symbols, logs), part, answers=lambda split, row: answers[split][row]
+    )
+    assert found.ids.tolist() == [0, 1, 2] and found.groups.tolist() == groups
+    assert found.strings[:2] == [b"\x01", b"\x03\x04"]
+    assert found.log_probabilities.tolist() == [-1, -2, -3]
+    assert (found.distances.tolist(), found.answer_lengths.tolist()) == (distances, lengths)
+
+
+def test_tags_are_held_against_those_of_their_texts() -> None:
+    right = {
+        "test": Ragged(np.array([0, 1, 1, 1, 0, 0]), np.array([0, 2, 3, 6])),
+        "train": Ragged(np.zeros(3, dtype=np.int64), np.arange(4)),
+    }
+
+    def count(right: Ragged, written: Ragged) -> np.ndarray:
+        same = np.add.reduceat(
+            (right.values == written.values).astype(np.int64), right.offsets[:-1]
+        )
+        return np.stack([same, written.lengths, right.lengths], axis=1)[:, None]
+
+    ids, words = torch.tensor([2, 0, 1]), torch.tensor([3, 2, 1])
+    logs = torch.tensor([-3.0, -1, -2], dtype=torch.float64)
+    batch = Tagging(ids, words, torch.tensor([1, 0, 1, 0, 0, 1]), logs)
+    data = {"tags": right.__getitem__, "count": count, "figures": ("words",), "averaged": 1}
+    found = outputs(batch, "test", **data)
+    assert found.ids.tolist() == [0, 1, 2] and found.words.tolist() == [2, 1, 3]
+    assert found.counts[:, 0].tolist() == [[1, 2, 2], [1, 1, 1], [2, 3, 3]]
+    assert found.log_probabilities.tolist() == [-1, -2, -3]
