@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from datamodules.console import plain_console
-from experiments.launch.answers import Answers
+from datamodules.store.cache import default_cache_dir
+from experiments.launch import answers as answers_module
+from experiments.launch.answers import Answer, Answers
 
 
 def test_folders_that_cannot_be_read_or_are_gone_stop_no_command(
@@ -65,3 +67,64 @@ def test_a_folder_of_a_thousand_texts_has_one_stamp(tmp_path: Path) -> None:
     before = answers.stamps([tmp_path])
     (tmp_path / "1001.txt").touch()
     assert answers.stamps([tmp_path]) != before
+
+
+def test_another_place_or_width_is_another_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def file(width: int = 80) -> Path:
+        return Answers({"command": "report"}, plain_console(width=width), []).file
+
+    here = file()
+    assert file() == here != file(width=100)
+    monkeypatch.chdir(tmp_path)
+    assert file() != here
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program of a few files, and an empty cache."""
+    for name in ("datamodules", "lit_models", "experiments/launch", "experiments/results"):
+        (tmp_path / "home" / name).mkdir(parents=True)
+        (tmp_path / "home" / name / "file.py").write_text("a")
+    monkeypatch.setattr(answers_module, "_HOME", tmp_path / "home")
+    monkeypatch.setenv("LIT_SENTIMENT_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "home"
+
+
+def test_the_program_and_cached_corpora_are_looked_at(program: Path) -> None:
+    answers = Answers({}, plain_console(), [])
+    seen = [answers.stamps([])]
+    (program / "experiments" / "results" / "file.py").write_text("ab")  # a test that is logged
+    assert answers.stamps([]) == seen[0]
+    for name in ("datamodules", "lit_models", "experiments/launch"):
+        (program / name / "file.py").write_text("ab")
+        seen.append(answers.stamps([]))
+    (default_cache_dir() / "corpora").mkdir(parents=True)
+    seen.append(answers.stamps([]))
+    (default_cache_dir() / "corpora" / "one").mkdir()
+    seen.append(answers.stamps([]))
+    assert None not in seen and len(set(seen)) == 6
+
+
+def test_with_too_many_files_nothing_is_kept(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers_module, "_MOST", 5)
+    answers = Answers({}, plain_console(), [])
+    before = answers.stamps([])
+    answers.keep(Answer("said", ()), [], before)
+    assert before is None and answers.known() is None and not answers.file.exists()
+
+
+def test_the_oldest_answers_make_room(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers_module, "_KEPT", 2)
+    each = [Answers({"number": number}, plain_console(), []) for number in range(4)]
+    for number, answers in enumerate(each):
+        answers.keep(Answer(f"{number}", ("note",)), [], answers.stamps([]))
+        if answers.file.exists():
+            os.utime(answers.file, (number, number))
+    assert [answers.known() for answers in each] == [
+        *(None, None),
+        *(Answer(f"{number}", ("note",)) for number in (2, 3)),
+    ]
