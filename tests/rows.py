@@ -172,14 +172,16 @@ def make_hypotheses(seed: int = 0, n: int = 60, start: int = 0) -> Hypotheses:
     return Hypotheses(np.arange(n) + start, strings, logs, distances, lengths)
 
 
-def make_transcription_run(place: Path, name: str = "seq2seq", seed: int = 0) -> Path:
+def make_transcription_run(
+    place: Path, name: str = "seq2seq", seed: int = 0, data: int | None = None
+) -> Path:
     """Finished run of a transcription model, with its files, and its folder."""
     folder = place / name / f"seed-{seed}"
     folder.mkdir(parents=True)
-    val, test = make_hypotheses(seed, 40), make_hypotheses(seed + 100, 60, start=7)
+    data = seed if data is None else data
+    val, test = make_hypotheses(data, 40), make_hypotheses(data + 100, 60, start=7)
     for file, written in ((VAL_FILE, val), (TEST_FILE, test)):
         write_predictions(folder / file, written)
-    data = {"class_path": "datamodules.movie_reviews.MovieReviews"}
     row = make_row(
         experiment=name,
         architecture="Seq2Seq",
@@ -191,7 +193,7 @@ def make_transcription_run(place: Path, name: str = "seq2seq", seed: int = 0) ->
         test=test.evaluate(),
         history=[],
         best_epoch=None,
-        config={"data": data},
+        config={"data": {"class_path": "datamodules.movie_reviews.MovieReviews"}},
     )
     (folder / "config.yaml").write_text(json.dumps(row.config), encoding="utf-8")
     write_row(folder, row)

@@ -209,6 +209,8 @@ MAIN: dict[Problem, dict[Part, str]] = {
     "tagging": {"test": "tag_f1", "val": "val_tag_f1"},
 }
 """Column that tables of each kind of problem are sorted by, by part of the outputs."""
+STRING_ERRORS: dict[Part, str] = {"test": "test_wer", "val": "val_wer"}
+"""Column of the word error rate of each part of the outputs."""
 LOG_LOSS: dict[Part, str] = {"test": "log_loss", "test_refit": "refit_log_loss"}
 """Column of the log loss of each part of the test predictions."""
 _OF_TEST = {"f1", "balanced_accuracy", "auroc", "log_loss", "ece", "mae"}

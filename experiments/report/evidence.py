@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from experiments.records.problems.scores import Scores
 from experiments.records.problems.tag_counts import TagCounts
 from experiments.records.row import Part, Problem, ResultsError, Row
 from experiments.records.run_files import VAL_FILE
-from experiments.report.columns import MAIN
+from experiments.report.columns import MAIN, STRING_ERRORS
 from experiments.report.provenance import run_folder
 from experiments.report.tables import Evidence, Key
 from experiments.statistics.f1 import f1_difference, f1_interval
@@ -27,6 +27,7 @@ from experiments.statistics.reading import read_run_outputs, read_run_prediction
 from experiments.statistics.table import Analysis, analyse_runs
 
 Run: TypeAlias = tuple[Row, dict[Part, Outputs]]
+AnyOutputs = TypeVar("AnyOutputs", bound=Outputs)
 
 
 def analyse_rows(rows: list[Row], folder: Path, parts: list[Part]) -> Evidence:
@@ -114,14 +115,14 @@ def _language_models(runs: list[Run], folder: Path, parts: list[Part]) -> Eviden
 
 
 def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
-    """Intervals of error rates, in 0..1 as those of accuracies.
+    """Intervals of error rates, in 0..1 as those of accuracies, and differences from the best.
 
     Raises:
         ResultsError: Runs were evaluated on different texts.
     """
-    intervals: dict[str, dict[str, Interval]] = {}
+    intervals, notes = dict[str, dict[str, Interval]](), list[str]()
     for part, key in MAIN["transcription"].items():
-        by_name: dict[str, list[tuple[Row, Hypotheses]]] = {}
+        by_name: dict[str, dict[int, tuple[Row, Hypotheses]]] = {}
         first: Hypotheses | None = None
         for row, run in sorted(runs, key=lambda run: run[0].seed):
             if not isinstance(one := run.get(part), Hypotheses):
@@ -132,17 +133,34 @@ def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidenc
                     f"{folder}: {row.experiment}, seed {row.seed} was evaluated on other texts "
                     "than others of its table; run it again on the same split"
                 )
-            by_name.setdefault(row.experiment, []).append((row, one))
+            by_name.setdefault(row.experiment, {})[row.seed] = row, one
         for name, models in by_name.items():
-            written = [one for _, one in models]
-            draws = not models[0][0].deterministic
+            written = [one for _, one in models.values()]
+            draws = not next(iter(models.values()))[0].deterministic
             # The nearest answer of a text may differ between runs, and so its length.
             lengths = np.mean([one.answer_lengths for one in written], axis=0)
             distances = np.stack([one.distances.astype(float) for one in written])
             found = ratio_interval(distances, lengths, written[0].groups, draws=draws)
             if found is not None:
                 intervals.setdefault(key, {})[name] = found
-    return Evidence(intervals=intervals)
+            found = _string_errors(written, draws=draws)
+            if found is not None:
+                intervals.setdefault(STRING_ERRORS[part], {})[name] = found
+        known = intervals.get(STRING_ERRORS[part], {})
+        order = sorted(known, key=lambda name: known[name].mean)
+        notes = notes or _differences("WER", by_name, order, part, _string_errors)
+    return Evidence(intervals=intervals, notes=tuple(notes))
+
+
+def _string_errors(
+    written: list[Hypotheses], others: list[Hypotheses] | None = None, *, draws: bool = True
+) -> Interval | None:
+    """Rate of texts without a right answer by the runs of some seeds, or how far above others'."""
+    wrong = np.stack([~one.right for one in written]).astype(float)
+    if others is not None:
+        wrong -= np.stack([~one.right for one in others])
+    texts = np.ones(wrong.shape[1], dtype=np.int64)
+    return ratio_interval(wrong, texts, written[0].groups, draws=draws)
 
 
 def _several_labels(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
@@ -173,32 +191,48 @@ def _taggers(runs: list[Run], folder: Path, parts: list[Part]) -> Evidence:
             by_name.setdefault(row.experiment, {})[row.seed] = row, one
         for name, models in by_name.items():
             draws = not next(iter(models.values()))[0].deterministic
-            counts = _main_counts(list(models.values()))
+            counts = _main_counts(one for _, one in models.values())
             if found := f1_interval(counts, models[min(models)][1].groups, draws=draws):
                 intervals.setdefault(key, {})[name] = found
-        notes = notes or _differences(by_name, intervals.get(key, {}), part)
+        known = intervals.get(key, {})
+        order = sorted(known, key=lambda name: -known[name].mean)
+        notes = notes or _differences("F1", by_name, order, part, _f1_difference)
     return Evidence(intervals=intervals, notes=tuple(notes))
 
 
-def _main_counts(models: list[tuple[Row, TagCounts]]) -> np.ndarray:
+def _main_counts(runs: Iterable[TagCounts]) -> np.ndarray:
     """int64[S, N, C, 3] counts of the kinds that the main figure averages."""
-    return np.stack([one.counts[:, : one.averaged] for _, one in models])
+    return np.stack([one.counts[:, : one.averaged] for one in runs])
+
+
+def _f1_difference(one: list[TagCounts], other: list[TagCounts]) -> Interval | None:
+    return f1_difference(_main_counts(one), _main_counts(other), one[0].groups)
 
 
 def _differences(
-    by_name: dict[str, dict[int, tuple[Row, TagCounts]]], known: dict[str, Interval], part: Part
+    figure: str,
+    by_name: Mapping[str, Mapping[int, tuple[Row, AnyOutputs]]],
+    order: list[str],
+    part: Part,
+    difference: Callable[[list[AnyOutputs], list[AnyOutputs]], Interval | None],
 ) -> list[str]:
-    """Sentences on the differences of the best F1 from the others, by the seeds that both have."""
-    order = sorted(known, key=lambda name: -known[name].mean)
+    """Sentences on the differences of the best figure from others, by the seeds that both have.
+
+    Args:
+        figure: Its name.
+        by_name: Outputs of each model, by seed.
+        order: Names of the models, the best first.
+        part: Part of the outputs.
+        difference: Of the outputs of two models, on the same texts.
+    """
     notes = list[str]()
     for name in order[1:]:
         best, other = by_name[order[0]], by_name[name]
-        if not (seeds := sorted(best.keys() & other.keys())):
-            continue
-        one, two = (_main_counts([models[seed] for seed in seeds]) for models in (best, other))
-        if found := f1_difference(one, two, best[seeds[0]][1].groups):
+        seeds = sorted(best.keys() & other.keys())
+        pairs = [[models[seed][1] for seed in seeds] for models in (best, other)]
+        if seeds and (found := difference(*pairs)):
             mean, low, high = (100 * value for value in (found.mean, found.low, found.high))
-            text = f"F1 of {order[0]} minus that of {name}, {'test' if part == 'test' else part}: "
+            text = f"{figure} of {order[0]} minus that of {name}, {part}: "
             text += f"{mean:.2f} points, 95% interval {low:.2f} to {high:.2f}"
             notes.append(f"{text}{', one seed, texts only' if found.reviews_only else ''}.")
     return notes

@@ -132,6 +132,28 @@ def test_intervals_are_over_groups(tmp_path: Path) -> None:
         assert same == equal
 
 
+def test_word_error_rates_are_compared_word_by_word(tmp_path: Path) -> None:
+    runs = [make_transcription_run(tmp_path / "b", "seq2seq", seed) for seed in (0, 1)]
+    runs += [make_transcription_run(tmp_path / "b", "ctc", 1, 7)]
+    wrong = [~read_outputs(run / TEST_FILE).right for run in runs]  # type: ignore[attr-defined]
+    [table] = read_tables(tmp_path / "b")[0]
+    by_name = {"seq2seq": np.mean(wrong[:2]), "ctc": np.mean(wrong[2])}
+    for line in table.lines:
+        interval = line.intervals["test_wer"]
+        assert interval.mean == pytest.approx(by_name[line.experiment])
+        assert interval.low < interval.mean < interval.high
+    # Seed 1 is the one that both have.
+    first, second = sorted(by_name, key=lambda name: by_name[name])
+    differences = wrong[1].astype(float) - wrong[2]
+    differences *= 1 if first == "seq2seq" else -1
+    half = 1.96 * differences.std(ddof=1) / len(differences) ** 0.5
+    (note,) = [note for note in table.notes if note.startswith("WER of ")]
+    start = f"WER of {first} minus that of {second}, test: {100 * differences.mean():.2f} points, "
+    assert note.startswith(f"{start}95% interval ") and note.endswith("one seed, texts only.")
+    low, high = (float(end) for end in note.split("interval ")[1].split(",")[0].split(" to "))
+    assert (high - low) / 2 == pytest.approx(100 * half, rel=0.05)
+
+
 def test_runs_are_published_and_shown(tmp_path: Path) -> None:
     runs = [make_transcription_run(tmp_path / "runs", "seq2seq", seed) for seed in (0, 1)]
     runs += [make_transcription_run(tmp_path / "runs", "ctc", 3)]
