@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Sequence
 
 from experiments.config.registry import Registry
-from experiments.report.columns import ACCURACY
 from experiments.report.facts import LARGEST_CLASS, UNTIMED, is_untimed
 from experiments.report.markdown import escape, explain_ranks, explain_untested, rank_text
 from experiments.report.tables import Line, Table
@@ -17,6 +16,7 @@ OFFLINE = ("quick", "smoke")  # profiles whose command needs no --root
 # Heading, key of `tables.COLUMNS`, digits.
 _GROUP, _RANK = "group", "rank"
 _TIMES = ("train_seconds", "latency")
+_WITH_INTERVAL = ("test_accuracy", "refit_accuracy", "test_per", "test_wer", "tag_f1")
 _COLUMNS = (
     ("test accuracy %", "test_accuracy", 2),
     (_GROUP, f"{_GROUP} test_accuracy", 0),
@@ -29,6 +29,13 @@ _COLUMNS = (
     ("ECE %", "ece", 1),
     ("MAE", "mae", 2),
     ("val accuracy %", "val_accuracy", 2),
+    ("PER %", "test_per", 2),
+    ("WER %", "test_wer", 2),
+    ("F1 %", "tag_f1", 2),
+    ("comma", "f1_comma", 1),
+    ("period", "f1_period", 1),
+    ("question mark", "f1_question", 1),
+    ("capitals", "f1_capitals", 1),
     ("parameters", "parameters", 0),
     ("training s", "train_seconds", 0),
     ("p50 ms", "latency", 1),
@@ -121,7 +128,7 @@ def cell(line: Line, key: str, digits: int) -> str:
     some = f" ({value.n} of {len(line.seeds)} seeds)" if value.n < len(line.seeds) else ""
     if key in _TIMES and any(map(is_untimed, line.rows)):
         text += UNTIMED
-    if key not in ACCURACY.values() or key == ACCURACY["val"]:
+    if key not in _WITH_INTERVAL:
         return text + some
     text += "" if value.sd is None else f" ± {value.sd:.{digits}f}"
     if interval := line.intervals.get(key):  # one digit: half its width is some tenths of a point
@@ -135,7 +142,9 @@ def _how(table: Table, name: str) -> str:
     if any(len(line.seeds) > 1 for line in table.lines):
         sentences.append("Means over the seeds, ± their sample standard deviation.")
     if table.intervals:
-        sentences.append(f"In brackets the 95% interval over {interval_scope(table.intervals)}.")
+        scope = interval_scope(table.intervals)
+        scope = scope if table.problem == "classification" else scope.replace("reviews", "texts")
+        sentences.append(f"In brackets the 95% interval over {scope}.")
         if any(line.groups for line in table.lines):
             sentences.append(
                 "Experiments that share a letter do not differ significantly (5%, Holm-corrected "
