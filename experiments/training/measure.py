@@ -20,6 +20,7 @@ from experiments.records.problems.outputs import Outputs
 from experiments.records.problems.regressions import Regressions
 from experiments.records.problems.scores import Scores
 from experiments.records.problems.tag_counts import TagCounts
+from experiments.records.problems.tag_evidence import as_kept
 from experiments.training import ranks
 from lit_models.base.classifier import LitClassifier, Unit
 from lit_models.base.model import LitModel
@@ -133,7 +134,7 @@ def _tag_counts(ids: np.ndarray, arrays: list[np.ndarray], data: Any, part: str)
     written = Ragged(tags, np.concatenate([[0], np.cumsum(words)]))
     right = rows_of(data.tags("train" if part == "val" else part), ids)
     counts = data.count(right, written)
-    logs = log_probabilities.astype(np.float32)
+    logs = as_kept(log_probabilities, words)
     return TagCounts(ids, logs, words, counts, data.figures, data.averaged)
 
 

@@ -18,7 +18,7 @@ def tag_arrays(rows: TagCounts) -> dict[str, NDArray]:
 
     Right tags, those that are wrong, and those missed are three small numbers, kind by kind, the
     shortest text first: texts of equal length have similar counts, which compresses better. So do
-    the high bytes of all numbers apart from the low ones. The loss is that of a word, with 8
+    the high bytes of all numbers apart from the low ones. The loss is that of a word, with 6
     significant bits.
     """
     order = np.argsort(rows.words, kind="stable")
@@ -59,10 +59,23 @@ def tag_counts(arrays: Mapping[str, NDArray], ids: NDArray[np.int64]) -> tuple[T
     return found, b"".join(content)
 
 
+def as_kept(
+    log_probabilities: NDArray[np.floating], words: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """float32[N] ln p of the tags of texts as evidence keeps them, so that all figures agree.
+
+    Args:
+        log_probabilities: float[N].
+        words: int64[N], numbers of words.
+    """
+    losses = _rounded(-log_probabilities.astype(np.float64) / words)
+    return (-(losses.astype(np.float64) * words)).astype(np.float32)
+
+
 def _rounded(losses: NDArray[np.float64]) -> NDArray[np.float16]:
-    """float16, none negative, of which the last three bits of the significand are 0."""
+    """float16, none negative, of which the last five bits of the significand are 0."""
     bits = np.abs(np.clip(losses, 0, _LARGEST)).astype(np.float16).view(np.uint16)  # of -0, too
-    rounded = np.minimum(bits.astype(np.int64) + 4, 0x7BFF) >> 3 << 3
+    rounded = np.minimum(bits.astype(np.int64) + 16, 0x7BFF) >> 5 << 5
     return rounded.astype(np.uint16).view(np.float16)
 
 
