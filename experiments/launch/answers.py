@@ -26,6 +26,7 @@ _HOME = Path(__file__).parents[2]
 _UNREAD = ("__pycache__", "wandb", "wandb_id.txt")  # bytecode, W&B's own records
 _VARIABLES = ("LIT_SENTIMENT_", "WANDB_", "HF_", "CUDA_", "PYTHON", "COLUMNS", "TERM", "NO_COLOR")
 _MOST = 20_000  # with more files than these an answer is not kept
+_OF_WANDB = "offline-run-"
 _KEPT = 50  # answers; the oldest make room
 Stamp = list[int | str]
 
@@ -130,6 +131,9 @@ class Answers:
         """
         if not place.is_dir():
             yield place, _file_stamp(place)
+            return
+        if place.name.startswith(_OF_WANDB):
+            yield place, []  # it is there; W&B may go on writing into it for a while
             return
         try:
             with os.scandir(place) as listing:

