@@ -16,6 +16,7 @@ import tokenizers as hf
 from datamodules.errors import DataError
 from datamodules.pretrained import loading, locate
 from datamodules.reading.spans import Characters, spans_of
+from datamodules.reading.tokenizer_files import reading
 from datamodules.tokenizers import CHUNK, Tokenizer
 
 _BREAK = re.compile(r"<br\s*/?>")
@@ -85,16 +86,10 @@ class SubwordTokenizer(Tokenizer):
         file.write_text(self._text(), encoding="utf-8")
 
     def load(self, file: Path) -> None:
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
-        try:
+        with reading(file, "a subword tokenizer's file"):
             tokenizer = hf.Tokenizer.from_file(str(file))
             pad: Any = tokenizer.padding
             self._configure(tokenizer, pad["pad_id"], pad["pad_token"])
-        except Exception as error:  # the Rust side raises bare Exception
-            raise DataError(
-                f"{file}: not a subword tokenizer's file ({error}); make the run or store anew"
-            ) from error
 
     def _tokenizer(self) -> hf.Tokenizer:
         """Tokenizer, loaded on first use, so that settings are parsed without network."""
@@ -196,17 +191,11 @@ class ByteTokenizer(Tokenizer):
         file.write_text(json.dumps({"bytes": self._order.tolist()}), encoding="utf-8")
 
     def load(self, file: Path) -> None:
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
-        try:
+        with reading(file):
             order = json.loads(file.read_text(encoding="utf-8"))["bytes"]
             if sorted(order) != list(range(256)):
                 raise ValueError("it does not have each byte once")
             self._use(np.array(order))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"{file}: not a tokenizer file ({error}); make the run or store anew"
-            ) from error
 
 
 def _values(text: str) -> np.ndarray:

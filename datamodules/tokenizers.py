@@ -18,6 +18,7 @@ import tokenizers as hf
 from datamodules.errors import DataError
 from datamodules.reading.keras_words import KERAS_PATTERN, Steps, keras_steps, stop_words
 from datamodules.reading.spans import Characters, spans_of
+from datamodules.reading.tokenizer_files import reading
 
 Preparation = Literal["plain", "keras", "unicode"]
 
@@ -128,17 +129,11 @@ class FittedTokenizer(Tokenizer):
         file.write_text(self._hf.to_str(), encoding="utf-8")
 
     def load(self, file: Path) -> None:
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
-        try:
+        with reading(file):
             self._hf = hf.Tokenizer.from_file(str(file))
             ids = [self._hf.token_to_id(token) for token in self.SPECIALS]
             if ids != [self.pad_id, self.unk_id] or self._hf.model.unk_token != "<unk>":
                 raise ValueError(f"{self.SPECIALS} are not its first tokens")
-        except Exception as error:  # the Rust side raises bare Exception
-            raise DataError(
-                f"{file}: not a tokenizer file ({error}); make the run or store anew"
-            ) from error
         self._hf.encode_special_tokens = True  # not part of the file
 
 
@@ -280,19 +275,13 @@ class CharacterTokenizer(Tokenizer):
         file.write_text(json.dumps(content), encoding="utf-8")
 
     def load(self, file: Path) -> None:
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
-        try:
+        with reading(file):
             content = json.loads(file.read_text(encoding="utf-8"))
             lowercase, characters = content["lowercase"], content["characters"]
             if type(lowercase) is not bool or len(set(characters)) < len(characters):
                 raise ValueError("its characters are not distinct, or its case is unknown")
             self._use(characters)
             self.lowercase = lowercase
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{file}: not a tokenizer file ({error}); make the run or store anew"
-            ) from error
 
 
 def _code_points(text: str) -> np.ndarray:

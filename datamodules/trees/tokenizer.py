@@ -12,6 +12,7 @@ import numpy as np
 
 from datamodules.errors import DataError
 from datamodules.reading.conllu import ParsedSentence, read_conllu
+from datamodules.reading.tokenizer_files import reading
 from datamodules.tokenizers import Tokenizer
 
 FARTHEST = 511
@@ -90,19 +91,13 @@ class TreeTokenizer(Tokenizer):
         file.write_text(json.dumps(content), encoding="utf-8")
 
     def load(self, file: Path) -> None:
-        if not file.is_file():
-            raise DataError(f"{file}: no such file; the run or store is incomplete, make it anew")
-        try:
+        with reading(file):
             content = json.loads(file.read_text(encoding="utf-8"))
             lowercase, words = content["lowercase"], content["words"]
             if type(lowercase) is not bool or len(set(words)) < len(words):
                 raise ValueError("its words are not distinct, or its case is unknown")
             self._use([str(word) for word in words])
             self.lowercase = lowercase
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{file}: not a tokenizer file ({error}); make the run or store anew"
-            ) from error
 
 
 def check_distances(sentence: ParsedSentence, place: Path | str) -> None:

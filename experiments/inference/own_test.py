@@ -188,7 +188,7 @@ def figures_of(metrics: Metrics | MultiLabelMetrics) -> str:
 
 
 def _label_sets(folder: Path, own: OwnTest, table: Table, column: str) -> LabelCells | None:
-    """How several labels of a text are read; None: each text of the file has one."""
+    """Format of several labels of a text; None: each text of the file has one."""
     if table.has_lists(column):
         return LabelCells(own.label_separator)
     arguments = (read_config(folder).get("data") or {}).get("init_args") or {}

@@ -44,7 +44,7 @@ class Alignment(NamedTuple):
 def draw_alignments(alignments: Sequence[Alignment], theme: Theme = LIGHT) -> str:
     """Write an SVG with one grid for each text; the darker a cell, the larger its weight.
 
-    A weight of at least 0.05 stands in its cell, in hundredths.
+    Weights of at least 0.05 are written in their cells, in hundredths.
 
     Args:
         alignments: At least one.

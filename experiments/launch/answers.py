@@ -32,7 +32,7 @@ Stamp = list[int | str]
 
 
 class Answer(NamedTuple):
-    """What a command said.
+    """Printed answer of a command.
 
     Attributes:
         printed: Text on standard output, with the colours of its terminal.
@@ -126,8 +126,8 @@ class Answers:
     def _entries(self, place: Path) -> Iterator[tuple[Path, Stamp | None]]:
         """A file or folder and what is in it, each with its stamp.
 
-        A folder of more than 1,000 files, as those of reviews, stands for them with its time of
-        change, as where the corpus is read. Folders in it are looked into as others are.
+        Of a folder of more than 1,000 files, as those of reviews, the time of change is the stamp
+        of all of them, as where the corpus is read. Folders in it are looked into as others are.
         """
         if not place.is_dir():
             yield place, _file_stamp(place)

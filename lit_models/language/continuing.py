@@ -1,4 +1,4 @@
-"""How a causal language model goes on after each text of a batch."""
+"""Probabilities of a causal language model for what follows each text of a batch."""
 
 from __future__ import annotations
 

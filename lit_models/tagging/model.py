@@ -49,9 +49,10 @@ class Tagging(NamedTuple):
 class LitTagger(LitModel):
     """Probability p(y | x) of the tags y of the words x of a text, and the most probable tags.
 
-    A subclass sets `self.net`, a module `net(tokens, lengths) -> Emissions`. As it stands, tags are
+    A subclass sets `self.net`, a module `net(tokens, lengths) -> Emissions`. Here tags are
     independent given the words, p(y | x) = Π_t softmax(s_t)[y_t], with s_t the scores at word t;
-    `log_probability` and `best` are overridden where they are not. Losses are in nats a word.
+    a subclass of which they are not overrides `log_probability` and `best`. Losses are in
+    nats a word.
 
     Args:
         num_tags: K, linked to the corpus.
