@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from datamodules.errors import DataError, Unavailable
+from datamodules.errors import DataError
 from datamodules.reading.classes import listed
 from datamodules.reading.opening import FileSettings, SourceFile, inner_name
 from datamodules.splits import grouped_split, merge_groups
@@ -17,6 +17,7 @@ from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.store.ragged import Ragged
 from datamodules.tagging.base import TaggedData, check_unused, tokenizer_of_words
 from datamodules.tagging.conll import Columns, Sentence, read_sentences
+from datamodules.tagging.spans import spans_of
 from datamodules.tagging.tokenizers import GivenPieceTokenizer, GivenWordTokenizer, given_words
 from datamodules.text import TextDataModule
 
@@ -33,7 +34,7 @@ class Tagging(TaggedData):
 
     `datamodules.tagging.conll` says what a file looks like. The tags are those of the train file.
     If all are `O`, `B-…` and `I-…`, or `E-…` and `S-…` too, the main figure is the F1 of spans as
-    the package seqeval counts them (its default mode, that of conlleval), else the share of words
+    the script conlleval counts them (`datamodules.tagging.spans`), else the share of words
     with the right tag. Where a file has `-DOCSTART-`, the sentences of a document are on one side
     of the validation split and count together in statistics.
 
@@ -74,7 +75,6 @@ class Tagging(TaggedData):
 
         Raises:
             DataError: a file that cannot be read, or a setting that cannot be used.
-            Unavailable: spans are to be counted, and seqeval is not installed.
         """
         if not 0 < validation_fraction < 1:
             raise DataError(
@@ -92,7 +92,6 @@ class Tagging(TaggedData):
         )
         spans = sorted({tag[2:] for tag in self.tag_names if _SPAN.fullmatch(tag) and tag != "O"})
         if spans and all(map(_SPAN.fullmatch, self.tag_names)):
-            _seqeval()  # before the first step rather than after the last
             self.figures = SPANS, *spans
         else:
             self.figures = (WORDS,)
@@ -147,12 +146,12 @@ class Tagging(TaggedData):
             same = (right.values == written.values).astype(np.int64)
             three = [np.add.reduceat(same, right.offsets[:-1]), right.lengths, right.lengths]
             return np.stack(three, axis=1)[:, None]
-        entities, names = _seqeval(), np.array(self.tag_names, dtype=object)
+        names = np.array(self.tag_names, dtype=object)
         places = {name: place for place, name in enumerate(self.figures)}
         counts = np.zeros((len(right), len(places), 3), dtype=np.int64)
         for row, (start, end) in enumerate(zip(right.offsets, right.offsets[1:], strict=False)):
             there, tagged = (
-                set(entities(names[tags.values[start:end]].tolist())) for tags in (right, written)
+                spans_of(names[tags.values[start:end]].tolist()) for tags in (right, written)
             )
             for number, spans in enumerate((there & tagged, tagged, there)):
                 for kind, *_ in spans:
@@ -235,15 +234,3 @@ def _joined(one: TextSplit, other: TextSplit) -> TextSplit:
         one.keys + other.keys,
         np.concatenate([one.groups, other.groups]),
     )
-
-
-def _seqeval() -> Any:
-    """seqeval's function that finds the spans of a sentence, (type, first word, last word)."""
-    try:
-        from seqeval.metrics.sequence_labeling import get_entities
-    except ImportError as error:
-        raise Unavailable(
-            "tags such as B-PER are counted by spans, which needs the package seqeval; run "
-            "`pip install 'lit-sentiment[tagging]'`"
-        ) from error
-    return get_entities
