@@ -29,6 +29,7 @@ class PreparedCorpus(L.LightningDataModule, ABC):
     cache_dir: Path
     multi_label: bool = False  # a text has any number of labels, none included
     tag_names: tuple[str, ...] = TAGS  # of words; of a corpus without tags its marks and capitals
+    unmarked_tags: tuple[int, ...] = ()  # of words without a mark, where tags are marks
     num_symbols: int = 0  # of what is to be written for a text, the end included; 0: nothing is
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
 

@@ -81,7 +81,7 @@ class Tagging(TaggedData):
                 f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
             )
         super().__init__(**kwargs)
-        check_unused(self, "teacher", "unlabelled_batch_size")
+        check_unused(self, "teacher")
         self.tokenizer = tokenizer_of_words(self.tokenizer, GivenWordTokenizer, GivenPieceTokenizer)
         files = dict(zip(_PARTS, (train, validation, test), strict=True))
         self.files = {part: Path(name).expanduser() for part, name in files.items() if name}
