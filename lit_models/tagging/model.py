@@ -56,9 +56,9 @@ class LitTagger(LitModel):
     a subclass of which they are not overrides `log_probability` and `best`. Losses are in
     nats a word.
 
-    Where tags are rare marks, the most probable tag leaves most of them out, and the F1 of a mark is
-    highest where each is tagged whose probability is at least half that F1 (Lipton et al. 2014,
-    "Optimal Thresholding of Classifiers to Maximize F1 Measure"). `mark_bias` comes near that.
+    Where tags are rare marks, the most probable tag leaves most of them out. The F1 of a mark is
+    highest where it is tagged wherever its probability is at least half that F1 (Lipton et al.
+    2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure"); `mark_bias` comes near it.
 
     Args:
         num_tags: K, linked to the corpus.
