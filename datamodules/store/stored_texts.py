@@ -33,7 +33,7 @@ class RowWriter:
         options = {"compression": "zstd", "write_page_checksum": True}
         self._schema, self._writer = schema, pq.ParquetWriter(file, schema, **options)
         self._rows: list[tuple[Any, ...]] = []
-        self._characters = self._groups = 0
+        self._characters = 0
 
     def append(self, *values: Any) -> None:
         """Add a row."""
@@ -43,20 +43,20 @@ class RowWriter:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left; a file without rows has a group without rows."""
-        if self._rows or not self._groups:
+        """Write what is left."""
+        if self._rows:
             self._flush()
         self._writer.close()
 
     def _flush(self) -> None:
         fault_point("rows")
-        columns = zip(*self._rows, strict=True) if self._rows else [()] * len(self._schema)
+        columns = zip(*self._rows, strict=True)
         arrays = [
             pa.array(values, field.type)
             for values, field in zip(columns, self._schema, strict=True)
         ]
         self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
-        self._rows, self._characters, self._groups = [], 0, self._groups + 1
+        self._rows, self._characters = [], 0
 
 
 class StoredTexts(Sequence[str]):

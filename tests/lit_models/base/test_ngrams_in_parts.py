@@ -11,7 +11,7 @@ import pytest
 from datamodules.store.ragged import Ragged
 from datamodules.store.truncation import TokenTruncation
 from lit_models.base import ngrams_in_parts
-from lit_models.base.ngrams import NgramCounter
+from lit_models.base.ngrams import NgramCounter, class_documents
 from lit_models.base.ngrams_in_parts import fit_in_parts
 from lit_models.classics import ngram_estimator
 from lit_models.nb_logreg import NBLogReg
@@ -75,6 +75,14 @@ def test_a_model_says_which_ngrams_it_left_out(monkeypatch: pytest.MonkeyPatch) 
     model = TfidfLogReg(num_classes=2, ngrams=2, min_df=1, max_features=12)
     model.prepare(view)
     assert len(model.counter.keys) == 12 and model.notes == ()
+
+
+def test_documents_of_blocks_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = NgramCounter(2, 1, 21).fit(make_view(ROWS, LABELS, 20).tokens)
+    monkeypatch.setattr("lit_models.base.ngrams._ROWS", 7)
+    documents = class_documents(counts, np.array(LABELS), 2)
+    expected = [(counts[label::2].toarray() > 0).sum(axis=0) for label in (0, 1)]
+    assert documents.tolist() == np.stack(expected).tolist()
 
 
 def test_truncated_rows_take_the_memory_of_their_tokens() -> None:
