@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,15 +68,15 @@ class PreparedCorpus(L.LightningDataModule, ABC):
         if not store.exists():
             with locked(store):
                 if not store.exists():
-                    corpus = corpus or Corpus.load(folder)
+                    corpus = corpus or Corpus.load(folder, on_disk=True)
                     if self.fold is not None:
                         corpus = fold_corpus(corpus, self.fold, self.split_seed)
                     labels, val_rows = corpus.train.labels, corpus.val_rows
                     fit_rows = self._training_rows(labels, corpus.train_rows, val_rows)
                     TokenStore.write(store, corpus, self.tokenizer, fit_rows)
 
-    def texts(self, split: str) -> list[str]:
-        """Raw texts of `train`, `test` or `unlabelled`, by id."""
+    def texts(self, split: str) -> Sequence[str]:
+        """Raw texts of `train`, `test` or `unlabelled`, by id, read as they are asked for."""
         return read_texts(self.corpus_folder, split)
 
     def groups(self, split: str) -> np.ndarray | None:

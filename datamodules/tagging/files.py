@@ -229,8 +229,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _joined(one: TextSplit, other: TextSplit) -> TextSplit:
     assert one.groups is not None and other.groups is not None
     return TextSplit(
-        one.texts + other.texts,
+        [*one.texts, *other.texts],
         np.concatenate([one.labels, other.labels]),
-        one.keys + other.keys,
+        [*one.keys, *other.keys],
         np.concatenate([one.groups, other.groups]),
     )
