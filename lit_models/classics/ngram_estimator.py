@@ -11,7 +11,7 @@ from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.ngrams import NgramCounter
-from lit_models.base.ngrams_in_parts import fit_in_parts
+from lit_models.classics.ngrams_in_parts import fit_in_parts
 
 IN_MEMORY = 2**28
 """Most running n-grams of all orders that are counted at once, and four times as many as the most

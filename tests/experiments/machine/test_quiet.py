@@ -21,6 +21,7 @@ PROGRAMS = {file.stem for file in SPEED.glob("*.py") if "\ndef main(" in file.re
 # These start processes that measure, or are such processes.
 OF_PAIRS = {"keras_lstm", "lit_lstm", "lstm_vs_keras"}
 IN_PROCESSES = {"alone"}  # measured by `process`, which holds it
+MAKE_DATA = {"many_reviews"}
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +70,7 @@ def test_a_measurement_in_a_process_of_its_own_holds_it(lock: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", sorted({*PROGRAMS - OF_PAIRS - IN_PROCESSES, "encoders", "process"})
+    "name", sorted({*PROGRAMS - OF_PAIRS - IN_PROCESSES - MAKE_DATA, "encoders", "process"})
 )
 def test_every_timing_holds_it(name: str) -> None:
     source = (SPEED / f"{name}.py").read_text(encoding="utf-8")
