@@ -228,7 +228,7 @@ def test_latency_and_throughput_are_those_of_the_clock(finished: Finished) -> No
 
 def test_the_peak_of_memory_is_that_of_the_process(finished: Finished) -> None:
     before, after = (1024 * kilobytes for kilobytes in finished.memory)
-    # The kernel adds up its threads' counts now and then: a later peak can be 300 kB below an earlier.
+    # The kernel adds up its threads' counts now and then: a later peak can be 300 kB lower.
     inexact = 2**20
     assert before - inexact <= (finished.row.peak_memory_bytes or 0) <= after + inexact
 

@@ -10,9 +10,8 @@ import pytest
 
 from datamodules.store.ragged import Ragged
 from datamodules.store.truncation import TokenTruncation
-from lit_models.base import ngrams_in_parts
 from lit_models.base.ngrams import NgramCounter, class_documents
-from lit_models.classics import ngram_estimator
+from lit_models.classics import ngram_estimator, ngrams_in_parts
 from lit_models.classics.ngrams_in_parts import fit_in_parts
 from lit_models.nb_logreg import NBLogReg
 from lit_models.tfidf_logreg import TfidfLogReg
