@@ -11,9 +11,8 @@ import torch
 
 from datamodules.store.batching import TextLoader, TokenDataset, make_loader
 from datamodules.store.ragged import Ragged
-from experiments.speed.fitting import Fitting
+from experiments.speed.fitting import Fitting, time_prediction
 from experiments.speed.operations import tokens_of
-from experiments.speed.predicting import time_prediction
 from lit_models.base.classifier import LitClassifier
 from lit_models.base.without_steps import WithoutSteps
 

@@ -23,9 +23,8 @@ from experiments.config.resolved import Resolved
 from experiments.machine.environment import peak_memory_bytes, versions
 from experiments.machine.peak import peak_flops
 from experiments.speed.curves import against_batch_size, against_length
-from experiments.speed.fitting import Fitting
+from experiments.speed.fitting import Fitting, time_prediction
 from experiments.speed.operations import forward_flops, positions_of, tokens_of
-from experiments.speed.predicting import time_prediction
 from experiments.speed.record import Origin
 from experiments.speed.steps import PARTS, shares
 from experiments.training.devices import devices_of
