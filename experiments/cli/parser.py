@@ -7,7 +7,6 @@ import argparse
 from experiments.cli import (
     benchmark,
     corpora,
-    ensemble,
     explain,
     fit,
     inference,
@@ -101,7 +100,7 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("--cluster", type=path, help="with slurm: what each job has (YAML)")
     sub.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (1)")
 
-    sub = command("ensemble", ensemble.ensemble, "finished runs combined to one row")
+    sub = command("ensemble", report.ensemble, "finished runs combined to one row")
     sub.add_argument("ensemble", metavar="NAME", help="its name, such as nb_bag+cnn")
     sub.add_argument(
         "member",
