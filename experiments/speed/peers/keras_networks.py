@@ -2,7 +2,7 @@
 
 Three things that cost time are only in the suite's networks: masks (here padding is read and pooled
 like words), dropout of whole words, and gradient clipping. XLA is off: its while loop made
-recurrent networks several times slower on a CPU. `steps_per_execution` made no difference.
+an LSTM several times slower on a CPU. `steps_per_execution` made no difference to it.
 """
 
 from __future__ import annotations
