@@ -155,8 +155,8 @@ class Comparison:
             found = run_measurement(command, self.threads, self.peer.gpu)
         else:
             given = {**job, "batch_size": size, "variant": side}
-            # With the variables of OpenMP that our side has: beside another busy process, Trainer
-            # took seven times as long with the library's own, and the ratio was one of these.
+            # With the variables of OpenMP that our side has: beside a busy process Trainer took
+            # 5 to 12 times as long with the library's own (one round of 64 short reviews).
             command = [*self._command(), _written(file, given)]
             found = run_measurement(command, self.threads, self.peer.gpu)
         if found["others"] is not None:
