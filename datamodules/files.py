@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -17,9 +18,10 @@ from datamodules.reading.labels import is_blank
 from datamodules.reading.opening import FileSettings
 from datamodules.reading.tables import Table
 from datamodules.reading.train_labels import number_of, scan_labels
-from datamodules.splits import drop_copies
+from datamodules.splits import text_key
 from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
 from datamodules.store.label_sets import multi_hot
+from datamodules.store.stored_texts import StoredTexts, TextSpool
 from datamodules.text import TextDataModule
 
 READER_VERSION = 3
@@ -168,11 +170,9 @@ class TextFiles(TextDataModule):
             train_rows = np.setdiff1d(np.arange(len(train)), val_rows)
             notes += remarks
         test = self._read("test", notes, groups)
-        unlabelled = self.read_unlabelled(notes, groups)
         if test is not None:
             parts["test"] = test
-            if unlabelled is not None:
-                unlabelled = drop_copies(unlabelled, test.texts)
+        unlabelled = self._read("unlabelled", notes, groups, test)
         path = self.files["train"].resolve()
         stem = self._table("train").stem
         return Corpus(
@@ -186,17 +186,9 @@ class TextFiles(TextDataModule):
             notes=(*notes, *overlap_notes(parts)),
         )
 
-    def read_unlabelled(
-        self, notes: list[str] | None = None, groups: dict[str, int] | None = None
-    ) -> TextSplit | None:
-        """Texts of the file without labels, copies of test texts too.
-
-        Args:
-            notes: gets sentences.
-            groups: numbers of the groups of the other files by name.
-        """
-        notes, groups = [] if notes is None else notes, {} if groups is None else groups
-        return self._read("unlabelled", notes, groups)
+    def read_unlabelled(self) -> TextSplit | None:
+        """Texts of the file without labels, copies of test texts too."""
+        return self._read("unlabelled", [], {})
 
     def group_names(self) -> dict[int, str]:
         """Name of each group by its number: a value of `group_column`, or the name of a row."""
@@ -219,13 +211,16 @@ class TextFiles(TextDataModule):
     def _table(self, part: str) -> Table:
         return Table(self.files[part], self.file_settings)
 
-    def _read(self, part: str, notes: list[str], groups: dict[str, int]) -> TextSplit | None:
+    def _read(
+        self, part: str, notes: list[str], groups: dict[str, int], without: TextSplit | None = None
+    ) -> TextSplit | None:
         """Checked rows of a file; None where there is no such file.
 
         Args:
             part: name of the file.
             notes: gets the sentences on its odd rows.
             groups: numbers of the groups by name; gets those of the file.
+            without: rows whose text is a copy of one of these are left out. None: all are kept.
         """
         if part not in self.files:
             return None
@@ -234,10 +229,10 @@ class TextFiles(TextDataModule):
             say_once(remark)
         classes = {name: number for number, name in enumerate(self.label_names)}
         labelled = part != "unlabelled"
-        texts: list[str] = []
+        copies = set() if without is None else {text_key(one) for one in without.texts}
+        spool, rows = TextSpool(self.cache_dir / "corpora", "text", "key"), 0
         labels: list[Any] = []
-        keys: list[str] = []
-        of_group: list[int] = []
+        of_group = array("q")
         prefix = f"{table.path.name}:"
         # Texts without labels need not have groups, which only language models ask for.
         has_groups = labelled or self.group_column in table.columns()
@@ -250,31 +245,30 @@ class TextFiles(TextDataModule):
                     f"{table.where(row)}: the text is empty; a training text must have words. Fill "
                     "it in, or remove the row"
                 )
+            rows += 1
+            if copies and text_key(text) in copies:
+                continue
             where = partial(table.where, row)
             if isinstance(label, tuple):
                 labels.append([number_of(one, classes, where, self.label_names) for one in label])
             elif label is not None:
                 labels.append(number_of(label, classes, where, self.label_names))
-            texts.append(text)
-            keys.append(f"{prefix}{row}")
+            spool.append(text, f"{prefix}{row}")
             if group_column is not None:  # a row without a group is one of its own
                 name = f"{prefix}{row}" if group is None else f"={group}"
                 of_group.append(groups.setdefault(name, len(groups)))
-        if not texts:
+        if not rows:
             raise DataError(f"{table.path}: has no rows; give a file with at least one")
         notes += table.notes()
+        texts, keys = spool.finish()
         if not labelled:
             numbers = np.full(len(texts), UNLABELLED)
         elif self.multi_label:
             numbers = multi_hot(labels, len(self.label_names))
         else:
             numbers = np.asarray(labels, dtype=np.int64)
-        return TextSplit(
-            texts,
-            numbers,
-            keys,
-            np.asarray(of_group, dtype=np.int64) if group_column is not None else None,
-        )
+        of_groups = np.array(of_group, dtype=np.int64) if group_column is not None else None
+        return TextSplit(texts, numbers, keys, of_groups)
 
 
 def _joined(one: TextSplit, other: TextSplit) -> TextSplit:
@@ -282,4 +276,6 @@ def _joined(one: TextSplit, other: TextSplit) -> TextSplit:
     if one.groups is not None and other.groups is not None:
         groups = np.concatenate([one.groups, other.groups])
     labels = np.concatenate([one.labels, other.labels])
+    assert isinstance(one.texts, StoredTexts) and isinstance(other.texts, StoredTexts)
+    assert isinstance(one.keys, StoredTexts) and isinstance(other.keys, StoredTexts)
     return TextSplit(one.texts + other.texts, labels, one.keys + other.keys, groups)

@@ -65,6 +65,8 @@ def draw_validation(
 
 def overlap_notes(parts: Mapping[str, TextSplit]) -> list[str]:
     """Sentences on the texts and groups of a part that are also in one before it."""
+    if len(parts) == 1:
+        return []
     keys = {part: [text_key(text) for text in split.texts] for part, split in parts.items()}
     notes = []
     for other, part in combinations(parts, 2):

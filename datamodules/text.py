@@ -49,7 +49,8 @@ class TextDataModule(PreparedCorpus):
         batch_size: rows per optimiser step, over all devices.
         eval_batch_size: rows per batch in validation, test and prediction, over all devices.
         unlabelled_batch_size: texts without labels beside the rows of each training batch, over all
-            devices, where the corpus has any; for `model.virtual_adversarial` and `model.entropy`.
+            devices, where the corpus has any; for `model.virtual_adversarial` and `model.entropy`,
+            and for taggers, whose tags these texts have, too.
         teacher: file of `lit-sentiment teach`, whose texts with soft labels are training rows too.
             None: none.
         train_limit: largest number of training rows, drawn in proportion to the classes; the

@@ -122,9 +122,8 @@ class NBLogReg(NgramEstimator):
         """Learn n-grams and ratios, and return float64[N, F] counts of the train rows."""
         counts = super().learn_features(view)
         documents = class_documents(counts, view.labels, view.num_classes)
-        ratios = log_count_ratios(
-            documents, self.smoothing, np.bincount(counts.indices, minlength=counts.shape[1])
-        )
+        texts = class_documents(counts, np.zeros(counts.shape[0], dtype=np.int64), 1)[0]
+        ratios = log_count_ratios(documents, self.smoothing, texts)
         self.ratios = ratios[1:] if len(ratios) == 2 and not self.multi_label else ratios
         return counts
 
@@ -144,7 +143,7 @@ class NBLogReg(NgramEstimator):
         self, counts: sp.csr_matrix, label: int, normalized: bool | None = None
     ) -> sp.csr_matrix:
         """float64[N, F] ratios for a class of the n-grams of each row, each once."""
-        weights = self.ratios[label][counts.indices]
+        weights = self.ratios[label].astype(counts.dtype, copy=False)[counts.indices]
         weighted = sp.csr_matrix((weights, counts.indices, counts.indptr), counts.shape)
         # A row without any known n-gram stays zero.
         scaled = self.normalized if normalized is None else normalized

@@ -35,6 +35,11 @@ COMMANDS = sorted(
 )
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_merge_is_left_undecided(page: str) -> None:
+    assert not re.search(r"^(<{7}|>{7}) ", PAGES[page], re.M)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_understood(command: str) -> None:
     words = shlex.split(re.split("&&|<|#", command)[0])[1:]

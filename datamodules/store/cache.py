@@ -50,7 +50,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock = FileLock(folder.parent / f".{folder.name}.lock")
         lock.acquire()
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     try:
         yield
     finally:
@@ -79,13 +79,14 @@ def new_folder(folder: Path) -> Iterator[Path]:
         temporary.rename(folder)
         fault_point("store")
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _unwritable(folder: Path, error: OSError) -> DataError:
+def unwritable(folder: Path, error: OSError) -> DataError:
+    """Error that something could not be written to the cache."""
     return DataError(
         f"{folder} could not be written ({error}); free some space there, or set another cache "
         "folder with --data.cache_dir or $LIT_SENTIMENT_CACHE"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datamodules.errors import DataError
 from datamodules.store.cache import new_folder
+from datamodules.store.stored_texts import RowWriter, StoredTexts, damaged
 
 UNLABELLED = -1
 """Label of a row without one."""
@@ -28,7 +29,7 @@ class TextSplit:
     """Rows of one split in their fixed order; a row's number is its id.
 
     Attributes:
-        texts: N raw texts, exactly as in the source.
+        texts: N raw texts, exactly as in the source; a list, or `StoredTexts`.
         labels: int64[N], class numbers; `UNLABELLED` where the source has none. Where a text may
             have several labels, int8[N, C], 1 for each of them.
         keys: N source names, such as `test/neg/10003_3` or `reviews.csv:17`.
@@ -36,9 +37,9 @@ class TextSplit:
             of one group are not independent. None: each row is a group of its own.
     """
 
-    texts: list[str]
+    texts: Sequence[str]
     labels: np.ndarray
-    keys: list[str]
+    keys: Sequence[str]
     groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -129,16 +130,7 @@ class Corpus:
         """
         with new_folder(folder) as temporary:
             for name, split in self.splits.items():
-                columns: dict[str, Any] = {"text": split.texts, "label": _column(split.labels)}
-                columns["key"] = split.keys
-                if split.groups is not None:
-                    columns["group"] = split.groups
-                pq.write_table(
-                    pa.table(columns),
-                    temporary / f"{name}.parquet",
-                    compression="zstd",
-                    write_page_checksum=True,
-                )
+                _write_split(temporary / f"{name}.parquet", split)
             head = {
                 "name": self.name,
                 "label_names": list(self.label_names),
@@ -150,8 +142,13 @@ class Corpus:
             (temporary / "corpus.json").write_text(json.dumps(head), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> Corpus:
+    def load(cls, folder: Path, on_disk: bool = False) -> Corpus:
         """Reads what `save` wrote.
+
+        Args:
+            folder: folder of the corpus.
+            on_disk: texts and keys are read as they are asked for (`StoredTexts`), not held as
+                lists.
 
         Raises:
             DataError: a file is missing or damaged.
@@ -159,7 +156,7 @@ class Corpus:
         try:
             head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
             splits = {
-                name: _read_split(folder / f"{name}.parquet")
+                name: _read_split(folder / f"{name}.parquet", on_disk)
                 for name in ("train", "test", "unlabelled")
                 if (folder / f"{name}.parquet").exists()
             }
@@ -175,22 +172,22 @@ class Corpus:
             )
             fingerprint, expected = corpus.fingerprint, head["fingerprint"]
         except _UNREADABLE as error:
-            raise _damaged(folder, str(error)) from error
+            raise damaged(folder, str(error)) from error
         if fingerprint != expected:
-            raise _damaged(folder, f"fingerprint is {fingerprint}, must be {expected}")
+            raise damaged(folder, f"fingerprint is {fingerprint}, must be {expected}")
         return corpus
 
 
-def read_texts(folder: Path, split: str) -> list[str]:
-    """Raw texts of one split of a cached corpus, by id.
+def read_texts(folder: Path, split: str) -> StoredTexts:
+    """Raw texts of one split of a cached corpus, by id, which are read as they are asked for.
 
     Raises:
         DataError: the file is missing or damaged.
     """
     try:
-        return _read_table(folder / f"{split}.parquet", ["text"])["text"].to_pylist()
+        return StoredTexts("text", folder / f"{split}.parquet")
     except _UNREADABLE as error:
-        raise _damaged(folder, str(error)) from error
+        raise damaged(folder, str(error)) from error
 
 
 def read_groups(folder: Path, split: str) -> np.ndarray | None:
@@ -205,7 +202,7 @@ def read_groups(folder: Path, split: str) -> np.ndarray | None:
             return None
         return _read_table(file, ["group"])["group"].to_numpy().astype(np.int64)
     except _UNREADABLE as error:
-        raise _damaged(folder, str(error)) from error
+        raise damaged(folder, str(error)) from error
 
 
 def read_split(folder: Path, split: str) -> TextSplit:
@@ -217,7 +214,7 @@ def read_split(folder: Path, split: str) -> TextSplit:
     try:
         return _read_split(folder / f"{split}.parquet")
     except _UNREADABLE as error:
-        raise _damaged(folder, str(error)) from error
+        raise damaged(folder, str(error)) from error
 
 
 def read_head(folder: Path) -> CorpusHead:
@@ -230,29 +227,41 @@ def read_head(folder: Path) -> CorpusHead:
         head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
         return CorpusHead(str(head["name"]), tuple(head["notes"]), str(head["fingerprint"]))
     except _UNREADABLE as error:
-        raise _damaged(folder, str(error)) from error
+        raise damaged(folder, str(error)) from error
 
 
 def _read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
     return pq.read_table(file, columns=columns, page_checksum_verification=True)
 
 
-def _read_split(file: Path) -> TextSplit:
-    table = _read_table(file)
-    names = table.column_names
+def _read_split(file: Path, on_disk: bool = False) -> TextSplit:
+    names = [name for name in pq.read_schema(file).names if name not in ("text", "key")]
+    table = _read_table(file, names)
+    texts, keys = StoredTexts("text", file), StoredTexts("key", file)
     return TextSplit(
-        texts=table["text"].to_pylist(),
+        texts=texts if on_disk else list(texts),
         labels=_labels(table["label"]),
-        keys=table["key"].to_pylist(),
+        keys=keys if on_disk else list(keys),
         groups=table["group"].to_numpy().astype(np.int64) if "group" in names else None,
     )
 
 
-def _column(labels: np.ndarray) -> Any:
-    """Column of labels; a list a text where it may have several."""
-    if labels.ndim == 1:
-        return labels
-    return pa.FixedSizeListArray.from_arrays(pa.array(labels.ravel()), labels.shape[1])
+def _write_split(file: Path, split: TextSplit) -> None:
+    fields = [("text", pa.string()), ("label", _label_type(split.labels)), ("key", pa.string())]
+    columns: list[Iterable[Any]] = [split.texts, split.labels.tolist(), split.keys]
+    if split.groups is not None:
+        fields.append(("group", pa.int64()))
+        columns.append(split.groups.tolist())
+    writer = RowWriter(file, pa.schema(fields))
+    for row in zip(*columns, strict=True):
+        writer.append(*row)
+    writer.close()
+
+
+def _label_type(labels: np.ndarray) -> pa.DataType:
+    """Type of the column of labels; a list a text where it may have several."""
+    values = pa.from_numpy_dtype(labels.dtype)
+    return values if labels.ndim == 1 else pa.list_(values, labels.shape[1])
 
 
 def _labels(column: pa.ChunkedArray) -> np.ndarray:
@@ -261,10 +270,3 @@ def _labels(column: pa.ChunkedArray) -> np.ndarray:
         return column.to_numpy().astype(np.int64)
     values = column.combine_chunks().flatten().to_numpy().astype(np.int8)
     return values.reshape(-1, column.type.list_size)
-
-
-def _damaged(folder: Path, why: str) -> DataError:
-    return DataError(
-        f"{folder}: the cached corpus is damaged ({why}); delete the folder and run again, which "
-        "reads it anew from its source"
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -173,7 +174,7 @@ def training_loader(
     return TextLoader(BesideDataset(rows, beside), sampler=sampler)
 
 
-def _by_longest(batches: list[np.ndarray], lengths: np.ndarray) -> list[int]:
+def _by_longest(batches: Sequence[np.ndarray], lengths: np.ndarray) -> list[int]:
     """Numbers of the batches by the length of their longest row."""
     return sorted(range(len(batches)), key=lambda number: int(lengths[batches[number]].max()))
 

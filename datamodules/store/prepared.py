@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class PreparedCorpus(L.LightningDataModule, ABC):
     cache_dir: Path
     multi_label: bool = False  # a text has any number of labels, none included
     tag_names: tuple[str, ...] = TAGS  # of words; of a corpus without tags its marks and capitals
+    unmarked_tags: tuple[int, ...] = ()  # of words without a mark, where tags are marks
     num_symbols: int = 0  # of what is to be written for a text, the end included; 0: nothing is
     split_seed: int = 0  # random seed of the draw of validation rows and of folds
 
@@ -66,15 +68,15 @@ class PreparedCorpus(L.LightningDataModule, ABC):
         if not store.exists():
             with locked(store):
                 if not store.exists():
-                    corpus = corpus or Corpus.load(folder)
+                    corpus = corpus or Corpus.load(folder, on_disk=True)
                     if self.fold is not None:
                         corpus = fold_corpus(corpus, self.fold, self.split_seed)
                     labels, val_rows = corpus.train.labels, corpus.val_rows
                     fit_rows = self._training_rows(labels, corpus.train_rows, val_rows)
                     TokenStore.write(store, corpus, self.tokenizer, fit_rows)
 
-    def texts(self, split: str) -> list[str]:
-        """Raw texts of `train`, `test` or `unlabelled`, by id."""
+    def texts(self, split: str) -> Sequence[str]:
+        """Raw texts of `train`, `test` or `unlabelled`, by id, read as they are asked for."""
         return read_texts(self.corpus_folder, split)
 
     def groups(self, split: str) -> np.ndarray | None:

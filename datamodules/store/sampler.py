@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -48,9 +48,10 @@ class EpochSampler(Sampler[Item], ABC, Generic[Item]):
         if self.before_first is not None:
             callback, self.before_first = self.before_first, None
             callback()
-        for item in self.items()[self.position :]:
+        items = self.items()
+        for number in range(self.position, len(items)):
             self.position += 1
-            yield item
+            yield items[number]
         self.resume(self.epoch + 1, 0)
 
 
@@ -106,22 +107,69 @@ class BucketSampler(EpochSampler[np.ndarray]):
         # A remainder with fewer rows than ranks is added to the batch before it.
         return full_batches + (remainder >= self.world) if full_batches else 1
 
-    def batches(self) -> list[np.ndarray]:
-        """Global batches of this epoch, in order."""
+    def batches(self, own: slice = slice(None)) -> Batches:
+        """Global batches of this epoch, in order, or the same part of each."""
         rows, size = len(self.lengths), self.batch_size
-        if self.shuffle:
-            rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
-            order = rng.permutation(rows)
-            step = self.pool * size
-            pools = [order[i : i + step] for i in range(0, rows, step)]
-            order = np.concatenate([p[np.argsort(self.lengths[p], kind="stable")] for p in pools])
-        else:
-            order = np.argsort(-self.lengths, kind="stable")
-        batches = np.split(order, np.arange(1, len(self)) * size)
-        if self.shuffle:
-            batches = [batches[i] for i in rng.permutation(len(batches))]
-        return batches
+        kind = np.int32 if rows < 2**31 else np.int64  # int32: 4 bytes a row are all that is held
+        if not self.shuffle:
+            return Batches(
+                np.argsort(-self.lengths, kind="stable").astype(kind), size, len(self), own
+            )
+        rng = np.random.Generator(np.random.PCG64([self.seed, self.epoch]))
+        order = np.arange(rows, dtype=kind)
+        rng.shuffle(order)
+        step = self.pool * size
+        for start in range(0, rows, step):
+            pool = order[start : start + step]
+            pool[:] = pool[np.argsort(self.lengths[pool], kind="stable")]
+        return Batches(order, size, len(self), own).reordered(rng.permutation(len(self)))
 
-    def items(self) -> list[np.ndarray]:
+    def items(self) -> Batches:
         """The part of each global batch that is this rank's."""
-        return [batch[self.rank :: self.world] for batch in self.batches()]
+        return self.batches(slice(self.rank, None, self.world))
+
+
+class Batches(Sequence[np.ndarray]):
+    """Batches of an epoch, each cut out of the order of its rows when it is asked for.
+
+    Args:
+        order: int[N], rows in the order of the batches.
+        size: rows of each batch but one.
+        batches: number of batches.
+        own: part of each batch that is taken.
+        odd: number of the batch that has the other rows, more or fewer. None: the last one.
+    """
+
+    def __init__(
+        self, order: np.ndarray, size: int, batches: int, own: slice, odd: int | None = None
+    ) -> None:
+        self.order, self.size, self.batches, self.own = order, size, batches, own
+        self.odd = batches - 1 if odd is None else odd
+        self._shift = len(order) - (batches - 1) * size - size  # of the batches after the odd one
+
+    def __len__(self) -> int:
+        return self.batches
+
+    @overload
+    def __getitem__(self, number: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[np.ndarray]: ...
+    def __getitem__(self, number: int | slice) -> np.ndarray | list[np.ndarray]:
+        if isinstance(number, slice):
+            return [self[one] for one in range(*number.indices(self.batches))]
+        place = range(self.batches)[number]
+        start, end = (
+            one * self.size + (self._shift if one > self.odd else 0) for one in (place, place + 1)
+        )
+        return self.order[start:end][self.own]
+
+    def reordered(self, numbers: np.ndarray) -> Batches:
+        """The same batches in another order.
+
+        Args:
+            numbers: int[batches], number of the batch that comes first, second, …
+        """
+        whole = Batches(self.order, self.size, self.batches, slice(None), self.odd)
+        order = np.concatenate([whole[number] for number in numbers.tolist()])
+        odd = int(np.flatnonzero(numbers == self.odd)[0])
+        return Batches(order, self.size, self.batches, self.own, odd)

@@ -8,7 +8,9 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress, islice
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -22,6 +24,7 @@ from datamodules.tokenizers import Tokenizer
 FORMAT = 1
 """Part of a store's cache key: raise it whenever the files change."""
 _META = "meta.json"
+_BLOCK = 4096  # rows written at once
 _ONE_LINE = str.maketrans("\r\n", "  ")
 
 
@@ -144,18 +147,21 @@ class TokenStore:
 
 
 def _write_files(folder: Path, corpus: Corpus, tokenizer: Tokenizer, fit_rows: np.ndarray) -> None:
-    texts = corpus.train.texts
-    tokenizer.fit((texts[row] for row in fit_rows), len(fit_rows))
+    is_fit_row = np.zeros(len(corpus.train), dtype=bool)
+    is_fit_row[fit_rows] = True
+    tokenizer.fit(compress(corpus.train.texts, is_fit_row), len(fit_rows))
     tokenizer.save(folder / "tokenizer.json")
+    counts = np.zeros(len(tokenizer.vocabulary()), dtype=np.int64)
     for name, split in corpus.splits.items():
-        _write_tokens(folder, name, tokenizer.encode(split.texts))
+        of_counts = is_fit_row if name == "train" else np.zeros(len(split), dtype=bool)
+        _write_tokens(folder, name, tokenizer.encode(split.texts), of_counts, counts)
         kind = np.int64 if split.labels.ndim == 1 else np.int8  # multi-hot
         np.save(folder / f"labels-{name}.npy", split.labels.astype(kind))
         with open(folder / f"keys-{name}.txt", "w", encoding="utf-8", newline="\n") as file:
             file.writelines(key.translate(_ONE_LINE) + "\n" for key in split.keys)
     np.save(folder / "rows-train.npy", corpus.train_rows.astype(np.int64))
     np.save(folder / "rows-val.npy", corpus.val_rows.astype(np.int64))
-    np.save(folder / "counts.npy", _counts(folder, fit_rows, tokenizer))
+    np.save(folder / "counts.npy", counts)
     meta = {
         "format": FORMAT,
         "corpus": corpus.name,
@@ -170,30 +176,44 @@ def _write_files(folder: Path, corpus: Corpus, tokenizer: Tokenizer, fit_rows: n
     (folder / _META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-def _write_tokens(folder: Path, split: str, rows: Iterable[np.ndarray]) -> None:
+def _write_tokens(
+    folder: Path, split: str, rows: Iterable[np.ndarray], counted: np.ndarray, counts: np.ndarray
+) -> None:
+    """Write the token rows of a split as they come, and count tokens.
+
+    Args:
+        folder: folder of the store.
+        split: name of the split.
+        rows: token ids of each text.
+        counted: bool[N], the rows that are counted.
+        counts: int64[V], count of each token so far; gets those of these rows.
+    """
     fault_point("store")
-    values, offsets = array("i"), [0]  # array: grows in place, 4 bytes a token
-    for row in rows:
-        values.frombytes(row.astype(np.int32, copy=False).tobytes())
-        offsets.append(len(values))
-    np.save(folder / f"tokens-{split}.npy", np.frombuffer(values, dtype=np.int32))
+    offsets, rows = array("q", [0]), iter(rows)
+    with open(folder / f"tokens-{split}.npy", "wb") as file:
+        _write_header(file, 0)
+        while block := list(islice(rows, _BLOCK)):
+            tokens, lengths = np.concatenate(block), np.array(list(map(len, block)))
+            of_counts = np.repeat(counted[len(offsets) - 1 :][: len(block)], lengths)
+            counts += np.bincount(tokens[of_counts], minlength=len(counts))
+            file.write(tokens.astype(np.int32, copy=False).tobytes())
+            offsets.extend((offsets[-1] + np.cumsum(lengths)).tolist())
+        file.seek(0)
+        _write_header(file, offsets[-1])
     np.save(folder / f"offsets-{split}.npy", np.array(offsets, dtype=np.int64))
 
 
-def _counts(folder: Path, fit_rows: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
-    tokens = np.load(folder / "tokens-train.npy", mmap_mode="r", allow_pickle=False)
-    offsets = np.load(folder / "offsets-train.npy", allow_pickle=False)
-    is_fit_row = np.zeros(len(offsets) - 1, dtype=bool)
-    is_fit_row[fit_rows] = True
-    return np.bincount(
-        tokens[np.repeat(is_fit_row, np.diff(offsets))], minlength=len(tokenizer.vocabulary())
-    ).astype(np.int64)
+def _write_header(file: IO[bytes], tokens: int) -> None:
+    """Write what `np.save` begins a file with; it leaves room for any number of tokens."""
+    kind = np.lib.format.dtype_to_descr(np.dtype(np.int32))
+    header = {"descr": kind, "fortran_order": False, "shape": (tokens,)}
+    np.lib.format.write_array_header_1_0(file, header)
 
 
 def _crc32(file: Path) -> int:
     checksum = 0
     with open(file, "rb") as stream:
-        while block := stream.read(1 << 22):
+        while block := stream.read(1 << 20):
             checksum = zlib.crc32(block, checksum)
     return checksum
 

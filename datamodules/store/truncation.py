@@ -16,6 +16,7 @@ Truncation = Literal["head", "tail", "head+tail"]
 # head+tail keeps 1/4 from the start and 3/4 from the end, as Sun et al. 2019 do: 128 + 382 of 512,
 # [CLS] and [SEP] beside them.
 _HEAD_SHARE = 4
+_BLOCK = 4096  # rows truncated at once
 
 
 def check_truncation(truncation: str) -> None:
@@ -113,16 +114,24 @@ class TokenTruncation(NamedTuple):
         if self.max_length is None and np.array_equal(rows, np.arange(len(tokens))):
             # Nothing to select: saves the index of every token, many times the tokens' memory.
             return Ragged(self._capped(np.array(tokens.values)), tokens.offsets)
+        lengths = self.lengths(tokens.offsets[rows + 1] - tokens.offsets[rows])
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        values = np.empty(offsets[-1], dtype=np.int32)
+        for start in range(0, len(rows), _BLOCK):  # the index of a token takes tenfold its memory
+            some = rows[start : start + _BLOCK]
+            values[offsets[start] : offsets[start + len(some)]] = self._values(tokens, some)
+        return Ragged(values, offsets)
+
+    def _values(self, tokens: Ragged, rows: np.ndarray) -> np.ndarray:
+        """int32 tokens of some rows, one row after the other."""
         starts = tokens.offsets[rows]
         full_lengths = tokens.offsets[rows + 1] - starts
         lengths = self.lengths(full_lengths)
-        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         row = np.repeat(np.arange(len(rows)), lengths)  # of each remaining token
-        columns = np.arange(offsets[-1]) - offsets[row]
+        columns = np.arange(len(row)) - (np.cumsum(lengths) - lengths)[row]
         skipped = (full_lengths - lengths)[row]
         positions = np.where(columns < self._head(lengths)[row], columns, columns + skipped)
-        values = tokens.values[starts[row] + positions]
-        return Ragged(self._capped(values), offsets)
+        return self._capped(tokens.values[starts[row] + positions])
 
     def _capped(self, values: np.ndarray) -> np.ndarray:
         """int32 token ids, those above the cap replaced."""

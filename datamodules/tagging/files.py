@@ -81,7 +81,7 @@ class Tagging(TaggedData):
                 f"data.validation_fraction is {validation_fraction}; it must be above 0 and below 1"
             )
         super().__init__(**kwargs)
-        check_unused(self, "teacher", "unlabelled_batch_size")
+        check_unused(self, "teacher")
         self.tokenizer = tokenizer_of_words(self.tokenizer, GivenWordTokenizer, GivenPieceTokenizer)
         files = dict(zip(_PARTS, (train, validation, test), strict=True))
         self.files = {part: Path(name).expanduser() for part, name in files.items() if name}
@@ -229,8 +229,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _joined(one: TextSplit, other: TextSplit) -> TextSplit:
     assert one.groups is not None and other.groups is not None
     return TextSplit(
-        one.texts + other.texts,
+        [*one.texts, *other.texts],
         np.concatenate([one.labels, other.labels]),
-        one.keys + other.keys,
+        [*one.keys, *other.keys],
         np.concatenate([one.groups, other.groups]),
     )

@@ -30,6 +30,7 @@ class Punctuation(TaggedData):
     """
 
     tag_names = TAGS
+    unmarked_tags = tuple(range(len(CASES)))
     figures = ("comma", "period", "question mark", "exclamation mark", "capitals")
     averaged = 3
 

@@ -129,7 +129,7 @@ class Treebank(TextDataModule):
             train_rows, val_rows = np.split(rows, [len(train)])
             labels = np.concatenate([train.labels, validation.labels])
             keys = [*train.keys, *validation.keys]
-            train = TextSplit(train.texts + validation.texts, labels, keys)
+            train = TextSplit([*train.texts, *validation.texts], labels, keys)
         else:
             val_rows, remarks = draw_validation(
                 train, self.validation_fraction, self.split_seed, str(path), None

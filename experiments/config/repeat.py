@@ -15,7 +15,7 @@ from experiments.config.identity import NEUTRAL
 # Settings that a link fills, that say where files of this machine are, or that send to W&B.
 _LEFT_OUT = {
     *("data.seed", "data.cache_dir", "model.vocab_size", "model.num_classes"),
-    *("model.num_symbols", "model.num_tags"),
+    *("model.num_symbols", "model.num_tags", "model.unmarked_tags"),
     *("trainer.default_root_dir", "trainer.logger", "run.checkpoint_minutes"),
     *("run.wandb_project", "run.wandb_entity", "run.wandb_mode", "run.wandb_texts"),
 }

@@ -83,7 +83,7 @@ class ExperimentCLI(LightningCLI):
         parser.add_class_arguments(RunSettings, "run", instantiate=False)
         parser.link_arguments("data.init_args.vocab_size", "model.init_args.vocab_size")
         parser.link_arguments("seed_everything", "data.init_args.seed")
-        for name in ("num_classes", "multi_label", "num_symbols", "num_tags"):
+        for name in ("num_classes", "multi_label", "num_symbols", "num_tags", "unmarked_tags"):
             parser.link_arguments(f"data.{name}", f"model.init_args.{name}", apply_on="instantiate")
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:

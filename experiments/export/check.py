@@ -123,7 +123,7 @@ def _cached(fingerprint: str | None) -> list[str]:
     for folder in sorted((default_cache_dir() / "corpora").glob("[!.]*")):
         try:
             if read_head(folder).fingerprint == fingerprint:
-                return read_texts(folder, "train")
+                return list(read_texts(folder, "train"))
         except DataError:  # damaged, or being written
             continue
     return []

@@ -12,7 +12,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,7 +178,7 @@ def _predicted(counts: np.ndarray, threshold: float | None) -> np.ndarray:
     return (counts / SCALE >= threshold).astype(np.int64)
 
 
-def check_unseen(row: Row, data: IMDB, texts: list[str], sets: list[Challenge]) -> None:
+def check_unseen(row: Row, data: IMDB, texts: Sequence[str], sets: list[Challenge]) -> None:
     """Check that the originals are not among the reviews that the run used, as its row says."""
     used = np.union1d(data.train_indices(), data.store.rows("val"))
     keys = {text_key(text) for c in sets if c.name.endswith("_original") for text in c.texts}

@@ -91,7 +91,12 @@ class LitModel(L.LightningModule):
         super().__init__()
         self.sparse = optimizer == "sparse_adam"  # for nn.Embedding and nn.EmbeddingBag
         self.save_hyperparameters(logger=False)  # the logger gets the resolved config
-        links = {"num_symbols", "num_tags", "multi_label"}  # recorded for any model
+        links = {
+            "num_symbols",
+            "num_tags",
+            "unmarked_tags",
+            "multi_label",
+        }  # recorded for any model
         for name in links - accepted_settings(type(self)):
             self.hparams.pop(name, None)
         self.learning_rate, self.weight_decay = learning_rate, weight_decay

@@ -12,6 +12,7 @@ from datamodules.store.ragged import Ragged
 
 _MULTIPLIER = 6_364_136_223_846_793_005 % 2**62  # Knuth's, odd
 HASH_MASK = 2**62 - 1
+_ROWS = 16_384  # rows of a matrix that are counted at once
 
 OF_END = -(2**63)
 """Added to the key of an n-gram of a text's last words, which is another than in the whole text."""
@@ -72,8 +73,11 @@ def class_documents(counts: sp.csr_matrix, labels: np.ndarray, num_classes: int)
     """
     shape = (num_classes, counts.shape[1])
     documents = np.zeros(shape, dtype=np.int64)
-    for label in range(num_classes):
-        documents[label] = np.bincount(counts[members(labels, label)].indices, minlength=shape[1])
+    for start in range(0, counts.shape[0], _ROWS):  # a copy of some rows, not of the whole matrix
+        block, of_block = counts[start : start + _ROWS], labels[start : start + _ROWS]
+        for label in range(num_classes):
+            columns = block[members(of_block, label)].indices
+            documents[label] += np.bincount(columns, minlength=shape[1])
     return documents
 
 
@@ -207,11 +211,7 @@ class NgramCounter:
 
     def count(self, tokens: Ragged) -> sp.csr_matrix:
         """float64[N, F] counts of the learnt n-grams; others are ignored."""
-        rows, all_keys = self._ngrams(tokens)
-        if self.last_words:
-            end_rows, end_keys = self._ngrams(last_tokens(tokens, self.last_words))
-            rows = np.concatenate([end_rows, rows])
-            all_keys = np.concatenate([end_keys + OF_END, all_keys])
+        rows, all_keys = self.ngrams(tokens)
         ascending = np.argsort(all_keys)  # ordered searches stay in the processor's cache
         all_keys = all_keys[ascending]
         column = np.searchsorted(self.keys, all_keys)
@@ -223,6 +223,19 @@ class NgramCounter:
         matrix = sp.csr_matrix((ones, entries), shape=(len(tokens), len(self.keys)))
         matrix.sort_indices()
         return matrix
+
+    def positions(self, tokens: Ragged) -> int:
+        """Number of n-grams of some rows at most, repeated ones included."""
+        ends = int(np.minimum(tokens.lengths, self.last_words).sum())
+        return (int(tokens.offsets[-1]) + ends) * self.orders
+
+    def ngrams(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
+        """int64 row and int64 key of each n-gram, those of the last words included."""
+        rows, keys = self._ngrams(tokens)
+        if not self.last_words:
+            return rows, keys
+        end_rows, end_keys = self._ngrams(last_tokens(tokens, self.last_words))
+        return np.concatenate([end_rows, rows]), np.concatenate([end_keys + OF_END, keys])
 
     def _ngrams(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """int64 row and int64 key of each n-gram."""

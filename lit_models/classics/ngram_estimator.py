@@ -11,6 +11,13 @@ from datamodules.store.ragged import Ragged
 from datamodules.store.train_view import TrainView
 from lit_models.base.estimator import LitEstimator
 from lit_models.base.ngrams import NgramCounter
+from lit_models.base.ngrams_in_parts import fit_in_parts
+
+IN_MEMORY = 2**28
+"""Most running n-grams of all orders that are counted at once, and four times as many as the most
+running tokens: these bound the memory to some 8 GB. More of them are counted in parts."""
+MOST_IN_PARTS = 2**20
+"""Most n-grams that are features where they are counted in parts and no number is set."""
 
 
 class NgramEstimator(LitEstimator):
@@ -19,7 +26,8 @@ class NgramEstimator(LitEstimator):
     Args:
         ngrams: longest n-gram.
         min_df: n-grams in fewer train texts are left out.
-        max_features: most n-grams, the most frequent of the train side; None keeps all.
+        max_features: most n-grams, the most frequent of the train side. None keeps all, but of
+            more than `IN_MEMORY` running n-grams `MOST_IN_PARTS`.
         last_words: number of words at the end of a text whose n-grams are features of their own
             too, since reviews conclude at the end; 0 for none.
         **kwargs: arguments of `LitClassifier`.
@@ -58,8 +66,18 @@ class NgramEstimator(LitEstimator):
         return self._counter
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
-        self._counter = self._new_counter(len(view.vocabulary) + 1)
-        return self._counter.fit(view.tokens, self.max_features)
+        counter = self._counter = self._new_counter(len(view.vocabulary) + 1)
+        positions = counter.positions(view.tokens)
+        if max(positions, 4 * len(view.tokens.values)) <= IN_MEMORY:
+            return counter.fit(view.tokens, self.max_features)
+        counts = fit_in_parts(counter, view.tokens, self.max_features or MOST_IN_PARTS)
+        if self.max_features is None and len(counter.keys) == MOST_IN_PARTS:
+            self.notes += (
+                f"{positions:,} running n-grams are too many to keep all different ones: the "
+                f"{MOST_IN_PARTS:,} most frequent are features (--model.max_features sets another "
+                "number)",
+            )
+        return counts
 
     def features(self, tokens: Ragged) -> sp.csr_matrix:
         return self.counter.count(tokens)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -36,7 +38,7 @@ class Tagging(NamedTuple):
     Attributes:
         ids: int64[B], row numbers in the split's fixed order.
         words: int64[B], number of words.
-        tags: int64[sum of words], the most probable tags of one text after the other.
+        tags: int64[sum of words], the tags chosen, of one text after the other.
         log_probabilities: float64[B], ln p of the right tags of a text; NaN if they are not known.
     """
 
@@ -54,8 +56,16 @@ class LitTagger(LitModel):
     a subclass of which they are not overrides `log_probability` and `best`. Losses are in
     nats a word.
 
+    Where tags are rare marks, the most probable tag leaves most of them out. The F1 of a mark is
+    highest where it is tagged wherever its probability is at least half that F1 (Lipton et al.
+    2014, "Optimal Thresholding of Classifiers to Maximize F1 Measure"); `mark_bias` comes near it.
+
     Args:
         num_tags: K, linked to the corpus.
+        unmarked_tags: tags of words without a mark, linked to the corpus; none where tags are no
+            marks.
+        mark_bias: nats added to the scores of all other tags when tags are chosen; probabilities
+            and losses stay as they are. Without unmarked tags it changes nothing.
         **kwargs: arguments of `LitModel`.
 
     Raises:
@@ -63,15 +73,32 @@ class LitTagger(LitModel):
     """
 
     net: nn.Module
+    bias: Tensor
     problem: ClassVar[str] = "tagging"
     protocols: ClassVar[tuple[str, ...]] = ("holdout",)
     predicts_blind: ClassVar[bool] = False
 
-    def __init__(self, *, num_tags: int = 15, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        num_tags: int = 15,
+        unmarked_tags: Sequence[int] = (),
+        mark_bias: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         if num_tags < 2:
             raise ValueError(f"num_tags is {num_tags}; it must be at least 2")
+        if not math.isfinite(mark_bias):
+            raise ValueError(f"mark_bias is {mark_bias}; it must be a finite number")
+        if not all(0 <= tag < num_tags for tag in unmarked_tags):
+            raise ValueError(
+                f"unmarked_tags is {unmarked_tags}; each must be at least 0 and below {num_tags}"
+            )
         super().__init__(**kwargs)
         self.num_tags = num_tags
+        marked = [bool(unmarked_tags) and tag not in unmarked_tags for tag in range(num_tags)]
+        bias = mark_bias * torch.tensor(marked, dtype=torch.float64)
+        self.register_buffer("bias", bias, persistent=False)  # the settings have it
         for part in ("val", "test"):
             setattr(self, f"{part}_accuracy", MeanOverRows())
 
@@ -87,7 +114,7 @@ class LitTagger(LitModel):
         return -torch.where(inside, losses.view_as(tags), 0.0).sum(dim=1)
 
     def best(self, emissions: Emissions) -> Tensor:
-        """int64[B, W] most probable tags of each text; past its words: garbage."""
+        """int64[B, W] tags of the highest score of each text; past its words: garbage."""
         return emissions.scores.argmax(dim=2)
 
     # Training and evaluation
@@ -148,7 +175,7 @@ class LitTagger(LitModel):
 
     @torch.no_grad()
     def predict_step(self, batch: TagBatch | TextBatch, batch_idx: int = 0) -> Tagging:
-        """Most probable tags of each text, and ln p of the batch's own where it has any.
+        """Tags chosen for each text, and ln p of the batch's own where it has any.
 
         A run refuses a class that overrides it, where it would see the tags it is judged by.
         """
@@ -164,7 +191,7 @@ class LitTagger(LitModel):
         scores, words = self(TextBatch(batch.tokens, batch.lengths, unknown, unknown))
         # A long text adds up thousands of scores, and ln p is a small difference of two sums.
         emissions = Emissions(scores.double(), words)
-        best = self.best(emissions)
+        best = self.best(emissions._replace(scores=emissions.scores + self.bias))
         tags = best[mask_of(emissions.words, best.shape[1])]
         values = torch.full((len(batch.ids),), torch.nan, dtype=torch.float64)
         if isinstance(batch, TagBatch):

@@ -279,3 +279,34 @@ def test_a_batch_keeps_its_contract() -> None:
 
 
 # Through a real Trainer
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_sampler_holds_four_bytes_a_row(shuffle: bool) -> None:
+    lengths, size = skewed_lengths(100_000), 32
+    sampler = BucketSampler(lengths, size, shuffle=shuffle)
+    next(iter(BucketSampler(lengths[:100], size, shuffle=shuffle)))
+    tracemalloc.start()
+    try:
+        batches = iter(sampler)
+        next(batches)
+        held = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert held <= 4 * len(lengths) + 20_000, f"{held / len(lengths):.2f} bytes a row"
+    assert next(batches).dtype == np.int32
+
+
+@pytest.mark.parametrize(("rows", "world"), [(103, 1), (103, 4), (96, 1), (97, 2), (5, 2)])
+def test_batches_are_those_of_a_list(rows: int, world: int) -> None:
+    lengths, size = skewed_lengths(rows), 8
+    sampler = BucketSampler(lengths, size, shuffle=True, seed=3, pool=2, world=world)
+    sampler.set_epoch(2)
+    rng = np.random.Generator(np.random.PCG64([3, 2]))
+    order = rng.permutation(rows)
+    pools = [order[i : i + 2 * size] for i in range(0, rows, 2 * size)]
+    order = np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in pools])
+    split = np.split(order, np.arange(1, len(sampler)) * size)
+    expected = [split[number].tolist() for number in rng.permutation(len(split))]
+    assert [batch.tolist() for batch in sampler.batches()] == expected
+    assert [batch.tolist() for batch in sampler.batches()[1:3]] == expected[1:3]

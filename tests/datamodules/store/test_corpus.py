@@ -165,7 +165,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pq, "write_table", full)
+    monkeypatch.setattr(pq.ParquetWriter, "write_batch", full)
     with pytest.raises(DataError, match=f"{tmp_path / 'made'} could not be written .*No space"):
         make_corpus().save(tmp_path / "made")
     assert list(tmp_path.iterdir()) == []

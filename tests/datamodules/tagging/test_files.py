@@ -238,7 +238,6 @@ def test_spans(tags: str, spans: set[tuple[str, int, int]]) -> None:
         ({"train": "a O\nb O\n"}, "train.conll: has the only tag 'O'; a tagger needs"),
         ({"validation_fraction": 1.0}, "data.validation_fraction is 1.0; it must be above 0"),
         ({"encoding": "utf-9"}, "data.encoding is 'utf-9', which is no encoding"),
-        ({"unlabelled_batch_size": 2}, "a tagger has no use for it"),
     ],
 )
 def test_what_cannot_be_used_is_refused(

@@ -243,3 +243,33 @@ def test_settings_outside_their_range_are_refused(kind: str, setting: dict[str, 
 def test_parameters_are_as_many_as_the_docstring_says(kind: str) -> None:
     architecture = MODELS[kind].func  # type: ignore[attr-defined]
     assert f"At the default size {architecture().parameter_count:,}" in architecture.__doc__
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_bias_for_marks_changes_which_tags_are_chosen_and_no_probability(kind: str) -> None:
+    plain, batch = build(kind), make_tagged(TEXTS, TAGGED)
+    unmarked = (0, 2)
+    tags = []
+    for bias in (-100.0, 0.0, 100.0):
+        model = build(kind, unmarked_tags=unmarked, mark_bias=bias)
+        found = model.predict_step(batch)
+        assert torch.equal(found.log_probabilities, plain.predict_step(batch).log_probabilities)
+        assert torch.equal(model.score(batch), plain.score(batch))
+        tags.append(found.tags)
+    marked = [int(sum(found != tag for tag in unmarked).eq(2).sum()) for found in tags]
+    assert torch.equal(tags[1], plain.predict_step(batch).tags)
+    assert marked[0] == 0 < marked[1] < marked[2] == sum(LENGTHS)
+    other = build(kind, mark_bias=100.0)  # no tag is unmarked: tags are no marks
+    assert torch.equal(other.predict_step(batch).tags, tags[1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"mark_bias": float("nan")}, "mark_bias is nan; it must be a finite number"),
+        ({"unmarked_tags": (4,)}, r"unmarked_tags is \(4,\); each must be at least 0 and below 4"),
+    ],
+)
+def test_a_bias_that_cannot_be_used_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build("bilstm_tagger", **settings)
