@@ -131,11 +131,11 @@ def describe(one: dict[str, Any]) -> str:
 
 
 def _compare(options: argparse.Namespace, rest: list[str], console: Console) -> int:
-    from experiments.speed.against import Comparison, print_comparison
+    from experiments.speed.comparison.against import Comparison, print_comparison
+    from experiments.speed.comparison.rivals import PEERS as RIVALS
+    from experiments.speed.comparison.rivals import check_twin, find_python
     from experiments.speed.frame import busy_remark
     from experiments.speed.record import Origin, write_measurement
-    from experiments.speed.rivals import PEERS as RIVALS
-    from experiments.speed.rivals import check_twin, find_python
     from experiments.speed.settings import configure
 
     if options.lengths is not None:

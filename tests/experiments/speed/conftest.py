@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from experiments.machine import quiet
-from experiments.speed import against, frame, measure, ours
+from experiments.speed import frame, measure
+from experiments.speed.comparison import against, ours
 from experiments.speed.process import run_measurement
 
 TOY = ["--data=tests.toys.ToyData", "--data.rows=80", "--data.batch_size=8"]
@@ -36,7 +37,10 @@ def within(monkeypatch: pytest.MonkeyPatch) -> Calls:
     """Commands that were run; those of our code are called here, which spares their imports."""
     calls: Calls = []
     programs: dict[str, Callable[[Sequence[str]], None]]
-    programs = {"experiments.speed.measure": measure.main, "experiments.speed.ours": ours.main}
+    programs = {
+        "experiments.speed.measure": measure.main,
+        "experiments.speed.comparison.ours": ours.main,
+    }
 
     def run(command: Sequence[str], threads: int, gpu: bool = False) -> dict[str, Any]:
         calls.append(list(command))

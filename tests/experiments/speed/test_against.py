@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from experiments.cli.main import main
-from experiments.speed.against import print_comparison, summarise
-from experiments.speed.rivals import PEERS
+from experiments.speed.comparison.against import print_comparison, summarise
+from experiments.speed.comparison.rivals import PEERS
 from tests.experiments.speed.conftest import TOY, Calls, jobs, write_peer
 
 SHORT = ["--reviews=16", "--rounds=2", "--warmup=1", "--threads=1"]

@@ -13,8 +13,8 @@ from datamodules.imdb import IMDB
 from datamodules.text import TextDataModule
 from experiments.config.registry import Registry
 from experiments.config.resolved import Resolved
-from experiments.speed.exports import export
-from experiments.speed.rivals import PEERS
+from experiments.speed.comparison.exports import export
+from experiments.speed.comparison.rivals import PEERS
 from experiments.speed.settings import configure
 from experiments.training.fitting import build_and_setup
 from tests.corpora import SMALL_COUNTS, make_aclimdb

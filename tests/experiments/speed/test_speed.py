@@ -179,7 +179,9 @@ def test_a_peer_environment_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("experiments.speed.rivals.__file__", str(tmp_path / "a" / "b" / "c.py"))
+    monkeypatch.setattr(
+        "experiments.speed.comparison.rivals.__file__", str(tmp_path / "a" / "b" / "c" / "d.py")
+    )
     assert main(["speed", "lstm", "--against=keras"]) == 1
     error = " ".join(capsys.readouterr().err.split())
     assert "there is no .venv-peers/bin/python; run `make peers`" in error

@@ -13,7 +13,7 @@ Work = Literal["epoch", "fit", "pipeline", "vectors"]
 """What is timed: the steps of an epoch; a fit from texts in words; the way from raw texts to a
 fitted model; learning word vectors."""
 
-_SCRIPTS = Path(__file__).with_name("peers")
+_SCRIPTS = Path(__file__).parents[1] / "peers"
 _ENCODER = "lit_models.bert.BERT"
 VECTORS = {
     "word2vec": "datamodules.vectors.word2vec.Word2Vec",
@@ -169,7 +169,7 @@ def find_python(given: Path | None, peer: Peer) -> Path:
         ConfigError: There is no such file.
     """
     usual = Path(".venv-peers", "bin", "python")
-    places = [given] if given else [usual, Path(__file__).parents[2] / usual]
+    places = [given] if given else [usual, Path(__file__).parents[3] / usual]
     for place in places:
         if place.is_file():
             return place.absolute()

@@ -17,8 +17,8 @@ from rich.console import Console
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.machine.terminal import GridColumn, print_grid
+from experiments.speed.comparison.rivals import Peer
 from experiments.speed.process import run_measurement
-from experiments.speed.rivals import Peer
 
 OURS = "ours"
 
@@ -238,7 +238,7 @@ def describe(result: dict[str, Any]) -> list[str]:
 
 
 def _ours() -> list[str]:
-    return [sys.executable, "-m", "experiments.speed.ours"]
+    return [sys.executable, "-m", "experiments.speed.comparison.ours"]
 
 
 def _written(file: Path, job: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from datamodules.pretrained import locate
 from datamodules.store.ragged import Ragged
 from datamodules.text import TextDataModule
 from experiments.config.resolved import Resolved
-from experiments.speed.rivals import VECTOR_SETTINGS, Peer
+from experiments.speed.comparison.rivals import VECTOR_SETTINGS, Peer
 
 PREDICTED = 500
 """Validation rows of which an encoder's accuracy is taken."""

@@ -21,9 +21,9 @@ from datamodules.vectors.base import texts_of_rows
 from experiments.config.registry import ConfigError, Registry, merge, read_yaml
 from experiments.config.resolved import Resolved
 from experiments.machine.environment import versions
-from experiments.speed.exports import export, some_validation_rows
+from experiments.speed.comparison.exports import export, some_validation_rows
+from experiments.speed.comparison.rivals import PEERS, VECTOR_SETTINGS, VECTORS
 from experiments.speed.fitting import Fitting
-from experiments.speed.rivals import PEERS, VECTOR_SETTINGS, VECTORS
 from experiments.training.devices import devices_of, resolve_precision
 from experiments.training.fitting import build_and_setup
 
