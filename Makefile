@@ -20,12 +20,16 @@ else
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup benchmark table table-publish table-times test test-slow test-all test-slurm test-faults test-browser test-networks lint clean
+.PHONY: help setup peers benchmark table table-publish table-times test test-slow test-all test-slurm test-faults test-browser test-networks lint clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## make the virtual environment (.venv) with everything in it
+
+peers: ## make .venv-peers with the libraries of `lit-sentiment speed --against`, which are no dependencies
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r experiments/speed/peers/requirements.txt
 
 benchmark: $(STAMP) ## train and compare (PROFILE=quick, gpu, full or smoke), show the table, write report.html
 	$(BIN)lit-sentiment benchmark --profile $(PROFILE) $(ARGS)

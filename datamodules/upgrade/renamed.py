@@ -90,10 +90,6 @@ _RENAMED = {
         shares.take machine.resources.apply_share
         slurm.work launch.slurm.run_job
         space.words_of tuning.search_space.to_arguments
-        speed.against_trainer.Laps speed.against_trainer.StepClock
-        speed.against_trainer.OurLaps speed.against_trainer.StepClockCallback
-        speed.against_trainer.ours speed.against_trainer.measure_ours
-        speed.against_trainer.theirs speed.against_trainer.measure_trainer
         speed.process.run speed.process.run_measurement
         speed.record.write speed.record.write_measurement
         squeue.tagged launch.squeue.find_job

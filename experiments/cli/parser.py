@@ -7,7 +7,6 @@ import argparse
 from experiments.cli import (
     benchmark,
     corpora,
-    ensemble,
     explain,
     fit,
     inference,
@@ -15,6 +14,7 @@ from experiments.cli import (
     predict,
     prepare,
     report,
+    speed,
     sweep,
     table,
 )
@@ -100,7 +100,7 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     sub.add_argument("--cluster", type=path, help="with slurm: what each job has (YAML)")
     sub.add_argument("--jobs", type=int, default=1, help="runs at once on this machine (1)")
 
-    sub = command("ensemble", ensemble.ensemble, "finished runs combined to one row")
+    sub = command("ensemble", report.ensemble, "finished runs combined to one row")
     sub.add_argument("ensemble", metavar="NAME", help="its name, such as nb_bag+cnn")
     sub.add_argument(
         "member",
@@ -268,16 +268,9 @@ def parser() -> tuple[argparse.ArgumentParser, Commands]:
     )
     sub.add_argument("--seed", type=int, default=0, help="random seed (0)")
 
-    sub = command("speed", prepare.speed, "throughput of a pretrained encoder", epilog=SETTINGS)
-    sub.set_defaults(overridable=True)
-    sub.add_argument("experiment", help="`bert`, `minilm`, …")
-    sub.add_argument(
-        "--from-config",
-        action="store_true",
-        help="random weights of the size that the experiment's file names: no download",
+    speed.add_options(
+        command("speed", speed.speed, "rates, alone or against other libraries", epilog=SETTINGS)
     )
-    sub.add_argument("--steps", type=int, default=50, help="measured steps (50)")
-    sub.add_argument("--out", type=path, help="file for the JSON")
 
     command("list", prepare.show_list, "the experiments there are")
     return parser, commands

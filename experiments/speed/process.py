@@ -13,12 +13,13 @@ from experiments.machine.quiet import quiet
 
 
 @quiet()
-def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
-    """Run a measurement on the CPU.
+def run_measurement(command: Sequence[str], threads: int, gpu: bool = False) -> dict[str, Any]:
+    """Run a measurement, holding the lock of timings.
 
     Args:
         command: Command that prints its result as JSON on its last line.
         threads: Number of threads of OpenMP.
+        gpu: Let it see the GPUs.
 
     Returns:
         The result, and `others`: the share of the cores that other processes kept busy, None if
@@ -29,8 +30,8 @@ def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
     """
     settings = {
         "OMP_NUM_THREADS": str(threads),
-        "CUDA_VISIBLE_DEVICES": "",
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        **({} if gpu else {"CUDA_VISIBLE_DEVICES": ""}),
     }
     load = Load()
     done = subprocess.run(
@@ -40,5 +41,9 @@ def run_measurement(command: Sequence[str], threads: int) -> dict[str, Any]:
     if done.returncode != 0:
         output = "\n".join(done.stderr.splitlines()[-20:])
         raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{output}")
-    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    try:
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        end = done.stdout[-200:]
+        raise SystemExit(f"{command[0]} printed no JSON on its last line: {end!r}") from None
     return {**result, "others": others}

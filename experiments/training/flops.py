@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from datamodules.store.batching import TextBatch
 from datamodules.text import TextDataModule
 from lit_models.base.model import LitModel
 from lit_models.base.without_steps import WithoutSteps
@@ -21,19 +21,27 @@ _REVIEWS = 32
 _TINY_DROPOUT = 1e-9  # a recurrent dropout that drops nothing but avoids the fused kernel
 
 
-def count(model: LitModel, batches: Iterable[TextBatch]) -> int:
+def count(
+    model: LitModel, batches: Iterable[Any], forward: Callable[[Any], Any] | None = None
+) -> int:
     """Multiplications and additions of the forward passes over some batches.
 
     Matrix products, convolutions and attention are counted; embedding look-ups, sums and
     element-wise operations are not. The counter sees nothing inside a fused kernel, so recurrent
     cells and attention run on their unfused paths.
+
+    Args:
+        model: fitted or not.
+        batches: on the model's device.
+        forward: the pass over one batch; None: `predict_step`.
     """
+    forward = forward or model.predict_step
     unfused = torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH)
     counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     eager = torch.compiler.set_stance("force_eager")
     with torch.no_grad(), _unfused_recurrence(model), eager, unfused, counter:
         for batch in batches:
-            model.predict_step(batch)
+            forward(batch)
     return int(counter.get_total_flops())
 
 

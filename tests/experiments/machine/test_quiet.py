@@ -19,8 +19,7 @@ from experiments.speed.process import run_measurement
 SPEED = Path(experiments.speed.__path__[0])
 PROGRAMS = {file.stem for file in SPEED.glob("*.py") if "\ndef main(" in file.read_text("utf-8")}
 # These start processes that measure, or are such processes.
-OF_PAIRS = {"keras_lstm", "lit_lstm", "lstm_vs_keras"}
-IN_PROCESSES = {"alone"}  # measured by `process`, which holds it
+IN_PROCESSES = {"alone", "measure"}  # measured by `process`, which holds it
 MAKE_DATA = {"many_reviews"}
 
 
@@ -69,9 +68,7 @@ def test_a_measurement_in_a_process_of_its_own_holds_it(lock: Path) -> None:
     assert found["held"] is True and not is_held(lock)
 
 
-@pytest.mark.parametrize(
-    "name", sorted({*PROGRAMS - OF_PAIRS - IN_PROCESSES - MAKE_DATA, "encoders", "process"})
-)
+@pytest.mark.parametrize("name", sorted({*PROGRAMS - IN_PROCESSES - MAKE_DATA, "process"}))
 def test_every_timing_holds_it(name: str) -> None:
     source = (SPEED / f"{name}.py").read_text(encoding="utf-8")
     assert re.search(r"^(@quiet\(\)$|    with quiet\(\):$)", source, re.M)

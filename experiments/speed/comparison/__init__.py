@@ -1,0 +1,1 @@
+"""Experiments against other libraries: the same work on both sides, in turns."""
