@@ -58,6 +58,7 @@ def test_both_sides_take_turns_on_the_same_work(
     assert one["versions"]["keras"] == {"python": "3", "fake": "1.5"}
     assert "torch" in one["versions"]["ours"] and one["batch_size"] == {"ours": 8, "keras": 8}
     assert one["seconds"]["keras"] == 10.0, "2 + 64 / 8"
+    assert one["others"] >= 0.25, "the most that other processes took of the cores"
     ratios = [10.0 / found["ours"]["seconds"] for found in one["rounds"]]
     assert one["ratio"]["keras"]["min"] == pytest.approx(min(ratios))
     assert one["ratio"]["keras"]["max"] == pytest.approx(max(ratios))
