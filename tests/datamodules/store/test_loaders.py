@@ -15,7 +15,8 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from datamodules.store.batching import TextBatch, TextLoader, TokenDataset
 from datamodules.store.sampler import BucketSampler
 from datamodules.store.truncation import TokenTruncation
-from tests.datamodules.store.test_batching import flat, make_ragged, make_sampler, skewed_lengths
+from tests.datamodules.store.test_batching import make_ragged
+from tests.datamodules.store.test_sampler import flat, make_sampler, skewed_lengths
 
 ROWS, BATCH = 61, 8  # 8 batches an epoch, the last one short
 
