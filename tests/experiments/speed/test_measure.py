@@ -55,6 +55,11 @@ def test_a_network_over_texts(tmp_path: Path) -> None:
         assert one["tokens_per_second"] * step == pytest.approx(one["length"] * 8)
         assert one["predicted_tokens_per_second"] > 0
     assert result["batch_size"] == 8, "as before the other sizes"
+    train, predict = (
+        result[part]["flops_per_second"] / result[part]["tokens_per_second"]
+        for part in ("train", "predict")
+    )
+    assert train == pytest.approx(3 * predict, rel=0.05), "forward, and twice that backward"
 
 
 def test_a_length_that_cannot_be_read_has_its_error(tmp_path: Path) -> None:
