@@ -1,0 +1,107 @@
+"""What the other side of a comparison gets, and the state from which both begin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules.errors import DataError
+from experiments.config.registry import Registry
+from experiments.config.resolved import Resolved
+from experiments.speed.comparison import ours
+from experiments.speed.comparison.exports import PREDICTED, export, some_validation_rows
+from experiments.speed.comparison.rivals import PEERS
+from experiments.speed.fitting import Fitting, _some
+from experiments.speed.settings import configure
+from experiments.training.fitting import build_and_setup
+from tests.experiments.speed.conftest import TOY
+
+NARROW = ["--model.hidden_size=8", "--model.embedding_dim=8"]
+
+
+def toy(*words: str) -> Resolved:
+    return configure(Registry(), "lstm", reviews=16, overrides=[*TOY, *NARROW, *words])
+
+
+@pytest.mark.parametrize("rows", [3, 499, 500, 501, 999, 1499, 2500])
+def test_predicted_rows_are_from_the_whole_validation_part(rows: int) -> None:
+    store = SimpleNamespace(rows=lambda part: np.arange(1000, 1000 + rows))
+    data: Any = SimpleNamespace(store=store)
+    chosen = some_validation_rows(data)
+    assert len(chosen) == len(set(chosen.tolist())) == min(rows, PREDICTED)
+    assert chosen[0] == 1000 and chosen[-1] >= 1000 + rows - 1 - rows / PREDICTED
+    assert np.ptp(np.diff(chosen)) <= 1
+
+
+def test_predicted_batches_are_of_all_lengths() -> None:
+    sampler = SimpleNamespace(items=lambda: list(range(8)))
+    loader: Any = SimpleNamespace(sampler=sampler, dataset=list(range(8)))
+    assert _some(loader, 2) == [2, 6] and _some(loader, 99) == list(range(8))
+
+
+def test_rows_of_keras_are_those_of_the_epoch_in_random_order(tmp_path: Path) -> None:
+    resolved = toy("--data.train_window=null")
+    _, data = build_and_setup(resolved)
+    job = export(PEERS["keras"], resolved, tmp_path, "lstm")
+    with np.load(job["file"]) as content:
+        tokens, labels = content["tokens"], content["labels"]
+    dataset: Any = data.train_dataloader().dataset
+    expected, lengths, expected_labels, _ = dataset[np.arange(len(dataset))]
+    found = [
+        (row[:n].tolist(), int(label))
+        for row, n, label in zip(
+            tokens, (tokens != data.tokenizer.pad_id).sum(axis=1), labels, strict=True
+        )
+    ]
+    there = [
+        (row[:n].tolist(), int(label))
+        for row, n, label in zip(expected.numpy(), lengths.tolist(), expected_labels, strict=True)
+    ]
+    assert sorted(found) == sorted(there) and found != there
+    assert job["reviews"] == len(labels) and job["tokens"] == int(lengths.sum())
+
+
+@pytest.mark.parametrize(
+    ("peer", "name", "labels", "message"),
+    [
+        ("sklearn", "nb_logreg", ["a", "b", "c"], "two classes, and this corpus has 3"),
+        ("sklearn", "nb_logreg", [["a"], ["a", "b"]], "one label each, and these have several"),
+        ("keras", "lstm", [["a"], ["a", "b"]], "one label each, and these have several"),
+    ],
+)
+def test_labels_that_the_other_side_cannot_learn_are_refused(
+    peer: str, name: str, labels: list[Any], message: str, tmp_path: Path
+) -> None:
+    rows = [{"text": f"row {n} word", "label": labels[n % len(labels)]} for n in range(60)]
+    (tmp_path / "made.json").write_text(json.dumps(rows))
+    words = [f"--data={tmp_path / 'made.json'}", f"--data.cache_dir={tmp_path}", *TOY[2:]]
+    resolved = configure(Registry(), name, reviews=16, overrides=words)
+    build_and_setup(resolved)
+    with pytest.raises(DataError, match=f"--against {peer} measures .*{message}"):
+        export(PEERS[peer], resolved, tmp_path, name)
+
+
+def test_our_epoch_begins_with_the_first_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = []
+
+    def recorded(method: Any) -> Any:
+        def call(fitting: Fitting, *words: Any) -> Any:
+            states.append({k: v.clone() for k, v in fitting.model.state_dict().items()})
+            return method(fitting, *words)
+
+        return call
+
+    for name in ("warm_up", "train"):
+        monkeypatch.setattr(Fitting, name, recorded(getattr(Fitting, name)))
+    job = {"experiment": "lstm", "peer": "keras", "batch_size": 8, "warmup": 3}
+    ours._epoch(toy().config, job, tmp_path)
+    before, after = states
+    assert all(torch.equal(before[name], after[name]) for name in before)
