@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from datamodules.errors import DataError
-from experiments.config.registry import Registry
+from experiments.config.registry import ConfigError, Registry
 from experiments.config.resolved import Resolved
 from experiments.speed.comparison import ours
 from experiments.speed.comparison.exports import PREDICTED, export, some_validation_rows
@@ -105,3 +105,51 @@ def test_our_epoch_begins_with_the_first_weights(
     ours._epoch(toy().config, job, tmp_path)
     before, after = states
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.mark.parametrize(
+    ("words", "bf16"),
+    [
+        ([], False),
+        (["--run.precision=bf16-mixed"], True),
+        (["--trainer.precision=bf16-mixed"], True),
+        (["--trainer.precision=32"], False),
+    ],
+)
+def test_both_sides_have_the_precision_of_our_trainer(
+    words: list[str], bf16: bool, tmp_path: Path
+) -> None:
+    assert ours._peer_precision(toy(*words), "hf") == {"bf16": bf16}
+
+
+@pytest.mark.parametrize(
+    ("precision", "peer", "known"),
+    [
+        ("16-mixed", "hf", "32-true or bf16-mixed"),
+        ("bf16-true", "hf", "32-true or bf16-mixed"),
+        ("64-true", "hf", "32-true or bf16-mixed"),
+        ("bf16-mixed", "keras", "32-true"),
+    ],
+)
+def test_a_precision_that_the_other_side_has_not_is_refused(
+    precision: str, peer: str, known: str
+) -> None:
+    resolved = toy(f"--trainer.precision={precision}")
+    message = f"precision is {precision}, and --against {peer} measures {known}; set"
+    with pytest.raises(ConfigError, match=message):
+        ours._peer_precision(resolved, peer)
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [
+        ("32", torch.float32),
+        ("64-true", torch.float64),
+        ("bf16-mixed", torch.bfloat16),
+        ("16-mixed", torch.float16),
+    ],
+)
+def test_the_peak_is_that_of_the_numbers_of_the_products(
+    precision: str, dtype: torch.dtype, tmp_path: Path
+) -> None:
+    assert Fitting(toy(f"--trainer.precision={precision}"), "lstm", tmp_path).dtype == dtype
