@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -153,3 +155,45 @@ def test_the_peak_is_that_of_the_numbers_of_the_products(
     precision: str, dtype: torch.dtype, tmp_path: Path
 ) -> None:
     assert Fitting(toy(f"--trainer.precision={precision}"), "lstm", tmp_path).dtype == dtype
+
+
+def test_keras_begins_with_the_first_weights_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Variable(np.ndarray):
+        def assign(self, value: np.ndarray) -> None:
+            self[...] = value
+
+    weights, moments = (np.zeros(2).view(Variable) for _ in range(2))
+    seen: list[list[float]] = []
+
+    def fit(*_: Any, **__: Any) -> Any:
+        seen.append([*weights.tolist(), *moments.tolist()])
+        weights[...] += 1
+        moments[...] += 1
+        return SimpleNamespace(history={"loss": [0.5]})
+
+    optimizer = SimpleNamespace(build=lambda variables: None, variables=[moments])
+    model = SimpleNamespace(
+        fit=fit,
+        optimizer=optimizer,
+        variables=[weights],
+        trainable_variables=[weights],
+        count_params=lambda: 2,
+    )
+    nothing = SimpleNamespace(
+        set_intra_op_parallelism_threads=lambda n: None,
+        set_inter_op_parallelism_threads=lambda n: None,
+    )
+    config = SimpleNamespace(threading=nothing)
+    utils = SimpleNamespace(set_random_seed=lambda seed: None)
+    keras = SimpleNamespace(utils=utils, callbacks=SimpleNamespace(Callback=object))
+    monkeypatch.setitem(sys.modules, "keras", keras)
+    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace(config=config))
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")  # the script sets it
+    keras_networks = importlib.import_module("experiments.speed.peers.keras_networks")
+    monkeypatch.setattr(keras_networks, "build", lambda *_: model)
+    np.savez(tmp_path / "rows.npz", tokens=np.zeros((8, 3)), labels=np.zeros(8))
+    job = {"network": "lstm", "sizes": {}, "batch_size": 2, "warmup": 1, "seed": 0, "threads": 1}
+    keras_networks.measure(job | {"file": str(tmp_path / "rows.npz")})
+    assert seen == [[0.0] * 4] * 2
