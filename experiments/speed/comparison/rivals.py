@@ -10,8 +10,8 @@ from typing import Any, Literal
 from experiments.config.registry import ConfigError, Registry, nearest
 
 Work = Literal["epoch", "fit", "pipeline", "vectors"]
-"""What is timed: the steps of an epoch; a fit from texts in words; the way from raw texts to a
-fitted model; learning word vectors."""
+"""Work that is timed: the steps of an epoch; a fit from texts in words; the way from raw texts to
+a fitted model; learning word vectors."""
 
 _SCRIPTS = Path(__file__).parents[1] / "peers"
 _ENCODER = "lit_models.bert.BERT"

@@ -1,4 +1,4 @@
-"""What people would use instead, each in a script that imports nothing of this project.
+"""Scripts of other libraries, each doing the work of an experiment without this project.
 
 `experiments.speed.comparison.against` runs them with the interpreter of their own environment, as
 `PYTHON -I SCRIPT JOB`, where JOB is a JSON file. The last line that a script prints is its

@@ -19,6 +19,7 @@ from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
 from experiments.inference.predictor import Predictor
+from experiments.machine.environment import peak_memory_bytes
 from experiments.records.predictions import read_predictions
 from experiments.records.row import Row
 from experiments.records.run_files import TEST_FILE, VAL_FILE
@@ -155,19 +156,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         Clock.now += FETCH
         return fetch(self, positions)
 
-    before = peak_kib()
+    before = peak_memory_bytes()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "perf_counter", lambda: Clock.now)
         patch.setattr(TokenDataset, "__getitem__", slow_fetch)
         row = execute(spec)
     assert row is not None
     _, data = build_and_setup(spec.resolve())
-    return Finished(spec.folder, row, (before, peak_kib()), data)
-
-
-def peak_kib() -> int:
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    return Finished(spec.folder, row, (before, peak_memory_bytes()), data)
 
 
 def test_the_row_names_the_best_epoch_and_its_figures(finished: Finished) -> None:
@@ -227,10 +223,8 @@ def test_latency_and_throughput_are_those_of_the_clock(finished: Finished) -> No
 
 
 def test_the_peak_of_memory_is_that_of_the_process(finished: Finished) -> None:
-    before, after = (1024 * kilobytes for kilobytes in finished.memory)
-    # The kernel adds up its threads' counts now and then: a later peak can be 300 kB lower.
-    inexact = 2**20
-    assert before - inexact <= (finished.row.peak_memory_bytes or 0) <= after + inexact
+    before, after = finished.memory
+    assert before <= (finished.row.peak_memory_bytes or 0) <= after
 
 
 SLEEP = 0.005
