@@ -101,6 +101,12 @@ class TextFiles(TextDataModule):
         super().__init__(**kwargs)
         files = dict(zip(_PARTS, (train, validation, test, unlabelled), strict=True))
         self.files = {part: Path(name).expanduser() for part, name in files.items() if name}
+        for part, path in self.files.items():
+            if path.name != path.name.encode(errors="replace").decode():
+                raise DataError(
+                    f"data.{part} is {ascii(path.name)}; keys of rows have the name of their file, "
+                    "which must be UTF-8: rename it"
+                )
         self.file_settings = FileSettings(encoding, delimiter, header)
         self.validation_fraction = validation_fraction
         self.split_seed, self.group_column = split_seed, group_column

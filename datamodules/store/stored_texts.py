@@ -117,8 +117,9 @@ class StoredTexts(Sequence[str]):
         file = self.files[number]
         try:
             parquet = self._opened(file, self._metadata[number])
-            texts: list[str] = parquet.read_row_group(place, columns=[self.column])[0].to_pylist()
-        except (OSError, ValueError, pa.ArrowException) as error:
+            table = parquet.read_row_group(place, columns=[self.column])
+            texts: list[str] = table[self.column].to_pylist()
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise damaged(Path(str(getattr(file, "parent", file))), str(error)) from error
         return texts
 
@@ -168,6 +169,7 @@ class TextSpool:
         """The columns, when all rows have been added."""
         try:
             self._writer.close()
+            self._file.flush()  # the last bytes are in Python's buffer: here a full disk is named
         except OSError as error:
             raise unwritable(self._folder, error) from error
         return [StoredTexts(column, self._file) for column in self._columns]

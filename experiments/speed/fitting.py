@@ -56,7 +56,7 @@ class Fitting:
         self.resolved, self.folder, self.experiment = resolved, folder, experiment
         self.device = devices_of(resolved)[0]
         setting = resolved.cli.config["trainer"].get("precision") or resolved.run.precision
-        self.precision = resolve_precision(setting, self.device)
+        self.precision = resolve_precision(str(setting), self.device)
 
     @property
     def model(self) -> Any:
@@ -71,8 +71,9 @@ class Fitting:
     @property
     def dtype(self) -> torch.dtype:
         """Type of the numbers of matrix products."""
-        half = torch.bfloat16 if "bf16" in self.precision else torch.float16
-        return torch.float32 if self.precision.startswith("32") else half
+        if self.precision.startswith(("32", "64")):
+            return torch.float32 if self.precision.startswith("32") else torch.float64
+        return torch.bfloat16 if "bf16" in self.precision else torch.float16
 
     def __enter__(self) -> Self:
         self.logger = wandb_run.start(

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from datamodules.errors import DataError
 from datamodules.pretrained import locate
 from datamodules.store.ragged import Ragged
 from datamodules.text import TextDataModule
@@ -31,8 +32,21 @@ def export(peer: Peer, resolved: Resolved, folder: Path, experiment: str) -> dic
     Returns:
         What the script needs to know beside batch size, warm-up, seed and threads; `tokens` and
         `reviews` of the sample.
+
+    Raises:
+        DataError: Labels that the script cannot learn as our side does.
     """
     data = resolved.cli.datamodule
+    if data.multi_label and peer.work != "vectors":
+        raise DataError(
+            f"--against {peer.name} measures texts of one label each, and these have several; "
+            "name another corpus"
+        )
+    if peer.name == "sklearn" and data.num_classes != 2:
+        raise DataError(
+            f"--against sklearn measures two classes, and this corpus has {data.num_classes}; name "
+            "another corpus"
+        )
     rows = data.train_indices()
     tokens = _tokens(data, rows)
     found = _EXPORTS[peer.name](resolved, folder, experiment)
@@ -42,7 +56,8 @@ def export(peer: Peer, resolved: Resolved, folder: Path, experiment: str) -> dic
 def some_validation_rows(data: TextDataModule) -> np.ndarray:
     """Numbers of at most `PREDICTED` validation rows, at equal steps, int64, ascending."""
     rows: np.ndarray = data.store.rows("val")
-    return rows[:: max(1, len(rows) // PREDICTED)][:PREDICTED]
+    count = min(PREDICTED, len(rows))
+    return rows[np.arange(count) * len(rows) // max(1, count)]
 
 
 def _keras(resolved: Resolved, folder: Path, experiment: str) -> dict[str, Any]:

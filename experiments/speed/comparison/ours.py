@@ -24,7 +24,7 @@ from experiments.machine.environment import versions
 from experiments.speed.comparison.exports import export, some_validation_rows
 from experiments.speed.comparison.rivals import PEERS, VECTOR_SETTINGS, VECTORS
 from experiments.speed.fitting import Fitting
-from experiments.training.devices import devices_of, resolve_precision
+from experiments.training.devices import devices_of
 from experiments.training.fitting import build_and_setup
 
 # Settings of the corpus that hold for a user's own files, too.
@@ -35,15 +35,30 @@ def prepare(job: dict[str, Any]) -> dict[str, Any]:
     """Prepare the corpus and write what the peer reads; the job of the peer."""
     resolved = Resolved(read_yaml(Path(job["settings"])))
     build_and_setup(resolved)
-    device = devices_of(resolved)[0]
-    precision = resolve_precision(resolved.run.precision, device)
+    precision = _peer_precision(resolved, job["peer"])
     found = export(PEERS[job["peer"]], resolved, Path(job["folder"]), job["experiment"])
     return found | {
-        "bf16": "bf16" in precision,
-        "cpu": device.type == "cpu",
+        **precision,
+        "cpu": devices_of(resolved)[0].type == "cpu",
         "own_batch_size": resolved.cli.datamodule.batch_size,
         "max_length": resolved.cli.datamodule.max_length,
     }
+
+
+def _peer_precision(resolved: Resolved, peer: str) -> dict[str, bool]:
+    """The precision of our trainer, as the other side is told it.
+
+    Raises:
+        ConfigError: the other side has no such precision.
+    """
+    precision = Fitting(resolved, "", Path()).precision
+    known = ["32-true", *(["bf16-mixed"] if peer == "hf" else [])]
+    if precision.replace("32-true", "32") not in ("32", *known):
+        raise ConfigError(
+            f"precision is {precision}, and --against {peer} measures {' or '.join(known)}; set "
+            "--run.precision alone, to one of these"
+        )
+    return {"bf16": precision == "bf16-mixed"}
 
 
 def measure(job: dict[str, Any], folder: Path) -> dict[str, Any]:

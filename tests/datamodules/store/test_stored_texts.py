@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import signal
 import tracemalloc
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from datamodules.errors import DataError
@@ -86,6 +88,38 @@ def test_a_full_disk_is_named_with_its_remedy(
         stored(tmp_path, *TEXTS)
 
 
+def test_a_disk_full_at_the_last_bytes_is_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        """Takes some bytes, and fails when its buffer is written."""
+
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Full())
+    with pytest.raises(DataError, match=f"{tmp_path} could not be written .*set another cache"):
+        stored(tmp_path, "a")
+
+
+def test_a_file_without_the_column_is_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "train.parquet"
+    pq.write_table(pa.table({"key": ["a"]}), file)
+    with pytest.raises(DataError, match=f"(?s){tmp_path}: .*damaged .*delete the folder"):
+        list(read_texts(tmp_path, "train"))
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    name = os.fsdecode(b"made\xff.csv")
+    try:
+        file = write_csv(tmp_path / name, 40)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    message = r"data.train is 'made\\udcff.csv'; .* must be UTF-8: rename it"
+    with pytest.raises(DataError, match=message):
+        TextFiles(train=str(file), cache_dir=str(tmp_path))
+
+
 def test_a_damaged_text_is_named_when_it_is_read(tmp_path: Path) -> None:
     data = TextFiles(train=str(write_csv(tmp_path / "made.csv", 40)), cache_dir=str(tmp_path))
     data.prepare_data()
@@ -137,11 +171,11 @@ def test_preparation_holds_no_more_than_some_texts(
 def test_tokens_are_written_as_numpy_writes_them(tmp_path: Path) -> None:
     rows = [np.arange(number % 5 + 1, dtype=np.int32) for number in range(10_000)]
     counts = np.zeros(5, dtype=np.int64)
-    counted = np.arange(10_000) % 2 == 0
+    counted = np.arange(10_000) % 3 == 0  # 3 does not divide the size of a block
     token_store._write_tokens(tmp_path, "train", rows, counted, counts)
     np.save(tmp_path / "whole.npy", np.concatenate(rows))
     assert (tmp_path / "tokens-train.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
-    assert counts.tolist() == np.bincount(np.concatenate(rows[::2])).tolist()
+    assert counts.tolist() == np.bincount(np.concatenate(rows[::3])).tolist()
     offsets = np.load(tmp_path / "offsets-train.npy")
     assert np.diff(offsets).tolist() == [len(row) for row in rows] and offsets.dtype == np.int64
 

@@ -44,7 +44,11 @@ def check_steps(result: dict[str, Any], rows: int) -> None:
     assert result["peak_memory_bytes"] > 1e8 and result["peak_gpu_memory_bytes"] is None
 
 
-def test_a_network_over_texts(tmp_path: Path) -> None:
+def test_a_network_over_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def predicted(*_: Any) -> dict[str, float]:
+        return {"tokens_per_second": 2e9, "reviews_per_second": 1e9}
+
+    monkeypatch.setattr("experiments.speed.curves.time_prediction", predicted)
     extent = {"reviews": 60, "lengths": [4, 9], "batch_sizes": [4, 8]}
     result = measured(tmp_path, "lstm", [*TOY, *NARROW], **extent)
     check_steps(result, 60)
@@ -53,8 +57,13 @@ def test_a_network_over_texts(tmp_path: Path) -> None:
     for one in result["lengths"]:
         step = one["milliseconds_per_step"] / 1000
         assert one["tokens_per_second"] * step == pytest.approx(one["length"] * 8)
-        assert one["predicted_tokens_per_second"] > 0
+        assert one["predicted_tokens_per_second"] == 2e9
     assert result["batch_size"] == 8, "as before the other sizes"
+    train, predict = (
+        result[part]["flops_per_second"] / result[part]["tokens_per_second"]
+        for part in ("train", "predict")
+    )
+    assert train == pytest.approx(3 * predict, rel=0.05), "forward, and twice that backward"
 
 
 def test_a_length_that_cannot_be_read_has_its_error(tmp_path: Path) -> None:
