@@ -165,7 +165,7 @@ def _compare(options: argparse.Namespace, rest: list[str], console: Console) -> 
             settings=settings,
             overrides=rest,
         )
-        with console.status(f"measuring {name}"):
+        with console.status(Text(f"measuring {name}")):
             results[name] = Comparison(
                 peer,
                 python,
