@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,34 @@ def test_rare_ngrams_take_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
             tracemalloc.stop()
     assert counters[0].keys.tolist() == counters[1].keys.tolist()
     assert peaks[1] < 10e6 < peaks[0] / 2, peaks
+
+
+def test_an_ngram_counts_only_where_it_begins_and_ends_with_frequent_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    added, add = [], ngrams_in_parts._Sums.add
+    monkeypatch.setattr(
+        ngrams_in_parts._Sums, "add", lambda *args: (added.append(len(args[1])), add(*args))
+    )
+    fit_in_parts(NgramCounter(2, 3, 21), make_view(ROWS, LABELS, 20).tokens, 6)
+    words = Counter(word for row in ROWS for word in row)
+    frequent = {word for word in words if words[word] >= sorted(words.values())[-6]}
+    assert len(frequent) < len(words)
+    assert added == [
+        sum(map(len, ROWS)),
+        sum({*pair} <= frequent for row in ROWS for pair in pairwise(row)),
+    ]
+
+
+def test_equal_ngrams_of_blocks_are_added_up_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngrams_in_parts, "_WAITING", 2000)
+    sums = ngrams_in_parts._Sums()
+    for _ in range(50):
+        sums.add(np.repeat(np.arange(1000), 3) * 2 + np.tile([0, 1, 1], 1000), 2)
+        assert sum(len(codes) for codes, *_ in sums._waiting) <= 2000 + 2 * 1000
+    codes, documents, totals = sums.result()
+    assert codes.tolist() == list(range(1000))
+    assert set(documents.tolist()) == {100} and set(totals.tolist()) == {150}
 
 
 def test_no_frequent_ngram_is_an_error(waiting: int) -> None:
