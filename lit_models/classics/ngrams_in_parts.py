@@ -48,7 +48,7 @@ def _frequent(counter: NgramCounter, tokens: Ragged, most: int) -> tuple[np.ndar
     considers only the positions where both are among the most frequent so far.
     """
     shorter = np.array([OF_END, 0] if counter.last_words else [0])  # keys of no token at all
-    keys, totals = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    keys, totals = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
     for order in range(1, counter.orders + 1):
         longer, counts = _of_order(counter, tokens, order, shorter)
         keys, totals = np.concatenate([keys, longer]), np.concatenate([totals, counts])
@@ -63,7 +63,7 @@ def _frequent(counter: NgramCounter, tokens: Ragged, most: int) -> tuple[np.ndar
 def _of_order(
     counter: NgramCounter, tokens: Ragged, order: int, shorter: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """int64 keys of the n-grams of an order that occur in enough rows, and int64 counts of them.
+    """int64 keys of the n-grams of an order that occur in enough rows, and int32 counts of them.
 
     Args:
         counter: for its settings.
@@ -121,29 +121,31 @@ class _Sums:
         codes = packed // rows
         starts = np.flatnonzero(np.diff(codes, prepend=-1))
         first_of_row = np.diff(packed, prepend=-1) != 0
-        documents = _added(first_of_row, starts, np.int32)
+        documents = _added(first_of_row, starts)
         totals = np.diff(starts, append=len(codes)).astype(np.int32)
         self._waiting.append((codes[starts], documents, totals))
         if sum(len(codes) for codes, *_ in self._waiting) > self._limit:
-            self._limit = 2 * len(self.result()[0]) + _WAITING
+            self._limit = len(self.result()[0]) * 3 // 2 + _WAITING
 
     def result(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """int64 codes, ascending; int64 number of rows and of occurrences of each."""
-        codes, documents, totals = (np.concatenate(a) for a in zip(*self._waiting, strict=True))
+        """int64 codes, ascending; int32 number of rows and of occurrences of each."""
+        runs, *of_runs = map(list, zip(*self._waiting, strict=True))
         self._waiting = []
+        codes = np.concatenate(runs)
+        del runs  # one array after the other: this is where the memory is largest
         order = np.argsort(codes, kind="stable")  # merges runs, which the codes of a block are
-        codes, documents, totals = codes[order], documents[order], totals[order]
-        starts = np.flatnonzero(np.diff(codes, prepend=-1))
-        sums = _added(documents, starts, np.int64), _added(totals, starts, np.int64)
-        self._waiting = [(codes[starts], *sums)]
+        codes = codes[order]
+        starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]])[: len(codes)])
+        sums = [_added(np.concatenate(of_runs.pop(0))[order], starts) for _ in range(2)]
+        self._waiting = [(codes[starts], sums[0], sums[1])]
         return self._waiting[0]
 
 
-def _added(values: np.ndarray, starts: np.ndarray, dtype: type) -> np.ndarray:
-    """Sums of the values from each start to the next."""
+def _added(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """int32 sums of the values from each start to the next."""
     if not len(starts):
-        return np.zeros(0, dtype=dtype)
-    sums: np.ndarray = np.add.reduceat(values, starts, dtype=dtype)
+        return np.zeros(0, dtype=np.int32)
+    sums: np.ndarray = np.add.reduceat(values, starts, dtype=np.int32)
     return sums
 
 
