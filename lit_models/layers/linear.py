@@ -35,6 +35,13 @@ class Linear(nn.Linear):
         return linear(rows, self.weight, self.bias).view(*inputs.shape[:-1], len(self.weight))
 
 
+def multiply_by_onednn(module: nn.Module) -> None:
+    """Make each `nn.Linear` within a module a `Linear`, in place; parameters and names stay."""
+    for part in module.modules():
+        if type(part) is nn.Linear:
+            part.__class__ = Linear
+
+
 def flop_formulas() -> dict[Any, Callable[..., int]]:
     """Formula of oneDNN's product, which `torch.utils.flop_counter` does not know itself."""
     return {torch.ops.mkldnn._linear_pointwise: _flops} if _known() else {}
