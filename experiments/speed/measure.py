@@ -88,7 +88,7 @@ def measure(resolved: Resolved, plan: Plan, folder: Path) -> dict[str, Any]:
     seen = train.pop("batches", None)
     for part, passes, read in ((train, 3, seen), (predict, 1, batches)):
         # A backward pass has twice the operations of a forward pass.
-        flops = forward_flops(model, read) if steps and read else None
+        flops = forward_flops(model, read, part is train) if steps and read else None
         rate = None if flops is None else passes * flops / part["seconds"]
         part["flops_per_second"] = rate
         part["peak_share"] = None if rate is None else rate / peak
