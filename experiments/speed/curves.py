@@ -71,7 +71,7 @@ def against_batch_size(fitting: Fitting, plan: Any) -> list[dict[str, Any]] | No
 
 def _rates(fitting: Fitting, plan: Any) -> dict[str, Any]:
     try:
-        fitting.warm_up(plan.warmup)
+        fitting.warm_up(plan.warmup, plan.reviews)
         rounds = [fitting.train(plan.reviews) for _ in range(plan.rounds)]
     except (RuntimeError, MemoryError) as error:
         return {"error": _first_line(error)}

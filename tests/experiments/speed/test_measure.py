@@ -14,6 +14,7 @@ from experiments.speed.measure import Plan, measure
 from experiments.speed.settings import configure
 from experiments.speed.steps import PARTS, StepProfiler, shares
 from experiments.training.fitting import build_and_setup
+from lit_models.lstm import LSTM
 from tests.experiments.language.test_tagging import reviews
 from tests.experiments.language.test_transcribing import write_dictionary
 from tests.experiments.speed.conftest import TOY
@@ -64,6 +65,23 @@ def test_a_network_over_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         for part in ("train", "predict")
     )
     assert train == pytest.approx(3 * predict, rel=0.05), "forward, and twice that backward"
+
+
+def test_every_width_that_is_measured_has_been_read_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with fewer steps of warm-up than a round has, and for other sizes of batches."""
+    widths: list[tuple[int, ...]] = []
+    step = LSTM.training_step
+
+    def read(model: LSTM, batch: Any, number: int) -> Any:
+        widths.append(tuple(batch.tokens.shape))
+        return step(model, batch, number)
+
+    monkeypatch.setattr(LSTM, "training_step", read)
+    measured(tmp_path, "lstm", [*TOY, *NARROW], reviews=40, rounds=1, batch_sizes=[4])
+    assert len(widths) == 2 * 5 + 2 * 10 and len(set(widths)) > 5
+    assert widths[:5] == widths[5:10] and widths[10:20] == widths[20:]
 
 
 def test_a_length_that_cannot_be_read_has_its_error(tmp_path: Path) -> None:
