@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from datamodules import pretrained
+from datamodules.console import plain_console
 from experiments.cli.main import main
 from experiments.machine.quiet import is_held, quiet_file
 from experiments.speed import frame
@@ -98,7 +98,12 @@ def sample(**changes: Any) -> dict[str, Any]:
         {"length": 4096, "error": "out of memory"},
     ]
     return {
-        "train": {**part, "shares": dict.fromkeys(PARTS, 0.2)},
+        "train": {
+            **part,
+            "steps": 20,
+            "milliseconds_per_step": 1234.5,
+            "shares": dict.fromkeys(PARTS, 0.2),
+        },
         "predict": part,
         "lengths": lengths,
         "batch_sizes": [{"batch_size": 128, **curve}],
@@ -117,15 +122,25 @@ def sample(**changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_the_tables_fit_the_terminal(width: int) -> None:
-    results = {"bidirectional_gru": sample(), "cnn": sample(lengths=None), "bag": {"error": "no"}}
+    """Nothing is hidden at 80 columns for the longest name of a usual network."""
+    estimator = sample(train=sample()["predict"] | {"steps": 0}, lengths=None, batch_sizes=None)
+    hostile = sample(lengths=[{"length": 8, "error": "no [/] tag"}])
+    results = {"bidirectional_gru": sample(), "[b]x[/]": hostile, "nb": estimator}
     file = io.StringIO()
-    print_tables(Console(width=width, file=file, color_system=None), results)
+    console = plain_console(width=width, file=file, color_system=None)
+    print_tables(console, results | {"bag": {"error": ""}})
     text = file.getvalue()
     assert max(map(len, text.splitlines())) <= width
-    for shown in ("1,234,568", "bidirectional_gru, train", "50.0%", "out of memory", "12,345"):
-        assert shown in text
-    assert ("Not shown at this width" in text) == (width < 200)
-    assert "3.0" in text if width == 200 else "--out FILE.json" in " ".join(text.split())
+    shown = ["1,234,568", "bidirectional_gru, train", "50.0%", "out of memory", "12,345"]
+    for part in [*shown, "[b]x[/], predict", "[b]x[/], length 8: no [/] tag"]:
+        assert part in text
+    assert ("Not shown at this width" in text) == (width < 80)
+    if width >= 80:
+        for heading in ("reviews", "padding", "GFLOP", "GiB", "ms/step", *PARTS):
+            assert heading in text
+        assert "3.0" in text and text.count("20%") == 2 * len(PARTS), "of those with steps alone"
+    else:
+        assert "--out FILE.json" in " ".join(text.split())
 
 
 def test_the_load_by_others_is_named_and_warned_of_above_a_tenth() -> None:
