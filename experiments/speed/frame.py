@@ -81,9 +81,9 @@ def print_tables(console: Console, results: dict[str, dict[str, Any]]) -> None:
     names = GridColumn("experiment", [f"{name}, {part}" for name, part, _ in lines])
     columns = [
         GridColumn("tokens/s", [_whole(one["tokens_per_second"]) for *_, one in lines]),
-        GridColumn("reviews\n/s", [f"{one['reviews_per_second']:,.1f}" for *_, one in lines], 4),
+        GridColumn("reviews/s", [f"{one['reviews_per_second']:,.1f}" for *_, one in lines], 4),
         GridColumn("padding", [_share(one["padding_share"]) for *_, one in lines], 1),
-        GridColumn("GFLOP\n/s", [_giga(one["flops_per_second"]) for *_, one in lines], 3),
+        GridColumn("GFLOP/s", [_giga(one["flops_per_second"]) for *_, one in lines], 3),
         GridColumn("of\npeak", [_share(one["peak_share"], 1) for *_, one in lines]),
         GridColumn("GiB", [_memory(done[name], part) for name, part, _ in lines], 2),
     ]

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,11 +15,17 @@ import pytest
 from datamodules import pretrained
 from datamodules.console import plain_console
 from experiments.cli.main import main
+from experiments.config.registry import ConfigError
 from experiments.machine.quiet import is_held, quiet_file
 from experiments.speed import frame
+from experiments.speed.effect import check_alone
 from experiments.speed.frame import busy_remark, print_tables
+from experiments.speed.measure import Plan
 from experiments.speed.process import run_measurement
+from experiments.speed.sample import SampledMovieReviews
 from experiments.speed.steps import PARTS
+from lit_models.language.model import LitLanguageModel
+from lit_models.lstm import LSTM
 from tests.experiments.speed.conftest import TOY, Calls
 
 SHORT = ["--reviews=16", "--rounds=1", "--warmup=1", "--threads=1"]
@@ -38,7 +45,7 @@ def test_encoders_are_measured_without_any_download(
     words = ["speed", name, "--from-config", *SHORT, *TOY, *SMALL, "--data.max_length=48"]
     assert main([*words, f"--out={tmp_path / 'deep' / 'speed.json'}"]) == 0
     output = capsys.readouterr().out
-    assert f"{name}, train" in output and "of peak" in output and "GFLOP/s" in output
+    assert f"{name}, train" in output and "optimiser" in output and "GFLOP/s" in output
     result = json.loads((tmp_path / "deep" / "speed.json").read_text())
     assert result["settings"]["from_config"] and result["settings"]["rounds"] == 1
     one = result["experiments"][name]
@@ -58,6 +65,8 @@ def test_experiments_of_several_kinds_share_a_table(
     output = capsys.readouterr().out
     assert "lstm, predict" in output and "nb_logreg, train" in output
     assert "batch size" in output and "length" in output and "ms/step" in output
+    for option in ("--lengths", "--batch-sizes", "--warmup"):
+        assert f"nb_logreg takes no steps, so {option} has no effect on it" in output
     assert "warning: other processes kept 25% of the cores busy" in output
     result = json.loads((tmp_path / "speed.json").read_text())
     assert set(result) == {
@@ -80,12 +89,15 @@ def test_one_that_fails_is_named_and_the_others_are_measured(
 
     monkeypatch.setattr(frame, "run_measurement", run)
     words = ["speed", "cnn", "lstm", *SHORT, *TOY, f"--out={tmp_path / 'speed.json'}"]
+    words += [f"--plot={tmp_path / 'new' / 'speed.SVG'}"]
     assert main(words) == 1
     output = capsys.readouterr().out
     assert "cnn: python ended with code 1:\nno room left" in output and "lstm, train" in output
     results = json.loads((tmp_path / "speed.json").read_text())["experiments"]
     assert results["cnn"] == {"error": "python ended with code 1:\nno room left"}
     assert results["lstm"]["others"] == 0.02
+    assert "cnn could not be measured" in (tmp_path / "new" / "speed.SVG").read_text()
+    assert not list(tmp_path.rglob("*.tmp"))
 
 
 def sample(**changes: Any) -> dict[str, Any]:
@@ -136,7 +148,7 @@ def test_the_tables_fit_the_terminal(width: int) -> None:
         assert part in text
     assert ("Not shown at this width" in text) == (width < 80)
     if width >= 80:
-        for heading in ("reviews", "padding", "GFLOP", "GiB", "ms/step", *PARTS):
+        for heading in ("reviews/s", "padding", "GFLOP/s", "peak", "GiB", "ms/step", *PARTS):
             assert heading in text
         assert "3.0" in text and text.count("20%") == 2 * len(PARTS), "of those with steps alone"
     else:
@@ -171,6 +183,31 @@ def test_the_load_by_others_is_named_and_warned_of_above_a_tenth() -> None:
             ["fasttext", "--against=fasttext", "--batch-sizes", "64"],
             "--batch-sizes 64: --against fasttext times whole fits",
         ),
+        (["cnn", "--batch-sizes", "16", "999"], "--batch-sizes 999: a round reads 640 reviews"),
+        (["nb_logreg", "--lengths", "64"], "--lengths 64 has no effect on nb_logreg, which takes"),
+        (
+            ["nb_logreg", "--warmup=3"],
+            "--warmup 3 has no effect on nb_logreg, which",
+        ),
+        (["cnn", "--data=x.csv", "--root=y"], "--root y has no effect on cnn, which has a corpus"),
+        (["cnn", "--out=/"], "--out / is no file; name one that may be replaced"),
+        (["cnn", "--out=/dev/null"], "--out /dev/null is no file"),
+        (["cnn", "--plot=a.pdf"], "must end in .svg or .png; write --plot a.svg"),
+        (["cnn", "--plot=/dev/null/a.svg"], "--plot /dev/null/a.svg cannot be written: /dev/null:"),
+        (["cnn", "--plot=a.svg", "--out=a.svg"], "--out and --plot both name a.svg"),
+        (["lstm", "--against=keras", "--plot=a.svg"], "--plot a.svg is for measurements without"),
+        (
+            ["nb_logreg", "--against=sklearn", "--warmup=3"],
+            "--warmup 3: --against sklearn times whole fits",
+        ),
+        (
+            ["nb_logreg", "--against=sklearn", "--max-length=9"],
+            "--max-length 9: --against sklearn measures whole texts; leave it out",
+        ),
+        (
+            ["lstm", "--against=keras", "--from-config"],
+            "--from-config is for pretrained encoders, and --against keras has none",
+        ),
         (
             ["lstm", "--against=keras", "--peer-python=no/python"],
             "there is no no/python; run `make peers`, or name one with --peer-python",
@@ -188,6 +225,27 @@ def test_what_cannot_be_measured_is_refused(
     assert code == (2 if "error: argument" in shown else 1), "2 is wrong usage"
     assert message in shown and "Traceback" not in shown
     assert not within, "nothing is measured before the words are checked"
+
+
+def test_a_png_without_a_browser_is_refused_before_anything_is_measured(
+    within: Calls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    assert main(["speed", "cnn", "--plot=a.png"]) == 1
+    assert "name a file that ends in .svg, which needs neither" in capsys.readouterr().err
+    assert not within
+
+
+def test_a_language_model_is_measured_on_its_own_batches() -> None:
+    one: Any = SimpleNamespace(model_class=LitLanguageModel, corpus_class=SampledMovieReviews)
+    other: Any = SimpleNamespace(model_class=LSTM, corpus_class=SampledMovieReviews)
+    given = {"--lengths": "64", "--batch-sizes": "8", "--warmup": "2"}
+    reason = "language is measured on its own batches (language modelling), so --lengths has"
+    both = [(one, Plan("language")), (other, Plan("lstm"))]
+    assert check_alone(given, both) == [f"{reason} no effect on it"]
+    with pytest.raises(ConfigError, match="--lengths 64 has no effect on language, which is"):
+        check_alone(given, both[:1])
 
 
 def test_a_peer_environment_that_is_not_there_is_named(
