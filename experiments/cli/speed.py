@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from experiments.config.registry import ConfigError, current_experiment, merge
 from experiments.machine.cores import cores
 
 WARMUP = 10
+STOPPED = 130  # as a shell reports Ctrl-C
 PEERS = ("keras", "hf", "fasttext", "sklearn", "gensim")
 
 
@@ -61,15 +63,23 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`speed`: how fast experiments train and predict on this machine.
 
-    The exit code is 1 if one of them could not be measured.
+    The exit code is 1 if one of them could not be measured, 130 if the command was stopped.
     """
+    from experiments.launch.halting import signals_interrupt
+
     registry = registry_of(options)
     names = [current_experiment(name, registry) for name in options.experiments]
     options.experiments = list(dict.fromkeys(names))
     for name in ("lengths", "batch_sizes"):
         if numbers := getattr(options, name):
             setattr(options, name, list(dict.fromkeys(numbers)))
-    return (_compare if options.against else _measure)(options, rest, console)
+    try:
+        # So that no process goes on measuring alone, without the lock.
+        with signals_interrupt():
+            return (_compare if options.against else _measure)(options, rest, console)
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written, and the same command begins anew", file=sys.stderr)
+        return STOPPED
 
 
 def positive(text: str) -> int:

@@ -16,6 +16,10 @@ Given = Mapping[str, str]
 """Options that were typed, with their values: `--lengths`, and `64 256`."""
 
 
+LONGEST = 65_536
+"""Tokens of the longest made rows; some of that length fit the memory of a small machine."""
+
+
 def check_alone(given: Given, measured: Sequence[tuple[Resolved, Plan]]) -> list[str]:
     """Check the options of measurements without another library.
 
@@ -75,6 +79,11 @@ def check_against(given: Given, peer: Peer, reviews: int) -> None:
 
 
 def _check_sizes(given: Given, reviews: int) -> None:
+    for length in given.get("--lengths", "").split():
+        if int(length) > LONGEST:
+            raise ConfigError(
+                f"--lengths {length}: a made row has at most {LONGEST:,} tokens; name shorter ones"
+            )
     for size in given.get("--batch-sizes", "").split():
         if int(size) > reviews:
             raise ConfigError(

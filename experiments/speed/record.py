@@ -58,9 +58,10 @@ def check_file(option: str, file: Path | None, endings: Sequence[str] = ()) -> N
     if file.exists() and not file.is_file():
         raise ConfigError(f"{option} {file} is no file; name one that may be replaced")
     if endings and file.suffix.lower() not in endings:
+        hidden = file.name.startswith(".")
+        named = file.with_name(f"FILE{endings[0]}") if hidden else file.with_suffix(endings[0])
         raise ConfigError(
-            f"{option} {file}: its name must end in {' or '.join(endings)}; write "
-            f"{option} {file.name.removesuffix(file.suffix) or 'speed'}{endings[0]}"
+            f"{option} {file}: its name must end in {' or '.join(endings)}; write {option} {named}"
         )
     place = file.absolute().parent
     while not place.exists():
