@@ -24,10 +24,10 @@ def measured(rate: float = 1000.0, **changes: Any) -> dict[str, Any]:
 
 
 def curves(rate: float) -> dict[str, Any]:
-    """Half the rate at four times the length, and an error."""
+    """Half the rate at four times the length, a third in prediction, and an error."""
     lengths: list[dict[str, Any]] = [
-        {"length": n, "tokens_per_second": r, "predicted_tokens_per_second": 3 * r}
-        for n, r in ((64, rate), (256, rate / 2), (1024, rate / 4))
+        {"length": n, "tokens_per_second": r, "predicted_tokens_per_second": p}
+        for n, r, p in ((64, rate, 9e6), (256, rate / 2, 3e6), (1024, rate / 4, 1e6))
     ]
     sizes = [{"batch_size": n, "tokens_per_second": rate} for n in (16, 32)]
     return {"lengths": [*lengths, {"length": 4096, "error": "out of memory"}], "batch_sizes": sizes}
@@ -84,6 +84,7 @@ def test_curves_fall_as_their_rates_do() -> None:
         assert x1 < x2 < x3 and y1 < y2 < y3
         assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2), "logarithmic"
         assert y2 - y1 == pytest.approx(y3 - y2, abs=0.2)
+    assert {"1M", "5M"} <= {*texts(picture)}, "prediction has its own axis"
     assert lines[2][0][1] == lines[2][1][1], "the rate is the same"
     assert texts(picture).count("lstm") == 3, "parts, rates, and the legend of the curves"
     assert texts(picture).count("cnn") == 2, "no curve, so not in that legend"

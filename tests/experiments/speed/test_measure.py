@@ -67,6 +67,16 @@ def test_a_network_over_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert train == pytest.approx(3 * predict, rel=0.05), "forward, and twice that backward"
 
 
+def test_words_that_a_transformer_leaves_out_are_not_counted(tmp_path: Path) -> None:
+    words = [*TOY, "--model.embedding_dim=8", "--model.dim_feedforward=8", "--model.num_heads=2"]
+    result = measured(tmp_path, "transformer", [*words, "--model.word_dropout=0.5"], rounds=1)
+    train, predict = (
+        result[part]["flops_per_second"] / result[part]["tokens_per_second"]
+        for part in ("train", "predict")
+    )
+    assert 0.3 < train / (3 * predict) < 0.75, "about half, and less of attention"
+
+
 def test_every_width_that_is_measured_has_been_read_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +103,17 @@ def test_a_length_that_cannot_be_read_has_its_error(tmp_path: Path) -> None:
     long, short = measure(resolved, plan, tmp_path)["lengths"]
     assert "error" in long and "\n" not in long["error"] and "tokens_per_second" not in long
     assert short["tokens_per_second"] > 0, "later lengths are measured"
+
+
+def test_a_length_without_memory_has_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resize(values: Any, size: int) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr("experiments.speed.curves.np.resize", resize)
+    (one,) = measured(tmp_path, "lstm", [*TOY, *NARROW], rounds=1, lengths=[8])["lengths"]
+    assert one["error"] == "out of memory"
 
 
 def test_an_estimator_without_steps(tmp_path: Path) -> None:
