@@ -12,6 +12,7 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.layers.capsule import Capsules, Loss, is_margin, length_of, margin_loss, squash
 from lit_models.layers.dropout import TextDropout
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.marks import Marks
 from lit_models.layers.recurrent import Recurrent
 
@@ -43,7 +44,7 @@ class CapsuleNet(nn.Module):
         dim = embedding.table.embedding_dim
         self.gru = Recurrent("gru", dim, hidden_size, bidirectional=True)
         self.dropout = TextDropout(dropout)
-        self.primary = nn.Linear(self.gru.output_size, primary_size)
+        self.primary = Linear(self.gru.output_size, primary_size)
         count = num_classes if loss == "margin" else num_capsules
         self.capsules = Capsules(primary_size, count, capsule_size, routing_iterations)
         self.output = nn.Linear(count * capsule_size, num_classes) if loss != "margin" else None

@@ -13,6 +13,7 @@ from lit_models.base.classifier import LitClassifier
 from lit_models.layers.capsule import LeakyCapsules, Loss, is_margin, length_of, margin_loss, squash
 from lit_models.layers.convolution import WordConvolution
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.marks import Marks
 from lit_models.layers.masking import mask_of, zero_padding
 
@@ -45,7 +46,7 @@ class CapsuleBranch(nn.Module):
         self.capsule_size, self.region_size = capsule_size, region_size
         self.num_classes = num_classes
         self.convolution = WordConvolution(input_size, num_filters, filter_size)
-        self.primary = nn.Linear(num_filters, num_capsules * capsule_size)
+        self.primary = Linear(num_filters, num_capsules * capsule_size)
         nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
         nn.init.xavier_normal_(self.primary.weight)
         self.regions = LeakyCapsules(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from lit_models.base.classifier import LitClassifier
 from lit_models.language.elmo_embedding import Elmo, word_embedding
 from lit_models.layers.embedding import WordEmbedding
+from lit_models.layers.linear import Linear
 from lit_models.layers.masking import masked_max
 from lit_models.layers.recurrent import Cell, Recurrent
 
@@ -40,7 +41,7 @@ class RCNNNet(nn.Module):
         self.ends = nn.Parameter(torch.randn(2, dim) * 0.1)
         self.context_size = context_size
         self.contexts = Recurrent(cell, dim, context_size, bidirectional=True)
-        self.hidden = nn.Linear(2 * context_size + dim, hidden_size)
+        self.hidden = Linear(2 * context_size + dim, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(hidden_size, num_classes)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from datamodules.store.train_view import TrainView
 from lit_models.base.classifier import LitClassifier
+from lit_models.layers.linear import Linear
 from lit_models.layers.regions import RegionEmbedding
 from lit_models.seq_cnn import SeqCNNNet
 
@@ -27,7 +28,7 @@ class RegionCNNNet(SeqCNNNet):
     ) -> None:
         super().__init__(vocab_size=vocab_size, num_filters=num_filters, **kwargs)
         self.embedding = RegionEmbedding(vocab_size, embedding_dim, embedding_size)
-        self.mix = nn.Linear(embedding_dim, num_filters, bias=False)
+        self.mix = Linear(embedding_dim, num_filters, bias=False)
 
     def states(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, T, F] features of the region around each word, before bias and ReLU."""

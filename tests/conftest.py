@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     folders = tuple(metafunc.config.getoption("--configs"))
     slow = {name for mark in metafunc.definition.iter_markers("slow_for") for name in mark.args}
     for fixture in set(_PROBLEMS) & set(metafunc.fixturenames):
-        names = _names(folders, _PROBLEMS[fixture])
+        names = names_of(folders, _PROBLEMS[fixture])
         assert slow <= set(names), f"no experiments: {slow - set(names)}"
         marks = {True: [pytest.mark.slow], False: []}
         metafunc.parametrize(fixture, [pytest.param(n, marks=marks[n in slow]) for n in names])
@@ -61,7 +61,7 @@ _PROBLEMS = {
 
 
 @cache
-def _names(folders: tuple[str, ...], problems: tuple[str, ...]) -> list[str]:
+def names_of(folders: tuple[str, ...], problems: tuple[str, ...]) -> list[str]:
     """Experiments whose model is of some kinds of problems, those of other folders as named."""
     registry, names = Registry(map(Path, folders)), list[str]()
     for name in registry.files:

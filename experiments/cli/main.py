@@ -18,6 +18,7 @@ from experiments.config.parse_once import parse_once
 from experiments.config.registry import ConfigError
 from experiments.launch.rank_variables import check_rank_variables
 from experiments.machine import openmp
+from experiments.machine.allocator import keep_memory
 from experiments.machine.home import give_home
 from experiments.machine.messages import quiet_libraries
 
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reads the output any more.
     """
     openmp.configure()  # before a command loads PyTorch
+    keep_memory()
     _leave_current_folder()
     streams.prepare()
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.machine import openmp
+from experiments.machine.allocator import keeps_memory
 from experiments.machine.cores import cores
 from experiments.machine.resources import JOBS_VARIABLE
 
@@ -46,7 +47,8 @@ def versions() -> dict[str, str]:
 def hardware(devices: Sequence[torch.device] = ()) -> dict[str, Any]:
     """Processor, cores, threads, memory and GPUs, and the number of runs at once if several.
 
-    `openmp` has the variables that say how long threads wait (`experiments.machine.openmp`).
+    `openmp` has the variables that say how long threads wait (`experiments.machine.openmp`),
+    `keeps_memory` whether freed blocks stay with the process (`experiments.machine.allocator`).
 
     Args:
         devices: those that were computed on; GPUs that were idle are not described.
@@ -61,6 +63,7 @@ def hardware(devices: Sequence[torch.device] = ()) -> dict[str, Any]:
         "cores": cores(),
         "threads": torch.get_num_threads(),
         "openmp": openmp.waiting(),
+        "keeps_memory": keeps_memory(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "gpu": torch.cuda.get_device_name(gpus[0]) if gpus else None,
         "gpus": len(gpus),

@@ -143,16 +143,16 @@ def _transcriptions(runs: list[Run], folder: Path, parts: list[Part]) -> Evidenc
             found = ratio_interval(distances, lengths, written[0].groups, draws=draws)
             if found is not None:
                 intervals.setdefault(key, {})[name] = found
-            found = _string_errors(written, draws=draws)
+            found = string_errors(written, draws=draws)
             if found is not None:
                 intervals.setdefault(STRING_ERRORS[part], {})[name] = found
         known = intervals.get(STRING_ERRORS[part], {})
         order = sorted(known, key=lambda name: known[name].mean)
-        notes = notes or _differences("WER", by_name, order, part, _string_errors)
+        notes = notes or _differences("WER", by_name, order, part, string_errors)
     return Evidence(intervals=intervals, notes=tuple(notes))
 
 
-def _string_errors(
+def string_errors(
     written: list[Hypotheses], others: list[Hypotheses] | None = None, *, draws: bool = True
 ) -> Interval | None:
     """Rate of texts without a right answer by the runs of some seeds, or how far above others'."""

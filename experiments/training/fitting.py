@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from datamodules.text import TextDataModule
 from experiments.config.registry import ConfigError
 from experiments.config.resolved import Resolved
+from experiments.machine.allocator import keep_memory
 from experiments.records.atomic import replace_bytes
 from experiments.training import ranks
 from experiments.training.callbacks import (
@@ -69,6 +70,7 @@ def build_and_setup(resolved: Resolved) -> tuple[LitModel, TextDataModule]:
         DataError: a corpus that cannot be used.
         ConfigError: a setting that cannot be used.
     """
+    keep_memory()  # this process may be a worker, which no command has started
     L.seed_everything(resolved.seed, verbose=False)
     model, data = resolved.build()
     data.prepare_data()

@@ -12,6 +12,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from lit_models.layers.linear import Linear
 from lit_models.layers.masking import mask_of, zero_padding
 
 Scoring = Literal["additive", "dot", "multiplicative", "context"]
@@ -31,7 +32,7 @@ class AdditiveAttention(nn.Module):
 
     def __init__(self, state_size: int, query_size: int, attention_size: int) -> None:
         super().__init__()
-        self.of_state = nn.Linear(state_size, attention_size, bias=False)
+        self.of_state = Linear(state_size, attention_size, bias=False)
         self.of_query = nn.Linear(query_size, attention_size)
         self.score = nn.Linear(attention_size, 1, bias=False)
 
@@ -81,7 +82,7 @@ class ContextAttention(nn.Module):
 
     def __init__(self, state_size: int, attention_size: int) -> None:
         super().__init__()
-        self.of_state = nn.Linear(state_size, attention_size)
+        self.of_state = Linear(state_size, attention_size)
         self.context = nn.Linear(attention_size, 1, bias=False)
 
     def forward(self, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

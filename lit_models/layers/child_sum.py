@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_models.layers.linear import Linear
+
 
 class ChildSumTreeLSTM(nn.Module):
     """A state for each word of a tree, from its vector and its children's (Tai et al. 2015).
@@ -29,7 +31,7 @@ class ChildSumTreeLSTM(nn.Module):
         if hidden_size < 1:
             raise ValueError(f"hidden_size is {hidden_size}; it must be at least 1")
         self.hidden_size = hidden_size
-        self.of_word = nn.Linear(input_size, 4 * hidden_size)  # W and W_f: of i, o, u, f
+        self.of_word = Linear(input_size, 4 * hidden_size)  # W and W_f: of i, o, u, f
         self.of_children = nn.Linear(hidden_size, 3 * hidden_size, bias=False)  # U
         self.of_child = nn.Linear(hidden_size, hidden_size, bias=False)  # U_f
         nn.init.zeros_(self.of_word.bias)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 Pooling = Literal["last", "mean", "max", "mean+max"]
 
@@ -52,7 +53,31 @@ def pool(states: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
         return masked_mean(states, lengths)
     if pooling == "max":
         return masked_max(states, lengths)
-    return torch.cat([masked_mean(states, lengths), masked_max(states, lengths)], dim=1)
+    return torch.cat(_MeanMax.apply(states, lengths), dim=1)
+
+
+class _MeanMax(torch.autograd.Function):
+    """`masked_mean` and `masked_max`, in half as many passes over [B, T, H] as autograd makes."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        mask = mask_of(lengths, states.shape[1])[:, :, None]
+        own = torch.where(mask, states, 0.0)
+        mean = own.sum(dim=1) / lengths[:, None].to(states.dtype)
+        largest, places = own.masked_fill_(~mask, float("-inf")).max(dim=1)
+        ctx.save_for_backward(mask, lengths, places)
+        # The gradient has the layout of the states: that of recurrent layers is [T, B, H].
+        ctx.layout = torch.empty_like(states, device="meta")
+        return mean, largest
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_mean: Tensor, of_max: Tensor) -> tuple[Tensor, None]:
+        mask, lengths, places = ctx.saved_tensors
+        shares = (of_mean / lengths[:, None].to(of_mean.dtype))[:, None]
+        gradient = torch.empty_like(ctx.layout, device=shares.device)
+        torch.where(mask, shares, shares.new_zeros(()), out=gradient)
+        return gradient.scatter_add_(1, places[:, None], of_max[:, None]), None
 
 
 def pooled_size(hidden_size: int, pooling: Pooling) -> int:

@@ -11,6 +11,7 @@ from torch import nn
 
 from datamodules.errors import DataError
 from datamodules.pretrained import check_weights, loading, locate
+from lit_models.layers.linear import multiply_by_onednn
 
 # Names of dropout settings in transformers' configs: of hidden states, of attention weights.
 _DROPOUTS = (
@@ -107,9 +108,11 @@ def build_encoder(
         if dropout is not None and hasattr(settings, name):
             setattr(settings, name, dropout)
     if source is None:
-        return _without_pooler(AutoModel.from_config(settings, dtype=torch.float32), learnt=False)
-    encoder, keys = _read(AutoModel, source, settings)
-    learnt = not any(key.startswith("pooler.") for key in keys)
+        encoder, learnt = AutoModel.from_config(settings, dtype=torch.float32), False
+    else:
+        encoder, keys = _read(AutoModel, source, settings)
+        learnt = not any(key.startswith("pooler.") for key in keys)
+    multiply_by_onednn(encoder)
     return _without_pooler(encoder.train(), learnt)  # from_pretrained returns it in eval mode
 
 

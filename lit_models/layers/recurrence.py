@@ -27,12 +27,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.backends import mkldnn
+
+from lit_models.layers.linear import linear
 
 # Chunks of this many words fit into the cache, and are too small for PyTorch to use two threads.
 _CHUNK = 4
-# oneDNN compiles a kernel for each number of words, so words are padded to multiples of this.
-_BLOCK = 512
 # out = g ⊙ s ⊙ (1 - s), the gradient of σ where its value is s and g that value's gradient
 _through_logistic = torch.ops.aten.sigmoid_backward.grad_input
 
@@ -82,21 +81,9 @@ def reversed_positions(lengths: Tensor, width: int) -> Tensor:
 
 
 def _project(inputs: Tensor, weights: Tensor, bias: Tensor) -> Tensor:
-    """float[N, G] w_t of all words, N ≥ B · T · D, from float[D, G, I] weights.
-
-    A convolution over one word is what `F.linear` computes, but with oneDNN, which uses AVX-512 on
-    processors of any vendor; MKL's matrix product uses it on Intel's only.
-    """
+    """float[B · T · D, G] w_t of all words, from float[D, G, I] weights."""
     words, gates = inputs.flatten(0, 1), bias.shape[1]
-    weights, bias = weights.flatten(0, 1), bias.flatten()
-    missing = -len(words) % _BLOCK
-    if missing > len(words) or words.dtype != torch.float32 or not mkldnn.is_available():
-        return F.linear(words, weights, bias).view(-1, gates)
-    if missing:
-        words = F.pad(words, (0, 0, 0, missing))
-    image = words[None, None].permute(0, 3, 1, 2)  # [1, I, 1, B · T], channels last
-    projected = F.conv2d(image, weights[:, :, None, None], bias)
-    return projected.permute(0, 2, 3, 1).reshape(-1, gates)
+    return linear(words, weights.flatten(0, 1), bias.flatten()).view(-1, gates)
 
 
 class _Tanh(torch.autograd.Function):
@@ -109,7 +96,6 @@ class _Tanh(torch.autograd.Function):
         for here in k.unbind(dim=1):
             state = here.baddbmm_(state, transposed).sigmoid_()
         ctx.save_for_backward(weights, order, inverse, k)
-        ctx.rows = len(words)
         return _states(k, inverse)
 
     @staticmethod
@@ -126,7 +112,7 @@ class _Tanh(torch.autograd.Function):
             _through_logistic(arriving, states[t], grad_input=here[t])
             if t:
                 arriving = torch.baddbmm(here[t - 1], here[t], weights, out=product)
-        return _word_gradient(sums, inverse, ctx.rows), 2 * _weight_gradient(sums, k), None, None
+        return _word_gradient(sums, inverse), 2 * _weight_gradient(sums, k), None, None
 
 
 class _GRU(torch.autograd.Function):
@@ -158,7 +144,6 @@ class _GRU(torch.autograd.Function):
             new.addcmul_(reset, inside).sigmoid_()
             state = torch.lerp(new, state, update, out=here)
         ctx.save_for_backward(weights, order, inverse, gates, products, k)
-        ctx.rows = len(words)
         return _states(k, inverse)
 
     @staticmethod
@@ -192,18 +177,15 @@ class _GRU(torch.autograd.Function):
                 torch.addcmul(given[t - 1], arriving, updates[t], out=earlier)
                 earlier.baddbmm_(returned[t], rolled)
                 arriving, earlier = earlier, arriving
-        of_words = _word_gradient(sums[..., size:], inverse, ctx.rows)
+        of_words = _word_gradient(sums[..., size:], inverse)
         of_weights = 2 * _weight_gradient(sums[..., : 3 * size], k).roll(-size, dims=1)
         of_inner = 2 * sums[..., :size].flatten(1, 2).sum(dim=1)
         return of_words, of_weights, of_inner, None, None
 
 
-def _word_gradient(sums: Tensor, inverse: Tensor, rows: int) -> Tensor:
+def _word_gradient(sums: Tensor, inverse: Tensor) -> Tensor:
     """float[N, G] gradient of w_t in the order of the words, from float[D, T, B, G] half of it."""
-    result = sums.new_empty(rows, sums.shape[3])
-    torch.index_select(sums.flatten(0, 2), 0, inverse, out=result[: len(inverse)])
-    result[len(inverse) :] = 0
-    return result.mul_(2)
+    return sums.flatten(0, 2).index_select(0, inverse).mul_(2)
 
 
 def _weight_gradient(sums: Tensor, k: Tensor) -> Tensor:

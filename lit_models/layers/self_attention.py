@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_models.layers.linear import Linear
 from lit_models.layers.positions import Rotation, rotate
 
 Kernel = Literal["softmax", "linear"]
@@ -45,8 +46,8 @@ class SelfAttention(nn.Module):
         if dropout and kernel == "linear":
             raise ValueError("linear attention has no weights that attention_dropout could drop")
         self.num_heads, self.kernel, self.dropout = num_heads, kernel, dropout
-        self.project = nn.Linear(width, 3 * width, bias=False)
-        self.output = nn.Linear(width, width, bias=False)
+        self.project = Linear(width, 3 * width, bias=False)
+        self.output = Linear(width, width, bias=False)
         for block in (*self.project.weight.split(width), self.output.weight):
             nn.init.xavier_uniform_(block)
 

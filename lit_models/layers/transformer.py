@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from lit_models.layers.dropout import TextDropout
+from lit_models.layers.linear import Linear
 from lit_models.layers.masking import mask_of
 from lit_models.layers.positions import Rotation, rotation
 from lit_models.layers.self_attention import Kernel, SelfAttention
@@ -25,7 +26,7 @@ class FeedForward(nn.Sequential):
     """
 
     def __init__(self, width: int, hidden: int, dropout: float) -> None:
-        first, second = nn.Linear(width, hidden), nn.Linear(hidden, width)
+        first, second = Linear(width, hidden), Linear(hidden, width)
         for layer in (first, second):
             nn.init.xavier_uniform_(layer.weight)
             nn.init.zeros_(layer.bias)

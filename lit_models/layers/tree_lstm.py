@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_models.layers.linear import Linear
 from lit_models.layers.sentences import Sentences
 
 
@@ -52,8 +53,8 @@ class GumbelTreeLSTM(nn.Module):
         if not temperature > 0:
             raise ValueError(f"temperature is {temperature}; it must be above 0")
         self.hidden_size, self.temperature = hidden_size, temperature
-        self.leaf = nn.Linear(input_size, 2 * hidden_size)
-        self.merge = nn.Linear(2 * hidden_size, 5 * hidden_size)
+        self.leaf = Linear(input_size, 2 * hidden_size)
+        self.merge = Linear(2 * hidden_size, 5 * hidden_size)
         self.query = nn.Parameter(torch.empty(hidden_size))
         nn.init.orthogonal_(self.merge.weight)
         nn.init.zeros_(self.merge.bias)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lit_models.layers.linear import Linear
 from lit_models.layers.masking import mask_of
 
 _START = 0.01  # every value of the memory before the first word
@@ -136,7 +137,7 @@ class TuringMachine(nn.Module):
         self.memory_slots, self.memory_size = memory_slots, memory_size
         self.read_heads, self.write_heads, self.max_shift = read_heads, write_heads, max_shift
         heads = read_heads + write_heads
-        self.of_word = nn.Linear(input_size, 4 * hidden_size)
+        self.of_word = Linear(input_size, 4 * hidden_size)
         self.of_state = nn.Linear(hidden_size + read_heads * memory_size, 4 * hidden_size, False)
         self.address_size = memory_size + 2 * max_shift + 4
         self.heads = nn.Linear(

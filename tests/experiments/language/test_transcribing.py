@@ -15,6 +15,7 @@ from datamodules.sequences import pronunciation
 from datamodules.sequences.pronunciation import PHONES
 from datamodules.store.encoder import Encoder
 from experiments.cli.main import main
+from experiments.language import beams
 from experiments.language.alignment import Alignment, draw_alignments
 from experiments.language.transcribing import Transcriber
 from experiments.records.run_files import read_row
@@ -176,3 +177,56 @@ def test_a_model_that_does_not_look_back_is_refused_before_it_writes(
     assert main(["transcribe", str(run), "zoo", "--alignments", str(file)]) == 1
     out, err = capsys.readouterr()
     assert "Seq2SeqAttention has no alignment" in err and not out and not file.exists()
+
+
+@pytest.fixture
+def corpus(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the run's corpus be read again."""
+    runs = run.parents[2]
+    monkeypatch.setenv("LIT_SENTIMENT_CACHE", str(runs / "cache"))
+    monkeypatch.setattr(pronunciation, "find_file", lambda: runs / "small.dict")
+    monkeypatch.setattr(pronunciation.read_dictionary, "__defaults__", (None,))
+
+
+@pytest.mark.usefixtures("corpus")
+def test_a_beam_is_never_less_probable_and_the_table_says_so(run: Path, tmp_path: Path) -> None:
+    greedy, beam = beams.search(run, [1, 4])
+    assert len(greedy.ids) == 40 and np.array_equal(greedy.ids, beam.ids)
+    assert (beam.log_probabilities >= greedy.log_probabilities - 1e-5).all()
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- beams -->\n<!-- /beams -->\nafter\n")
+    beams.main([str(run), "--beam", "4", "--out", str(page)])
+    text = page.read_text()
+    figures = greedy.evaluate().string_error_rate
+    assert "40 validation words" in text and text.endswith("after\n")
+    assert (
+        f"| `seq2seq_attention` | greedy | {greedy.log_probabilities.astype(float).mean():.4f} | "
+        in text
+    )
+    assert f" | {100 * figures:.2f} |  |\n" in text and "| beam of 4 |" in text
+
+
+@pytest.mark.usefixtures("corpus")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["RUN", "--beam", "0"], "--beam is 0"),
+        (["nowhere"], "not a finished run"),
+        (["RUN", "--out", "PAGE"], "lacks <!-- beams -->"),
+        (["RUN", "--out", "none/page.md"], "No such file"),
+    ],
+)
+def test_what_beams_cannot_compare_is_named(
+    words: list[str],
+    message: str,
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("no marks")
+    given = {"RUN": str(run), "PAGE": str(page)}
+    with pytest.raises(SystemExit) as ended:
+        beams.main([given.get(word, word) for word in words])
+    assert ended.value.code == 2 and message in capsys.readouterr().err
+    assert page.read_text() == "no marks"

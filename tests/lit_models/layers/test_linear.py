@@ -12,6 +12,11 @@ from lit_models.layers import linear as module
 from lit_models.layers.linear import flop_formulas, linear
 
 
+@pytest.fixture(autouse=True)
+def small_products_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LEAST", 1)
+
+
 def tensors(dtype: torch.dtype = torch.float32, rows: int = 17) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     sizes = (rows, 12), (33, 12), (33,)
@@ -71,3 +76,25 @@ def test_the_layer_takes_any_number_of_dimensions() -> None:
         expected = F.linear(inputs, layer.weight, layer.bias)
         found = layer(inputs)
         assert found.shape == expected.shape and torch.allclose(found, expected, atol=1e-6)
+
+
+def test_small_products_are_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LEAST", 17 * 12 * 33)
+    assert module._by_onednn(*tensors()[:2]) and not module._by_onednn(*tensors(rows=16)[:2])
+
+
+def test_a_program_that_is_exported_has_pytorchs_operators() -> None:
+    program = torch.export.export(module.Linear(12, 33), (torch.randn(17, 12),))
+    assert "mkldnn" not in str(program)
+
+
+def test_linear_layers_of_a_module_become_these_and_others_stay() -> None:
+    class Own(torch.nn.Linear):
+        pass
+
+    net = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Sequential(Own(4, 5)))
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    module.multiply_by_onednn(net)
+    assert [type(one) for one in (net[0], net[1][0])] == [module.Linear, Own]  # type: ignore[index]
+    for name, value in net.state_dict().items():
+        assert torch.equal(value, before[name])

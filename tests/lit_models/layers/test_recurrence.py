@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lit_models.layers import recurrence
+from lit_models.layers import linear, recurrence
 from lit_models.layers.recurrent import Cell, Direction, Recurrent, reverse
 
 UNFUSED: list[Cell] = ["rnn", "gru"]
@@ -73,22 +73,22 @@ def test_gradients_are_those_of_small_differences(cell: Cell, bidirectional: boo
     assert torch.autograd.gradcheck(states, (inputs, *layer.parameters()))
 
 
-@pytest.mark.parametrize("words", [512, 700, 1024])  # a block, one and a part, two
 @pytest.mark.parametrize("cell", UNFUSED)
-def test_many_words_in_float32_go_through_a_convolution_to_the_same_end(
-    cell: Cell, words: int, monkeypatch: pytest.MonkeyPatch
+def test_words_in_float32_are_multiplied_by_onednn_to_the_same_end(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    layer, inputs, lengths = make(cell, True, 4, words // 4)
-    given = torch.randn(4, words // 4, 8, dtype=torch.float64)
-    given[torch.arange(words // 4)[None, :] >= lengths[:, None]] = 0
+    layer, inputs, lengths = make(cell, True, 4, 175)
+    given = torch.randn(4, 175, 8, dtype=torch.float64)
+    given[torch.arange(175)[None, :] >= lengths[:, None]] = 0
     exact = torch.autograd.grad(layer(inputs, lengths), [inputs, *layer.parameters()], given)
-    shapes, convolve = [], F.conv2d
-    spy = lambda image, *rest: (shapes.append(image.shape), convolve(image, *rest))[1]  # noqa: E731
-    monkeypatch.setattr(F, "conv2d", spy)
+    shapes, product = [], linear._product
+    spy = lambda rows, *rest: (shapes.append(rows.shape), product(rows, *rest))[1]  # noqa: E731
+    monkeypatch.setattr(linear, "_product", spy)
+    monkeypatch.setattr(linear, "_LEAST", 1)
     single, few = copy.deepcopy(layer).float(), inputs.detach().float().requires_grad_()
     states = single(few, lengths)
     if torch.backends.mkldnn.is_available():
-        assert shapes == [(1, 5, 1, -(-words // 512) * 512)]
+        assert shapes == [(4 * 175, 5)]
     assert torch.allclose(states.double(), by_torch(layer, inputs, lengths), atol=1e-5)
     found = torch.autograd.grad(states, [few, *single.parameters()], given.float())
     for own, others in zip(found, exact, strict=True):
