@@ -37,20 +37,28 @@ def run_measurement(command: Sequence[str], threads: int, gpu: bool = False) -> 
         say_once(f"waiting for another measurement, which holds {quiet_file()}")
     with quiet():
         load = Load()
-        done = subprocess.run(
-            command, env=os.environ | settings, capture_output=True, text=True, check=False
+        process = subprocess.Popen(
+            command,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        try:
+            output, errors = process.communicate()
+        except BaseException:
+            process.kill()
+            process.wait()  # `subprocess.run` leaves it behind at Ctrl-C
+            raise
         others = load.others()
-    if done.returncode != 0:
-        output = "\n".join(done.stderr.splitlines()[-20:])
-        end = f"ended with code {done.returncode}"
-        if done.returncode < 0:
-            end = f"was ended by signal {-done.returncode}"
-            end += ", maybe for want of memory" if done.returncode == -9 else ""
-        raise SystemExit(f"{command[0]} {end}:\n{output}")
+    if (code := process.returncode) != 0:
+        lines = "\n".join(errors.splitlines()[-20:])
+        end = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        end += ", maybe for want of memory" if code == -9 else ""
+        raise SystemExit(f"{command[0]} {end}:\n{lines}")
     try:
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        result: dict[str, Any] = json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
-        end = done.stdout[-200:]
+        end = output[-200:]
         raise SystemExit(f"{command[0]} printed no JSON on its last line: {end!r}") from None
     return {**result, "others": others}

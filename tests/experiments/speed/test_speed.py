@@ -156,12 +156,12 @@ def test_the_load_by_others_is_named_and_warned_of_above_a_tenth() -> None:
 
 def test_the_lock_is_held_while_a_process_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[bool] = []
-    real = subprocess.run
+    real = subprocess.Popen
 
     def look(*arguments: Any, **settings: Any) -> Any:
         held.append(is_held(quiet_file()))
         return real([sys.executable, "-c", "print('{}')"], **settings)
 
-    monkeypatch.setattr("experiments.speed.process.subprocess.run", look)
+    monkeypatch.setattr("experiments.speed.process.subprocess.Popen", look)
     run_measurement(["python"], threads=1)
     assert held == [True] and not is_held(quiet_file())

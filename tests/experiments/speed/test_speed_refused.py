@@ -20,6 +20,7 @@ from experiments.speed import frame
 from experiments.speed.effect import check_alone
 from experiments.speed.measure import Plan
 from experiments.speed.process import run_measurement
+from experiments.speed.record import check_file
 from experiments.speed.sample import SampledMovieReviews
 from lit_models.language.model import LitLanguageModel
 from lit_models.lstm import LSTM
@@ -60,7 +61,6 @@ from tests.experiments.speed.conftest import SHORT, TOY, Calls
         ),
         (["cnn", "--data=x.csv", "--root=y"], "--root y has no effect on cnn, which has a corpus"),
         (["cnn", "--out=/"], "--out / is no file; name one that may be replaced"),
-        (["cnn", "--out=/dev/null"], "--out /dev/null is no file"),
         (["cnn", "--plot=b/a.pdf"], "must end in .svg or .png; write --plot b/a.svg"),
         (["cnn", "--plot=/dev/null/a.svg"], "--plot /dev/null/a.svg cannot be written: /dev/null:"),
         (["cnn", "--plot=a.svg", "--out=a.svg"], "--out and --plot both name a.svg"),
@@ -94,6 +94,16 @@ def test_what_cannot_be_measured_is_refused(
     assert code == (2 if "error: argument" in shown else 1), "2 is wrong usage"
     assert message in shown and "Traceback" not in shown
     assert not within, "nothing is measured before the words are checked"
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="--out .*pipe is no file; name one that may be replaced"):
+        check_file("--out", tmp_path / "pipe")
+    (tmp_path / "old.json").touch()
+    check_file("--out", tmp_path / "old.json")
+    check_file("--out", tmp_path / "new" / "deep" / "new.json")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["old.json", "pipe"]
 
 
 def test_a_png_without_a_browser_is_refused_before_anything_is_measured(
