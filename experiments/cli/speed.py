@@ -120,13 +120,8 @@ def _measure(options: argparse.Namespace, rest: list[str], console: Console) -> 
         results = frame.measure_experiments(
             measured, options.threads, options.configs, lambda line: console.print(Text(line))
         )
-    frame.print_tables(console, results)
     done = [one for one in results.values() if "error" not in one]
-    for name, one in results.items():
-        if "error" not in one:
-            console.print(Text(f"{name}: {describe(one)}"))
-    if remark := frame.busy_remark([one["others"] for one in done]):
-        console.print(Text(remark))
+    # Before the tables, whose reader may leave: `… | head`.
     record = {
         "what": "speed of experiments",
         "settings": _settings(options, rest),
@@ -138,6 +133,12 @@ def _measure(options: argparse.Namespace, rest: list[str], console: Console) -> 
         svg = draw_speed(results)
         png = options.plot.suffix.lower() == ".png"
         replace_bytes(options.plot, draw_png(svg) if png else svg.encode())
+    frame.print_tables(console, results)
+    for name, one in results.items():
+        if "error" not in one:
+            console.print(Text(f"{name}: {describe(one)}"))
+    if remark := frame.busy_remark([one["others"] for one in done]):
+        console.print(Text(remark))
     return 0 if len(done) == len(results) else 1
 
 
