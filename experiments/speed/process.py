@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
+from datamodules.console import say_once
 from experiments.machine.load import Load
-from experiments.machine.quiet import quiet
+from experiments.machine.quiet import is_held, quiet, quiet_file
 
 
-@quiet()
 def run_measurement(command: Sequence[str], threads: int, gpu: bool = False) -> dict[str, Any]:
     """Run a measurement, holding the lock of timings.
 
@@ -33,17 +33,32 @@ def run_measurement(command: Sequence[str], threads: int, gpu: bool = False) -> 
         "TF_CPP_MIN_LOG_LEVEL": "2",
         **({} if gpu else {"CUDA_VISIBLE_DEVICES": ""}),
     }
-    load = Load()
-    done = subprocess.run(
-        command, env=os.environ | settings, capture_output=True, text=True, check=False
-    )
-    others = load.others()
-    if done.returncode != 0:
-        output = "\n".join(done.stderr.splitlines()[-20:])
-        raise SystemExit(f"{command[0]} ended with code {done.returncode}:\n{output}")
+    if is_held(quiet_file()):
+        say_once(f"waiting for another measurement, which holds {quiet_file()}")
+    with quiet():
+        load = Load()
+        process = subprocess.Popen(
+            command,
+            env=os.environ | settings,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            output, errors = process.communicate()
+        except BaseException:
+            process.kill()
+            process.wait()  # `subprocess.run` leaves it behind at Ctrl-C
+            raise
+        others = load.others()
+    if (code := process.returncode) != 0:
+        lines = "\n".join(errors.splitlines()[-20:])
+        end = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        end += ", maybe for want of memory" if code == -9 else ""
+        raise SystemExit(f"{command[0]} {end}:\n{lines}")
     try:
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        result: dict[str, Any] = json.loads(output.splitlines()[-1])
     except (IndexError, ValueError):
-        end = done.stdout[-200:]
+        end = output[-200:]
         raise SystemExit(f"{command[0]} printed no JSON on its last line: {end!r}") from None
     return {**result, "others": others}

@@ -201,5 +201,5 @@ def _validation_texts(data: TextDataModule, limit: int | None = None) -> list[st
     """Raw validation texts, at equal steps where there are more than the limit."""
     rows = data.store.rows("val")
     texts = data.texts("train")
-    step = 1 if limit is None else max(1, len(rows) // limit)
-    return [texts[row] for row in rows[::step]][:limit]
+    count = len(rows) if limit is None else min(limit, len(rows))
+    return [texts[rows[number * len(rows) // count]] for number in range(count)]

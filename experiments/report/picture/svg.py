@@ -17,6 +17,7 @@ from experiments.report.picture.points import (
     lay_out,
     parameter_count,
 )
+from experiments.report.picture.shapes import draw_line, draw_text
 from experiments.report.picture.symbols import NAMES, THEMES, Theme, known_family, symbol
 from experiments.report.readme.grids import wrap
 from experiments.report.readme.top import Candidate, find_candidates
@@ -128,11 +129,11 @@ def _legend(points: Sequence[Point], theme: Theme) -> list[str]:
         letters = sum(len(text) for _, text, _ in entries)
         gap = min(32.0, (WIDTH - x - letters * _LETTER) / max(len(entries), 1))
         for family, text, colours in entries:
-            parts += [symbol(family, x, y, colours), _text(x + 11, y + 4, text, theme.ink)]
+            parts += [symbol(family, x, y, colours), draw_text(x + 11, y + 4, text, theme.ink)]
             x += len(text) * _LETTER + gap
     if any(point.high < point.low for point in points):
-        parts.append(_line(x, y - 9, x, y + 9, theme.muted))
-        parts.append(_text(x + 8, y + 4, "95% interval", theme.ink))
+        parts.append(draw_line(x, y - 9, x, y + 9, theme.muted))
+        parts.append(draw_text(x + 8, y + 4, "95% interval", theme.ink))
     return parts
 
 
@@ -141,24 +142,24 @@ def _axes(
 ) -> list[str]:
     parts = []
     for y, text in y_ticks:
-        parts.append(_line(AREA.left, y, AREA.right, y, theme.rule))
-        parts.append(_text(AREA.left - 8, y + 4, text, theme.muted, "end"))
+        parts.append(draw_line(AREA.left, y, AREA.right, y, theme.rule))
+        parts.append(draw_text(AREA.left - 8, y + 4, text, theme.muted, "end"))
     for x, text in x_ticks:
-        parts.append(_line(x, AREA.top, x, AREA.bottom, theme.rule))
-        parts.append(_text(x, AREA.bottom + 18, text, theme.muted, "middle"))
+        parts.append(draw_line(x, AREA.top, x, AREA.bottom, theme.rule))
+        parts.append(draw_text(x, AREA.bottom + 18, text, theme.muted, "middle"))
     middle = (AREA.left + AREA.right) / 2
     return [
         *parts,
-        _line(AREA.left, AREA.bottom, AREA.right, AREA.bottom, theme.muted),
-        _text(8, AREA.top - 10, "Test accuracy, %", theme.ink),
-        _text(AREA.right, AREA.top - 10, NOTE, theme.muted, "end"),
-        _text(middle, HEIGHT - 10, "Number of parameters (log scale)", theme.ink, "middle"),
+        draw_line(AREA.left, AREA.bottom, AREA.right, AREA.bottom, theme.muted),
+        draw_text(8, AREA.top - 10, "Test accuracy, %", theme.ink),
+        draw_text(AREA.right, AREA.top - 10, NOTE, theme.muted, "end"),
+        draw_text(middle, HEIGHT - 10, "Number of parameters (log scale)", theme.ink, "middle"),
     ]
 
 
 def _interval(point: Point, theme: Theme) -> str:
     colour = theme.colour(point.candidate.line.family)
-    return _line(point.x, point.high, point.x, point.low, colour, ' stroke-opacity="0.5"')
+    return draw_line(point.x, point.high, point.x, point.low, colour, ' stroke-opacity="0.5"')
 
 
 def _mark(point: Point, theme: Theme) -> str:
@@ -170,10 +171,10 @@ def _mark(point: Point, theme: Theme) -> str:
 
 
 def _name(label: Label, theme: Theme) -> str:
-    leader = _line(*label.leader, theme.muted, ' stroke-width="0.8"') if label.leader else ""
+    leader = draw_line(*label.leader, theme.muted, ' stroke-width="0.8"') if label.leader else ""
     halo = f' class="name" stroke="{theme.ground}" stroke-width="3" paint-order="stroke"'
     y = label.box.bottom - 4
-    return leader + _text(label.x, y, label.text, theme.ink, label.anchor, halo)
+    return leader + draw_text(label.x, y, label.text, theme.ink, label.anchor, halo)
 
 
 def _colours(protocol: str, colour: str, theme: Theme) -> str:
@@ -184,13 +185,3 @@ def _colours(protocol: str, colour: str, theme: Theme) -> str:
 
 def _figures(one: Candidate) -> str:
     return f"{one.accuracy:.2f}% with {compact(parameter_count(one))} parameters"
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, more: str = "") -> str:
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="{colour}"{more}/>'
-
-
-def _text(x: float, y: float, text: str, colour: str, anchor: str = "start", more: str = "") -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
-    return f'<text {place} fill="{colour}"{more}>{escape(text)}</text>'

@@ -34,7 +34,8 @@ def export(peer: Peer, resolved: Resolved, folder: Path, experiment: str) -> dic
         `reviews` of the sample.
 
     Raises:
-        DataError: Labels that the script cannot learn as our side does.
+        DataError: Labels that the script cannot learn, or texts that it cannot cut off, as our
+            side does.
     """
     data = resolved.cli.datamodule
     if data.multi_label and peer.work != "vectors":
@@ -46,6 +47,11 @@ def export(peer: Peer, resolved: Resolved, folder: Path, experiment: str) -> dic
         raise DataError(
             f"--against sklearn measures two classes, and this corpus has {data.num_classes}; name "
             "another corpus"
+        )
+    if not peer.truncates and data.max_length:
+        raise DataError(
+            f"--against {peer.name} measures whole texts, and data.max_length is "
+            f"{data.max_length}; leave it out"
         )
     rows = data.train_indices()
     tokens = _tokens(data, rows)

@@ -44,6 +44,7 @@ class Peer:
         settings: Settings of the experiment under which the two are equal.
         remarks: Sentences on what is equal and what is not.
         gpu: It may use GPUs.
+        truncates: Both sides read texts that are cut off at a length.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Peer:
     remarks: tuple[str, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     gpu: bool = False
+    truncates: bool = True
 
     def carrier(self, name: str) -> str:
         """Experiment whose settings are those of our side: of vectors one with any vocabulary."""
@@ -118,6 +120,7 @@ PEERS = {
                 "which the pipeline has not, are left out",
             ),
             {"model": {"init_args": {"last_words": 0}}},
+            truncates=False,
         ),
         Peer(
             "gensim",
@@ -132,6 +135,7 @@ PEERS = {
                 "PyTorch, word2vec with gensim",
             ),
             {"data": {"init_args": {"vocab_size": None, "max_length": None}}},
+            truncates=False,
         ),
     )
 }

@@ -21,6 +21,8 @@ TOY = ["--data=tests.toys.ToyData", "--data.rows=80", "--data.batch_size=8"]
 TOY += ["--trainer.accelerator=cpu", "--run.wandb_mode=disabled"]
 """Words of the command line that replace the corpus by a made one."""
 
+SHORT = ["--reviews=16", "--rounds=1", "--warmup=1", "--threads=1"]
+
 Calls = list[list[str]]
 
 

@@ -17,9 +17,9 @@ from experiments.speed.comparison.against import print_comparison, summarise
 from experiments.speed.comparison.rivals import PEERS
 from tests.experiments.speed.conftest import TOY, Calls, jobs, write_peer
 
-SHORT = ["--reviews=16", "--rounds=2", "--warmup=1", "--threads=1"]
+SHORT = ["--reviews=16", "--rounds=2", "--threads=1"]
 NARROW = ["--model.hidden_size=8", "--model.embedding_dim=8"]
-EPOCH = ["speed", "lstm", "--against=keras", *SHORT, *TOY, *NARROW]
+EPOCH = ["speed", "lstm", "--against=keras", "--warmup=1", *SHORT, *TOY, *NARROW]
 PYTHON = f"--peer-python={sys.executable}"
 
 

@@ -89,6 +89,17 @@ def test_labels_that_the_other_side_cannot_learn_are_refused(
         export(PEERS[peer], resolved, tmp_path, name)
 
 
+@pytest.mark.parametrize(("peer", "name"), [("sklearn", "nb_logreg"), ("gensim", "nb_logreg")])
+def test_texts_that_one_side_alone_would_cut_off_are_refused(
+    peer: str, name: str, tmp_path: Path
+) -> None:
+    resolved = configure(Registry(), name, reviews=16, overrides=[*TOY, "--data.max_length=9"])
+    build_and_setup(resolved)
+    message = f"--against {peer} measures whole texts, and data.max_length is 9; leave it out"
+    with pytest.raises(DataError, match=message):
+        export(PEERS[peer], resolved, tmp_path, name)
+
+
 def test_our_epoch_begins_with_the_first_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

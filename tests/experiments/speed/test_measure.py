@@ -14,6 +14,7 @@ from experiments.speed.measure import Plan, measure
 from experiments.speed.settings import configure
 from experiments.speed.steps import PARTS, StepProfiler, shares
 from experiments.training.fitting import build_and_setup
+from lit_models.lstm import LSTM
 from tests.experiments.language.test_tagging import reviews
 from tests.experiments.language.test_transcribing import write_dictionary
 from tests.experiments.speed.conftest import TOY
@@ -66,6 +67,33 @@ def test_a_network_over_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert train == pytest.approx(3 * predict, rel=0.05), "forward, and twice that backward"
 
 
+def test_words_that_a_transformer_leaves_out_are_not_counted(tmp_path: Path) -> None:
+    words = [*TOY, "--model.embedding_dim=8", "--model.dim_feedforward=8", "--model.num_heads=2"]
+    result = measured(tmp_path, "transformer", [*words, "--model.word_dropout=0.5"], rounds=1)
+    train, predict = (
+        result[part]["flops_per_second"] / result[part]["tokens_per_second"]
+        for part in ("train", "predict")
+    )
+    assert 0.3 < train / (3 * predict) < 0.75, "about half, and less of attention"
+
+
+def test_every_width_that_is_measured_has_been_read_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with fewer steps of warm-up than a round has, and for other sizes of batches."""
+    widths: list[tuple[int, ...]] = []
+    step = LSTM.training_step
+
+    def read(model: LSTM, batch: Any, number: int) -> Any:
+        widths.append(tuple(batch.tokens.shape))
+        return step(model, batch, number)
+
+    monkeypatch.setattr(LSTM, "training_step", read)
+    measured(tmp_path, "lstm", [*TOY, *NARROW], reviews=40, rounds=1, batch_sizes=[4])
+    assert len(widths) == 2 * 5 + 2 * 10 and len(set(widths)) > 5
+    assert widths[:5] == widths[5:10] and widths[10:20] == widths[20:]
+
+
 def test_a_length_that_cannot_be_read_has_its_error(tmp_path: Path) -> None:
     words = ["--model.config.hidden_size=32", "--model.config.intermediate_size=32"]
     words += ["--model.config.num_hidden_layers=1", "--model.config.num_attention_heads=2"]
@@ -75,6 +103,17 @@ def test_a_length_that_cannot_be_read_has_its_error(tmp_path: Path) -> None:
     long, short = measure(resolved, plan, tmp_path)["lengths"]
     assert "error" in long and "\n" not in long["error"] and "tokens_per_second" not in long
     assert short["tokens_per_second"] > 0, "later lengths are measured"
+
+
+def test_a_length_without_memory_has_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def resize(values: Any, size: int) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr("experiments.speed.curves.np.resize", resize)
+    (one,) = measured(tmp_path, "lstm", [*TOY, *NARROW], rounds=1, lengths=[8])["lengths"]
+    assert one["error"] == "out of memory"
 
 
 def test_an_estimator_without_steps(tmp_path: Path) -> None:

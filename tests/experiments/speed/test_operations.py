@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -10,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.speed.operations import encoder_flops, forward_flops, positions_of, tokens_of
 from lit_models.bert import BERT
 from lit_models.bidirectional_lstm import BidirectionalLSTM
+from lit_models.linear_transformer import LinearTransformer
 from lit_models.lstm import LSTM
 from lit_models.nb_logreg import NBLogReg
 from lit_models.transformer import Transformer
@@ -44,6 +47,36 @@ def test_attention_costs_more_for_each_token_of_a_long_text() -> None:
     model = Transformer(**narrow)
     short, long = (forward_flops(model, [make_batch(random_rows([n], 30))]) for n in (64, 128))
     assert long / 128 > 1.2 * short / 64  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("architecture", [Transformer, LinearTransformer])
+def test_words_that_training_leaves_out_are_not_multiplied(architecture: Any) -> None:
+    """The mean over passes of training, in each of which torch counts what is multiplied.
+
+    Each batch is one row, so that no padding is multiplied. The bounds are about four deviations.
+    """
+    narrow = {"vocab_size": 400, "embedding_dim": 8, "dim_feedforward": 8, "word_dropout": 0.5}
+    torch.manual_seed(0)
+    model = architecture(**narrow)
+    batches = [make_batch(random_rows([60], 400, number)) for number in range(8)]
+    model.train()
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        for batch in batches * 16:
+            model.net(batch.tokens, batch.lengths)
+    counted = counter.get_total_flops() / 16
+    assert forward_flops(model, batches, training=True) == pytest.approx(counted, rel=0.08)
+    whole = forward_flops(model, batches)
+    assert whole and whole > 1.8 * counted, "prediction reads every word"
+    assert model.training and tokens_of(batches) == 8 * 60, "as they were"
+
+
+def test_a_network_that_multiplies_all_words_has_the_same_operations_in_training() -> None:
+    batch = make_batch(random_rows([7, 3], 30))
+    for model in (
+        LSTM(vocab_size=30, embedding_dim=5, hidden_size=3, word_dropout=0.5),
+        Transformer(vocab_size=30, embedding_dim=8, dim_feedforward=8, word_dropout=0.0),
+    ):
+        assert forward_flops(model, [batch], training=True) == forward_flops(model, [batch])
 
 
 def test_none_where_nothing_is_multiplied_by_torch() -> None:

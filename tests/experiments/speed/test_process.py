@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import time
+from threading import Timer
 
 import pytest
 
+from experiments.machine.quiet import quiet_file
 from experiments.speed.process import run_measurement
 
 
@@ -16,6 +20,19 @@ def test_a_measurement_is_the_last_line_of_its_process() -> None:
     result = run_measurement([sys.executable, "-c", code], threads=2)
     assert result.pop("others") is None or sys.platform == "linux"
     assert result == {"threads": 2}
+
+
+def test_a_measurement_waits_for_another_one_and_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Takes a second, in which the other one holds the lock."""
+    with open(quiet_file(), "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        Timer(1, lambda: fcntl.flock(lock, fcntl.LOCK_UN)).start()
+        started = time.monotonic()
+        run_measurement([sys.executable, "-c", "print('{}')"], threads=1)
+    assert time.monotonic() - started > 0.9
+    assert f"waiting for another measurement, which holds {quiet_file()}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("gpu", [False, True])
@@ -51,3 +68,13 @@ def test_a_failed_measurement_says_why() -> None:
     command = [sys.executable, "-c", "raise SystemExit('no module named keras')"]
     with pytest.raises(SystemExit, match="(?s)ended with code 1:.*no module named keras"):
         run_measurement(command, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("number", "end"),
+    [(9, "was ended by signal 9, maybe for want of memory:"), (15, "was ended by signal 15:")],
+)
+def test_a_measurement_that_is_killed_says_so(number: int, end: str) -> None:
+    command = [sys.executable, "-c", f"import os; os.kill(os.getpid(), {number})"]
+    with pytest.raises(SystemExit, match=end):
+        run_measurement(command, threads=1)

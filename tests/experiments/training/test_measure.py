@@ -13,7 +13,7 @@ from datamodules.store.batching import TextLoader, TokenDataset
 from datamodules.store.ragged import Ragged
 from datamodules.store.sampler import BucketSampler
 from datamodules.store.truncation import TokenTruncation
-from experiments.training.measure import predict
+from experiments.training.measure import _validation_texts, predict
 from lit_models.base.classifier import Prediction
 from lit_models.sequences.model import Transcription
 from lit_models.tagging.model import Tagging
@@ -107,3 +107,15 @@ def test_tags_are_held_against_those_of_their_texts() -> None:
     assert found.ids.tolist() == [0, 1, 2] and found.words.tolist() == [2, 1, 3]
     assert found.counts[:, 0].tolist() == [[1, 2, 2], [1, 1, 1], [2, 3, 3]]
     assert found.log_probabilities.tolist() == [-1, -2, -3]
+
+
+@pytest.mark.parametrize("rows", [0, 3, 199, 200, 201, 399, 599, 2500])
+@pytest.mark.parametrize("limit", [None, 200])
+def test_texts_of_latency_are_from_the_whole_validation_part(rows: int, limit: int | None) -> None:
+    store = SimpleNamespace(rows=lambda part: np.arange(1000, 1000 + rows))
+    data: Any = SimpleNamespace(store=store, texts=lambda part: range(10_000))
+    texts: Any = _validation_texts(data, limit)
+    assert len(texts) == len(set(texts)) == min(rows, limit or rows)
+    if rows:
+        assert texts[0] == 1000 and texts[-1] >= 1000 + rows - 1 - rows / len(texts)
+        assert rows == len(texts) or np.ptp(np.diff(texts)) <= 1
