@@ -17,9 +17,10 @@ from datamodules.reading.classes import class_notes
 from datamodules.reading.labels import is_blank
 from datamodules.reading.opening import FileSettings
 from datamodules.reading.tables import Table
-from datamodules.reading.train_labels import number_of, scan_labels
+from datamodules.reading.train_labels import LabelColumn, label_cells, number_of, scan_labels
 from datamodules.splits import text_key
-from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit
+from datamodules.store.cache import digest
+from datamodules.store.corpus import UNLABELLED, Corpus, TextSplit, read_head
 from datamodules.store.label_sets import multi_hot
 from datamodules.store.stored_texts import StoredTexts, TextSpool
 from datamodules.text import TextDataModule
@@ -66,7 +67,7 @@ class TextFiles(TextDataModule):
         split_seed: int = 0,
         **kwargs: Any,
     ) -> None:
-        """Reads the labels of the train file; `prepare_data` reads the rest.
+        """Finds the labels of the train file; `prepare_data` reads the rest.
 
         Args:
             train: file of labelled training texts.
@@ -119,10 +120,8 @@ class TextFiles(TextDataModule):
                 f"data.group_column is {group_column!r}, which is the column of texts or labels; "
                 f"choose another of {table.columns()}"
             )
-        columns, self.label_separator = (self.text_column, self.label_column), label_separator
-        self.label_names, self.label_sets = scan_labels(
-            table.path, *table.stamp(), self.file_settings, columns, label_separator
-        )
+        self.label_separator = label_separator
+        self.label_names, self.label_sets = self._labels(table)
         self.multi_label = self.label_sets is not None
         if self.multi_label and self.teacher is not None:
             raise DataError(
@@ -202,6 +201,17 @@ class TextFiles(TextDataModule):
         for part in _PARTS[:3]:
             self._read(part, [], groups)
         return {number: name.removeprefix("=") for name, number in groups.items()}
+
+    def _labels(self, table: Table) -> LabelColumn:
+        """Labels of the train file, from its corpus if that is cached: a large file takes long."""
+        columns, separator = (self.text_column, self.label_column), self.label_separator
+        if all(path.exists() for path in self.files.values()):
+            # A subclass may not know its own source yet.
+            folder = self.cache_dir / "corpora" / digest(TextFiles.source(self))
+            if folder.exists():
+                names = read_head(folder).label_names
+                return LabelColumn(names, label_cells(table, self.label_column, separator))
+        return scan_labels(table.path, *table.stamp(), self.file_settings, columns, separator)
 
     def _draw_validation(self, train: TextSplit) -> tuple[np.ndarray, list[str]]:
         place = f"{self.files['train']}"

@@ -19,6 +19,7 @@ from lit_models.base.ngrams import class_documents, log_count_ratios
 from lit_models.classics.ngram_estimator import NgramEstimator
 
 _NEVER = -30.0  # bias of a class without a training text
+_VALUES = 2**24  # values of a matrix that are set at once
 
 
 class NBLogReg(NgramEstimator):
@@ -116,7 +117,7 @@ class NBLogReg(NgramEstimator):
 
     def learn_features(self, view: TrainView) -> sp.csr_matrix:
         counts = self._learn_ratios(view)
-        return self._of_class(counts, 0) if len(self.ratios) == 1 else counts
+        return self._weighted(counts) if len(self.ratios) == 1 else counts
 
     def _learn_ratios(self, view: TrainView) -> sp.csr_matrix:
         """Learn n-grams and ratios, and return float64[N, F] counts of the train rows."""
@@ -132,18 +133,32 @@ class NBLogReg(NgramEstimator):
         return self._weighted(super().features(tokens))
 
     def _weighted(self, counts: sp.csr_matrix) -> sp.csr_matrix:
-        """Features of all classes from float64[N, F] counts."""
+        """Features of all classes from float64[N, F] counts, which those of two classes replace."""
         if len(self.ratios) == 1:
-            return self._of_class(counts, 0)
+            return self._of_class(counts, 0, out=counts.data)
         blocks = [self._of_class(counts, c, normalized=False) for c in range(len(self.ratios))]
         weighted = sp.hstack(blocks, format="csr")
         return normalize(weighted, copy=False) if self.normalized else weighted
 
     def _of_class(
-        self, counts: sp.csr_matrix, label: int, normalized: bool | None = None
+        self,
+        counts: sp.csr_matrix,
+        label: int,
+        normalized: bool | None = None,
+        out: np.ndarray | None = None,
     ) -> sp.csr_matrix:
-        """float64[N, F] ratios for a class of the n-grams of each row, each once."""
-        weights = self.ratios[label].astype(counts.dtype, copy=False)[counts.indices]
+        """float64[N, F] ratios for a class of the n-grams of each row, each once.
+
+        Args:
+            counts: float64[N, F].
+            label: the class.
+            normalized: scale rows to length 1; None: as `normalized` of the model.
+            out: gets the values of the matrix; None: a new array does.
+        """
+        weights = np.empty_like(counts.data) if out is None else out
+        for start in range(0, len(weights), _VALUES):  # NumPy makes int64 copies of indices
+            some = slice(start, start + _VALUES)
+            weights[some] = self.ratios[label][counts.indices[some]]
         weighted = sp.csr_matrix((weights, counts.indices, counts.indptr), counts.shape)
         # A row without any known n-gram stays zero.
         scaled = self.normalized if normalized is None else normalized

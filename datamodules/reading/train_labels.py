@@ -48,9 +48,7 @@ def scan_labels(
             first one's are a list.
     """
     table = Table(path, settings)
-    sets = None
-    if separator is not None or table.has_lists(columns[1]):
-        sets = LabelCells(separator)
+    sets = label_cells(table, columns[1], separator)
     counts: Counter[str] = Counter()
     for _, _, label, _ in table.rows(*columns, sets=sets):
         counts.update([label] if isinstance(label, str) else label or ())
@@ -64,6 +62,12 @@ def scan_labels(
         )
     names = sorted(counts, key=_by_value if all(map(is_number, counts)) else str)
     return LabelColumn(tuple(names), sets)
+
+
+def label_cells(table: Table, column: str, separator: str | None) -> LabelCells | None:
+    """How cells are read that have several labels; None: a text has one."""
+    several = separator is not None or table.has_lists(column)
+    return LabelCells(separator) if several else None
 
 
 def number_of(

@@ -70,9 +70,10 @@ class DropsCopies(Protocol):
 
 
 class CorpusHead(NamedTuple):
-    """Name, notes and fingerprint of a corpus."""
+    """Name, names of the classes, notes and fingerprint of a corpus."""
 
     name: str
+    label_names: tuple[str, ...]
     notes: tuple[str, ...]
     fingerprint: str
 
@@ -218,14 +219,15 @@ def read_split(folder: Path, split: str) -> TextSplit:
 
 
 def read_head(folder: Path) -> CorpusHead:
-    """Name, notes and fingerprint of a cached corpus.
+    """Name, names of the classes, notes and fingerprint of a cached corpus.
 
     Raises:
         DataError: the file is missing or damaged.
     """
     try:
         head = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
-        return CorpusHead(str(head["name"]), tuple(head["notes"]), str(head["fingerprint"]))
+        names = tuple(map(str, head["label_names"]))
+        return CorpusHead(str(head["name"]), names, tuple(head["notes"]), str(head["fingerprint"]))
     except _UNREADABLE as error:
         raise damaged(folder, str(error)) from error
 

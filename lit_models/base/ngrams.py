@@ -195,7 +195,7 @@ class NgramCounter:
             places = np.full(len(digits) - order + 1, -1)  # column of the n-gram that begins there
             places[start] = learnt.places
             prefix, last = np.divmod(learnt.codes, self.base)
-            keys.append(self._key(keys[-1][prefix], last))
+            keys.append(self.key(keys[-1][prefix], last))
             counts.append(learnt.counts)
         all_keys, matrix = np.concatenate(keys[1:]), sp.hstack(counts, format="csr")
         if not self.hashed:
@@ -203,7 +203,7 @@ class NgramCounter:
         ascending = np.argsort(all_keys, kind="stable")
         return all_keys[ascending], matrix[:, ascending]
 
-    def _key(self, prefix: np.ndarray, last: np.ndarray) -> np.ndarray:
+    def key(self, prefix: np.ndarray, last: np.ndarray) -> np.ndarray:
         """Key of an n-gram from that of all its tokens but the last, and the last one's digit."""
         if not self.hashed:
             return prefix * self.base + last
@@ -228,6 +228,13 @@ class NgramCounter:
         """Number of n-grams of some rows at most, repeated ones included."""
         ends = int(np.minimum(tokens.lengths, self.last_words).sum())
         return (int(tokens.offsets[-1]) + ends) * self.orders
+
+    def keys_of_order(self, tokens: Ragged, order: int) -> np.ndarray:
+        """int64 key of the n-gram of an order at each position, as if all rows were one."""
+        if order == 0:
+            return np.zeros(len(tokens.values) + 1, dtype=np.int64)
+        keys = ngram_keys(tokens.values.astype(np.int64), order, self.multiplier)[-1]
+        return keys & HASH_MASK if self.hashed else keys
 
     def ngrams(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """int64 row and int64 key of each n-gram, those of the last words included."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from math import log, sqrt
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import MultinomialNB
@@ -158,3 +160,21 @@ def test_its_cost_grows_with_the_number_of_classes_and_not_with_its_square() -> 
     (few_seconds, few), (many_seconds, many) = fit(15), fit(120)
     assert many.estimator.coef_.size == 8 * few.estimator.coef_.size
     assert many_seconds < 20 * few_seconds  # 64 times, if it grew with the square
+
+
+def test_weighted_features_take_the_memory_of_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lit_models.nb_logreg._VALUES", 2**14)
+    model = NBLogReg(num_classes=2)
+    model.ratios = np.linspace(-1, 1, 2000)[None]
+    some = np.random.default_rng(0).random((1000, 2000)) < 0.5
+    counts = sp.csr_matrix(some, dtype=np.float32)
+    columns = counts.indices.copy()
+    tracemalloc.start()
+    try:
+        weighted = model._weighted(counts)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1e6, f"{peak / 1e6:.1f} MB beside 8 MB of counts"
+    expected = normalize(sp.csr_matrix((model.ratios[0][columns], columns, counts.indptr)))
+    assert np.allclose(weighted.toarray(), expected.toarray(), atol=1e-6)
