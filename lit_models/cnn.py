@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from datamodules.store.batching import TextBatch
@@ -37,21 +38,24 @@ class CNNNet(nn.Module):
         if min(k_max, num_layers) < 1:
             raise ValueError(f"k_max is {k_max}, num_layers is {num_layers}; choose 1 or more each")
         self.embedding, self.k_max, self.num_layers = embedding, k_max, num_layers
-        E, F = embedding.width, num_filters
-        self.convolutions = nn.ModuleList(WordConvolution(E, F, w) for w in filter_sizes)
+        width, states = embedding.width, num_filters
+        self.after = max(filter_sizes, default=1) - 1
+        self.convolutions = nn.ModuleList(WordConvolution(width, states, w) for w in filter_sizes)
         self.higher = nn.ModuleList(
-            nn.ModuleList(WordConvolution(F, F, w) for _ in range(1, num_layers))
+            nn.ModuleList(WordConvolution(states, states, w) for _ in range(1, num_layers))
             for w in filter_sizes
         )
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(F * len(filter_sizes) * k_max, num_classes)
+        self.output = nn.Linear(states * len(filter_sizes) * k_max, num_classes)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        words = zero_padding(self.embedding(tokens, lengths), lengths)  # [B, T, E]
+        # Room for the windows of the last words, which convolutions would add at a higher cost.
+        tokens = F.pad(tokens, (0, self.after))
+        words = zero_padding(self.embedding(tokens, lengths), lengths)  # [B, T + after, E]
         features = []
         for first, higher in zip(self.convolutions, self.higher, strict=True):
-            states, sizes = first(words), lengths  # [B, T, F]
+            states, sizes = first(words, padded=True), lengths  # [B, T or more, F]
             for layer, convolution in enumerate(cast(nn.ModuleList, higher), start=1):
                 k = dynamic_k(lengths, layer, self.num_layers, self.k_max)  # [B]
                 states, sizes = k_max(states, sizes, k), torch.minimum(k, sizes)

@@ -38,9 +38,16 @@ class WordConvolution(nn.Conv2d):
         self.before = (width - 1) // 2 if centred else 0
         self.after = width - 1 - self.before
 
-    def forward(self, states: Tensor) -> Tensor:
-        """float[B, T, F] states of float[B, T, D] words; padding must be zero (`zero_padding`)."""
-        image = F.pad(states, (0, 0, self.before, self.after)).transpose(1, 2).unsqueeze(2)
+    def forward(self, states: Tensor, padded: bool = False) -> Tensor:
+        """float[B, T, F] states of float[B, T, D] words; padding must be zero (`zero_padding`).
+
+        Args:
+            states: the words.
+            padded: the words have zero vectors around them already. A text of T positions has
+                T - width + 1 states.
+        """
+        around = (0, 0, self.before, self.after)
+        image = (states if padded else F.pad(states, around)).transpose(1, 2).unsqueeze(2)
         return super().forward(image).squeeze(2).transpose(1, 2)  # through [B, D, 1, ·]
 
 

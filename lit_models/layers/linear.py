@@ -75,6 +75,21 @@ def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tens
     return result
 
 
+def _weight_gradient(gradient: Tensor, inputs: Tensor) -> Tensor:
+    """float[O, I] Gᵀ X of float[N, O] and float[N, I].
+
+    As that of a convolution over rows it takes half of the time of a product, for which oneDNN
+    transposes both.
+    """
+    rows, columns = (one[None, None].permute(0, 3, 1, 2) for one in (gradient, inputs))
+    weight = inputs.new_empty(gradient.shape[1], inputs.shape[1], 1, 1)
+    _, found, _ = torch.ops.aten.convolution_backward(
+        rows, columns, weight, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]
+    )
+    result: Tensor = found.flatten(1)
+    return result
+
+
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -88,6 +103,6 @@ class _Linear(torch.autograd.Function):
         for_inputs, for_weight, for_bias = ctx.needs_input_grad
         return (
             _product(gradient, weight.mT) if for_inputs else None,
-            _product(gradient.mT, inputs.mT) if for_weight else None,
+            _weight_gradient(gradient, inputs) if for_weight else None,
             gradient.sum(dim=0) if for_bias else None,
         )

@@ -34,9 +34,8 @@ def masked_mean(states: Tensor, lengths: Tensor) -> Tensor:
 
 def masked_max(states: Tensor, lengths: Tensor) -> Tensor:
     """[B, H] maximum over the tokens of each row, from [B, T, H]."""
-    mask = mask_of(lengths, states.shape[1])
-    # Not `amax`, whose gradient searches all of [B, T, H] for equal values.
-    return states.masked_fill(~mask[:, :, None], float("-inf")).max(dim=1).values
+    largest: Tensor = _Max.apply(states, lengths)
+    return largest
 
 
 def last_state(states: Tensor, lengths: Tensor) -> Tensor:
@@ -54,6 +53,25 @@ def pool(states: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
     if pooling == "max":
         return masked_max(states, lengths)
     return torch.cat(_MeanMax.apply(states, lengths), dim=1)
+
+
+class _Max(torch.autograd.Function):
+    """`masked_max`, whose gradient autograd would pass through the mask in two more passes."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, lengths: Tensor) -> Tensor:
+        mask = mask_of(lengths, states.shape[1])[:, :, None]
+        largest, places = states.masked_fill(~mask, float("-inf")).max(dim=1)
+        ctx.save_for_backward(places)
+        ctx.layout = torch.empty_like(states, device="meta")
+        return largest
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        whole = torch.zeros_like(ctx.layout, device=gradient.device)
+        return whole.scatter_(1, places[:, None], gradient[:, None]), None
 
 
 class _MeanMax(torch.autograd.Function):
