@@ -2,8 +2,8 @@
 
 Forward and backward pass against PyTorch's layers, bidirectional, 32 rows, hidden size 128, 200 and
 400 steps, medians of 9 pairs by `python -m experiments.speed.recurrence --pairs 9` on an AMD EPYC:
-`nn.RNN` takes 1.30 and 1.39 times as long on one thread, 1.87 and 1.81 times on two; `nn.GRU` 1.06
-and 1.12 times on one thread, 1.68 and 1.41 times on two.
+`nn.RNN` takes 1.32 and 1.46 times as long on one thread, 1.88 and 2.03 times on two; `nn.GRU` 1.29
+and 1.15 times on one thread, 1.80 and 1.33 times on two.
 
 PyTorch has a fused CPU kernel only for the LSTM. Its GRU and RNN are loops of about ten small
 operations for each word and direction, each recorded by autograd. Here one operation computes both
