@@ -50,9 +50,8 @@ class CNNNet(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """float[B, C] logits from int64[B, T] tokens and int64[B] lengths."""
-        # Room for the windows of the last words, which convolutions would add at a higher cost.
-        tokens = F.pad(tokens, (0, self.after))
-        words = zero_padding(self.embedding(tokens, lengths), lengths)  # [B, T + after, E]
+        words = zero_padding(self.embedding(tokens, lengths), lengths)  # [B, T, E]
+        words = F.pad(words, (0, 0, 0, self.after))  # once, not by each convolution
         features = []
         for first, higher in zip(self.convolutions, self.higher, strict=True):
             states, sizes = first(words, padded=True), lengths  # [B, T or more, F]

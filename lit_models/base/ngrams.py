@@ -229,13 +229,6 @@ class NgramCounter:
         ends = int(np.minimum(tokens.lengths, self.last_words).sum())
         return (int(tokens.offsets[-1]) + ends) * self.orders
 
-    def keys_of_order(self, tokens: Ragged, order: int) -> np.ndarray:
-        """int64 key of the n-gram of an order at each position, as if all rows were one."""
-        if order == 0:
-            return np.zeros(len(tokens.values) + 1, dtype=np.int64)
-        keys = ngram_keys(tokens.values.astype(np.int64), order, self.multiplier)[-1]
-        return keys & HASH_MASK if self.hashed else keys
-
     def ngrams(self, tokens: Ragged) -> tuple[np.ndarray, np.ndarray]:
         """int64 row and int64 key of each n-gram, those of the last words included."""
         rows, keys = self._ngrams(tokens)

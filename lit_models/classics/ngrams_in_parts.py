@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from datamodules.store.ragged import Ragged
-from lit_models.base.ngrams import OF_END, NgramCounter, last_tokens
+from lit_models.base.ngrams import HASH_MASK, OF_END, NgramCounter, last_tokens, ngram_keys
 from lit_models.classics.key_columns import KeyColumns
 
 _ROWS = 2**14  # most texts whose n-grams are sorted at once
@@ -94,7 +94,7 @@ def _packed(
 ) -> np.ndarray:
     """int64 code · rows + row of each n-gram of an order that begins and ends with known ones."""
     row_of = np.repeat(np.arange(len(tokens)), tokens.lengths)
-    shorter = counter.keys_of_order(tokens, order - 1)
+    shorter = _keys_of_order(counter, tokens, order - 1)
     places = columns.find(shorter + offset)
     inside = row_of[: max(0, len(row_of) + 1 - order)] == row_of[order - 1 :]
     starts = np.flatnonzero(inside & (places[:-1] >= 0) & (places[1:] >= 0))
@@ -172,3 +172,11 @@ def _blocks(tokens: Ragged, rows: int) -> Iterator[Ragged]:
     for start in range(0, len(tokens), rows):
         offsets = tokens.offsets[start : start + rows + 1]
         yield Ragged(tokens.values[offsets[0] : offsets[-1]], offsets - offsets[0])
+
+
+def _keys_of_order(counter: NgramCounter, tokens: Ragged, order: int) -> np.ndarray:
+    """int64 key of the n-gram of an order at each position, as if all rows were one."""
+    if order == 0:
+        return np.zeros(len(tokens.values) + 1, dtype=np.int64)
+    keys: np.ndarray = ngram_keys(tokens.values.astype(np.int64), order, counter.multiplier)[-1]
+    return keys & HASH_MASK if counter.hashed else keys

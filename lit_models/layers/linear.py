@@ -24,7 +24,8 @@ _LEAST = 2**26
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear`: float[N, O] from float[N, I], float[O, I] and float[O]."""
-    if not _by_onednn(inputs, weight):
+    # A program that is compiled or exported is to have PyTorch's own operators.
+    if torch.compiler.is_compiling() or not _by_onednn(inputs, weight):
         return F.linear(inputs, weight, bias)
     result: Tensor = _Linear.apply(inputs, weight, bias)
     return result
@@ -64,10 +65,9 @@ def _known() -> bool:
 
 def _by_onednn(inputs: Tensor, weight: Tensor) -> bool:
     plain = inputs.dtype == weight.dtype == torch.float32 and inputs.device.type == "cpu"
-    # A program that is exported or compiled is to have PyTorch's own operators.
-    other = torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling()
+    mixed = torch.is_autocast_enabled("cpu")
     large = inputs.numel() * len(weight) >= _LEAST
-    return plain and _known() and not other and inputs.ndim == 2 and large
+    return plain and _known() and not mixed and inputs.ndim == 2 and large
 
 
 def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.config.registry import Registry
+from lit_models.layers.linear import flop_formulas
 from lit_models.linear_transformer import LinearTransformer
 
 
@@ -21,7 +22,10 @@ def operations(settings: dict[str, Any], length: int) -> int:
     """Additions and products of the matrix products for one text, as torch counts them."""
     model = LinearTransformer(**settings["model"]["init_args"], vocab_size=258).eval()
     tokens = torch.randint(2, 258, (1, length))
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+    with (
+        torch.inference_mode(),
+        FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter,
+    ):
         model.net(tokens, torch.tensor([length]))
     return int(counter.get_total_flops())
 
