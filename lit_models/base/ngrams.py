@@ -192,7 +192,7 @@ class NgramCounter:
                 codes = places[start] * self.base + digits[start + order - 1]
                 bound = len(keys[-1]) * self.base
             learnt = _learn(codes, bound, row_of[start], len(tokens), self.min_df)
-            places = np.full(len(digits) - order + 1, -1)  # column of the n-gram that begins there
+            places = np.full(max(0, len(digits) - order + 1), -1)  # column of what begins there
             places[start] = learnt.places
             prefix, last = np.divmod(learnt.codes, self.base)
             keys.append(self.key(keys[-1][prefix], last))

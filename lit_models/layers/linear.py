@@ -24,8 +24,7 @@ _LEAST = 2**26
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """`F.linear`: float[N, O] from float[N, I], float[O, I] and float[O]."""
-    # A program that is compiled or exported is to have PyTorch's own operators.
-    if torch.compiler.is_compiling() or not _by_onednn(inputs, weight):
+    if not _by_onednn(inputs, weight):
         return F.linear(inputs, weight, bias)
     result: Tensor = _Linear.apply(inputs, weight, bias)
     return result
@@ -64,13 +63,17 @@ def _known() -> bool:
 
 
 def _by_onednn(inputs: Tensor, weight: Tensor) -> bool:
+    # A program that is exported or compiled is to have PyTorch's own operators. First, as the other
+    # questions would break its graph.
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
     plain = inputs.dtype == weight.dtype == torch.float32 and inputs.device.type == "cpu"
-    mixed = torch.is_autocast_enabled("cpu")
     large = inputs.numel() * len(weight) >= _LEAST
-    return plain and _known() and not mixed and inputs.ndim == 2 and large
+    return plain and _known() and inputs.ndim == 2 and large
 
 
 def _product(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    bias = bias if bias is None else bias.contiguous()  # its strides are not looked at
     result: Tensor = torch.ops.mkldnn._linear_pointwise(inputs, weight, bias, "none", [], "")
     return result
 

@@ -92,7 +92,8 @@ class _MeanMax(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, of_mean: Tensor, of_max: Tensor) -> tuple[Tensor, None]:
         mask, lengths, places = ctx.saved_tensors
-        shares = (of_mean / lengths[:, None].to(of_mean.dtype))[:, None]
+        # Autocast on a GPU adds up states of half precision in fp32.
+        shares = (of_mean / lengths[:, None].to(of_mean.dtype))[:, None].to(ctx.layout.dtype)
         gradient = torch.empty_like(ctx.layout, device=shares.device)
         torch.where(mask, shares, shares.new_zeros(()), out=gradient)
         return gradient.scatter_add_(1, places[:, None], of_max[:, None]), None

@@ -111,3 +111,10 @@ def test_ngrams_that_do_not_fit_into_63_bits_are_counted_alike() -> None:
     assert sorted(map(tuple, one.T)) == sorted(map(tuple, other.T))
     with pytest.raises(ValueError, match="the longest n-gram has 0 tokens"):
         NgramCounter(0, 1, base=21)
+
+
+@pytest.mark.parametrize("rows", [[[]], [[], []], [[3]]])
+def test_fewer_tokens_than_an_ngram_has_leave_none(rows: list[list[int]]) -> None:
+    tokens = Ragged(np.array(sum(rows, []), dtype=np.int32), np.cumsum([0, *map(len, rows)]))
+    with pytest.raises(ValueError, match="min_df 2 leaves no n-gram of the"):
+        NgramCounter(4, 2, 10, last_words=2).fit(tokens)

@@ -36,6 +36,12 @@ def test_it_equals_pytorchs_with_all_its_gradients(biased: bool, rows: int) -> N
         assert torch.allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("bias", [torch.arange(66.0)[::2], torch.ones(1).expand(33)])
+def test_a_bias_need_not_lie_in_one_piece(bias: Tensor) -> None:
+    inputs, weight, _ = tensors()
+    assert torch.allclose(linear(inputs, weight, bias), F.linear(inputs, weight, bias), atol=1e-5)
+
+
 def test_no_gradient_is_computed_that_nobody_asks_for() -> None:
     inputs, weight, bias = tensors()
     linear(inputs.detach(), weight, bias).sum().backward()
@@ -86,6 +92,12 @@ def test_small_products_are_pytorchs(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_program_that_is_exported_has_pytorchs_operators() -> None:
     program = torch.export.export(module.Linear(12, 33), (torch.randn(17, 12),))
     assert "mkldnn" not in str(program)
+
+
+def test_a_compiled_layer_is_one_graph() -> None:
+    layer, inputs = module.Linear(12, 33), torch.randn(17, 12)
+    compiled = torch.compile(layer, backend="eager", fullgraph=True)
+    assert torch.allclose(compiled(inputs), layer(inputs), atol=1e-6)
 
 
 def test_linear_layers_of_a_module_become_these_and_others_stay() -> None:

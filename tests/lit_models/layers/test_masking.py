@@ -51,3 +51,21 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
     generator = torch.Generator().manual_seed(0)
     states = torch.randn(3, 7, 5, dtype=torch.float64, generator=generator, requires_grad=True)
     assert torch.autograd.gradcheck(lambda values: pool(values, LENGTHS, "mean+max"), (states,))
+
+
+def test_states_of_half_precision_take_the_gradient_of_a_mean_that_autocast_widens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add = torch.Tensor.sum
+    widened = lambda values, dim: add(values, dim=dim, dtype=torch.float32)  # noqa: E731
+    monkeypatch.setattr(torch.Tensor, "sum", widened)  # as autocast of a GPU does
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(3, 7, 5, generator=generator).bfloat16()
+    sides = [states.clone().requires_grad_() for _ in range(2)]
+    pooled = pool(sides[0], LENGTHS, "mean+max")
+    expected = torch.cat([masked_mean(sides[1], LENGTHS), masked_max(sides[1], LENGTHS)], dim=1)
+    assert pooled.dtype == torch.float32 and torch.equal(pooled, expected)
+    weights = torch.randn(pooled.shape, generator=generator)
+    for side, result in zip(sides, (pooled, expected), strict=True):
+        (side.grad,) = torch.autograd.grad(result, side, weights)
+    assert torch.equal(sides[0].grad, sides[1].grad)  # type: ignore[arg-type]
