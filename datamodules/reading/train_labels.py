@@ -65,7 +65,7 @@ def scan_labels(
 
 
 def label_cells(table: Table, column: str, separator: str | None) -> LabelCells | None:
-    """How cells are read that have several labels; None: a text has one."""
+    """Reader of cells that have several labels; None: a text has one."""
     several = separator is not None or table.has_lists(column)
     return LabelCells(separator) if several else None
 

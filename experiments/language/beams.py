@@ -57,11 +57,15 @@ def lines(folders: Sequence[Path], width: int) -> list[str]:
     """Table of runs, greedy search and a beam of each."""
     heading = ["experiment", "search", "ln p", "PER %", "WER %", "WER minus greedy"]
     table = [f"| {' | '.join(heading)} |", "|---|---|---:|---:|---:|---:|"]
-    count = 0
+    ids: list[int] = []
     for folder in folders:
         name, searches = load_model(folder).row.experiment, search(folder, [1, width])
         greedy = searches[0]
-        count = len(greedy.ids)
+        ids = greedy.ids if ids is None else ids
+        if not np.array_equal(ids, greedy.ids):
+            raise ConfigError(
+                f"{folder} has other validation words than {folders[0]}; leave it out"
+            )
         for title, one in zip(["greedy", f"beam of {width}"], searches, strict=True):
             metrics = one.evaluate()
             same = one is greedy
@@ -76,7 +80,7 @@ def lines(folders: Sequence[Path], width: int) -> list[str]:
             ]
             table.append(f"| `{name}` | {title} | {' | '.join(figures)} |")
     note = (
-        f"{count:,} validation words. ln p is the mean log-probability of what was written, in "
+        f"{len(ids):,} validation words. ln p is the mean log-probability of what was written, in "
         "nats; the interval is one of 95% over words."
     )
     return [note, "", *table]

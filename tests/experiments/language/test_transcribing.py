@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 from xml.etree import ElementTree
@@ -204,6 +205,19 @@ def test_a_beam_is_never_less_probable_and_the_table_says_so(run: Path, tmp_path
         in text
     )
     assert f" | {100 * figures:.2f} |  |\n" in text and "| beam of 4 |" in text
+
+
+@pytest.mark.usefixtures("corpus")
+def test_runs_of_other_words_are_not_put_into_one_table(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = beams.search(run, [1])
+    other = dataclasses.replace(found[0], ids=found[0].ids + 1)
+    answers = iter([found * 2, [other] * 2])
+    monkeypatch.setattr(beams, "search", lambda folder, widths: next(answers))
+    with pytest.raises(SystemExit):
+        beams.main([str(run), str(run)])
+    assert "has other validation words" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("corpus")

@@ -1,4 +1,4 @@
-"""What the other side of a comparison gets, and the state from which both begin."""
+"""The settings that the other side of a comparison gets, and the state from which both begin."""
 
 from __future__ import annotations
 

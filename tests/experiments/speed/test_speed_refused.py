@@ -1,4 +1,4 @@
-"""What `speed` refuses before it measures anything, and how it stops."""
+"""Refusals of `speed` before it measures anything, and its end when it is stopped."""
 
 from __future__ import annotations
 
