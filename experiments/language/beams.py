@@ -61,10 +61,10 @@ def lines(folders: Sequence[Path], width: int) -> list[str]:
     for folder in folders:
         name, searches = load_model(folder).row.experiment, search(folder, [1, width])
         greedy = searches[0]
-        ids = greedy.ids if ids is None else ids
-        if not np.array_equal(ids, greedy.ids):
+        ids = ids or greedy.ids.tolist()
+        if ids != greedy.ids.tolist():
             raise ConfigError(
-                f"{folder} has other validation words than {folders[0]}; leave it out"
+                f"{folder} has other validation words than {folders[0]}; compare it alone"
             )
         for title, one in zip(["greedy", f"beam of {width}"], searches, strict=True):
             metrics = one.evaluate()
